@@ -4,11 +4,11 @@
 use bitrix24::crm::origin;
 use clients::Failure;
 use jiff::Timestamp;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use jobs::sync::{Signal, SyncJob};
 use locale::{Language, texts};
 use maud::{Markup, html};
-use notion_sync::attention::Entry;
+use notion_sync::attention::AttentionEntry;
 use notion_sync::paused::{Paused, paused};
 use records::Record;
 use runtime::TraceId;
@@ -17,14 +17,14 @@ use web::language::rich;
 use web::page::{Form, encoded};
 
 use crate::page::{Page, signed_in, token};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 /// Where it is, behind `/admin`.
 const PLACE: &str = "/notion/attention";
 /// Entries on a page.
 const PAGE: usize = 50;
 
-pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
     let (mirror, tenant) = (&visit.deps.mirror, &visit.id);
     let after = Some(query.get("after")).filter(|after| !after.is_empty());
     let (entries, next) = mirror.attention.list(tenant, after, PAGE).await?;
@@ -46,7 +46,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
             }
         }
     };
-    Ok(Answer::Page(signed_in(visit, Page::NeedsAttention, query.get("done"), &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::NeedsAttention, query.get("done"), &body)))
 }
 
 fn nothing(language: Language, is_later_page: bool) -> Markup {
@@ -81,7 +81,7 @@ pub(crate) fn paused_table(language: Language, paused: &[Paused], now: Timestamp
     }
 }
 
-pub(crate) fn entry_table(visit: &Visit<'_>, entries: &[Entry], now: Timestamp) -> Markup {
+pub(crate) fn entry_table(visit: &Visit<'_>, entries: &[AttentionEntry], now: Timestamp) -> Markup {
     let language = visit.language;
     let values = language.text(texts::admin::VALUES);
     let columns = [
@@ -100,12 +100,12 @@ pub(crate) fn entry_table(visit: &Visit<'_>, entries: &[Entry], now: Timestamp) 
     }
 }
 
-fn row(visit: &Visit<'_>, entry: &Entry, now: Timestamp) -> [Markup; 7] {
+fn row(visit: &Visit<'_>, entry: &AttentionEntry, now: Timestamp) -> [Markup; 7] {
     let language = visit.language;
     let name = if entry.title.is_empty() { entry.record.to_string() } else { entry.title.clone() };
     let not_carried_over = match entry.of {
-        Side::Bitrix24 => texts::admin::BITRIX24_VALUE_NOT_CARRIED_OVER,
-        Side::Notion => texts::admin::NOTION_VALUE_NOT_CARRIED_OVER,
+        SyncSide::Bitrix24 => texts::admin::BITRIX24_VALUE_NOT_CARRIED_OVER,
+        SyncSide::Notion => texts::admin::NOTION_VALUE_NOT_CARRIED_OVER,
     };
     [
         html! {
@@ -137,8 +137,8 @@ fn record_link(domain: &str, record: Record) -> String {
     }
 }
 
-fn buttons(visit: &Visit<'_>, entry: &Entry) -> Markup {
-    let form = |action: &str, side: Option<Side>, words: &str| {
+fn buttons(visit: &Visit<'_>, entry: &AttentionEntry) -> Markup {
+    let form = |action: &str, side: Option<SyncSide>, words: &str| {
         html! {
             form.inline method="post" action={ "/admin" (PLACE) (action) } {
                 (token(visit)) input type="hidden" name="entry" value=(entry.id());
@@ -161,21 +161,21 @@ fn buttons(visit: &Visit<'_>, entry: &Entry) -> Markup {
         @if entry.can_be_tried() { (form("/try", None, language.text(texts::admin::TRY_AGAIN))) }
         @for side in &entry.can_take {
             (form("/take", Some(*side), language.text(match side {
-                Side::Bitrix24 => texts::admin::TAKE_BITRIX24_VALUE,
-                Side::Notion => texts::admin::TAKE_NOTION_VALUE,
+                SyncSide::Bitrix24 => texts::admin::TAKE_BITRIX24_VALUE,
+                SyncSide::Notion => texts::admin::TAKE_NOTION_VALUE,
             })))
         }
     }
 }
 
 /// The entry of a form, if it is still there.
-async fn entry_of(visit: &Visit<'_>, form: &Form) -> Result<Result<Entry, Answer>, Failure> {
+async fn entry_of(visit: &Visit<'_>, form: &Form) -> Result<Result<AttentionEntry, PageAnswer>, Failure> {
     let found = visit.deps.mirror.attention.get(&visit.id, form.get("entry")).await?;
-    Ok(found.ok_or_else(|| Answer::to(PLACE, visit.language.text(texts::admin::VALUE_NEEDS_NO_ATTENTION))))
+    Ok(found.ok_or_else(|| PageAnswer::to(PLACE, visit.language.text(texts::admin::VALUE_NEEDS_NO_ATTENTION))))
 }
 
 /// Which value it is, on a page.
-fn value_of(language: Language, entry: &Entry) -> String {
+fn value_of(language: Language, entry: &AttentionEntry) -> String {
     language.text(texts::admin::ValueOf {
         field: entry.name(),
         record: entry.record.to_string(),
@@ -184,7 +184,7 @@ fn value_of(language: Language, entry: &Entry) -> String {
 }
 
 /// Which value it is, in the audit.
-fn described(entry: &Entry) -> String {
+fn described(entry: &AttentionEntry) -> String {
     format!("{} of {} in {}", entry.name(), entry.record, entry.database)
 }
 
@@ -194,7 +194,7 @@ async fn send(visit: &Visit<'_>, job: &SyncJob, once: &str) -> Result<(), Failur
     mirror.send(vec![notion_sync::message(job, &visit.id, trace, &format!("{once}#{trace}"))?]).await
 }
 
-pub(crate) async fn try_again(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn try_again(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let entry = match entry_of(visit, form).await? {
         Ok(entry) => entry,
         Err(gone) => return Ok(gone),
@@ -203,23 +203,23 @@ pub(crate) async fn try_again(visit: &Visit<'_>, form: &Form) -> Result<Answer, 
     if link.is_none() {
         visit.deps.mirror.attention.forget(&visit.id, &entry.id()).await?;
         let word = visit.language.text(texts::admin::EntryHasNoPage { record: entry.record });
-        return Ok(Answer::to(PLACE, word));
+        return Ok(PageAnswer::to(PLACE, word));
     }
     let (database, record) = (entry.database.clone(), entry.record);
     send(visit, &SyncJob::Record { database, record, signal: Signal::both("try again") }, "try").await?;
     visit.note("value tried again", &described(&entry), "", "").await?;
     let word = visit.language.text(texts::admin::ValueBeingTried { value: value_of(visit.language, &entry) });
-    Ok(Answer::to(PLACE, word))
+    Ok(PageAnswer::to(PLACE, word))
 }
 
-pub(crate) async fn take(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn take(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let entry = match entry_of(visit, form).await? {
         Ok(entry) => entry,
         Err(gone) => return Ok(gone),
     };
-    let side = [Side::Bitrix24, Side::Notion].into_iter().find(|side| side.to_string() == form.get("side"));
+    let side = [SyncSide::Bitrix24, SyncSide::Notion].into_iter().find(|side| side.to_string() == form.get("side"));
     let Some(side) = side.filter(|side| entry.can_take.contains(side)) else {
-        return Ok(Answer::to(PLACE, visit.language.text(texts::admin::CANNOT_TAKE_VALUE)));
+        return Ok(PageAnswer::to(PLACE, visit.language.text(texts::admin::CANNOT_TAKE_VALUE)));
     };
     let job = SyncJob::Take {
         database: entry.database.clone(),
@@ -230,30 +230,30 @@ pub(crate) async fn take(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     };
     send(visit, &job, "take").await?;
     let (before, after) = match side {
-        Side::Bitrix24 => (&entry.notion, &entry.bitrix24),
-        Side::Notion => (&entry.bitrix24, &entry.notion),
+        SyncSide::Bitrix24 => (&entry.notion, &entry.bitrix24),
+        SyncSide::Notion => (&entry.bitrix24, &entry.notion),
     };
     visit.note(&format!("{side}'s value taken"), &described(&entry), before, after).await?;
     let value = value_of(visit.language, &entry);
     let word = match side {
-        Side::Bitrix24 => visit.language.text(texts::admin::TakingBitrix24Value { value }),
-        Side::Notion => visit.language.text(texts::admin::TakingNotionValue { value }),
+        SyncSide::Bitrix24 => visit.language.text(texts::admin::TakingBitrix24Value { value }),
+        SyncSide::Notion => visit.language.text(texts::admin::TakingNotionValue { value }),
     };
-    Ok(Answer::to(PLACE, word))
+    Ok(PageAnswer::to(PLACE, word))
 }
 
-pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let entry = match entry_of(visit, form).await? {
         Ok(entry) => entry,
         Err(gone) => return Ok(gone),
     };
     if visit.settings.notion.named(&entry.database).is_some() {
-        return Ok(Answer::to(PLACE, visit.language.text(texts::admin::DATABASE_IS_SYNCED)));
+        return Ok(PageAnswer::to(PLACE, visit.language.text(texts::admin::DATABASE_IS_SYNCED)));
     }
     visit.deps.mirror.attention.forget(&visit.id, &entry.id()).await?;
     visit.note("entry removed from what needs attention", &described(&entry), "", "").await?;
     let word = visit.language.text(texts::admin::EntryRemoved { value: value_of(visit.language, &entry) });
-    Ok(Answer::to(PLACE, word))
+    Ok(PageAnswer::to(PLACE, word))
 }
 
 /// A word on the page Notion, where there is something.

@@ -3,18 +3,18 @@
 use clients::Failure;
 use locale::{Language, texts};
 use maud::{Markup, html};
-use tenants::audit::{Audit, Entry};
+use tenants::audit::{Audit, AuditEntry};
 use web::components::{Column, empty, moment, table};
 use web::page::{Form, encoded};
 use web::sessions;
-use web::sessions::Listed;
+use web::sessions::ListedSession;
 
 use crate::page::{Page, person, signed_in, token};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 const A_PAGE: usize = 50;
 
-pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
     let store = visit.ports().store.clone();
     let sessions = sessions::list(store.as_ref(), &visit.id).await?;
     let after = Some(query.get("after").to_owned()).filter(|after| !after.is_empty());
@@ -37,10 +37,10 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         }
         p.hint { (language.text(texts::admin::AUDIT_EXPLAINED)) }
     };
-    Ok(Answer::Page(signed_in(visit, Page::Audit, query.get("done"), &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::Audit, query.get("done"), &body)))
 }
 
-fn session_table(visit: &Visit<'_>, sessions: &[Listed]) -> Markup {
+fn session_table(visit: &Visit<'_>, sessions: &[ListedSession]) -> Markup {
     let language = visit.language;
     let columns = [
         Column::text(language.text(texts::admin::WHO)),
@@ -63,7 +63,7 @@ fn session_table(visit: &Visit<'_>, sessions: &[Listed]) -> Markup {
     table(language.text(texts::admin::SIGNED_IN), columns, rows)
 }
 
-fn change_table(language: Language, entries: &[Entry]) -> Markup {
+fn change_table(language: Language, entries: &[AuditEntry]) -> Markup {
     let columns = [
         Column::text(language.text(texts::admin::WHEN)),
         Column::text(language.text(texts::admin::WHO)),
@@ -81,7 +81,7 @@ fn change_table(language: Language, entries: &[Entry]) -> Markup {
     table(language.text(texts::admin::CHANGES), columns, rows)
 }
 
-fn before_and_after(language: Language, entry: &Entry) -> Markup {
+fn before_and_after(language: Language, entry: &AuditEntry) -> Markup {
     let value = |title: &str, value: &str| {
         html! { @if !value.is_empty() { p.hint { (title) } pre tabindex="0" { (value) } } }
     };
@@ -96,7 +96,7 @@ fn before_and_after(language: Language, entry: &Entry) -> Markup {
     }
 }
 
-pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let store = visit.ports().store.clone();
     let name = form.get("name");
     let all = sessions::list(store.as_ref(), &visit.id).await?;
@@ -111,5 +111,5 @@ pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
         ended += 1;
     }
     let word = if ended == 0 { texts::admin::SESSION_HAS_ENDED } else { texts::admin::SIGNED_OUT };
-    Ok(Answer::to("/audit", visit.language.text(word)))
+    Ok(PageAnswer::to("/audit", visit.language.text(word)))
 }

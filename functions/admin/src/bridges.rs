@@ -5,14 +5,14 @@ use locale::texts;
 use maud::{Markup, html};
 use runtime::store::StoreError;
 use settings::schema::BridgeSetting;
-use tenants::conversations::Bridge;
+use tenants::bridges::Bridge;
 use web::components::{Column, empty, table};
 use web::page::Form;
 
 use crate::page::{Page, signed_in, token};
-use crate::{Answer, Opened};
+use crate::{ConnectedVisit, PageAnswer};
 
-pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &ConnectedVisit<'_>, done: &str) -> Result<PageAnswer, Failure> {
     let language = visit.language;
     let bridges = visit.deps.talk.conversations.bridges(&visit.tenant.id).await?;
     let bot = chat_bridge::registration::bot(&visit.deps.talk, &visit.tenant).await?;
@@ -37,10 +37,10 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
             button.main { (language.text(texts::configuration::BRIDGE)) }
         }
     };
-    Ok(Answer::Page(signed_in(visit, Page::Conversations, done, &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::Conversations, done, &body)))
 }
 
-fn list(visit: &Opened<'_>, bridges: &[Bridge], in_settings: &[BridgeSetting]) -> Markup {
+fn list(visit: &ConnectedVisit<'_>, bridges: &[Bridge], in_settings: &[BridgeSetting]) -> Markup {
     let language = visit.language;
     let columns = [
         Column::text(language.text(texts::configuration::CHANNEL)),
@@ -74,12 +74,12 @@ fn list(visit: &Opened<'_>, bridges: &[Bridge], in_settings: &[BridgeSetting]) -
     table(language.text(texts::configuration::BRIDGES), columns, made_here.chain(made_there))
 }
 
-pub(crate) async fn join(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
-    Ok(Answer::to("/bridges", joined(visit, form.get("channel"), form.get("chat")).await?))
+pub(crate) async fn join(visit: &ConnectedVisit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
+    Ok(PageAnswer::to("/bridges", joined(visit, form.get("channel"), form.get("chat")).await?))
 }
 
 /// Bridges them, and says what came of it.
-async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, Failure> {
+async fn joined(visit: &ConnectedVisit<'_>, named: &str, chat: &str) -> Result<String, Failure> {
     let (talk, language) = (&visit.deps.talk, visit.language);
     let Some(dialog) = bitrix24::chat::dialog_id(chat) else {
         return Ok(language.text(texts::configuration::NotAChat { chat }));
@@ -134,11 +134,11 @@ async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, F
     }
 }
 
-pub(crate) async fn part(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn part(visit: &ConnectedVisit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let talk = &visit.deps.talk;
     if let Some(bridge) = talk.conversations.of_channel(&visit.tenant.id, form.get("channel")).await? {
         talk.conversations.part(&visit.tenant.id, &bridge).await?;
         visit.note("parted", &format!("#{} and {}", bridge.channel_name, bridge.dialog), "", "").await?;
     }
-    Ok(Answer::to("/bridges", visit.language.text(texts::configuration::ARE_UNBRIDGED)))
+    Ok(PageAnswer::to("/bridges", visit.language.text(texts::configuration::ARE_UNBRIDGED)))
 }

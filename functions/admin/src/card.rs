@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use notifications::blocks;
 use notifications::card::Card;
 use records::CardText;
-use text::{Block, Document, Leaf, Span};
+use text::{Document, Leaf, Span, TextBlock};
 
 /// The card.
 pub(crate) fn show(card: &Card) -> Markup {
@@ -31,10 +31,10 @@ fn text(mrkdwn: &str) -> Markup {
     html! {
         @for block in &document.blocks {
             @match block {
-                Block::Paragraph(line) => p { (spans(line)) },
-                Block::Quote(line) => blockquote { (spans(line)) },
-                Block::Code(code) => pre { (code) },
-                Block::Item { spans: line, .. } => p { "• " (spans(line)) },
+                TextBlock::Paragraph(line) => p { (spans(line)) },
+                TextBlock::Quote(line) => blockquote { (spans(line)) },
+                TextBlock::Code(code) => pre { (code) },
+                TextBlock::Item { spans: line, .. } => p { "• " (spans(line)) },
             }
         }
     }
@@ -68,7 +68,7 @@ fn styled(span: &Span) -> Markup {
 }
 
 fn lines(text: &str) -> Markup {
-    html! { @for (place, line) in text.split('\n').enumerate() { @if place > 0 { br; } (line) } }
+    html! { @for (index, line) in text.split('\n').enumerate() { @if index > 0 { br; } (line) } }
 }
 
 fn words(leaf: &Leaf) -> String {

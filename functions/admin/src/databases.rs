@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use clients::Failure;
 use locale::{Fixed, Language, texts};
 use maud::{Markup, html};
-use notion_sync::database::Known;
+use notion_sync::database::KnownDatabase;
 use settings::Settings;
 use settings::databases::Master;
-use settings::databases::{Database, FieldSetting, First, Gone, MatchProperty, MatchSetting, Mirrored};
+use settings::databases::{DatabaseSettings, FieldSetting, First, Gone, MatchProperty, MatchSetting, Mirrored};
 use web::components::wide;
 use web::language::rich;
 use web::page::Form;
@@ -18,7 +18,7 @@ use crate::page::{Page, heads, missing, token, under};
 use crate::settings_form::{
     Saved, back_to, choice, choices, filled, marked, named, problems, save as save_settings, stale, word,
 };
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 /// Empty rows below the mappings.
 const MORE_ROWS: usize = 4;
@@ -63,10 +63,10 @@ pub(crate) fn records_name(language: Language, records: Mirrored) -> &'static st
     RECORDS.iter().find(|(value, _)| *value == name).map_or("", |(_, words)| language.text(*words))
 }
 
-pub(crate) async fn edit(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn edit(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
     let name = query.get("database");
     let database = if name.is_empty() {
-        Database::new("", "", Mirrored::Deal)
+        DatabaseSettings::new("", "", Mirrored::Deal)
     } else {
         match visit.settings.notion.named(name) {
             Some(database) => database.clone(),
@@ -77,7 +77,12 @@ pub(crate) async fn edit(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
 }
 
 /// The form of the database that the settings call `replaces`; of a new one, if that is empty.
-async fn page(visit: &Visit<'_>, replaces: &str, database: &Database, said: &Markup) -> Result<Answer, Failure> {
+async fn page(
+    visit: &Visit<'_>,
+    replaces: &str,
+    database: &DatabaseSettings,
+    said: &Markup,
+) -> Result<PageAnswer, Failure> {
     let language = visit.language;
     let known = visit.deps.mirror.stored(&visit.id, replaces).await?;
     let title = if replaces.is_empty() {
@@ -108,10 +113,10 @@ async fn page(visit: &Visit<'_>, replaces: &str, database: &Database, said: &Mar
             }
         }
     };
-    Ok(Answer::Page(under(visit, Page::Notion, &title, "", &body)))
+    Ok(PageAnswer::Page(under(visit, Page::Notion, &title, "", &body)))
 }
 
-fn database_fields(language: Language, database: &Database) -> Markup {
+fn database_fields(language: Language, database: &DatabaseSettings) -> Markup {
     let firsts = in_language(language, FIRSTS);
     let gone = in_language(language, GONE);
     let (deleted, trashed) = (word(&database.deleted_records), word(&database.trashed_pages));
@@ -138,7 +143,7 @@ fn database_fields(language: Language, database: &Database) -> Markup {
 }
 
 /// Which field goes with which property.
-fn field_table(language: Language, database: &Database, known: Option<&Known>) -> Markup {
+fn field_table(language: Language, database: &DatabaseSettings, known: Option<&KnownDatabase>) -> Markup {
     let is_usual = database.fields.is_none();
     let is_blank = database.name.is_empty() && is_usual;
     let mappings = if is_blank { Vec::new() } else { database.mappings() };
@@ -179,7 +184,7 @@ const COLUMNS: [Fixed; 6] = [
 ];
 
 /// What is known of both sides, to choose from.
-fn lists(known: Option<&Known>) -> Markup {
+fn lists(known: Option<&KnownDatabase>) -> Markup {
     html! {
         @if let Some(known) = known {
             datalist id="portal-fields" { @for field in &known.portal { option value=(field.name) {} } }
@@ -223,7 +228,7 @@ fn row(language: Language, index: usize, mapping: Option<&FieldSetting>) -> Mark
 }
 
 /// The database of a form; `before` keeps what the form does not show.
-fn of_form(form: &Form, before: Option<&Database>) -> Database {
+fn of_form(form: &Form, before: Option<&DatabaseSettings>) -> DatabaseSettings {
     let mut fields = Vec::new();
     for index in 0..MAX_ROWS {
         let part = |part: &str| form.get(&format!("{part}.{index}")).to_owned();
@@ -242,7 +247,7 @@ fn of_form(form: &Form, before: Option<&Database>) -> Database {
     }
     let records = named(form.get("records")).unwrap_or(Mirrored::Deal);
     let usual = !form.get("usual").is_empty() || fields.is_empty();
-    Database {
+    DatabaseSettings {
         when: filled(form.get("when")),
         fields: (!usual).then_some(fields),
         keys: keys_of(form.get("match")),
@@ -251,12 +256,12 @@ fn of_form(form: &Form, before: Option<&Database>) -> Database {
         create_properties: !form.get("create_properties").is_empty(),
         deleted_records: named::<Gone>(form.get("deleted_records")).unwrap_or_default(),
         trashed_pages: named::<Gone>(form.get("trashed_pages")).unwrap_or_default(),
-        ..Database::new(form.get("name"), form.get("database"), records)
+        ..DatabaseSettings::new(form.get("name"), form.get("database"), records)
     }
 }
 
 /// `number, email, ufCrm_1714 = Client code`.
-fn keys_text(database: &Database) -> String {
+fn keys_text(database: &DatabaseSettings) -> String {
     let key = |setting: &MatchSetting| match setting.property() {
         Some(property) => format!("{} = {property}", setting.key()),
         None => setting.key().to_owned(),
@@ -288,7 +293,7 @@ fn pairs(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let replaces = form.get("of");
     let mut after = Settings::clone(&visit.settings);
     let databases = &mut after.notion.databases;
@@ -309,7 +314,7 @@ pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     }
 }
 
-pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let name = form.get("database");
     let mut after: Settings = Settings::clone(&visit.settings);
     after.notion.databases.retain(|database| database.name != name);
@@ -324,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_form_gives_the_database_that_it_was_made_of() {
-        let before: Database = serde_json::from_value(serde_json::json!({
+        let before: DatabaseSettings = serde_json::from_value(serde_json::json!({
             "name": "Deals", "database": "https://www.notion.so/0123456789abcdef0123456789abcdef", "records": "deal",
             "match": ["number", {"key": "ufCrm_1", "property": "Client code"}, "title"], "first": "ask",
             "when": "record.id > 1", "deleted_records": "delete", "page": [{"heading": "x"}],
@@ -346,11 +351,11 @@ mod tests {
             ("deleted_records".into(), "delete".into()),
             ("trashed_pages".into(), "mark".into()),
         ];
-        for (place, mapping) in before.mappings().iter().enumerate() {
-            let markup = row(Language::En, place, Some(mapping)).into_string();
+        for (index, mapping) in before.mappings().iter().enumerate() {
+            let markup = row(Language::En, index, Some(mapping)).into_string();
             assert!(markup.contains(&mapping.property), "{markup}");
             let pairs: Vec<_> = mapping.values.iter().map(|(code, name)| format!("{code} = {name}")).collect();
-            let mut add = |part: &str, value: String| fields.push((format!("{part}.{place}"), value));
+            let mut add = |part: &str, value: String| fields.push((format!("{part}.{index}"), value));
             add("field", mapping.field.clone());
             add("property", mapping.property.clone());
             add("master", word(&mapping.master));

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use jobs::queues;
 use locale::{Language, texts};
 use maud::{Markup, html};
-use operations::letters::{Group, Letter, Letters, Which, grouped};
+use operations::dead_letters::{DeadLetterGroup, Letter, Letters, Which, grouped};
 use runtime::queue::QueueName;
 use web::components::{Column, Tone, ago, message, moment, table};
 use web::language::rich;
 use web::page::{Form, encoded};
 
 use crate::page::{Page, signed_in, token, under};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 /// Letters of a group that are shown.
 const MAX_SHOWN: usize = 20;
@@ -52,7 +52,7 @@ async fn list(visit: &Visit<'_>, which: &Which) -> Result<Vec<Letter>, Failure> 
     letters(visit).list(which).await.map_err(|error| Failure::transient(error.to_string()))
 }
 
-pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
     let which = which(query);
     let found = list(visit, &which).await?;
     let count = found.len() as u64;
@@ -72,7 +72,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
             @for group in &groups { (one_group(language, group, visit.ports().clock.now())) }
         }
     };
-    Ok(Answer::Page(signed_in(visit, Page::FailedDeliveries, query.get("done"), &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::FailedDeliveries, query.get("done"), &body)))
 }
 
 fn search_form(language: Language, which: &Which, is_filtered: bool) -> Markup {
@@ -108,7 +108,7 @@ fn plan_links(language: Language, asked: &str, is_filtered: bool) -> Markup {
     }
 }
 
-fn one_group(language: Language, group: &Group, now: Timestamp) -> Markup {
+fn one_group(language: Language, group: &DeadLetterGroup, now: Timestamp) -> Markup {
     let own = format!("&queue={}&code={}", group.queue.name(), encoded(&group.code));
     let count = group.letters.len() as u64;
     let times =
@@ -130,7 +130,7 @@ fn one_group(language: Language, group: &Group, now: Timestamp) -> Markup {
     }
 }
 
-fn letter_table(language: Language, group: &Group) -> Markup {
+fn letter_table(language: Language, group: &DeadLetterGroup) -> Markup {
     let columns = [
         Column::text(language.text(texts::admin::FAILED_AT)),
         Column::text(language.text(texts::admin::ABOUT)),
@@ -161,12 +161,12 @@ fn row(language: Language, letter: &Letter) -> [Markup; 5] {
 }
 
 /// What will happen, before it does.
-pub(crate) async fn plan(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn plan(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
     let which = which(query);
     let found = list(visit, &which).await?;
     let language = visit.language;
     if found.is_empty() {
-        return Ok(Answer::to("/dead", language.text(texts::admin::FAILED_GONE)));
+        return Ok(PageAnswer::to("/dead", language.text(texts::admin::FAILED_GONE)));
     }
     let discards = query.get("act") == "discard";
     let groups = grouped(found);
@@ -190,10 +190,10 @@ pub(crate) async fn plan(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         (plan_form(visit, &which, &groups, discards))
     };
     let title = language.text(if discards { texts::admin::DISCARD } else { texts::admin::RETRY });
-    Ok(Answer::Page(under(visit, Page::FailedDeliveries, title, "", &body)))
+    Ok(PageAnswer::Page(under(visit, Page::FailedDeliveries, title, "", &body)))
 }
 
-fn planned(language: Language, group: &Group, discards: bool) -> Markup {
+fn planned(language: Language, group: &DeadLetterGroup, discards: bool) -> Markup {
     let count = group.letters.len() as u64;
     let code = html! { strong { (group.code) } };
     if discards {
@@ -203,7 +203,7 @@ fn planned(language: Language, group: &Group, discards: bool) -> Markup {
     rich(language, &texts::admin::RetryPlanned { count, code, queue })
 }
 
-fn plan_form(visit: &Visit<'_>, which: &Which, groups: &[Group], discards: bool) -> Markup {
+fn plan_form(visit: &Visit<'_>, which: &Which, groups: &[DeadLetterGroup], discards: bool) -> Markup {
     let language = visit.language;
     let count = groups.iter().map(|group| group.letters.len() as u64).sum();
     let path = if discards { "/admin/dead/discard" } else { "/admin/dead/redrive" };
@@ -224,11 +224,11 @@ fn plan_form(visit: &Visit<'_>, which: &Which, groups: &[Group], discards: bool)
     }
 }
 
-fn failed(language: Language, error: &operations::letters::Trouble) -> Failure {
+fn failed(language: Language, error: &operations::dead_letters::DeadLetterError) -> Failure {
     Failure::transient(language.text(texts::admin::PartlyDone { error }))
 }
 
-pub(crate) async fn redrive(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn redrive(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let language = visit.language;
     let done =
         letters(visit).redrive(&which(form), &visit.session.who).await.map_err(|error| failed(language, &error))?;
@@ -236,17 +236,17 @@ pub(crate) async fn redrive(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fa
         && !one.buried.letter.trace.is_empty()
     {
         let place = format!("/events/{}", one.buried.letter.trace);
-        return Ok(Answer::to(&place, language.text(texts::admin::RETRIED_ONE)));
+        return Ok(PageAnswer::to(&place, language.text(texts::admin::RETRIED_ONE)));
     }
-    Ok(Answer::to("/dead", language.text(texts::admin::Retried { count: done.letters.len() as u64 })))
+    Ok(PageAnswer::to("/dead", language.text(texts::admin::Retried { count: done.letters.len() as u64 })))
 }
 
-pub(crate) async fn discard(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn discard(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let (language, why) = (visit.language, form.get("why"));
     if why.is_empty() {
-        return Ok(Answer::to("/dead", language.text(texts::admin::REASON_IS_NEEDED)));
+        return Ok(PageAnswer::to("/dead", language.text(texts::admin::REASON_IS_NEEDED)));
     }
     let discarded = letters(visit).discard(&which(form), &visit.session.who, why).await;
     let done = discarded.map_err(|error| failed(language, &error))?;
-    Ok(Answer::to("/dead", language.text(texts::admin::Discarded { count: done.letters.len() as u64 })))
+    Ok(PageAnswer::to("/dead", language.text(texts::admin::Discarded { count: done.letters.len() as u64 })))
 }

@@ -11,9 +11,9 @@ use web::page::Form;
 use crate::page::{Page, signed_in, token};
 use crate::routes::{outcome, tried};
 use crate::settings_form::{Saved, back_to, marked, problems, save, stale};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
-pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
+pub(crate) fn show(visit: &Visit<'_>, done: &str) -> PageAnswer {
     let broken = visit.portal.settings_as::<Settings>().err();
     let said = html! {
         @if let Some(error) = broken {
@@ -21,7 +21,7 @@ pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
             (message(Tone::Problem, unreadable))
         }
     };
-    Answer::Page(page(visit, done, &document::write(&visit.settings), &said, &html! {}))
+    PageAnswer::Page(page(visit, done, &document::write(&visit.settings), &said, &html! {}))
 }
 
 fn page(visit: &Visit<'_>, done: &str, text: &str, said: &Markup, below: &Markup) -> String {
@@ -53,14 +53,14 @@ fn page(visit: &Visit<'_>, done: &str, text: &str, said: &Markup, below: &Markup
     signed_in(visit, Page::Settings, done, &body)
 }
 
-pub(crate) fn download(visit: &Visit<'_>) -> Answer {
-    Answer::File("switchboard-settings.yaml", document::write(&visit.settings))
+pub(crate) fn download(visit: &Visit<'_>) -> PageAnswer {
+    PageAnswer::File("switchboard-settings.yaml", document::write(&visit.settings))
 }
 
-pub(crate) async fn work(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn work(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let language = visit.language;
     let text = form.get("text");
-    let shown = |said: &Markup, below: &Markup| Answer::Page(page(visit, "", text, said, below));
+    let shown = |said: &Markup, below: &Markup| PageAnswer::Page(page(visit, "", text, said, below));
     let after = match document::read(text) {
         Ok(after) => after,
         Err(findings) => return Ok(shown(&problems(visit, &findings), &html! {})),

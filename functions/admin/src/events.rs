@@ -6,26 +6,27 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use locale::{Language, texts};
 use maud::{Markup, html};
-use operations::letters::{Letter, Letters, Which};
-use operations::log::{self, Filter, Found, Status, Way, delivery_reason, event_reason};
+use operations::dead_letters::{Letter, Letters, Which};
+use operations::log;
+use operations::log::{EventTrail, LogFilter, LogStatus, SearchResult, delivery_reason, event_reason};
 use runtime::TraceId;
-use runtime::calls::Call;
+use runtime::calls::ProviderCall;
 use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger};
 use web::components::{Column, Tone, duration, empty, message, millis, moment, table};
 use web::language::rich;
 use web::page::{Form, encoded};
 
 use crate::page::{Page, badge, missing, signed_in, status_word, under};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 /// Ways on a page.
 const A_PAGE: usize = 50;
 
-pub(crate) async fn search(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn search(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
     let zone = visit.settings.zone();
-    let filter = Filter {
+    let filter = LogFilter {
         text: query.get("q").to_owned(),
-        status: Status::named(query.get("status")),
+        status: LogStatus::named(query.get("status")),
         from: given(query.get("from"), &zone),
         to: given(query.get("to"), &zone),
     };
@@ -34,7 +35,7 @@ pub(crate) async fn search(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fa
     let now = visit.ports().clock.now();
     let found = log::search(&ledger, &visit.id, &filter, after, A_PAGE, now).await?;
     if let (Ok(trace), [way]) = (query.get("q").parse::<TraceId>(), found.ways.as_slice()) {
-        return Ok(Answer::Page(page(visit, trace, way, "").await?));
+        return Ok(PageAnswer::Page(page(visit, trace, way, "").await?));
     }
     let language = visit.language;
     let body = html! {
@@ -46,10 +47,10 @@ pub(crate) async fn search(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fa
             p { a href={ "/admin/events?" (again(query)) "after=" (encoded(next)) } { (language.text(texts::admin::OLDER)) } }
         }
     };
-    Ok(Answer::Page(signed_in(visit, Page::Events, query.get("done"), &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::Events, query.get("done"), &body)))
 }
 
-fn search_form(language: Language, query: &Form, status: Option<Status>) -> Markup {
+fn search_form(language: Language, query: &Form, status: Option<LogStatus>) -> Markup {
     let moment = |name: &str, label: &str| {
         html! { div { label for=(name) { (label) } input id=(name) name=(name) type="datetime-local" value=(query.get(name)); } }
     };
@@ -63,7 +64,7 @@ fn search_form(language: Language, query: &Form, status: Option<Status>) -> Mark
                 label for="status" { (language.text(texts::admin::STATUS)) }
                 select id="status" name="status" {
                     option value="" { (language.text(texts::admin::ANY)) }
-                    @for known in Status::ALL {
+                    @for known in LogStatus::ALL {
                         option value=(known.name()) selected[status == Some(known)] { (status_word(language, known)) }
                     }
                 }
@@ -75,7 +76,7 @@ fn search_form(language: Language, query: &Form, status: Option<Status>) -> Mark
     }
 }
 
-fn nothing(language: Language, found: &Found, is_everything: bool) -> Markup {
+fn nothing(language: Language, found: &SearchResult, is_everything: bool) -> Markup {
     let lines = found.looked_at as u64;
     if is_everything {
         empty(language.text(texts::admin::NOTHING_HAPPENED_YET))
@@ -97,7 +98,7 @@ fn given(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     Some(local.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
-fn found_table(language: Language, ways: &[Way], zone: &TimeZone) -> Markup {
+fn found_table(language: Language, ways: &[EventTrail], zone: &TimeZone) -> Markup {
     let columns = [
         Column::text(language.text(texts::admin::ARRIVED)),
         Column::text(language.text(texts::admin::RECORD)),
@@ -119,14 +120,14 @@ fn found_table(language: Language, ways: &[Way], zone: &TimeZone) -> Markup {
     table(language.text(texts::pages::PAGE_EVENTS), columns, rows)
 }
 
-fn became(language: Language, way: &Way) -> Markup {
+fn became(language: Language, way: &EventTrail) -> Markup {
     html! {
         @if way.deliveries.is_empty() {
             @if let Some(reason) = way.event.as_ref().and_then(event_reason) { span.hint { (short(&reason)) } }
         }
         @for line in way.deliveries.iter().take(3) {
             div { (line.destination) @if !line.change.is_empty() { ": " (line.change) }
-                @if let (Some(reason), true) = (delivery_reason(line), Status::of_delivery(line) != Status::Delivered) { " " span.hint { (short(&reason)) } }
+                @if let (Some(reason), true) = (delivery_reason(line), LogStatus::of_delivery(line) != LogStatus::Delivered) { " " span.hint { (short(&reason)) } }
             }
         }
         @if way.deliveries.len() > 3 {
@@ -143,19 +144,19 @@ fn short(text: &str) -> String {
     }
 }
 
-pub(crate) async fn trace(visit: &Visit<'_>, trace: &str, done: &str) -> Result<Answer, Failure> {
+pub(crate) async fn trace(visit: &Visit<'_>, trace: &str, done: &str) -> Result<PageAnswer, Failure> {
     let Ok(trace) = trace.parse::<TraceId>() else {
         return Ok(missing(visit, visit.language.text(texts::admin::NOT_A_TRACE)));
     };
     let ledger = Ledger::new(visit.ports().store.clone());
     match log::way(&ledger, &visit.id, trace).await? {
-        Some(way) => Ok(Answer::Page(page(visit, trace, &way, done).await?)),
+        Some(way) => Ok(PageAnswer::Page(page(visit, trace, &way, done).await?)),
         None => Ok(missing(visit, visit.language.text(texts::admin::UNKNOWN_TRACE))),
     }
 }
 
-async fn page(visit: &Visit<'_>, trace: TraceId, way: &Way, done: &str) -> Result<String, Failure> {
-    let letters = if way.status() == Status::Dead {
+async fn page(visit: &Visit<'_>, trace: TraceId, way: &EventTrail, done: &str) -> Result<String, Failure> {
+    let letters = if way.status() == LogStatus::Dead {
         let which = Which { text: trace.to_string(), ..Which::default() };
         let letters = Letters { ports: visit.ports(), tenant: Some(&visit.id) };
         letters.list(&which).await.map_err(|error| Failure::transient(error.to_string()))?
@@ -194,7 +195,7 @@ fn failed(language: Language, letter: &Letter) -> Markup {
     message(Tone::Problem, text)
 }
 
-fn received(language: Language, way: &Way) -> Markup {
+fn received(language: Language, way: &EventTrail) -> Markup {
     let at = moment(way.arrived_at());
     html! {
         li {
@@ -220,7 +221,7 @@ fn processed(language: Language, event: &EventLine) -> Markup {
             h2 {
                 (language.text(texts::admin::PROCESSED)) " "
                 @if event.status == EventStatus::Routed { span.badge.delivered { (language.text(texts::admin::ROUTED)) } }
-                @else { (badge(language, Status::of_event(event))) }
+                @else { (badge(language, LogStatus::of_event(event))) }
             }
             p {
                 (language.text(texts::admin::ProcessedAfter { duration }))
@@ -241,7 +242,7 @@ fn delivered(language: Language, line: &DeliveryLine) -> Markup {
     let queued = after(language, line.trace.arrived_at(), line.queued_at);
     html! {
         li {
-            h2 { (line.destination) " " (badge(language, Status::of_delivery(line))) }
+            h2 { (line.destination) " " (badge(language, LogStatus::of_delivery(line))) }
             @if !line.change.is_empty() { p { (line.change) } }
             @if !line.route.is_empty() { p { (language.text(texts::admin::ByRoute { route: &line.route })) } }
             p {
@@ -269,7 +270,7 @@ fn state(language: Language, line: &DeliveryLine) -> Option<Markup> {
     }
 }
 
-fn calls(language: Language, calls: &[Call]) -> Markup {
+fn calls(language: Language, calls: &[ProviderCall]) -> Markup {
     html! {
         @for call in calls {
             details.call {

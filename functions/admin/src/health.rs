@@ -3,11 +3,11 @@
 use clients::Failure;
 use locale::{Language, texts};
 use maud::{Markup, html};
-use operations::doctor::{Check, Doctor, Verdict};
+use operations::doctor::{Check, CheckVerdict, Doctor};
 use web::components::{Column, Tone, message, table};
 
 use crate::page::{Page, signed_in, token};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 fn begin(visit: &Visit<'_>) -> Markup {
     html! {
@@ -18,11 +18,11 @@ fn begin(visit: &Visit<'_>) -> Markup {
     }
 }
 
-pub(crate) fn show(visit: &Visit<'_>) -> Answer {
-    Answer::Page(signed_in(visit, Page::Checks, "", &begin(visit)))
+pub(crate) fn show(visit: &Visit<'_>) -> PageAnswer {
+    PageAnswer::Page(signed_in(visit, Page::Checks, "", &begin(visit)))
 }
 
-pub(crate) async fn examine(visit: &Visit<'_>) -> Result<Answer, Failure> {
+pub(crate) async fn examine(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
     let doctor = Doctor {
         ports: visit.ports(),
         connections: &visit.deps.talk.connections,
@@ -33,16 +33,16 @@ pub(crate) async fn examine(visit: &Visit<'_>) -> Result<Answer, Failure> {
     doctor.examine_deployment(&mut |check| checks.push(check)).await;
     doctor.examine(&visit.id, &mut |check| checks.push(check)).await;
     let body = html! { (result(visit.language, checks)) (begin(visit)) };
-    Ok(Answer::Page(signed_in(visit, Page::Checks, "", &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::Checks, "", &body)))
 }
 
 pub(crate) fn result(language: Language, mut checks: Vec<Check>) -> Markup {
-    let wrong = checks.iter().filter(|check| check.verdict == Verdict::Wrong).count() as u64;
+    let wrong = checks.iter().filter(|check| check.verdict == CheckVerdict::Wrong).count() as u64;
     // What is wrong first.
     checks.sort_by_key(|check| match check.verdict {
-        Verdict::Wrong => 0,
-        Verdict::Notice => 1,
-        Verdict::Fine => 2,
+        CheckVerdict::Wrong => 0,
+        CheckVerdict::Notice => 1,
+        CheckVerdict::Fine => 2,
     });
     let columns = [
         Column::untitled(),
@@ -65,11 +65,11 @@ pub(crate) fn result(language: Language, mut checks: Vec<Check>) -> Markup {
     }
 }
 
-fn badge(language: Language, verdict: Verdict) -> Markup {
+fn badge(language: Language, verdict: CheckVerdict) -> Markup {
     let (class, word) = match verdict {
-        Verdict::Fine => ("delivered", texts::admin::VERDICT_FINE),
-        Verdict::Notice => ("waiting", texts::admin::VERDICT_NOTICE),
-        Verdict::Wrong => ("dead", texts::admin::VERDICT_PROBLEM),
+        CheckVerdict::Fine => ("delivered", texts::admin::VERDICT_FINE),
+        CheckVerdict::Notice => ("waiting", texts::admin::VERDICT_NOTICE),
+        CheckVerdict::Wrong => ("dead", texts::admin::VERDICT_PROBLEM),
     };
     html! { span class={ "badge " (class) } { (language.text(word)) } }
 }

@@ -9,7 +9,7 @@ use web::language::rich;
 use web::page::Form;
 
 use crate::page::{Page, signed_in, token};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 /// The longest name of a key, in characters.
 const MAX_NAME: usize = 60;
@@ -22,11 +22,11 @@ fn allows(language: Language, scope: Scope) -> &'static str {
     })
 }
 
-pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<PageAnswer, Failure> {
     page(visit, done, None).await
 }
 
-async fn page(visit: &Visit<'_>, done: &str, fresh: Option<&str>) -> Result<Answer, Failure> {
+async fn page(visit: &Visit<'_>, done: &str, fresh: Option<&str>) -> Result<PageAnswer, Failure> {
     let keys = ApiKeys::new(visit.deps.talk.ports.store.clone()).all(&visit.id).await?;
     let language = visit.language;
     let url = visit.public_url.as_deref().unwrap_or_default();
@@ -48,7 +48,7 @@ async fn page(visit: &Visit<'_>, done: &str, fresh: Option<&str>) -> Result<Answ
         h2 { (language.text(texts::admin::NEW_KEY)) }
         (new_key_form(visit))
     };
-    Ok(Answer::Page(signed_in(visit, Page::ApiKeys, done, &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::ApiKeys, done, &body)))
 }
 
 fn key_table(visit: &Visit<'_>, keys: &[ApiKey]) -> Markup {
@@ -92,16 +92,16 @@ fn new_key_form(visit: &Visit<'_>) -> Markup {
     }
 }
 
-pub(crate) async fn make(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn make(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let (ports, language) = (&visit.deps.talk.ports, visit.language);
     let keys = ApiKeys::new(ports.store.clone());
     let scopes: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| !form.get(scope.name()).is_empty()).collect();
     let name = form.get("name");
     if scopes.is_empty() || name.is_empty() || name.chars().count() > MAX_NAME {
-        return Ok(Answer::to("/keys", language.text(texts::admin::KEY_NEEDS)));
+        return Ok(PageAnswer::to("/keys", language.text(texts::admin::KEY_NEEDS)));
     }
     if keys.all(&visit.id).await?.len() >= MAX_KEYS {
-        return Ok(Answer::to("/keys", language.text(texts::admin::TooManyKeys { most: MAX_KEYS as u64 })));
+        return Ok(PageAnswer::to("/keys", language.text(texts::admin::TooManyKeys { most: MAX_KEYS as u64 })));
     }
     let (key, text) = keys.make(&visit.id, name, &scopes, ports.clock.now()).await?;
     let allowed = scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ");
@@ -109,12 +109,12 @@ pub(crate) async fn make(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     page(visit, "", Some(&text)).await
 }
 
-pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let (id, language) = (form.get("id"), visit.language);
     if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(Answer::to("/keys", language.text(texts::admin::NO_SUCH_KEY)));
+        return Ok(PageAnswer::to("/keys", language.text(texts::admin::NO_SUCH_KEY)));
     }
     ApiKeys::new(visit.deps.talk.ports.store.clone()).revoke(&visit.id, id).await?;
     visit.note("API key taken back", id, "", "").await?;
-    Ok(Answer::to("/keys", language.text(texts::admin::KEY_REVOKED)))
+    Ok(PageAnswer::to("/keys", language.text(texts::admin::KEY_REVOKED)))
 }

@@ -41,19 +41,19 @@ use locale::{Language, texts};
 use notion_sync::NotionSync;
 use runtime::limiter::Limiter;
 use runtime::store::StoreError;
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use settings::Settings;
-use tenants::audit::{Audit, Entry};
+use tenants::audit::{Audit, AuditEntry};
 use tenants::portals::Portal;
-use user_mapping::{Talk, Tenant};
+use user_mapping::{OpenTenant, TenantContext};
 use web::answer::Refused;
 use web::cookies::Site;
 use web::doors;
-use web::doors::{Door, Proof};
+use web::doors::{Door, RequestProof};
 use web::page::{Form, lively_page, page as html, redirect, refusal, styled};
 use web::request::host_of;
-use web::sessions::Ended;
 use web::sessions::Session;
+use web::sessions::SessionEnd;
 use web::{origin, sessions};
 
 pub use sign_in::SLACK_CALLBACK;
@@ -70,21 +70,21 @@ const MAX_DOCUMENT: usize = 512 * 1024;
 const MAX_CODE: usize = 4 * 1024;
 
 const fn page_door(path: &'static str) -> Door {
-    Door::get(path, Proof::Session)
+    Door::get(path, RequestProof::Session)
 }
 
 const fn form_door(path: &'static str) -> Door {
-    Door::form(path, MAX_FORM, Proof::SessionForm)
+    Door::form(path, MAX_FORM, RequestProof::SessionForm)
 }
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::get("/admin/style.css", Proof::Open),
-    Door::get("/admin/htmx.js", Proof::Open),
-    Door::get("/admin/sign-in", Proof::Open),
-    Door::form("/admin/sign-in", MAX_CODE, Proof::OneTimeSecret),
-    Door::get("/admin/sign-in/slack", Proof::Open),
-    Door::get(SLACK_CALLBACK, Proof::State),
+    Door::get("/admin/style.css", RequestProof::Open),
+    Door::get("/admin/htmx.js", RequestProof::Open),
+    Door::get("/admin/sign-in", RequestProof::Open),
+    Door::form("/admin/sign-in", MAX_CODE, RequestProof::OneTimeSecret),
+    Door::get("/admin/sign-in/slack", RequestProof::Open),
+    Door::get(SLACK_CALLBACK, RequestProof::State),
     form_door("/admin/sign-out"),
     page_door("/admin"),
     page_door("/admin/overview"),
@@ -105,7 +105,7 @@ pub const DOORS: &[Door] = &[
     form_door("/admin/routes/delete"),
     page_door("/admin/settings"),
     page_door("/admin/settings/settings.yaml"),
-    Door::form("/admin/settings", MAX_DOCUMENT, Proof::SessionForm),
+    Door::form("/admin/settings", MAX_DOCUMENT, RequestProof::SessionForm),
     page_door("/admin/people"),
     form_door("/admin/people/link"),
     form_door("/admin/people/unlink"),
@@ -143,7 +143,7 @@ pub const DOORS: &[Door] = &[
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    talk: Talk,
+    talk: TenantContext,
     mirror: NotionSync,
     names: NamesCache,
     limiter: Limiter,
@@ -153,12 +153,12 @@ pub struct Deps {
 
 impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
+    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
         Self {
             mirror: NotionSync::new(ports, connections.clone()),
             names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
             limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
-            talk: Talk::new(ports, connections),
+            talk: TenantContext::new(ports, connections),
             public_url,
             by_host: false,
         }
@@ -175,7 +175,7 @@ impl Deps {
         self.public_url.clone().or_else(named)
     }
 
-    fn ports(&self) -> &Ports {
+    fn ports(&self) -> &Backend {
         &self.talk.ports
     }
 }
@@ -197,12 +197,12 @@ pub(crate) struct Visit<'a> {
 }
 
 /// A visit to a page that asks both the portal and the workspace.
-pub(crate) struct Opened<'a> {
+pub(crate) struct ConnectedVisit<'a> {
     visit: &'a Visit<'a>,
-    pub(crate) tenant: Tenant,
+    pub(crate) tenant: OpenTenant,
 }
 
-impl<'a> Deref for Opened<'a> {
+impl<'a> Deref for ConnectedVisit<'a> {
     type Target = Visit<'a>;
 
     fn deref(&self) -> &Self::Target {
@@ -212,11 +212,11 @@ impl<'a> Deref for Opened<'a> {
 
 impl Visit<'_> {
     /// The same with both sides open; fails where one is not connected.
-    pub(crate) async fn opened(&self) -> Result<Opened<'_>, Failure> {
-        Ok(Opened { visit: self, tenant: self.deps.talk.tenant(&self.id).await? })
+    pub(crate) async fn opened(&self) -> Result<ConnectedVisit<'_>, Failure> {
+        Ok(ConnectedVisit { visit: self, tenant: self.deps.talk.tenant(&self.id).await? })
     }
 
-    pub(crate) fn ports(&self) -> &Ports {
+    pub(crate) fn ports(&self) -> &Backend {
         self.deps.ports()
     }
 
@@ -225,13 +225,13 @@ impl Visit<'_> {
         let ports = self.ports();
         // Who it was and what it was about are people's names: they are in the audit only.
         tracing::info!(tenant = %self.id, what, "changed on a page");
-        let entry = Entry::new(ports.clock.now(), &self.session.who, what, of).changed(before, after);
+        let entry = AuditEntry::new(ports.clock.now(), &self.session.who, what, of).changed(before, after);
         Ok(Audit::new(ports.store.clone()).note(&self.id, &entry).await?)
     }
 }
 
 /// What a request comes to.
-pub(crate) enum Answer {
+pub(crate) enum PageAnswer {
     Page(String),
     /// A part of a page, for a script that asked for it.
     Part(String),
@@ -243,7 +243,7 @@ pub(crate) enum Answer {
     Missing(String),
 }
 
-impl Answer {
+impl PageAnswer {
     pub(crate) fn to(place: &str, word: impl Into<String>) -> Self {
         Self::To(place.to_owned(), word.into())
     }
@@ -317,13 +317,13 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         if posts { (0, false) } else { deps.mirror.attention.count(&session.tenant).await.unwrap_or_default() };
     let visit = Visit { deps, id: session.tenant.clone(), portal, settings, session, language, public_url, attention };
     match route(&visit, posts, &path, &form, &query).await {
-        Ok(Answer::Page(text) | Answer::Part(text)) => lively_page(StatusCode::OK, text),
-        Ok(Answer::Missing(text)) => lively_page(StatusCode::NOT_FOUND, text),
-        Ok(Answer::To(place, word)) => {
+        Ok(PageAnswer::Page(text) | PageAnswer::Part(text)) => lively_page(StatusCode::OK, text),
+        Ok(PageAnswer::Missing(text)) => lively_page(StatusCode::NOT_FOUND, text),
+        Ok(PageAnswer::To(place, word)) => {
             let mark = if place.contains('?') { '&' } else { '?' };
             redirect(&format!("{PATH}{place}{mark}done={}", web::page::encoded(&word)))
         }
-        Ok(Answer::File(name, text)) => page::file(name, text),
+        Ok(PageAnswer::File(name, text)) => page::file(name, text),
         Err(failure) => failed(language, &failure),
     }
 }
@@ -334,7 +334,7 @@ fn needs_settings(path: &str) -> bool {
     ["/routes", "/notion"].iter().any(|page| path.starts_with(page))
 }
 
-async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &Form) -> Result<Answer, Failure> {
+async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &Form) -> Result<PageAnswer, Failure> {
     let done = query.get("done");
     match (posts, path) {
         (false, "") => overview::show(visit, done).await,
@@ -404,7 +404,7 @@ fn refused_page(deps: &Deps, language: Language, refused: &Refused) -> Response<
 }
 
 /// The session of a request, if it has one whose person still administers the tenant; or why it ended.
-async fn signed_in(deps: &Deps, request: &Request<Bytes>) -> Result<Result<Session, Option<Ended>>, StoreError> {
+async fn signed_in(deps: &Deps, request: &Request<Bytes>) -> Result<Result<Session, Option<SessionEnd>>, StoreError> {
     let Some(session) = sessions::of(deps.ports().store.as_ref(), request.headers()).await? else {
         return Ok(Err(None));
     };

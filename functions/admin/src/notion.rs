@@ -2,15 +2,15 @@
 //! backfills are in `runs`.
 
 use clients::Failure;
-use jobs::sync::{Side, SyncJob};
+use jobs::sync::{SyncJob, SyncSide};
 use locale::{Language, texts};
 use maud::{Markup, html};
 use notion_sync::conflicts::StoredConflict;
-use notion_sync::database::Known;
+use notion_sync::database::KnownDatabase;
 use notion_sync::fields::merge::Why;
 use runtime::TraceId;
 use secrecy::ExposeSecret;
-use settings::databases::Database;
+use settings::databases::DatabaseSettings;
 use tenants::hooks::Hooks;
 use tenants::portals::NOTION_VERIFICATION;
 use web::components::{Column, Tone, empty, message, moment, table};
@@ -19,12 +19,12 @@ use web::page::Form;
 
 use crate::databases::records_name;
 use crate::page::{Page, signed_in, token};
-use crate::{Answer, Visit, attention, runs};
+use crate::{PageAnswer, Visit, attention, runs};
 
 /// Conflicts that are shown.
 const MAX_CONFLICTS: usize = 30;
 
-pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<PageAnswer, Failure> {
     let (language, mirror, tenant) = (visit.language, &visit.deps.mirror, &visit.id);
     let runs = runs::latest(visit).await?;
     let conflicts = mirror.conflicts.latest(tenant, MAX_CONFLICTS).await?;
@@ -47,7 +47,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
         @if conflicts.is_empty() { (empty(language.text(texts::configuration::NO_CONFLICTS))) }
         @else { (conflict_table(visit, &conflicts)) }
     };
-    Ok(Answer::Page(signed_in(visit, Page::Notion, done, &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::Notion, done, &body)))
 }
 
 fn connection(visit: &Visit<'_>) -> Markup {
@@ -140,7 +140,7 @@ fn tokens(language: Language, offered: &[String]) -> Markup {
     }
 }
 
-fn database_card(visit: &Visit<'_>, database: &Database, known: Option<&Known>) -> Markup {
+fn database_card(visit: &Visit<'_>, database: &DatabaseSettings, known: Option<&KnownDatabase>) -> Markup {
     let language = visit.language;
     let closed = known.and_then(|known| known.closed.as_ref());
     let syncs = texts::configuration::Syncs {
@@ -192,8 +192,8 @@ pub(crate) fn conflict_table(visit: &Visit<'_>, conflicts: &[StoredConflict]) ->
         Column::text(language.text(texts::configuration::WHEN)),
         Column::text(language.text(texts::configuration::RECORD)),
         Column::text(language.text(texts::configuration::FIELD)),
-        Column::text(side_name(language, Side::Bitrix24)),
-        Column::text(side_name(language, Side::Notion)),
+        Column::text(side_name(language, SyncSide::Bitrix24)),
+        Column::text(side_name(language, SyncSide::Notion)),
         Column::text(language.text(texts::configuration::KEPT_VALUE)),
         Column::untitled(),
     ];
@@ -231,10 +231,10 @@ fn way_back(visit: &Visit<'_>, kept: &StoredConflict) -> Markup {
 }
 
 /// What a side is called.
-pub(crate) fn side_name(language: Language, side: Side) -> &'static str {
+pub(crate) fn side_name(language: Language, side: SyncSide) -> &'static str {
     language.text(match side {
-        Side::Bitrix24 => texts::configuration::BITRIX24,
-        Side::Notion => texts::configuration::NOTION,
+        SyncSide::Bitrix24 => texts::configuration::BITRIX24,
+        SyncSide::Notion => texts::configuration::NOTION,
     })
 }
 
@@ -251,26 +251,26 @@ fn because(language: Language, why: Why) -> &'static str {
     })
 }
 
-pub(crate) async fn open_window(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn open_window(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let anew = !form.get("anew").is_empty();
     visit.deps.mirror.connections.open_notion_window(&visit.id, anew).await?;
     let what = if anew { "new address for webhooks made" } else { "window for a verification token opened" };
     visit.note(what, "Notion", "", "").await?;
-    Ok(Answer::to("/notion", visit.language.text(texts::configuration::WINDOW_IS_OPEN)))
+    Ok(PageAnswer::to("/notion", visit.language.text(texts::configuration::WINDOW_IS_OPEN)))
 }
 
-pub(crate) async fn close_old(visit: &Visit<'_>) -> Result<Answer, Failure> {
+pub(crate) async fn close_old(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
     if let Some((_, place)) = visit.deps.mirror.connections.notion_address(&visit.id).await? {
         Hooks::new(visit.deps.talk.ports.store.clone()).close_old(&place).await?;
         visit.note("older verification tokens forgotten", "Notion", "", "").await?;
     }
-    Ok(Answer::to("/notion", visit.language.text(texts::configuration::OLD_ARE_FORGOTTEN)))
+    Ok(PageAnswer::to("/notion", visit.language.text(texts::configuration::OLD_ARE_FORGOTTEN)))
 }
 
-pub(crate) async fn undo(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn undo(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let (mirror, tenant) = (&visit.deps.mirror, &visit.id);
     let Some(kept) = mirror.conflicts.get(tenant, form.get("conflict")).await? else {
-        return Ok(Answer::to("/notion", visit.language.text(texts::configuration::CONFLICT_IS_GONE)));
+        return Ok(PageAnswer::to("/notion", visit.language.text(texts::configuration::CONFLICT_IS_GONE)));
     };
     let job = SyncJob::Undo {
         database: kept.database.clone(),
@@ -283,5 +283,5 @@ pub(crate) async fn undo(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     visit.note("conflict undone", &format!("{} of {}", kept.property, kept.record), "", "").await?;
     let (field, record) = (kept.property, kept.record.title(visit.language));
     let undoing = texts::configuration::IsBeingUndone { field, record };
-    Ok(Answer::to("/notion", visit.language.text(undoing)))
+    Ok(PageAnswer::to("/notion", visit.language.text(undoing)))
 }

@@ -4,26 +4,26 @@ use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
 use locale::{Language, texts};
 use maud::{Markup, html};
-use operations::hours::{Day, Hour};
-use operations::log::Status;
+use operations::hours::{Hour, LastDay};
+use operations::log::LogStatus;
 use operations::overview::{self, Alarm, Connection, Overview};
 use runtime::limiter::Usage;
 use web::components::{Column, Tone, ago, duration, empty, message, moment, table};
 use web::language::rich;
 
 use crate::page::{Page, badge, signed_in, status_word};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
-pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<PageAnswer, Failure> {
     // The part asks for itself again; without scripts one loads the page again.
     let body = html! {
         div hx-get="/admin/overview" hx-trigger="every 30s" { (look(visit).await?) }
     };
-    Ok(Answer::Page(signed_in(visit, Page::Overview, done, &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::Overview, done, &body)))
 }
 
-pub(crate) async fn part(visit: &Visit<'_>) -> Result<Answer, Failure> {
-    Ok(Answer::Part(look(visit).await?.into_string()))
+pub(crate) async fn part(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
+    Ok(PageAnswer::Part(look(visit).await?.into_string()))
 }
 
 async fn look(visit: &Visit<'_>) -> Result<Markup, Failure> {
@@ -133,7 +133,7 @@ fn numbers(language: Language, overview: &Overview, now: Timestamp) -> Markup {
     }
 }
 
-fn lag(language: Language, day: &Day) -> Markup {
+fn lag(language: Language, day: &LastDay) -> Markup {
     html! {
         @match day.lag_ms {
             Some((median, most)) => (language.text(texts::admin::Lag {
@@ -180,7 +180,7 @@ const WIDTH: u32 = 720;
 const HEIGHT: u32 = 140;
 
 /// Bars by the hour; the same numbers as a table for readers who cannot see them.
-fn chart(language: Language, day: &Day) -> Markup {
+fn chart(language: Language, day: &LastDay) -> Markup {
     let most = day.hours.iter().map(Hour::all).max().unwrap_or_default();
     if most == 0 {
         return empty(language.text(texts::admin::NO_DELIVERIES_YET));
@@ -197,7 +197,7 @@ fn chart(language: Language, day: &Day) -> Markup {
         }
         // Outside of the picture, which is stretched to the width of the page.
         p.axis aria-hidden="true" { @for index in [0, 6, 12, 18] { span { (begin(day, index).strftime("%H:00")) } } }
-        p.legend { @for status in Status::ALL { (badge(language, status)) " " } }
+        p.legend { @for status in LogStatus::ALL { (badge(language, status)) " " } }
         details {
             summary { (language.text(texts::admin::AS_A_TABLE)) }
             (chart_table(language, day))
@@ -206,16 +206,16 @@ fn chart(language: Language, day: &Day) -> Markup {
 }
 
 /// When an hour begins.
-fn begin(day: &Day, index: usize) -> Timestamp {
+fn begin(day: &LastDay, index: usize) -> Timestamp {
     day.from + SignedDuration::from_hours(i64::try_from(index).unwrap_or_default())
 }
 
-fn title(language: Language, day: &Day, index: usize, hour: &Hour) -> String {
+fn title(language: Language, day: &LastDay, index: usize, hour: &Hour) -> String {
     let deliveries = language.text(texts::admin::CountOfDeliveries { count: u64::from(hour.all()) });
     format!("{}: {deliveries}", begin(day, index).strftime("%H:00"))
 }
 
-fn chart_table(language: Language, day: &Day) -> Markup {
+fn chart_table(language: Language, day: &LastDay) -> Markup {
     let number = |count: u32| html! { (language.number(u64::from(count))) };
     let rows = day.hours.iter().enumerate().filter(|(_, hour)| hour.all() > 0).map(|(index, hour)| {
         [
@@ -226,7 +226,7 @@ fn chart_table(language: Language, day: &Day) -> Markup {
             number(hour.dead),
         ]
     });
-    let [delivered, waiting, skipped, dead] = Status::ALL.map(|status| status_word(language, status));
+    let [delivered, waiting, skipped, dead] = LogStatus::ALL.map(|status| status_word(language, status));
     let columns = [
         Column::text(language.text(texts::admin::HOUR)),
         Column::number(delivered),
@@ -239,10 +239,10 @@ fn chart_table(language: Language, day: &Day) -> Markup {
 
 fn bar(hour: &Hour, most: u32, x: u32, width: u32, title: &str) -> Markup {
     let parts = [
-        (hour.delivered, Status::Delivered),
-        (hour.waiting, Status::Waiting),
-        (hour.skipped, Status::Skipped),
-        (hour.dead, Status::Dead),
+        (hour.delivered, LogStatus::Delivered),
+        (hour.waiting, LogStatus::Waiting),
+        (hour.skipped, LogStatus::Skipped),
+        (hour.dead, LogStatus::Dead),
     ];
     let mut below = 0;
     html! {

@@ -5,12 +5,12 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use locale::{Language, texts};
 use maud::{Markup, html};
-use operations::log::Status;
+use operations::log::LogStatus;
 use web::components::{Tone, message};
 use web::page::{frame, lively_frame};
 use web::sessions::BY_CODE;
 
-use crate::{Answer, PATH, Visit};
+use crate::{PATH, PageAnswer, Visit};
 
 /// A page of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,10 +132,10 @@ pub(crate) fn notice(language: Language, title: &str, text: &str) -> String {
 }
 
 /// What does not exist or belongs to another tenant.
-pub(crate) fn missing(visit: &Visit<'_>, text: &str) -> Answer {
+pub(crate) fn missing(visit: &Visit<'_>, text: &str) -> PageAnswer {
     let language = visit.language;
     let body = html! { p { (text) } p { a href=(PATH) { (language.text(texts::pages::TO_THE_OVERVIEW)) } } };
-    Answer::Missing(framed(visit, None, language.text(texts::pages::NOT_FOUND), "", &body))
+    PageAnswer::Missing(framed(visit, None, language.text(texts::pages::NOT_FOUND), "", &body))
 }
 
 /// A file to keep.
@@ -161,17 +161,17 @@ pub(crate) fn heads(names: &[&str]) -> Markup {
 }
 
 /// A status in words.
-pub(crate) fn status_word(language: Language, status: Status) -> &'static str {
+pub(crate) fn status_word(language: Language, status: LogStatus) -> &'static str {
     language.text(match status {
-        Status::Delivered => texts::admin::STATUS_DELIVERED,
-        Status::Waiting => texts::admin::STATUS_WAITING,
-        Status::Skipped => texts::admin::STATUS_SKIPPED,
-        Status::Dead => texts::admin::STATUS_FAILED,
+        LogStatus::Delivered => texts::admin::STATUS_DELIVERED,
+        LogStatus::Waiting => texts::admin::STATUS_WAITING,
+        LogStatus::Skipped => texts::admin::STATUS_SKIPPED,
+        LogStatus::Dead => texts::admin::STATUS_FAILED,
     })
 }
 
 /// A status, as a word that colour only supports.
-pub(crate) fn badge(language: Language, status: Status) -> Markup {
+pub(crate) fn badge(language: Language, status: LogStatus) -> Markup {
     html! { span class={ "badge " (status.name()) } { (status_word(language, status)) } }
 }
 

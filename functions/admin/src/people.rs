@@ -6,8 +6,8 @@ use clients::Failure;
 use locale::{Language, texts};
 use maud::{Markup, html};
 use serde_json::json;
-use slack::event::User;
-use tenants::people::{Ended, Link, Origin};
+use slack::event::SlackUser;
+use tenants::user_links::{EndedLink, LinkOrigin, UserLink};
 use user_mapping::mapping::reason_words;
 use user_mapping::profiles::PortalProfile;
 use user_mapping::rights::Reach;
@@ -17,16 +17,16 @@ use web::page::Form;
 
 use crate::page::{Page, signed_in, token};
 use crate::suggest::suggest;
-use crate::{Answer, Opened, Visit};
+use crate::{ConnectedVisit, PageAnswer, Visit};
 
 /// Pages of people that are read on either side.
 const MAX_PAGES: u64 = 10;
 
-pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &ConnectedVisit<'_>, done: &str) -> Result<PageAnswer, Failure> {
     let in_slack = in_slack(visit).await?;
     let on_portal = on_portal(visit).await?;
     let links = visit.deps.talk.people.all(&visit.tenant.id).await?;
-    let mut links_of: BTreeMap<&str, Vec<&Link>> = BTreeMap::new();
+    let mut links_of: BTreeMap<&str, Vec<&UserLink>> = BTreeMap::new();
     for link in &links {
         links_of.entry(&link.slack).or_default().push(link);
     }
@@ -39,15 +39,15 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
     let rows = in_slack.iter().map(|user| {
         let is_member = visit.tenant.slack.is_member(user) && !people.not_by_email;
         let email = user.email.as_ref().filter(|_| is_member);
-        Row {
+        PersonRow {
             user,
             links: links_of.get(user.id.as_str()).cloned().unwrap_or_default(),
             settings: people.map.iter().find(|(_, id)| **id == user.id).map(|(number, _)| number.clone()),
             email: email.and_then(|email| by_email.get(&email.to_lowercase())).copied(),
         }
     });
-    let (linked, open): (Vec<_>, Vec<_>) = rows.partition(Row::is_linked);
-    let directory = Directory {
+    let (linked, open): (Vec<_>, Vec<_>) = rows.partition(PersonRow::is_linked);
+    let directory = PeopleDirectory {
         linked,
         open,
         on_portal: &on_portal,
@@ -55,24 +55,24 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
         ended: visit.deps.talk.people.ended(&visit.tenant.id).await?,
         reach: Reach::without_permission(people.act_as, &visit.tenant.portal),
     };
-    Ok(Answer::Page(signed_in(visit, Page::People, done, &content(visit, &directory))))
+    Ok(PageAnswer::Page(signed_in(visit, Page::People, done, &content(visit, &directory))))
 }
 
 /// Everyone in Slack and in Bitrix24, and with whose rights they work.
-pub(crate) struct Directory<'a> {
-    pub(crate) linked: Vec<Row<'a>>,
-    pub(crate) open: Vec<Row<'a>>,
+pub(crate) struct PeopleDirectory<'a> {
+    pub(crate) linked: Vec<PersonRow<'a>>,
+    pub(crate) open: Vec<PersonRow<'a>>,
     pub(crate) on_portal: &'a [PortalProfile],
     /// The Bitrix24 users who have given permission to work with their own rights.
     pub(crate) permitted: BTreeSet<u64>,
-    pub(crate) ended: Vec<Ended>,
+    pub(crate) ended: Vec<EndedLink>,
     /// How far people without that permission reach; `None` if they need it.
     pub(crate) reach: Option<Reach>,
 }
 
-pub(crate) fn content(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
+pub(crate) fn content(visit: &Visit<'_>, directory: &PeopleDirectory<'_>) -> Markup {
     let language = visit.language;
-    let Directory { linked, open, .. } = directory;
+    let PeopleDirectory { linked, open, .. } = directory;
     let counts = texts::admin::PeopleCounts {
         slack: (linked.len() + open.len()) as u64,
         bitrix24: directory.on_portal.len() as u64,
@@ -100,16 +100,16 @@ pub(crate) fn content(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
 }
 
 /// Someone in Slack, and what links them to a Bitrix24 user.
-pub(crate) struct Row<'a> {
-    pub(crate) user: &'a User,
-    pub(crate) links: Vec<&'a Link>,
+pub(crate) struct PersonRow<'a> {
+    pub(crate) user: &'a SlackUser,
+    pub(crate) links: Vec<&'a UserLink>,
     /// The number of the Bitrix24 user in the settings.
     pub(crate) settings: Option<String>,
     /// The Bitrix24 user with the same e-mail.
     pub(crate) email: Option<&'a PortalProfile>,
 }
 
-impl Row<'_> {
+impl PersonRow<'_> {
     fn is_linked(&self) -> bool {
         !self.is_by_email() || self.email.is_some()
     }
@@ -129,7 +129,7 @@ impl Row<'_> {
 }
 
 /// With whose rights people work here, and how that is changed.
-fn rights(language: Language, directory: &Directory<'_>) -> Markup {
+fn rights(language: Language, directory: &PeopleDirectory<'_>) -> Markup {
     let text = match directory.reach {
         None => texts::admin::OWN_RIGHTS,
         Some(Reach::Connection) => texts::admin::CONNECTION_RIGHTS,
@@ -153,7 +153,7 @@ fn rights(language: Language, directory: &Directory<'_>) -> Markup {
 }
 
 /// Links that ended by themselves in the last 30 days.
-pub(crate) fn ended_links(language: Language, ended: &[Ended]) -> Markup {
+pub(crate) fn ended_links(language: Language, ended: &[EndedLink]) -> Markup {
     if ended.is_empty() {
         return html! {};
     }
@@ -179,7 +179,7 @@ pub(crate) fn ended_links(language: Language, ended: &[Ended]) -> Markup {
 }
 
 /// A form that links someone in Slack with a Bitrix24 user.
-fn link_form(visit: &Visit<'_>, user: &User) -> Markup {
+fn link_form(visit: &Visit<'_>, user: &SlackUser) -> Markup {
     let language = visit.language;
     html! {
         form.inline method="post" action="/admin/people/link" {
@@ -191,11 +191,11 @@ fn link_form(visit: &Visit<'_>, user: &User) -> Markup {
     }
 }
 
-fn in_slack_cell(user: &User) -> Markup {
+fn in_slack_cell(user: &SlackUser) -> Markup {
     html! { (user.name) " " code { (user.id) } }
 }
 
-fn open_table(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
+fn open_table(visit: &Visit<'_>, directory: &PeopleDirectory<'_>) -> Markup {
     let language = visit.language;
     let columns = [
         Column::text(language.text(texts::admin::IN_SLACK)),
@@ -203,7 +203,7 @@ fn open_table(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
         Column::text(language.text(texts::admin::SUGGESTIONS)),
         Column::text(language.text(texts::admin::LINK)),
     ];
-    let rows = directory.open.iter().map(|Row { user, .. }| {
+    let rows = directory.open.iter().map(|PersonRow { user, .. }| {
         [
             in_slack_cell(user),
             html! { (user.email.as_deref().unwrap_or(language.text(texts::admin::EMAIL_HIDDEN))) },
@@ -214,7 +214,7 @@ fn open_table(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
     table(language.text(texts::admin::NOT_LINKED), columns, rows)
 }
 
-fn suggestions(visit: &Visit<'_>, user: &User, on_portal: &[PortalProfile]) -> Markup {
+fn suggestions(visit: &Visit<'_>, user: &SlackUser, on_portal: &[PortalProfile]) -> Markup {
     let likely = suggest(&user.name, user.email.as_deref(), on_portal, |person| &person.name);
     html! {
         @if likely.is_empty() { span.hint { (visit.language.text(texts::admin::NO_SIMILAR_NAME)) } }
@@ -229,7 +229,7 @@ fn suggestions(visit: &Visit<'_>, user: &User, on_portal: &[PortalProfile]) -> M
     }
 }
 
-fn linked_table(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
+fn linked_table(visit: &Visit<'_>, directory: &PeopleDirectory<'_>) -> Markup {
     let language = visit.language;
     let columns = [
         Column::text(language.text(texts::admin::IN_SLACK)),
@@ -255,7 +255,7 @@ fn linked_table(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
     table(language.text(texts::admin::LINKED), columns, rows)
 }
 
-fn in_bitrix24(language: Language, row: &Row<'_>) -> Markup {
+fn in_bitrix24(language: Language, row: &PersonRow<'_>) -> Markup {
     html! {
         @if let Some(number) = &row.settings { div { (language.text(texts::admin::UserNumber { number })) } }
         @for link in &row.links { div { (link.name) " (" (link.user) ")" } }
@@ -263,26 +263,26 @@ fn in_bitrix24(language: Language, row: &Row<'_>) -> Markup {
     }
 }
 
-fn linked_by(language: Language, row: &Row<'_>) -> Markup {
+fn linked_by(language: Language, row: &PersonRow<'_>) -> Markup {
     let word = |origin| {
         language.text(match origin {
-            Origin::Email => texts::admin::BY_EMAIL,
-            Origin::Hand => texts::admin::BY_HAND,
-            Origin::Own => texts::admin::BY_THEMSELVES,
-            Origin::Settings => texts::admin::BY_SETTINGS,
+            LinkOrigin::Email => texts::admin::BY_EMAIL,
+            LinkOrigin::Hand => texts::admin::BY_HAND,
+            LinkOrigin::Own => texts::admin::BY_THEMSELVES,
+            LinkOrigin::Settings => texts::admin::BY_SETTINGS,
         })
     };
     html! {
-        @if row.settings.is_some() { div { (word(Origin::Settings)) } }
+        @if row.settings.is_some() { div { (word(LinkOrigin::Settings)) } }
         @for link in &row.links { div { (word(link.origin)) } }
-        @if row.is_by_email() { (word(Origin::Email)) }
+        @if row.is_by_email() { (word(LinkOrigin::Email)) }
     }
 }
 
-fn unlink_forms(visit: &Visit<'_>, row: &Row<'_>) -> Markup {
+fn unlink_forms(visit: &Visit<'_>, row: &PersonRow<'_>) -> Markup {
     let language = visit.language;
     html! {
-        @for link in row.links.iter().filter(|link| link.origin != Origin::Email) {
+        @for link in row.links.iter().filter(|link| link.origin != LinkOrigin::Email) {
             @let user = link.user.to_string();
             @let confirm = Confirm {
                 action: "/admin/people/unlink",
@@ -296,7 +296,7 @@ fn unlink_forms(visit: &Visit<'_>, row: &Row<'_>) -> Markup {
     }
 }
 
-async fn in_slack(visit: &Opened<'_>) -> Result<Vec<User>, Failure> {
+async fn in_slack(visit: &ConnectedVisit<'_>) -> Result<Vec<SlackUser>, Failure> {
     let (mut all, mut cursor) = (Vec::new(), None::<String>);
     for _ in 0..MAX_PAGES {
         let page = visit.tenant.slack.users(cursor.as_deref()).await?;
@@ -309,7 +309,7 @@ async fn in_slack(visit: &Opened<'_>) -> Result<Vec<User>, Failure> {
     Ok(all)
 }
 
-async fn on_portal(visit: &Opened<'_>) -> Result<Vec<PortalProfile>, Failure> {
+async fn on_portal(visit: &ConnectedVisit<'_>) -> Result<Vec<PortalProfile>, Failure> {
     let mut all = Vec::new();
     for page in 0..MAX_PAGES {
         let params = json!({"FILTER": {"ACTIVE": true}, "start": page * 50});
@@ -323,9 +323,9 @@ async fn on_portal(visit: &Opened<'_>) -> Result<Vec<PortalProfile>, Failure> {
     Ok(all)
 }
 
-pub(crate) async fn link(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn link(visit: &ConnectedVisit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let outcome = link_one(visit, form.get("slack"), form.get("user")).await?;
-    Ok(Answer::to("/people", outcome.text(visit.language)))
+    Ok(PageAnswer::to("/people", outcome.text(visit.language)))
 }
 
 /// What came of linking two accounts.
@@ -352,7 +352,7 @@ impl LinkOutcome {
     }
 }
 
-async fn link_one(visit: &Opened<'_>, slack: &str, user: &str) -> Result<LinkOutcome, Failure> {
+async fn link_one(visit: &ConnectedVisit<'_>, slack: &str, user: &str) -> Result<LinkOutcome, Failure> {
     let Some(slack) = slack_id(visit, slack).await? else {
         return Ok(LinkOutcome::NotInSlack { typed: slack.to_owned() });
     };
@@ -366,20 +366,21 @@ async fn link_one(visit: &Opened<'_>, slack: &str, user: &str) -> Result<LinkOut
         return Ok(LinkOutcome::Dismissed { typed: user.to_owned(), name: found.name });
     }
     let at = visit.deps.talk.ports.clock.now();
-    let link = Link { slack: slack.clone(), user: found.user, origin: Origin::Hand, name: found.name.clone(), at };
+    let link =
+        UserLink { slack: slack.clone(), user: found.user, origin: LinkOrigin::Hand, name: found.name.clone(), at };
     visit.deps.talk.people.link(&visit.tenant.id, &link).await?;
     visit.note("linked", &format!("{slack} and {} ({})", found.name, found.user), "", "").await?;
     Ok(LinkOutcome::Linked { slack, name: found.name })
 }
 
-async fn slack_id(visit: &Opened<'_>, text: &str) -> Result<Option<String>, Failure> {
+async fn slack_id(visit: &ConnectedVisit<'_>, text: &str) -> Result<Option<String>, Failure> {
     if text.contains('@') {
         return Ok(visit.tenant.slack.user_by_email(text).await?.map(|user| user.id));
     }
     Ok(visit.deps.talk.slack_profile(&visit.tenant, text).await?.map(|user| user.id))
 }
 
-pub(crate) async fn unlink(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn unlink(visit: &ConnectedVisit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let (slack, user) = (form.get("slack"), form.get("user").parse().unwrap_or_default());
     visit.deps.talk.people.unlink(&visit.tenant.id, slack, user).await?;
     if visit.deps.talk.people.of_user(&visit.tenant.id, user).await?.is_empty() {
@@ -387,17 +388,17 @@ pub(crate) async fn unlink(visit: &Opened<'_>, form: &Form) -> Result<Answer, Fa
     }
     visit.note("unlinked", &format!("{slack} and user {user}"), "", "").await?;
     let word = visit.language.text(texts::admin::Unlinked { slack: slack.to_owned(), user: user.to_string() });
-    Ok(Answer::to("/people", word))
+    Ok(PageAnswer::to("/people", word))
 }
 
 /// Lines of a list that are worked at once; more take longer than a page may.
 const MAX_LINES: usize = 100;
 
-pub(crate) async fn list(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn list(visit: &ConnectedVisit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let lines: Vec<&str> = form.get("list").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if lines.len() > MAX_LINES {
         let word = visit.language.text(texts::admin::TooManyLines { most: MAX_LINES as u64 });
-        return Ok(Answer::to("/people", word));
+        return Ok(PageAnswer::to("/people", word));
     }
     let mut outcomes = Vec::new();
     for line in lines {
@@ -406,7 +407,7 @@ pub(crate) async fn list(visit: &Opened<'_>, form: &Form) -> Result<Answer, Fail
             None => None,
         });
     }
-    Ok(Answer::to("/people", summary(visit.language, &outcomes)))
+    Ok(PageAnswer::to("/people", summary(visit.language, &outcomes)))
 }
 
 /// What came of a list, line by line; `None` is a line that could not be read.

@@ -6,12 +6,12 @@ use clients::Failure;
 use locale::{Language, texts};
 use maud::{Markup, html};
 use tenants::person;
-use tenants::person::{Ask, Finding, PersonError};
+use tenants::person::{Ask, PersonError, PersonReport};
 use web::components::{Column, Confirm, Tone, empty, message, table};
 use web::page::Form;
 
 use crate::page::{Page, signed_in, token};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 /// So many items a page searches on one machine; more take longer than a request may.
 const MAX_ITEMS: usize = 100_000;
@@ -22,8 +22,8 @@ const MAX_SHOWN: usize = 100;
 /// The largest document that a page hands out: what Lambda can answer.
 const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 
-pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
-    Answer::Page(signed_in(visit, Page::People, done, &search_form(visit, "", "")))
+pub(crate) fn show(visit: &Visit<'_>, done: &str) -> PageAnswer {
+    PageAnswer::Page(signed_in(visit, Page::People, done, &search_form(visit, "", "")))
 }
 
 fn search_form(visit: &Visit<'_>, who: &str, problem: &str) -> Markup {
@@ -62,11 +62,11 @@ fn problem(error: PersonError) -> Result<String, Failure> {
     }
 }
 
-fn again(visit: &Visit<'_>, form: &Form, problem: &str) -> Answer {
-    Answer::Page(signed_in(visit, Page::People, "", &search_form(visit, form.get("who"), problem)))
+fn again(visit: &Visit<'_>, form: &Form, problem: &str) -> PageAnswer {
+    PageAnswer::Page(signed_in(visit, Page::People, "", &search_form(visit, form.get("who"), problem)))
 }
 
-pub(crate) async fn search(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn search(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let asked = match asked(visit.language, form) {
         Ok(asked) => asked,
         Err(problem) => return Ok(again(visit, form, &problem)),
@@ -79,10 +79,10 @@ pub(crate) async fn search(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
         (search_form(visit, form.get("who"), ""))
         (result(visit, form.get("who"), &finding))
     };
-    Ok(Answer::Page(signed_in(visit, Page::People, "", &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::People, "", &body)))
 }
 
-fn result(visit: &Visit<'_>, who: &str, finding: &Finding) -> Markup {
+fn result(visit: &Visit<'_>, who: &str, finding: &PersonReport) -> Markup {
     let language = visit.language;
     html! {
         h2 { (language.text(texts::admin::WHAT_WAS_FOUND)) }
@@ -101,11 +101,11 @@ fn result(visit: &Visit<'_>, who: &str, finding: &Finding) -> Markup {
     }
 }
 
-fn searched_for(language: Language, finding: &Finding) -> String {
+fn searched_for(language: Language, finding: &PersonReport) -> String {
     language.text(texts::admin::SearchedFor { words: finding.person.looked_for().words().join(", ") })
 }
 
-fn count_table(language: Language, finding: &Finding) -> Markup {
+fn count_table(language: Language, finding: &PersonReport) -> Markup {
     let columns = [
         Column::text(language.text(texts::admin::WHAT)),
         Column::number(language.text(texts::admin::HOW_MANY)),
@@ -124,7 +124,7 @@ fn button_form(visit: &Visit<'_>, action: &str, who: &str, words: &str) -> Marku
     }
 }
 
-fn places(language: Language, finding: &Finding) -> Markup {
+fn places(language: Language, finding: &PersonReport) -> Markup {
     let more = finding.items.len().saturating_sub(MAX_SHOWN) as u64;
     html! {
         details {
@@ -135,14 +135,14 @@ fn places(language: Language, finding: &Finding) -> Markup {
     }
 }
 
-fn stays(language: Language, finding: &Finding) -> Markup {
+fn stays(language: Language, finding: &PersonReport) -> Markup {
     html! {
         h3 { (language.text(texts::admin::WHAT_STAYS)) }
         ul { @for remains in person::remains(finding) { li { strong { (remains.what) } ": " (remains.why) "." } } }
     }
 }
 
-pub(crate) async fn export(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn export(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let asked = match asked(visit.language, form) {
         Ok(asked) => asked,
         Err(problem) => return Ok(again(visit, form, &problem)),
@@ -157,10 +157,10 @@ pub(crate) async fn export(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
         return Ok(again(visit, form, visit.language.text(texts::admin::TOO_LARGE_TO_DOWNLOAD)));
     }
     person::note_export(visit.ports(), &visit.id, &asked, &visit.session.who).await?;
-    Ok(Answer::File("person.json", text))
+    Ok(PageAnswer::File("person.json", text))
 }
 
-pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let asked = match asked(visit.language, form) {
         Ok(asked) => asked,
         Err(problem) => return Ok(again(visit, form, &problem)),
@@ -181,13 +181,13 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
                 (stays(language, &done.left))
                 p { a href="/admin/person" { (language.text(texts::admin::SEARCH_AGAIN)) } }
             };
-            Ok(Answer::Page(signed_in(visit, Page::People, "", &body)))
+            Ok(PageAnswer::Page(signed_in(visit, Page::People, "", &body)))
         }
         Err(error) => Ok(again(visit, form, &problem(error)?)),
     }
 }
 
-async fn confirm(visit: &Visit<'_>, form: &Form, asked: &[Ask]) -> Result<Answer, Failure> {
+async fn confirm(visit: &Visit<'_>, form: &Form, asked: &[Ask]) -> Result<PageAnswer, Failure> {
     let finding = match person::find(visit.ports(), &visit.id, asked, most(visit)).await {
         Ok(finding) => finding,
         Err(error) => return Ok(again(visit, form, &problem(error)?)),
@@ -207,5 +207,5 @@ async fn confirm(visit: &Visit<'_>, form: &Form, asked: &[Ask]) -> Result<Answer
         (confirm.on_page(language, "/admin/person"))
         (stays(language, &finding))
     };
-    Ok(Answer::Page(signed_in(visit, Page::People, "", &body)))
+    Ok(PageAnswer::Page(signed_in(visit, Page::People, "", &body)))
 }

@@ -2,11 +2,11 @@
 //! the same record number.
 
 use clients::Failure;
-use jobs::sync::{Others, Side, SyncJob};
+use jobs::sync::{Others, SyncJob, SyncSide};
 use locale::{Language, texts};
 use maud::{Markup, html};
-use notion_sync::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, RowRef, csv};
-use notion_sync::runs::Run;
+use notion_sync::plan::{EntryKind, FieldChange, MAX_ENTRIES, PlanLine, RowRef, csv};
+use notion_sync::runs::SyncRun;
 use runtime::TraceId;
 use web::components::{Column, Tone, message, table};
 use web::page::{Form, encoded};
@@ -14,7 +14,7 @@ use web::page::{Form, encoded};
 use crate::notion::side_name;
 use crate::page::{Page, missing, token, under};
 use crate::runs::{phase, read_so_far};
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 /// Lines on a page.
 const A_PAGE: usize = 50;
@@ -36,13 +36,13 @@ fn title(language: Language, kind: EntryKind) -> &'static str {
 }
 
 /// What was asked for: the run, the kind of lines, and where to go on.
-struct Asked {
-    run: Run,
+struct PlanQuery {
+    run: SyncRun,
     kind: Option<EntryKind>,
     after: Option<String>,
 }
 
-impl Asked {
+impl PlanQuery {
     async fn read(visit: &Visit<'_>, query: &Form) -> Result<Option<Self>, Failure> {
         let Some((run, _)) = visit.deps.mirror.runs.get(&visit.id, query.get("run")).await? else { return Ok(None) };
         let after = Some(query.get("after").to_owned()).filter(|after| !after.is_empty());
@@ -60,8 +60,8 @@ fn gone(visit: &Visit<'_>) -> &'static str {
     visit.language.text(texts::configuration::RUN_IS_GONE)
 }
 
-pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
-    let Some(asked) = Asked::read(visit, query).await? else { return Ok(missing(visit, gone(visit))) };
+pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
+    let Some(asked) = PlanQuery::read(visit, query).await? else { return Ok(missing(visit, gone(visit))) };
     let (language, plans, run) = (visit.language, &visit.deps.mirror.plans, &asked.run);
     let (entries, next) = plans.page(&visit.id, &run.id, asked.kind, asked.after.clone(), A_PAGE).await?;
     let is_part = asked.kind.is_some() || asked.after.is_some();
@@ -91,10 +91,10 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
     } else {
         language.text(texts::configuration::TheRun { database })
     };
-    Ok(Answer::Page(under(visit, Page::Notion, &title, query.get("done"), &body)))
+    Ok(PageAnswer::Page(under(visit, Page::Notion, &title, query.get("done"), &body)))
 }
 
-fn filter(language: Language, asked: &Asked) -> Markup {
+fn filter(language: Language, asked: &PlanQuery) -> Markup {
     html! {
         form.search method="get" action="/admin/notion/plan" role="search" {
             input type="hidden" name="run" value=(asked.run.id);
@@ -112,7 +112,7 @@ fn filter(language: Language, asked: &Asked) -> Markup {
     }
 }
 
-pub(crate) fn line(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {
+pub(crate) fn line(visit: &Visit<'_>, run: &SyncRun, entry: &PlanLine) -> Markup {
     let language = visit.language;
     html! {
         section.card {
@@ -131,7 +131,7 @@ pub(crate) fn line(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {
 }
 
 /// What a run found or did, or would do if it is a plan.
-fn outcome(language: Language, run: &Run, entry: &Entry) -> String {
+fn outcome(language: Language, run: &SyncRun, entry: &PlanLine) -> String {
     let key = || entry.key.as_deref().unwrap_or(language.text(texts::configuration::KEY_NUMBER));
     match entry.kind {
         EntryKind::Double => language.text(texts::configuration::RowsWithNumber { count: entry.rows.len() as u64 }),
@@ -153,8 +153,8 @@ fn link(language: Language, row: &RowRef) -> Markup {
 fn changes(language: Language, changes: &[FieldChange]) -> Markup {
     let columns = [
         Column::text(language.text(texts::configuration::FIELD)),
-        Column::text(side_name(language, Side::Bitrix24)),
-        Column::text(side_name(language, Side::Notion)),
+        Column::text(side_name(language, SyncSide::Bitrix24)),
+        Column::text(side_name(language, SyncSide::Notion)),
         Column::text(language.text(texts::configuration::WHAT_HAPPENS)),
     ];
     let rows = changes.iter().map(|change| {
@@ -173,7 +173,7 @@ fn changes(language: Language, changes: &[FieldChange]) -> Markup {
     table(language.text(texts::configuration::KIND_CHANGE), columns, rows)
 }
 
-fn join_form(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {
+fn join_form(visit: &Visit<'_>, run: &SyncRun, entry: &PlanLine) -> Markup {
     let language = visit.language;
     let Some(record) = entry.record else { return html! {} };
     let which = texts::configuration::WhichRowStays { record: record.title(language) };
@@ -203,8 +203,8 @@ fn join_form(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {
 }
 
 /// The lines as a file.
-pub(crate) async fn file(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
-    let Some(asked) = Asked::read(visit, query).await? else { return Ok(missing(visit, gone(visit))) };
+pub(crate) async fn file(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
+    let Some(asked) = PlanQuery::read(visit, query).await? else { return Ok(missing(visit, gone(visit))) };
     let plans = &visit.deps.mirror.plans;
     let (mut text, mut after) = (csv(&[], true), asked.after.clone());
     loop {
@@ -213,10 +213,10 @@ pub(crate) async fn file(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         match next {
             Some(next) if text.len() > MAX_FILE => {
                 let address = asked.address("plan.csv", Some(&next));
-                let rest = Entry {
+                let rest = PlanLine {
                     why: Some(visit.language.text(texts::configuration::RestIsElsewhere { address })),
                     title: visit.language.text(texts::configuration::MORE).into(),
-                    ..Entry::about(EntryKind::Make)
+                    ..PlanLine::about(EntryKind::Make)
                 };
                 text.push_str(&csv(&[rest], false));
                 break;
@@ -225,21 +225,21 @@ pub(crate) async fn file(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
             None => break,
         }
     }
-    Ok(Answer::File("plan.csv", text))
+    Ok(PageAnswer::File("plan.csv", text))
 }
 
-pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let mirror = &visit.deps.mirror;
     let Some((run, _)) = mirror.runs.get(&visit.id, form.get("run")).await? else {
-        return Ok(Answer::to("/notion", gone(visit)));
+        return Ok(PageAnswer::to("/notion", gone(visit)));
     };
     let back = format!("/notion/plan?run={}&kind=double", encoded(&run.id));
     let Some(database) = visit.settings.notion.named(&run.database) else {
         let unknown = texts::configuration::DatabaseIsUnknown { database: &run.database };
-        return Ok(Answer::to("/notion", visit.language.text(unknown)));
+        return Ok(PageAnswer::to("/notion", visit.language.text(unknown)));
     };
     let (Ok(number), Some(keep)) = (form.get("number").parse::<u64>(), notion::object_id(form.get("keep"))) else {
-        return Ok(Answer::to(&back, visit.language.text(texts::configuration::CHOOSE_ROW)));
+        return Ok(PageAnswer::to(&back, visit.language.text(texts::configuration::CHOOSE_ROW)));
     };
     let record = database.records.kind().record(number);
     let others = if form.get("others") == "trash" { Others::Trash } else { Others::Note };
@@ -248,5 +248,5 @@ pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     mirror.send(vec![notion_sync::message(&job, &visit.id, trace, &format!("join#{trace}"))?]).await?;
     visit.note("rows joined", &format!("{record} in {}", run.database), "", form.get("keep")).await?;
     let joined = texts::configuration::RowsAreJoined { record: record.title(visit.language) };
-    Ok(Answer::to(&back, visit.language.text(joined)))
+    Ok(PageAnswer::to(&back, visit.language.text(joined)))
 }

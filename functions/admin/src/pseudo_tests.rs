@@ -10,20 +10,20 @@ use http::header::COOKIE;
 use locale::{Language, in_pseudo};
 use memory::Memory;
 use notion_sync::plan::EntryKind;
-use notion_sync::runs::{Run, RunRequest};
-use operations::replay::Told;
+use notion_sync::runs::{RunRequest, SyncRun};
+use operations::dry_run::DryRunResult;
 use runtime::metrics::Counters;
 use runtime::{ManualClock, TenantId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tenants::administrators::Proof;
-use tenants::conversations::Bridge;
+use tenants::administrators::SignInProof;
+use tenants::bridges::Bridge;
 use tenants::portals::{PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN, TokenDigest};
 use web::page::Form;
 use web::pseudo::assert_page_from_the_catalogues as assert_text;
 use web::sessions;
 
-use crate::{Answer, Deps, Visit, bridges, databases, document, notion, plan, routes, runs};
+use crate::{Deps, PageAnswer, Visit, bridges, databases, document, notion, plan, routes, runs};
 
 /// Settings whose names are of other letters than the catalogues' English.
 fn settings() -> Value {
@@ -45,7 +45,7 @@ fn settings() -> Value {
 async fn deps(settings: Value, notion: bool) -> (Deps, TenantId) {
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let ports = Memory::new(clock).ports(Arc::new(Counters::default()));
-    let connections = Connections::new(&ports, slack::ApiBase::default());
+    let connections = Connections::new(&ports, slack::SlackApiBase::default());
     let tenant = TenantId::new("7").unwrap();
     let sealed = async |field, secret: &str| {
         let secret = SecretString::from(secret.to_owned());
@@ -68,7 +68,7 @@ async fn deps(settings: Value, notion: bool) -> (Deps, TenantId) {
 
 async fn visit<'a>(deps: &'a Deps, tenant: &TenantId) -> Visit<'a> {
     let ports = deps.ports();
-    let cookie = sessions::start_with(ports, tenant.clone(), "Анна", Proof::Operator).await.unwrap();
+    let cookie = sessions::start_with(ports, tenant.clone(), "Анна", SignInProof::Operator).await.unwrap();
     let mut headers = HeaderMap::new();
     headers.insert(COOKIE, cookie.split(';').next().unwrap().parse().unwrap());
     let session = sessions::of(ports.store.as_ref(), &headers).await.unwrap().unwrap();
@@ -93,10 +93,12 @@ fn walk(pages: impl AsyncFnOnce()) {
 }
 
 #[track_caller]
-fn assert_answer(answer: Answer) {
+fn assert_answer(answer: PageAnswer) {
     match answer {
-        Answer::Page(page) | Answer::Part(page) | Answer::Missing(page) | Answer::To(_, page) => assert_text(&page),
-        Answer::File(..) => panic!("a file is not a page"),
+        PageAnswer::Page(page) | PageAnswer::Part(page) | PageAnswer::Missing(page) | PageAnswer::To(_, page) => {
+            assert_text(&page)
+        }
+        PageAnswer::File(..) => panic!("a file is not a page"),
     }
 }
 
@@ -120,14 +122,14 @@ fn the_pages_of_routes_come_from_the_catalogues() {
         assert_answer(routes::show(&visit, ""));
         for route in ["Крыша", "Стена", "7"] {
             let answer = routes::edit(&visit, &form(&[("route", route)])).await.unwrap();
-            let (Answer::Page(page) | Answer::Missing(page)) = answer else { panic!("it is a page") };
+            let (PageAnswer::Page(page) | PageAnswer::Missing(page)) = answer else { panic!("it is a page") };
             assert_text(&without_card(&page));
         }
         for wrong in [form(&[]), form(&[("name", "Дом"), ("change", "1"), ("to", "#дом")])] {
             assert_answer(routes::preview(&visit, &wrong).await.unwrap());
             assert_answer(routes::save(&visit, &wrong).await.unwrap());
         }
-        let tried = Told {
+        let tried = DryRunResult {
             at: deps.ports().clock.now(),
             trace: "1".into(),
             about: "7".into(),
@@ -135,7 +137,7 @@ fn the_pages_of_routes_come_from_the_catalogues() {
             cards: Vec::new(),
             left: vec![("Крыша".into(), "почему".into())],
         };
-        for tried in [vec![], vec![tried.clone(), Told { left: Vec::new(), ..tried }]] {
+        for tried in [vec![], vec![tried.clone(), DryRunResult { left: Vec::new(), ..tried }]] {
             assert_text(&routes::outcome(&visit, &tried, None).into_string());
         }
         let seen = crate::settings_form::mark(&visit.settings);
@@ -157,15 +159,15 @@ fn the_page_of_settings_comes_from_the_catalogues() {
         let (deps, tenant) = deps(settings(), true).await;
         let visit = visit(&deps, &tenant).await;
         // The document itself is the customer's.
-        let without_document = |answer: Answer| {
-            let Answer::Page(page) = answer else { panic!("it is a page") };
+        let without_document = |answer: PageAnswer| {
+            let PageAnswer::Page(page) = answer else { panic!("it is a page") };
             let (before, rest) = page.split_once("<textarea").unwrap();
             let (_, after) = rest.split_once("</textarea>").unwrap();
             let (before_diff, rest) = after.split_once("<pre").unwrap_or((after, ""));
             format!("{before}{before_diff}{}", rest.split_once("</pre>").map_or("", |(_, after)| after))
         };
         assert_text(&without_document(document::show(&visit, "")));
-        let Answer::File(_, text) = document::download(&visit) else { panic!("it is a file") };
+        let PageAnswer::File(_, text) = document::download(&visit) else { panic!("it is a file") };
         for (act, text) in [("check", text.as_str()), ("check", "routes: []"), ("try", text.as_str())] {
             let answer = document::work(&visit, &form(&[("act", act), ("text", text)])).await.unwrap();
             assert_text(&without_document(answer));
@@ -234,7 +236,7 @@ fn the_pages_of_notion_come_from_the_catalogues() {
 }
 
 /// A line of each kind.
-fn lines(visit: &Visit<'_>, run: &Run) {
+fn lines(visit: &Visit<'_>, run: &SyncRun) {
     for kind in EntryKind::ALL {
         let change = |to: Value, why: Value| json!({"field": "1", "property": "Сумма", "bitrix24": "1", "notion": "2", "to": to, "why": why});
         let entry = json!({

@@ -5,7 +5,8 @@ use clients::Failure;
 use locale::{Fixed, Language, texts};
 use maud::{Markup, html};
 use notifications::router::Router;
-use operations::replay::{self, Told};
+use operations::dry_run;
+use operations::dry_run::DryRunResult;
 use records::CardContext;
 use runtime::ledger::Ledger;
 use settings::{Route, Settings};
@@ -16,9 +17,9 @@ use web::page::{Form, encoded};
 use crate::page::{Page, missing, signed_in, token, under};
 use crate::route_draft::{Draft, destinations};
 use crate::settings_form::{Saved, back_to, marked, problems, save as save_settings, stale};
-use crate::{Answer, Visit, card, route_form};
+use crate::{PageAnswer, Visit, card, route_form};
 
-pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
+pub(crate) fn show(visit: &Visit<'_>, done: &str) -> PageAnswer {
     let (language, routes) = (visit.language, &visit.settings.routes);
     let settings = html! { a href="/admin/settings" { (Page::Settings.title(language)) } };
     let body = html! {
@@ -28,7 +29,7 @@ pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
         @else { (list(visit, routes)) }
         p.hint { (rich(language, &texts::configuration::OneDocument { settings })) }
     };
-    Answer::Page(signed_in(visit, Page::Routes, done, &body))
+    PageAnswer::Page(signed_in(visit, Page::Routes, done, &body))
 }
 
 fn list(visit: &Visit<'_>, routes: &[Route]) -> Markup {
@@ -72,7 +73,7 @@ fn buttons(visit: &Visit<'_>, route: &str, can_go_up: bool, can_go_down: bool) -
     }
 }
 
-pub(crate) async fn edit(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn edit(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
     let name = query.get("route");
     let draft = if name.is_empty() {
         Draft { changes: vec!["deal.stage_changed".into()], ..Draft::default() }
@@ -85,14 +86,14 @@ pub(crate) async fn edit(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
     page(visit, &draft, &html! {}, &html! {}).await
 }
 
-async fn page(visit: &Visit<'_>, draft: &Draft, said: &Markup, below: &Markup) -> Result<Answer, Failure> {
+async fn page(visit: &Visit<'_>, draft: &Draft, said: &Markup, below: &Markup) -> Result<PageAnswer, Failure> {
     let language = visit.language;
     let title = if draft.replaces.is_empty() {
         language.text(texts::configuration::NEW_ROUTE).to_owned()
     } else {
         language.text(texts::configuration::TheRoute { route: &draft.replaces })
     };
-    let try_on = language.text(texts::configuration::TryOnChanges { count: replay::MAX_EVENTS as u64 });
+    let try_on = language.text(texts::configuration::TryOnChanges { count: dry_run::MAX_EVENTS as u64 });
     let body = html! {
         (said)
         div.columns {
@@ -113,7 +114,7 @@ async fn page(visit: &Visit<'_>, draft: &Draft, said: &Markup, below: &Markup) -
         }
         (below)
     };
-    Ok(Answer::Page(under(visit, Page::Routes, &title, "", &body)))
+    Ok(PageAnswer::Page(under(visit, Page::Routes, &title, "", &body)))
 }
 
 /// The card of a draft, or what keeps it from being one.
@@ -130,7 +131,7 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     let Some(route) = route else { return Ok(html! {}) };
     let ledger = Ledger::new(visit.ports().store.clone());
     let now = visit.ports().clock.now();
-    let (change, happened) = replay::sample(&ledger, &visit.id, &router, route, now).await?;
+    let (change, happened) = dry_run::sample(&ledger, &visit.id, &router, route, now).await?;
     // Names are asked of the portal; where it does not answer the card shows numbers, as it would then.
     let names = visit.deps.names.of(&visit.id, &change).await;
     let context =
@@ -161,11 +162,11 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     })
 }
 
-pub(crate) async fn preview(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    Ok(Answer::Part(look(visit, &Draft::of_form(form)).await?.into_string()))
+pub(crate) async fn preview(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
+    Ok(PageAnswer::Part(look(visit, &Draft::of_form(form)).await?.into_string()))
 }
 
-pub(crate) async fn try_out(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn try_out(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let draft = Draft::of_form(form);
     let after = match draft.applied(&visit.settings, visit.language) {
         Ok(after) => after,
@@ -179,16 +180,16 @@ pub(crate) async fn try_out(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fa
 }
 
 /// What settings would have sent about recent events.
-pub(crate) async fn tried(visit: &Visit<'_>, settings: &Settings) -> Result<Vec<Told>, Failure> {
+pub(crate) async fn tried(visit: &Visit<'_>, settings: &Settings) -> Result<Vec<DryRunResult>, Failure> {
     let ledger = Ledger::new(visit.ports().store.clone());
-    replay::dry_run(&ledger, &visit.deps.names, &visit.portal, settings, visit.ports().clock.now()).await
+    dry_run::dry_run(&ledger, &visit.deps.names, &visit.portal, settings, visit.ports().clock.now()).await
 }
 
 /// The outcome of a try; of one route, or of all.
-pub(crate) fn outcome(visit: &Visit<'_>, tried: &[Told], route: Option<&str>) -> Markup {
+pub(crate) fn outcome(visit: &Visit<'_>, tried: &[DryRunResult], route: Option<&str>) -> Markup {
     let language = visit.language;
     let is_meant = |name: &str| route.is_none_or(|route| route == name);
-    let cards = |change: &Told| change.cards.iter().filter(|(name, ..)| is_meant(name)).count();
+    let cards = |change: &DryRunResult| change.cards.iter().filter(|(name, ..)| is_meant(name)).count();
     let sent: usize = tried.iter().map(cards).sum();
     let title = language.text(texts::configuration::OnTheLastChanges { count: tried.len() as u64 });
     let columns = [
@@ -225,7 +226,7 @@ pub(crate) fn outcome(visit: &Visit<'_>, tried: &[Told], route: Option<&str>) ->
 }
 
 /// Why no card would have been posted.
-fn reasons(language: Language, change: &Told, is_meant: &dyn Fn(&str) -> bool) -> Markup {
+fn reasons(language: Language, change: &DryRunResult, is_meant: &dyn Fn(&str) -> bool) -> Markup {
     let reasons: Vec<_> = change.left.iter().filter(|(name, _)| is_meant(name)).collect();
     html! {
         @if reasons.is_empty() { span.hint { (language.text(texts::configuration::NO_ROUTE_FITS)) } }
@@ -233,7 +234,7 @@ fn reasons(language: Language, change: &Told, is_meant: &dyn Fn(&str) -> bool) -
     }
 }
 
-pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let draft = Draft::of_form(form);
     let after = match draft.applied(&visit.settings, visit.language) {
         Ok(after) => after,
@@ -250,7 +251,7 @@ pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     }
 }
 
-pub(crate) async fn shift(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn shift(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let name = form.get("route");
     let mut after = Settings::clone(&visit.settings);
     if let Some(index) = after.routes.iter().position(|route| route.name == name) {
@@ -264,7 +265,7 @@ pub(crate) async fn shift(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fail
     Ok(back_to(visit, "/routes", saved, done))
 }
 
-pub(crate) async fn delete(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn delete(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let name = form.get("route");
     let mut after = Settings::clone(&visit.settings);
     after.routes.retain(|route| route.name != name);

@@ -3,28 +3,28 @@
 use clients::Failure;
 use locale::{Language, texts};
 use maud::{Markup, html};
-use notion_sync::runs::{Phase, Run, RunRequest};
+use notion_sync::runs::{Phase, RunRequest, SyncRun};
 use web::components::{empty, moment};
 use web::language::rich;
 use web::page::Form;
 
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 /// Runs that are shown.
 const MAX_RUNS: usize = 5;
 
 /// The newest runs.
-pub(crate) async fn latest(visit: &Visit<'_>) -> Result<Vec<Run>, Failure> {
+pub(crate) async fn latest(visit: &Visit<'_>) -> Result<Vec<SyncRun>, Failure> {
     Ok(visit.deps.mirror.runs.latest(&visit.id, MAX_RUNS).await?)
 }
 
 /// The runs alone, for a page that shows their progress.
-pub(crate) async fn show(visit: &Visit<'_>) -> Result<Answer, Failure> {
-    Ok(Answer::Part(all(visit.language, &latest(visit).await?).into_string()))
+pub(crate) async fn show(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
+    Ok(PageAnswer::Part(all(visit.language, &latest(visit).await?).into_string()))
 }
 
 /// While a run continues, this part asks for itself again.
-pub(crate) fn all(language: Language, runs: &[Run]) -> Markup {
+pub(crate) fn all(language: Language, runs: &[SyncRun]) -> Markup {
     let continues = runs.iter().any(|run| !run.has_ended());
     html! {
         div hx-get=[continues.then_some("/admin/notion/runs")] hx-trigger="every 2s" hx-swap="outerHTML" aria-live="polite" {
@@ -49,12 +49,12 @@ pub(crate) fn phase(language: Language, phase: &Phase) -> String {
 }
 
 /// How much a run has read.
-pub(crate) fn read_so_far(language: Language, run: &Run) -> String {
+pub(crate) fn read_so_far(language: Language, run: &SyncRun) -> String {
     let (rows, records) = (run.counts.rows, run.counts.records);
     language.text(texts::configuration::ReadSoFar { rows, records })
 }
 
-fn card(language: Language, run: &Run) -> Markup {
+fn card(language: Language, run: &SyncRun) -> Markup {
     let (database, state) = (&run.database, &phase(language, &run.phase));
     let title = if run.dry {
         language.text(texts::configuration::PlanState { database, state })
@@ -86,7 +86,7 @@ fn card(language: Language, run: &Run) -> Markup {
     }
 }
 
-fn counts(language: Language, run: &Run) -> Markup {
+fn counts(language: Language, run: &SyncRun) -> Markup {
     let counts = &run.counts;
     let (created, changed) = (counts.created, counts.changed);
     let (number, title, key) = (counts.linked_by_id, counts.linked_by_title, counts.linked_by_key);
@@ -114,20 +114,20 @@ fn counts(language: Language, run: &Run) -> Markup {
     }
 }
 
-pub(crate) async fn begin(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn begin(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let (name, dry, language) = (form.get("database"), !form.get("dry").is_empty(), visit.language);
     if visit.settings.notion.named(name).is_none() {
         let gone = texts::configuration::DatabaseIsUnknown { database: name };
-        return Ok(Answer::to("/notion", language.text(gone)));
+        return Ok(PageAnswer::to("/notion", language.text(gone)));
     }
     if latest(visit).await?.iter().any(|run| run.database == name && !run.has_ended()) {
         let running = texts::configuration::BackfillIsRunning { database: name };
-        return Ok(Answer::to("/notion", language.text(running)));
+        return Ok(PageAnswer::to("/notion", language.text(running)));
     }
     let wanted = RunRequest { dry, since: None, by: &visit.session.who };
     visit.deps.mirror.start(&visit.id, name, &wanted).await?;
     let what = if dry { "backfill planned" } else { "backfill begun" };
     visit.note(what, name, "", "").await?;
     let begun = if dry { texts::configuration::PLAN_HAS_BEGUN } else { texts::configuration::RUN_HAS_BEGUN };
-    Ok(Answer::to("/notion", language.text(begun)))
+    Ok(PageAnswer::to("/notion", language.text(begun)))
 }

@@ -16,7 +16,7 @@ use settings::{Settings, document};
 use tenants::portals::Portal;
 use web::components::{Tone, message};
 
-use crate::{Answer, Visit};
+use crate::{PageAnswer, Visit};
 
 /// A mark of the settings that a page was made of.
 pub(crate) fn mark(settings: &Settings) -> String {
@@ -93,12 +93,12 @@ fn differing(differences: &[String]) -> (String, String) {
 }
 
 /// The answer that leads to a list of what is set, after a change to one of its entries.
-pub(crate) fn back_to(visit: &Visit<'_>, place: &str, saved: Saved, done: String) -> Answer {
+pub(crate) fn back_to(visit: &Visit<'_>, place: &str, saved: Saved, done: String) -> PageAnswer {
     match saved {
-        Saved::Done => Answer::to(place, done),
-        Saved::Same => Answer::to(place, visit.language.text(texts::configuration::NOTHING_CHANGED)),
-        Saved::Stale => Answer::to(place, visit.language.text(texts::configuration::SETTINGS_ARE_NEWER)),
-        Saved::Wrong(wrong) => Answer::to(place, wrong.first().map(ToString::to_string).unwrap_or_default()),
+        Saved::Done => PageAnswer::to(place, done),
+        Saved::Same => PageAnswer::to(place, visit.language.text(texts::configuration::NOTHING_CHANGED)),
+        Saved::Stale => PageAnswer::to(place, visit.language.text(texts::configuration::SETTINGS_ARE_NEWER)),
+        Saved::Wrong(wrong) => PageAnswer::to(place, wrong.first().map(ToString::to_string).unwrap_or_default()),
     }
 }
 

@@ -12,18 +12,18 @@ use locale::{Language, texts};
 use maud::html;
 use runtime::TenantId;
 use runtime::clock::until;
-use runtime::limiter::{Account, Reservation, Window};
+use runtime::limiter::{RateBucket, Reservation, Window};
 use slack::oauth::SignedIn;
-use tenants::administrators::Proof;
-use tenants::audit::{Audit, Entry};
-use tenants::once;
+use tenants::administrators::SignInProof;
+use tenants::audit::{Audit, AuditEntry};
+use tenants::one_time_secrets;
 use tenants::portals::{TokenDigest, Workspace};
 use web::components::{Tone, message};
 use web::cookies::{cookie, with_cookie};
 use web::language::rich;
 use web::page::{Form, frame, going, page as page_of, redirect};
 use web::request::{address_of, host_of};
-use web::sessions::Ended;
+use web::sessions::SessionEnd;
 use web::{cookies, sessions};
 
 use crate::{Deps, PATH, failed};
@@ -81,7 +81,7 @@ pub(crate) async fn ask(deps: &Deps, language: Language, status: StatusCode, pro
 async fn too_many(deps: &Deps, request: &Request<Bytes>) -> Result<Option<Duration>, Failure> {
     let address = address_of(request);
     let window = Window { length: QUARTER, most: MAX_WRONG_CODES };
-    let account = Account::windowed(format!("sign-in#{address}"), window).for_a_person();
+    let account = RateBucket::windowed(format!("sign-in#{address}"), window).for_a_person();
     match deps.limiter.reserve(&account, Duration::ZERO).await? {
         Reservation::Granted(_) => Ok(None),
         Reservation::Wait { wait, .. } => Ok(Some(wait)),
@@ -124,7 +124,7 @@ async fn by_code(
 }
 
 async fn note(deps: &Deps, tenant: &TenantId, who: &str) -> Result<(), Failure> {
-    let entry = Entry::new(deps.ports().clock.now(), who, "signed in", "");
+    let entry = AuditEntry::new(deps.ports().clock.now(), who, "signed in", "");
     Ok(Audit::new(deps.ports().store.clone()).note(tenant, &entry).await?)
 }
 
@@ -135,7 +135,7 @@ async fn to_slack(deps: &Deps, language: Language, request: &Request<Bytes>) -> 
         let problem = language.text(texts::admin::PUBLIC_ADDRESS_NEEDED);
         return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some(problem)).await);
     };
-    let kept = format!("{}.{}", once::secret(), deps.ports().clock.now().as_second());
+    let kept = format!("{}.{}", one_time_secrets::secret(), deps.ports().clock.now().as_second());
     let Some(to) = deps.talk.connections.slack_sign_in_url(&redirect, &state_of(&kept)).await? else {
         return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some(language.text(texts::admin::NO_SLACK_APP))).await);
     };
@@ -178,7 +178,7 @@ async fn from_slack(
     }
 }
 
-type Refused = (StatusCode, String);
+type SignInRefused = (StatusCode, String);
 
 /// Who came back from Slack and whose pages they may see, or what to say to them.
 async fn came_from_slack(
@@ -186,7 +186,7 @@ async fn came_from_slack(
     language: Language,
     request: &Request<Bytes>,
     query: &Form,
-) -> Result<Result<(TenantId, String, Proof), Refused>, Failure> {
+) -> Result<Result<(TenantId, String, SignInProof), SignInRefused>, Failure> {
     let kept = cookie(request.headers(), COOKIE).unwrap_or_default();
     let redirect = back_from_slack(deps, request);
     let (true, Some(redirect)) = (began_here(kept, query.get("state"), deps.ports().clock.now()), redirect) else {
@@ -227,7 +227,7 @@ async fn admitted(
     tenant: TenantId,
     user: String,
     organisation: Option<String>,
-) -> Result<Result<(TenantId, String, Proof), Refused>, Failure> {
+) -> Result<Result<(TenantId, String, SignInProof), SignInRefused>, Failure> {
     let portal = deps.talk.connections.portal(&tenant).await?;
     let person = deps.talk.connections.slack(&portal).await?.user(&user).await?;
     if !deps.talk.may_administer(&portal, &person, organisation.as_deref())? {
@@ -238,14 +238,14 @@ async fn admitted(
         };
         return Ok(Err((StatusCode::FORBIDDEN, text)));
     }
-    Ok(Ok((tenant, format!("{} ({user})", person.name), Proof::Slack { user, organisation })))
+    Ok(Ok((tenant, format!("{} ({user})", person.name), SignInProof::Slack { user, organisation })))
 }
 
 /// What a person reads whose session has ended before its time.
-pub(crate) fn ended(language: Language, ended: Ended) -> &'static str {
+pub(crate) fn ended(language: Language, ended: SessionEnd) -> &'static str {
     language.text(match ended {
-        Ended::NoRights => texts::admin::ENDED_NO_RIGHTS,
-        Ended::Unconfirmed => texts::admin::ENDED_UNCONFIRMED,
+        SessionEnd::NoRights => texts::admin::ENDED_NO_RIGHTS,
+        SessionEnd::Unconfirmed => texts::admin::ENDED_UNCONFIRMED,
     })
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use bitrix24::{EntityType, Item};
+use bitrix24::{CrmItem, EntityType};
 use bytes::Bytes;
 use clients::{ErrorClass, Failure, PortalClient};
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -13,23 +13,23 @@ use jiff::Timestamp;
 use runtime::clock::{later, until};
 use runtime::ledger::{EventLine, EventStatus, event_write};
 use runtime::limiter::Priority;
-use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
 use runtime::{DeliveryId, TraceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use web::answer::{Refused, answer};
 
-use crate::{Answer, Caller, Deps, bad_field, body, unavailable};
+use crate::{ApiAnswer, Caller, Deps, bad_field, body, unavailable};
 
 /// Under this name our ids stand on CRM items.
 const ORIGINATOR: &str = "switchboard";
 /// How long the same key means the same.
-const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const KEY_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A request that did not come to its end is looked after from then on.
 const WORKED_FOR: Duration = Duration::from_secs(60);
 /// The longest text of a field.
-const LONGEST: usize = 10_000;
+const MAX_TEXT: usize = 10_000;
 
 /// A deal from elsewhere.
 #[derive(Debug, Deserialize)]
@@ -95,7 +95,7 @@ struct Intake {
     id: Option<u64>,
 }
 
-pub(crate) async fn deal(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
+pub(crate) async fn deal(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> ApiAnswer {
     let given: DealIn = body(request)?;
     let mut fields = own_fields(&given.fields)?;
     text(&mut fields, "title", "title", Some(&given.title), true)?;
@@ -123,13 +123,13 @@ pub(crate) async fn deal(deps: &Deps, caller: &Caller, request: &Request<Bytes>)
     }
     fields.extend(given.contact_id.map(|id| ("contactIds".to_owned(), json!([id]))));
     let contact = given.contact.as_ref().map(contact_fields).transpose()?;
-    take(deps, caller, request, &Wanted { entity: EntityType::DEAL, fields, contact }).await
+    take(deps, caller, request, &IntakeRequest { entity: EntityType::DEAL, fields, contact }).await
 }
 
-pub(crate) async fn contact(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
+pub(crate) async fn contact(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> ApiAnswer {
     let given: ContactIn = body(request)?;
     let fields = contact_fields(&given)?;
-    take(deps, caller, request, &Wanted { entity: EntityType::CONTACT, fields, contact: None }).await
+    take(deps, caller, request, &IntakeRequest { entity: EntityType::CONTACT, fields, contact: None }).await
 }
 
 fn contact_fields(given: &ContactIn) -> Result<Map<String, Value>, Refused> {
@@ -171,7 +171,7 @@ fn own_fields(given: &Map<String, Value>) -> Result<Map<String, Value>, Refused>
         if !is_own || name.len() > 60 {
             return Err(bad_field(&format!("fields.{name}"), "only the portal's own fields (ufCrm…) and utm… go here"));
         }
-        if value.is_object() || value.to_string().len() > LONGEST {
+        if value.is_object() || value.to_string().len() > MAX_TEXT {
             return Err(bad_field(
                 &format!("fields.{name}"),
                 "is too large or an object; give a text, a number or a list",
@@ -192,8 +192,8 @@ fn text(
     match value {
         None if needed => Err(bad_field(given_as, "must not be empty")),
         None => Ok(()),
-        Some(value) if value.chars().count() > LONGEST => {
-            Err(bad_field(given_as, format!("is longer than {LONGEST} characters")))
+        Some(value) if value.chars().count() > MAX_TEXT => {
+            Err(bad_field(given_as, format!("is longer than {MAX_TEXT} characters")))
         }
         Some(value) => {
             // What comes from a form is text: it must not become a button or a mention in the CRM.
@@ -205,21 +205,21 @@ fn text(
     }
 }
 
-struct Wanted {
+struct IntakeRequest {
     entity: EntityType,
     fields: Map<String, Value>,
     /// A contact that is to be made or found first.
     contact: Option<Map<String, Value>>,
 }
 
-async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &Wanted) -> Answer {
+async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &IntakeRequest) -> ApiAnswer {
     let given = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default().trim();
     if given.is_empty() || given.len() > 255 {
         let text = "send the header Idempotency-Key, 1 to 255 characters, another one for each thing: your order's number, say";
         return Err(Refused::new(StatusCode::BAD_REQUEST, "no_idempotency_key", text));
     }
     let name = DeliveryId::of(&[caller.tenant.as_str(), "intake", &wanted.entity.to_string(), given]);
-    let key = Key::new(Table::Links, format!("{}#intake", caller.tenant), name.as_str());
+    let key = ItemKey::new(Table::Links, format!("{}#intake", caller.tenant), name.as_str());
     let digest = hex::encode(Sha256::digest(request.body()));
     let now = deps.ports.clock.now();
     let (intake, is_again) = match begin(deps, &key, &digest, now).await? {
@@ -231,8 +231,13 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &W
         Ok(id) => {
             note(deps, caller, wanted.entity, &intake, id).await?;
             let done = Intake { id: Some(id), ..intake };
-            let write = Write::new(key, &done, Condition::Always).map_err(|error| unavailable(&error.into()))?;
-            deps.ports.store.put(write.expiring(later(now, KEEP))).await.map_err(|error| unavailable(&error.into()))?;
+            let write =
+                StoreWrite::new(key, &done, WriteCondition::Always).map_err(|error| unavailable(&error.into()))?;
+            deps.ports
+                .store
+                .put(write.expiring(later(now, KEY_TTL)))
+                .await
+                .map_err(|error| unavailable(&error.into()))?;
             made(deps, caller, wanted.entity, id, is_again).await
         }
         Err(failure) => {
@@ -241,8 +246,8 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &W
                 let _ = deps.ports.store.delete(&key).await;
             } else {
                 let again = Intake { began_at: Timestamp::UNIX_EPOCH, ..intake };
-                if let Ok(write) = Write::new(key, &again, Condition::Always) {
-                    let _ = deps.ports.store.put(write.expiring(later(now, KEEP))).await;
+                if let Ok(write) = StoreWrite::new(key, &again, WriteCondition::Always) {
+                    let _ = deps.ports.store.put(write.expiring(later(now, KEY_TTL))).await;
                 }
             }
             Err(unavailable(&failure))
@@ -259,7 +264,7 @@ enum Begun {
     Done(u64),
 }
 
-async fn begin(deps: &Deps, key: &Key, digest: &str, now: Timestamp) -> Result<Begun, Refused> {
+async fn begin(deps: &Deps, key: &ItemKey, digest: &str, now: Timestamp) -> Result<Begun, Refused> {
     let store = &deps.ports.store;
     let busy = || {
         let text = "the same is being worked on just now; send it again in a minute";
@@ -267,11 +272,11 @@ async fn begin(deps: &Deps, key: &Key, digest: &str, now: Timestamp) -> Result<B
     };
     let fresh = Intake { body: digest.to_owned(), began_at: now, trace: TraceId::new(now), id: None };
     let write = |intake: &Intake, condition| {
-        let write = Write::new(key.clone(), intake, condition).map_err(|error| unavailable(&error.into()))?;
-        Ok::<_, Refused>(write.expiring(later(now, KEEP)))
+        let write = StoreWrite::new(key.clone(), intake, condition).map_err(|error| unavailable(&error.into()))?;
+        Ok::<_, Refused>(write.expiring(later(now, KEY_TTL)))
     };
     let Some(item) = store.get(key).await.map_err(|error| unavailable(&error.into()))? else {
-        return match store.put(write(&fresh, Condition::Absent)?).await {
+        return match store.put(write(&fresh, WriteCondition::Absent)?).await {
             Ok(_) => Ok(Begun::Fresh(fresh)),
             Err(StoreError::Conflict(_)) => Err(busy()),
             Err(error) => Err(unavailable(&error.into())),
@@ -289,14 +294,20 @@ async fn begin(deps: &Deps, key: &Key, digest: &str, now: Timestamp) -> Result<B
         return Err(busy());
     }
     let again = Intake { began_at: now, ..known };
-    match store.put(write(&again, Condition::Version(item.version))?).await {
+    match store.put(write(&again, WriteCondition::Version(item.version))?).await {
         Ok(_) => Ok(Begun::Again(again)),
         Err(StoreError::Conflict(_)) => Err(busy()),
         Err(error) => Err(unavailable(&error.into())),
     }
 }
 
-async fn make(deps: &Deps, caller: &Caller, wanted: &Wanted, origin: &str, is_again: bool) -> Result<u64, Failure> {
+async fn make(
+    deps: &Deps,
+    caller: &Caller,
+    wanted: &IntakeRequest,
+    origin: &str,
+    is_again: bool,
+) -> Result<u64, Failure> {
     let portal = deps.connections.portal(&caller.tenant).await?;
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Event);
     let mut fields = wanted.fields.clone();
@@ -333,7 +344,7 @@ async fn add(
     fields.insert("originatorId".into(), ORIGINATOR.into());
     fields.insert("originId".into(), origin.into());
     let answer = client.call("crm.item.add", &json!({"entityTypeId": entity.0, "fields": fields})).await?;
-    let item: Result<Item, _> = serde_json::from_value(answer.result["item"].clone());
+    let item: Result<CrmItem, _> = serde_json::from_value(answer.result["item"].clone());
     item.map(|item| item.id).map_err(|error| {
         Failure::permanent("unexpected_answer", format!("the portal answered something unexpected: {error}"))
     })

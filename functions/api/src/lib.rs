@@ -15,13 +15,13 @@ use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use notion_sync::NotionSync;
 use runtime::ledger::Ledger;
-use runtime::limiter::{Account, Limiter, Rate, Reservation};
-use runtime::{Ports, TenantId};
+use runtime::limiter::{Limiter, Rate, RateBucket, Reservation};
+use runtime::{Backend, TenantId};
 use serde_json::{Value, json};
 use tenants::api_keys::{ApiKey, ApiKeys, Scope};
 use web::answer::{Refused, answer};
 use web::doors;
-use web::doors::{Door, Proof};
+use web::doors::{Door, RequestProof};
 
 /// Where the API is; the tenant's `member_id` follows.
 pub const PATH: &str = "/api/v1";
@@ -30,14 +30,14 @@ const MAX_DOCUMENT: usize = 128 * 1024;
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::get("/api/v1/openapi.json", Proof::Open),
-    Door::get("/api/v1/{member_id}/events", Proof::ApiKey),
-    Door::get("/api/v1/{member_id}/deliveries", Proof::ApiKey),
-    Door::get("/api/v1/{member_id}/attention", Proof::ApiKey),
-    Door::json("/api/v1/{member_id}/sync", MAX_DOCUMENT, Proof::ApiKey),
-    Door::get("/api/v1/{member_id}/jobs/{job+}", Proof::ApiKey),
-    Door::json("/api/v1/{member_id}/deals", MAX_DOCUMENT, Proof::ApiKey),
-    Door::json("/api/v1/{member_id}/contacts", MAX_DOCUMENT, Proof::ApiKey),
+    Door::get("/api/v1/openapi.json", RequestProof::Open),
+    Door::get("/api/v1/{member_id}/events", RequestProof::ApiKey),
+    Door::get("/api/v1/{member_id}/deliveries", RequestProof::ApiKey),
+    Door::get("/api/v1/{member_id}/attention", RequestProof::ApiKey),
+    Door::json("/api/v1/{member_id}/sync", MAX_DOCUMENT, RequestProof::ApiKey),
+    Door::get("/api/v1/{member_id}/jobs/{job+}", RequestProof::ApiKey),
+    Door::json("/api/v1/{member_id}/deals", MAX_DOCUMENT, RequestProof::ApiKey),
+    Door::json("/api/v1/{member_id}/contacts", MAX_DOCUMENT, RequestProof::ApiKey),
 ];
 /// What a key may ask: five times a second, fifty at once.
 const RATE: Rate = Rate { every: Duration::from_millis(200), burst: 50 };
@@ -45,7 +45,7 @@ const RATE: Rate = Rate { every: Duration::from_millis(200), burst: 50 };
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    ports: Ports,
+    ports: Backend,
     connections: Connections,
     mirror: NotionSync,
     keys: ApiKeys,
@@ -55,7 +55,7 @@ pub struct Deps {
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self {
             mirror: NotionSync::new(ports, connections.clone()),
             keys: ApiKeys::new(ports.store.clone()),
@@ -73,7 +73,7 @@ pub(crate) struct Caller {
     pub(crate) key: ApiKey,
 }
 
-pub(crate) type Answer = Result<Response<Bytes>, Refused>;
+pub(crate) type ApiAnswer = Result<Response<Bytes>, Refused>;
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
@@ -83,8 +83,8 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
             metrics.count("api_answered", "api");
             answer
         }
-        Err(Refusal::Plain(refused)) => refused.answer(metrics, "api_refused"),
-        Err(Refusal::Later(refused, wait)) => {
+        Err(ApiRefusal::Plain(refused)) => refused.answer(metrics, "api_refused"),
+        Err(ApiRefusal::Later(refused, wait)) => {
             let mut answer = refused.answer(metrics, "api_refused");
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
             answer
@@ -92,12 +92,12 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     }
 }
 
-enum Refusal {
+enum ApiRefusal {
     Plain(Refused),
     Later(Refused, Duration),
 }
 
-impl From<Refused> for Refusal {
+impl From<Refused> for ApiRefusal {
     fn from(refused: Refused) -> Self {
         // Neither our store nor a provider that is down is up again within a second.
         let later = refused.status == StatusCode::SERVICE_UNAVAILABLE;
@@ -105,7 +105,7 @@ impl From<Refused> for Refusal {
     }
 }
 
-async fn route(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
+async fn route(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, ApiRefusal> {
     let door = doors::at(DOORS, request);
     let path = request.uri().path().trim_end_matches('/');
     let rest = path.strip_prefix(PATH).unwrap_or_default();
@@ -150,13 +150,13 @@ async fn caller(deps: &Deps, request: &Request<Bytes>) -> Result<Caller, Refused
     }
 }
 
-async fn admit(deps: &Deps, caller: &Caller) -> Result<(), Refusal> {
-    let account = Account::new(format!("api#{}#{}", caller.tenant, caller.key.id), RATE).for_a_person();
+async fn admit(deps: &Deps, caller: &Caller) -> Result<(), ApiRefusal> {
+    let account = RateBucket::new(format!("api#{}#{}", caller.tenant, caller.key.id), RATE).for_a_person();
     match deps.limiter.reserve(&account, Duration::ZERO).await {
         Ok(Reservation::Granted(_)) => Ok(()),
         Ok(Reservation::Wait { wait, .. }) => {
             let text = "this key asks more than five times a second; slow down";
-            Err(Refusal::Later(Refused::new(StatusCode::TOO_MANY_REQUESTS, "too_many", text), wait))
+            Err(ApiRefusal::Later(Refused::new(StatusCode::TOO_MANY_REQUESTS, "too_many", text), wait))
         }
         Err(error) => Err(unavailable(&error.into()).into()),
     }

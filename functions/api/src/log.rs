@@ -3,31 +3,31 @@
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use jiff::civil::Date;
-use notion_sync::attention::Entry;
-use runtime::ledger::{DeliveryLine, EventLine, Line, today};
+use notion_sync::attention::AttentionEntry;
+use runtime::ledger::{DeliveryLine, EventLine, LedgerLine, today};
 use serde_json::{Map, Value, json};
 use web::answer::Refused;
 use web::page::Form;
 
-use crate::{Answer, Caller, Deps, bad_field, ok, unavailable};
+use crate::{ApiAnswer, Caller, Deps, bad_field, ok, unavailable};
 
 /// Pages of the ledger that one answer looks through, at most.
 const MAX_PAGES: usize = 5;
 /// Lines of an answer.
 const MAX_LINES: usize = 100;
 
-pub(crate) async fn events(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
+pub(crate) async fn events(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> ApiAnswer {
     list(deps, caller, request, "events", |line| match line {
-        Line::Event(event) => Some(shown_event(event)),
-        Line::Delivery(_) => None,
+        LedgerLine::Event(event) => Some(shown_event(event)),
+        LedgerLine::Delivery(_) => None,
     })
     .await
 }
 
-pub(crate) async fn deliveries(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
+pub(crate) async fn deliveries(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> ApiAnswer {
     list(deps, caller, request, "deliveries", |line| match line {
-        Line::Delivery(delivery) => Some(shown_delivery(delivery)),
-        Line::Event(_) => None,
+        LedgerLine::Delivery(delivery) => Some(shown_delivery(delivery)),
+        LedgerLine::Event(_) => None,
     })
     .await
 }
@@ -37,7 +37,7 @@ async fn list(
     caller: &Caller,
     request: &Request<Bytes>,
     name: &str,
-    show: impl Fn(&Line) -> Option<Value>,
+    show: impl Fn(&LedgerLine) -> Option<Value>,
 ) -> Result<Response<Bytes>, Refused> {
     let query = Form::of_query(request);
     let day = match query.get("day") {
@@ -73,12 +73,12 @@ async fn list(
 }
 
 /// The values that could not be synced: which record and field, why, since when. The two values stay here; a reason may quote a part of one.
-pub(crate) async fn attention(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
+pub(crate) async fn attention(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> ApiAnswer {
     let query = Form::of_query(request);
     let after = Some(query.get("after")).filter(|after| !after.is_empty());
     let listed = deps.mirror.attention.list(&caller.tenant, after, MAX_LINES).await;
     let (entries, next) = listed.map_err(|error| unavailable(&error.into()))?;
-    let entry = |entry: &Entry| {
+    let entry = |entry: &AttentionEntry| {
         let mut line = shown(serde_json::to_value(entry).unwrap_or_default(), &ATTENTION_FIELDS);
         line["record"] = json!(entry.record.to_string());
         line["why"] = json!(entry.why.to_string());

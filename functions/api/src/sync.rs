@@ -5,27 +5,27 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use jobs::sync::{Signal, SyncJob};
-use notion_sync::runs::{Phase, Run, RunRequest};
+use notion_sync::runs::{Phase, RunRequest, SyncRun};
 use records::Record;
 use runtime::ledger::EventStatus;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use runtime::{SettingsError, TraceId, UNREADABLE_SETTINGS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::Settings;
 use web::answer::Refused;
 
-use crate::{Answer, Caller, Deps, accepted, bad_field, body, ok, told_by, unavailable};
+use crate::{ApiAnswer, Caller, Deps, accepted, bad_field, body, ok, told_by, unavailable};
 
 /// The most records of a request.
 const MAX_RECORDS: usize = 100;
 /// How long a job of some records is remembered.
-const KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
+const RUN_TTL: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What is asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct SyncQuery {
     /// `deal 42`, `task 7`.
     #[serde(default)]
     records: Vec<String>,
@@ -42,7 +42,7 @@ struct Asked {
 
 /// A job, as it is remembered.
 #[derive(Serialize, Deserialize)]
-struct Job {
+struct StoredRun {
     began_at: Timestamp,
     /// The runs over whole databases.
     #[serde(default)]
@@ -52,12 +52,12 @@ struct Job {
     records: Vec<(String, TraceId)>,
 }
 
-fn key(caller: &Caller, id: &str) -> Key {
-    Key::new(Table::Links, format!("{}#api-job", caller.tenant), id)
+fn key(caller: &Caller, id: &str) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{}#api-job", caller.tenant), id)
 }
 
-pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
-    let asked: Asked = body(request)?;
+pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> ApiAnswer {
+    let asked: SyncQuery = body(request)?;
     let portal = deps.connections.portal(&caller.tenant).await.map_err(|failure| unavailable(&failure))?;
     let unreadable = |error: SettingsError| Refused::new(StatusCode::CONFLICT, UNREADABLE_SETTINGS, error.to_string());
     let settings = portal.settings_as::<Settings>().map_err(unreadable)?;
@@ -72,7 +72,7 @@ pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>
         _ => {}
     }
     let now = deps.ports.clock.now();
-    let mut job = Job { began_at: now, runs: Vec::new(), records: Vec::new() };
+    let mut job = StoredRun { began_at: now, runs: Vec::new(), records: Vec::new() };
     if asked.records.is_empty() {
         let named: Vec<&str> = match &asked.database {
             Some(name) if databases.iter().any(|known| known.name == *name) => vec![name],
@@ -97,14 +97,21 @@ pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>
         some(deps, caller, &settings, &asked, &mut job).await?;
     }
     let id = TraceId::new(now).to_string();
-    let write = Write::new(key(caller, &id), &job, Condition::Absent).map_err(|error| unavailable(&error.into()))?;
-    let kept = deps.ports.store.put(write.expiring(runtime::clock::later(now, KEEP))).await;
+    let write =
+        StoreWrite::new(key(caller, &id), &job, WriteCondition::Absent).map_err(|error| unavailable(&error.into()))?;
+    let kept = deps.ports.store.put(write.expiring(runtime::clock::later(now, RUN_TTL))).await;
     kept.map_err(|error| unavailable(&error.into()))?;
     tracing::info!(tenant = %caller.tenant, key = caller.key.id, job = id, "a sync was begun by the API");
     Ok(accepted(&json!({"job": id, "progress": format!("{}/{}/jobs/{id}", crate::PATH, caller.tenant)})))
 }
 
-async fn some(deps: &Deps, caller: &Caller, settings: &Settings, asked: &Asked, job: &mut Job) -> Result<(), Refused> {
+async fn some(
+    deps: &Deps,
+    caller: &Caller,
+    settings: &Settings,
+    asked: &SyncQuery,
+    job: &mut StoredRun,
+) -> Result<(), Refused> {
     if asked.dry {
         return Err(bad_field("dry", "a dry run is over a whole database; say all: true"));
     }
@@ -112,8 +119,8 @@ async fn some(deps: &Deps, caller: &Caller, settings: &Settings, asked: &Asked, 
         return Err(bad_field("records", format!("there are {}; at most {MAX_RECORDS} at once", asked.records.len())));
     }
     let mut messages = Vec::new();
-    for (place, named) in asked.records.iter().enumerate() {
-        let field = || format!("records[{place}]");
+    for (index, named) in asked.records.iter().enumerate() {
+        let field = || format!("records[{index}]");
         let record = record(named)
             .ok_or_else(|| bad_field(&field(), format!("{named:?} is no record; write \"deal 42\" or \"task 7\"")))?;
         let kind = record.kind().to_string();
@@ -144,13 +151,13 @@ fn record(named: &str) -> Option<Record> {
     }
 }
 
-pub(crate) async fn progress(deps: &Deps, caller: &Caller, id: &str) -> Answer {
+pub(crate) async fn progress(deps: &Deps, caller: &Caller, id: &str) -> ApiAnswer {
     let gone = || Refused::new(StatusCode::NOT_FOUND, "no_job", "there is no such job, or it is older than seven days");
     if TraceId::parse(id).is_none() {
         return Err(gone());
     }
     let item = deps.ports.store.get(&key(caller, id)).await.map_err(|error| unavailable(&error.into()))?;
-    let job: Job = item.ok_or_else(gone)?.decode().map_err(|error| unavailable(&error.into()))?;
+    let job: StoredRun = item.ok_or_else(gone)?.decode().map_err(|error| unavailable(&error.into()))?;
     let (mut parts, mut done) = (Vec::new(), true);
     for run in &job.runs {
         let found = deps.mirror.runs.get(&caller.tenant, run).await.map_err(|error| unavailable(&error.into()))?;
@@ -174,7 +181,7 @@ pub(crate) async fn progress(deps: &Deps, caller: &Caller, id: &str) -> Answer {
     Ok(ok(&json!({"job": id, "began_at": job.began_at.to_string(), "done": done, "parts": parts})))
 }
 
-fn shown(run: &Run) -> Value {
+fn shown(run: &SyncRun) -> Value {
     let phase = match &run.phase {
         Phase::Rows { .. } => "reading rows",
         Phase::Numbers { .. } | Phase::Keys { .. } => "comparing numbers and keys",

@@ -2,20 +2,20 @@
 
 use clients::Connections;
 use jobs::chat::ToBitrix24;
-use runtime::{Jobs, Outcomes, Ports};
-use user_mapping::Talk;
+use runtime::{Backend, Jobs, Outcomes};
+use user_mapping::TenantContext;
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    talk: Talk,
+    talk: TenantContext,
     public_url: Option<String>,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
-        Self { talk: Talk::new(ports, connections), public_url }
+    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+        Self { talk: TenantContext::new(ports, connections), public_url }
     }
 }
 

@@ -9,22 +9,22 @@ use clients::Failure;
 use crm::hints::{FoundChanges, Judged};
 use crm::reading::Readings;
 use crm::{Crm, calls, hints};
-use jobs::hint::Errand;
+use jobs::hint::FollowUp;
 use jobs::{Hint, queues};
 use notifications::digest::Digest;
 use notifications::{Router, digest, routing};
 use notion_sync::notion_jobs;
-use records::{Change, ChangeKind, RecordRef, State};
-use runtime::job::{Outcome, ReceivedJob};
+use records::{Change, ChangeKind, RecordRef, RecordState};
+use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::EarlierOutbox;
-use runtime::queue::{Message, Outgoing};
+use runtime::queue::{QueueMessage, QueuedMessage};
 use runtime::reasons;
 use runtime::{Decision, Verdict};
 use tenants::portals::Portal;
 
 use crate::{Deps, pages};
 
-pub(crate) async fn dispatch(deps: &Deps, readings: &Readings, job: ReceivedJob<Hint>) -> Outcome {
+pub(crate) async fn dispatch(deps: &Deps, readings: &Readings, job: ReceivedJob<Hint>) -> JobOutcome {
     match run(deps, readings, &job).await {
         Ok(outcome) => outcome,
         Err(failure) => {
@@ -42,8 +42,9 @@ fn decision(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
 }
 
 /// The queues of a line that did not name them.
-fn queues_of(earlier: EarlierOutbox) -> Vec<Outgoing> {
-    let of = |queue, messages: Vec<Message>| messages.into_iter().map(move |message| Outgoing { queue, message });
+fn queues_of(earlier: EarlierOutbox) -> Vec<QueuedMessage> {
+    let of =
+        |queue, messages: Vec<QueueMessage>| messages.into_iter().map(move |message| QueuedMessage { queue, message });
     of(queues::SLACK_DELIVERY, earlier.outbox)
         .chain(of(queues::BITRIX24_EVENTS, earlier.errands))
         .chain(of(queues::BITRIX24_DELIVERY, earlier.said))
@@ -51,7 +52,7 @@ fn queues_of(earlier: EarlierOutbox) -> Vec<Outgoing> {
         .collect()
 }
 
-async fn run(deps: &Deps, readings: &Readings, job: &ReceivedJob<Hint>) -> Result<Outcome, Failure> {
+async fn run(deps: &Deps, readings: &Readings, job: &ReceivedJob<Hint>) -> Result<JobOutcome, Failure> {
     if let Some(done) = runtime::decision::finished(&deps.crm.ports, job, queues_of).await? {
         return Ok(done);
     }
@@ -76,7 +77,7 @@ async fn decide(
         return Ok(Verdict::Skip(reason));
     }
     match (&job.body.errand, &job.body.subject) {
-        (Some(Errand::Digest { place, until, quiet, language, sample }), _) => {
+        (Some(FollowUp::Digest { place, until, quiet, language, sample }), _) => {
             let digest = Digest { place, until: *until, quiet: *quiet, language: *language, sample };
             digest::send(&deps.crm.ports, job, decision, &digest).await
         }
@@ -94,7 +95,9 @@ async fn decide(
             let portal = deps.crm.connections.portal(&job.tenant).await?;
             let router = deps.routers.of(&portal)?;
             let judged = match errand {
-                Some(Errand::Recording { call_id }) => calls::judge_recording(&deps.crm, &portal, job, call_id).await?,
+                Some(FollowUp::Recording { call_id }) => {
+                    calls::judge_recording(&deps.crm, &portal, job, call_id).await?
+                }
                 _ => judge(deps, &portal, &router, readings, job, subject).await?,
             };
             match judged {
@@ -121,7 +124,7 @@ async fn judge(
         }
         (Subject::Custom { name, id, fields }, _) => {
             let about = RecordRef::custom(name, id.as_deref());
-            let state = State::Custom { custom: fields.clone() };
+            let state = RecordState::Custom { custom: fields.clone() };
             let change = Change::new(ChangeKind::Custom(name.clone()), about, state);
             let identity = id.clone().unwrap_or_else(|| job.trace.to_string());
             hints::without_snapshot(&deps.crm, job, vec![change], &identity).await
@@ -171,14 +174,14 @@ async fn uninstalled(
     job: &ReceivedJob<Hint>,
     decision: Decision,
     clean: bool,
-) -> Result<Outcome, Failure> {
+) -> Result<JobOutcome, Failure> {
     let Crm { ports, connections, .. } = &deps.crm;
-    if connections.try_again(&job.tenant, clients::Side::Bitrix24).await? {
+    if connections.try_again(&job.tenant, clients::ConnectionSide::Bitrix24).await? {
         return Ok(decision.skip(ports, "the application has been installed again").await?);
     }
     if clean {
         tenants::departure::begin(ports, &job.tenant, None).await?;
-        return Ok(Outcome::Skip("the portal was disconnected; its data is deleted within 15 minutes".into()));
+        return Ok(JobOutcome::Skip("the portal was disconnected; its data is deleted within 15 minutes".into()));
     }
     connections.portal_left(&job.tenant).await?;
     let reason = "the application was removed in Bitrix24; the data is kept until someone reconnects it";

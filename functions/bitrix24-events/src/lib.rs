@@ -13,14 +13,14 @@ use jobs::Hint;
 use notifications::Routers;
 use notion_sync::link::Links;
 use runtime::ledger::Ledger;
-use runtime::{Jobs, Outcomes, Ports};
-use user_mapping::Talk;
+use runtime::{Backend, Jobs, Outcomes};
+use user_mapping::TenantContext;
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
     crm: Crm,
-    talk: Talk,
+    talk: TenantContext,
     routers: Routers,
     links: Links,
     ledger: Ledger,
@@ -28,10 +28,10 @@ pub struct Deps {
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self {
             crm: Crm::new(ports, connections.clone()),
-            talk: Talk::new(ports, connections),
+            talk: TenantContext::new(ports, connections),
             routers: Routers::default(),
             links: Links::new(ports.store.clone()),
             ledger: Ledger::new(ports.store.clone()),

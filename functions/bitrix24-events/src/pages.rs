@@ -7,12 +7,17 @@ use clients::Failure;
 use locale::texts;
 use records::Record;
 use text::Document;
-use user_mapping::Tenant;
+use user_mapping::OpenTenant;
 
 use crate::Deps;
 
 /// `/notion name or number`: the pages of the deals that fit.
-pub(crate) async fn answer(deps: &Deps, tenant: &Tenant, event: &ChatEvent, words: &str) -> Result<String, Failure> {
+pub(crate) async fn answer(
+    deps: &Deps,
+    tenant: &OpenTenant,
+    event: &ChatEvent,
+    words: &str,
+) -> Result<String, Failure> {
     let language = bot_answers::language(event, tenant);
     let databases = &tenant.settings.notion.databases;
     if databases.is_empty() || tenant.portal.notion.is_none() {
@@ -45,7 +50,7 @@ pub(crate) async fn answer(deps: &Deps, tenant: &Tenant, event: &ChatEvent, word
 }
 
 /// The deals and tasks that words or a number name, as far as who asks may see them.
-async fn found_for(deps: &Deps, tenant: &Tenant, user: u64, words: &str) -> Result<Vec<(Record, String)>, Failure> {
+async fn found_for(deps: &Deps, tenant: &OpenTenant, user: u64, words: &str) -> Result<Vec<(Record, String)>, Failure> {
     let rights = deps.talk.rights_unasked(tenant, user).await?;
     let Ok(id) = words.trim_start_matches('#').parse::<u64>() else {
         let found = crm::views::find_deals(tenant, &rights, words).await?;

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use bitrix24::Event;
-use bitrix24::event::{Credentials, EventError};
+use bitrix24::UnverifiedEvent;
+use bitrix24::event::{EventError, SenderProof};
 use bitrix24::form::{FormError, MAX_EVENT_BODY};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -17,17 +17,17 @@ use jobs::Hint;
 use runtime::clock::Clock;
 use runtime::job::message;
 use runtime::metrics::Metrics;
-use runtime::{Ports, Queue, TenantId, TraceId, ports};
+use runtime::{Backend, Queue, TenantId, TraceId, backend};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tenants::portals::{Portals, TokenDigest};
 use web::answer::{Refused, answer};
-use web::doors::{Door, Proof};
+use web::doors::{Door, RequestProof};
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::provider("/webhooks/bitrix24", MAX_EVENT_BODY, Proof::PortalToken),
-    Door::provider("/webhooks/{member_id}/bitrix24", MAX_EVENT_BODY, Proof::PortalToken),
+    Door::provider("/webhooks/bitrix24", MAX_EVENT_BODY, RequestProof::PortalToken),
+    Door::provider("/webhooks/{member_id}/bitrix24", MAX_EVENT_BODY, RequestProof::PortalToken),
 ];
 
 /// What the function runs on.
@@ -39,8 +39,8 @@ pub struct Deps {
     metrics: Arc<dyn Metrics>,
 }
 
-impl From<Ports> for Deps {
-    fn from(ports: Ports) -> Self {
+impl From<Backend> for Deps {
+    fn from(ports: Backend) -> Self {
         Self {
             portals: Portals::new(ports.store, ports.clock.clone()),
             queue: ports.queue,
@@ -54,7 +54,7 @@ impl From<Ports> for Deps {
 const MAX_JOB: usize = 200 * 1024;
 
 /// Why an event is not taken.
-enum Refusal {
+enum EventRefusal {
     NotPost,
     TooLarge(String),
     NotAnEvent(String),
@@ -65,7 +65,7 @@ enum Refusal {
     Unavailable(String),
 }
 
-impl From<EventError> for Refusal {
+impl From<EventError> for EventRefusal {
     fn from(error: EventError) -> Self {
         match error {
             EventError::NoAuth(_) => Self::WrongToken,
@@ -88,32 +88,32 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     }
 }
 
-async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<TraceId, Refusal> {
+async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<TraceId, EventRefusal> {
     if request.method() != Method::POST {
-        return Err(Refusal::NotPost);
+        return Err(EventRefusal::NotPost);
     }
     check_content_type(request.headers())?;
-    let credentials = Credentials::find(request.body())?;
+    let credentials = SenderProof::find(request.body())?;
     let tenant = verify(deps, &credentials, request.uri().query()).await?;
     if web::answer::named_tenant(request.uri().path()).is_some_and(|named| named != tenant.as_str()) {
-        return Err(Refusal::NotTheirs);
+        return Err(EventRefusal::NotTheirs);
     }
-    let event = Event::parse(request.body())?;
+    let event = UnverifiedEvent::parse(request.body())?;
     let trace = TraceId::new(deps.clock.now());
     let hint = Hint::of(&event);
-    let job = message(&tenant, trace, &hint).map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    let job = message(&tenant, trace, &hint).map_err(|error| EventRefusal::Unavailable(error.to_string()))?;
     if job.message.body.len() > MAX_JOB {
         let text = format!("what is used of an event has at most {MAX_JOB} bytes; Bitrix24 sends none that has more");
-        return Err(Refusal::TooLarge(text));
+        return Err(EventRefusal::TooLarge(text));
     }
-    let sent = ports::send(deps.queue.as_ref(), vec![job]).await;
-    sent.map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    let sent = backend::send(deps.queue.as_ref(), vec![job]).await;
+    sent.map_err(|error| EventRefusal::Unavailable(error.to_string()))?;
     tracing::info!(%trace, %tenant, event = hint.event, unread = hint.unread, "event accepted");
     Ok(trace)
 }
 
 /// Only what says that it is something else is refused for it; a missing content type is none of our business.
-fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_content_type(headers: &HeaderMap) -> Result<(), EventRefusal> {
     let Some(given) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let given = given.to_str().unwrap_or("not text");
     let essence = given.split(';').next().unwrap_or_default().trim();
@@ -121,12 +121,12 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     let given: String = given.chars().take(100).collect();
-    Err(Refusal::NotAnEvent(format!("events come as application/x-www-form-urlencoded, not as {given}")))
+    Err(EventRefusal::NotAnEvent(format!("events come as application/x-www-form-urlencoded, not as {given}")))
 }
 
 /// Events are known by the key in the address that we gave, where there is one, or else by the application token.
-async fn verify(deps: &Deps, credentials: &Credentials, query: Option<&str>) -> Result<TenantId, Refusal> {
-    let tenant = TenantId::new(credentials.member_id.clone()).map_err(|_| Refusal::WrongToken)?;
+async fn verify(deps: &Deps, credentials: &SenderProof, query: Option<&str>) -> Result<TenantId, EventRefusal> {
+    let tenant = TenantId::new(credentials.member_id.clone()).map_err(|_| EventRefusal::WrongToken)?;
     let key = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
     let found = match key {
         Some(key) => deps.portals.verify_hook(&tenant, &TokenDigest::of(key)).await,
@@ -137,23 +137,23 @@ async fn verify(deps: &Deps, credentials: &Credentials, query: Option<&str>) -> 
     };
     match found {
         Ok(Some(_)) => Ok(tenant),
-        Ok(None) => Err(Refusal::WrongToken),
-        Err(error) => Err(Refusal::Unavailable(error.to_string())),
+        Ok(None) => Err(EventRefusal::WrongToken),
+        Err(error) => Err(EventRefusal::Unavailable(error.to_string())),
     }
 }
 
-fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
+fn refuse(deps: &Deps, refusal: &EventRefusal) -> Response<Bytes> {
     let refused = match refusal {
-        Refusal::NotPost => Refused::not_post("Bitrix24"),
-        Refusal::TooLarge(what) => Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", what),
-        Refusal::NotAnEvent(what) => Refused::new(StatusCode::BAD_REQUEST, "not_an_event", what),
-        Refusal::WrongToken => Refused::new(
+        EventRefusal::NotPost => Refused::not_post("Bitrix24"),
+        EventRefusal::TooLarge(what) => Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", what),
+        EventRefusal::NotAnEvent(what) => Refused::new(StatusCode::BAD_REQUEST, "not_an_event", what),
+        EventRefusal::WrongToken => Refused::new(
             StatusCode::UNAUTHORIZED,
             "wrong_token",
             "auth[member_id] and auth[application_token] do not belong to a connected portal",
         ),
-        Refusal::NotTheirs => Refused::not_found(),
-        Refusal::Unavailable(cause) => Refused::unavailable(cause),
+        EventRefusal::NotTheirs => Refused::not_found(),
+        EventRefusal::Unavailable(cause) => Refused::unavailable(cause),
     };
     refused.answer(deps.metrics.as_ref(), "events_refused")
 }

@@ -13,10 +13,10 @@ use secrecy::SecretString;
 use serde_json::json;
 use web::answer::{Refused, answer};
 
-use crate::{Deps, Refusal, Visit, portal, portal_page, refusal, settle};
+use crate::{Deps, InstallVisit, Refusal, portal, portal_page, refusal, settle};
 
 /// Answers one post.
-pub(crate) async fn handle(visit: &Visit<'_>) -> Response<Bytes> {
+pub(crate) async fn handle(visit: &InstallVisit<'_>) -> Response<Bytes> {
     let metrics = visit.deps.ports.metrics.as_ref();
     let tree = match form::parse(visit.request.body()) {
         Ok(tree) => tree,
@@ -33,7 +33,7 @@ pub(crate) async fn handle(visit: &Visit<'_>) -> Response<Bytes> {
     }
 }
 
-async fn event(visit: &Visit<'_>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
+async fn event(visit: &InstallVisit<'_>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
     let code = tree.text(&["event"]).unwrap_or_default().to_ascii_uppercase();
     match code.as_str() {
         "ONAPPINSTALL" | "ONAPPUPDATE" => {
@@ -59,7 +59,7 @@ async fn event(visit: &Visit<'_>, tree: &Tree) -> Result<Response<Bytes>, Refuse
 }
 
 /// A person opens the application in their portal: the first time it installs itself.
-async fn opened(visit: &Visit<'_>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
+async fn opened(visit: &InstallVisit<'_>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
     let (deps, language) = (visit.deps, visit.language);
     let field = |name: &str| tree.text(&[name]).unwrap_or_default().to_owned();
     if field("AUTH_ID").is_empty() {
@@ -133,7 +133,7 @@ fn count_foreign(deps: &Deps) {
 }
 
 async fn connect(
-    visit: &Visit<'_>,
+    visit: &InstallVisit<'_>,
     installation: &Installation,
     application_token: &SecretString,
 ) -> Result<(), Refused> {

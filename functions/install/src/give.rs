@@ -12,10 +12,10 @@ use tenants::tickets;
 use tenants::tickets::Ticket;
 
 use crate::started::{self, Flow};
-use crate::{Answer, Refusal, Visit, page, refusal};
+use crate::{InstallAnswer, InstallVisit, Refusal, page, refusal};
 
 /// The page that asks. A look at it uses nothing up: chat programs look at links.
-pub(crate) fn ask(visit: &Visit<'_>) -> Response<Bytes> {
+pub(crate) fn ask(visit: &InstallVisit<'_>) -> Response<Bytes> {
     let body = html! {
         p { (visit.text(texts::install::ALLOW_HELP)) }
         form method="post" action="/install/give" {
@@ -26,7 +26,7 @@ pub(crate) fn ask(visit: &Visit<'_>) -> Response<Bytes> {
     page::ok(page::titled(visit.language, texts::install::WORK_AS_YOURSELF, &body))
 }
 
-pub(crate) async fn begin(visit: &Visit<'_>) -> Answer {
+pub(crate) async fn begin(visit: &InstallVisit<'_>) -> InstallAnswer {
     let (deps, ticket) = (visit.deps, visit.form.get("ticket"));
     let is_used = || Refusal::bad_request(texts::install::TICKET_IS_USED);
     let Ticket { tenant, user } = tickets::take(&deps.ports, ticket).await?.ok_or_else(is_used)?;
@@ -41,7 +41,12 @@ pub(crate) async fn begin(visit: &Visit<'_>) -> Answer {
     .await
 }
 
-pub(crate) async fn end(visit: &Visit<'_>, installation: &Installation, tenant: &TenantId, user: u64) -> Answer {
+pub(crate) async fn end(
+    visit: &InstallVisit<'_>,
+    installation: &Installation,
+    tenant: &TenantId,
+    user: u64,
+) -> InstallAnswer {
     if installation.tenant != *tenant || installation.user != user {
         let message = texts::install::AnotherUser { name: installation.name.clone() };
         return Err(Refusal::new(StatusCode::FORBIDDEN, message));

@@ -6,30 +6,30 @@ use maud::{Markup, html};
 use runtime::TenantId;
 use tenants::departure;
 use tenants::departure::Departure;
-use tenants::once;
+use tenants::one_time_secrets;
 use web::components;
 use web::components::{Tone, moment};
 use web::language::rich;
 use web::sessions::Session;
 
-use crate::{Answer, LEFT, Refusal, Visit, page, settle};
+use crate::{InstallAnswer, InstallVisit, LEFT, Refusal, page, settle};
 
 /// Cuts the tenant off and has everything of it deleted, if its administrator has typed its name.
-pub(crate) async fn leave(visit: &Visit<'_>, session: &Session) -> Answer {
+pub(crate) async fn leave(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
     let deps = visit.deps;
     let portal = deps.connections.portal(&session.tenant).await?;
     if visit.form.get("domain") != portal.domain {
         return Err(Refusal::bad_request(texts::install::NothingDeleted { portal: portal.domain.clone() }));
     }
     settle::unsettle(deps, &session.tenant).await;
-    let receipt = once::secret();
+    let receipt = one_time_secrets::secret();
     let departure = departure::begin(&deps.ports, &session.tenant, Some(&receipt)).await?;
     let follow = format!("{}?portal={}&receipt={receipt}", LEFT, web::page::encoded(session.tenant.as_str()));
     Ok(page::ok(departed(visit.language, &portal.domain, &departure, &follow)))
 }
 
 /// How far the deletion is, for who asked for it.
-pub(crate) async fn left(visit: &Visit<'_>) -> Answer {
+pub(crate) async fn left(visit: &InstallVisit<'_>) -> InstallAnswer {
     let unknown = || Refusal::new(StatusCode::NOT_FOUND, texts::install::NO_SUCH_DELETION);
     let tenant = TenantId::new(visit.query.get("portal")).map_err(|_| unknown())?;
     let found = departure::by_receipt(&visit.deps.ports, &tenant, visit.query.get("receipt")).await?;

@@ -26,13 +26,13 @@ use locale::texts;
 use runtime::store::StoreError;
 use web::cookies::Site;
 use web::doors;
-use web::doors::{Door, Proof};
+use web::doors::{Door, RequestProof};
 use web::page::redirect;
 use web::sessions::Session;
 use web::{origin, sessions};
 
 use crate::refusal::{Refusal, address_unknown, no_such_page, refused_page};
-use crate::visit::Visit;
+use crate::visit::InstallVisit;
 
 pub use visit::Deps;
 
@@ -56,28 +56,28 @@ const MAX_PORTAL_POST: usize = 32 * 1024;
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::get("/install", Proof::Open),
-    Door::get("/install/finish.js", Proof::Open),
-    Door::form("/install/bitrix24", MAX_FORM, Proof::OwnPage),
-    Door::get(BITRIX24_CALLBACK, Proof::State),
-    Door::form(BITRIX24_APP, MAX_PORTAL_POST, Proof::ProviderToken),
-    Door::form("/install/webhook", MAX_FORM, Proof::OneTimeSecret),
-    Door::get("/install/give", Proof::Open),
-    Door::form("/install/give", MAX_FORM, Proof::OneTimeSecret),
-    Door::get("/install/unlink", Proof::Open),
-    Door::form("/install/unlink", MAX_FORM, Proof::OneTimeSecret),
-    Door::get(LEFT, Proof::Receipt),
-    Door::form("/install/slack", MAX_FORM, Proof::SessionForm),
-    Door::get(SLACK_CALLBACK, Proof::SessionAndState),
-    Door::form("/install/notion", MAX_FORM, Proof::SessionForm),
-    Door::get(NOTION_CALLBACK, Proof::SessionAndState),
-    Door::form("/install/notion/token", MAX_FORM, Proof::SessionForm),
-    Door::form("/install/settle", MAX_FORM, Proof::SessionForm),
-    Door::form("/install/leave", MAX_FORM, Proof::SessionForm),
-    Door::form("/install/sign-out", MAX_FORM, Proof::SessionForm),
+    Door::get("/install", RequestProof::Open),
+    Door::get("/install/finish.js", RequestProof::Open),
+    Door::form("/install/bitrix24", MAX_FORM, RequestProof::OwnPage),
+    Door::get(BITRIX24_CALLBACK, RequestProof::State),
+    Door::form(BITRIX24_APP, MAX_PORTAL_POST, RequestProof::ProviderToken),
+    Door::form("/install/webhook", MAX_FORM, RequestProof::OneTimeSecret),
+    Door::get("/install/give", RequestProof::Open),
+    Door::form("/install/give", MAX_FORM, RequestProof::OneTimeSecret),
+    Door::get("/install/unlink", RequestProof::Open),
+    Door::form("/install/unlink", MAX_FORM, RequestProof::OneTimeSecret),
+    Door::get(LEFT, RequestProof::Receipt),
+    Door::form("/install/slack", MAX_FORM, RequestProof::SessionForm),
+    Door::get(SLACK_CALLBACK, RequestProof::SessionAndState),
+    Door::form("/install/notion", MAX_FORM, RequestProof::SessionForm),
+    Door::get(NOTION_CALLBACK, RequestProof::SessionAndState),
+    Door::form("/install/notion/token", MAX_FORM, RequestProof::SessionForm),
+    Door::form("/install/settle", MAX_FORM, RequestProof::SessionForm),
+    Door::form("/install/leave", MAX_FORM, RequestProof::SessionForm),
+    Door::form("/install/sign-out", MAX_FORM, RequestProof::SessionForm),
 ];
 
-pub(crate) type Answer = Result<Response<Bytes>, Refusal>;
+pub(crate) type InstallAnswer = Result<Response<Bytes>, Refusal>;
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
@@ -86,7 +86,7 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
 }
 
 async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
-    let visit = Visit::new(deps, &request);
+    let visit = InstallVisit::new(deps, &request);
     let door = match doors::at(DOORS, &request) {
         Ok(door) => door,
         Err(refused) if request.uri().path().trim_end_matches('/') == BITRIX24_APP => {
@@ -100,7 +100,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     if deps.lacks_address(visit.place) {
         return address_unknown(&visit);
     }
-    if door.proof == Proof::ProviderToken {
+    if door.proof == RequestProof::ProviderToken {
         return events::handle(&visit).await;
     }
     let visit = visit.with_fields();
@@ -110,7 +110,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     }
 }
 
-async fn route(visit: &Visit<'_>) -> Answer {
+async fn route(visit: &InstallVisit<'_>) -> InstallAnswer {
     match (visit.posts(), visit.place) {
         (false, "/bitrix24/callback") => return portal::come_back(visit).await,
         (false, "/finish.js") => return Ok(script()),
@@ -137,7 +137,7 @@ async fn route(visit: &Visit<'_>) -> Answer {
 }
 
 /// The session of a request, if it has one whose person still administers the tenant.
-async fn current_session(visit: &Visit<'_>) -> Result<Option<Session>, StoreError> {
+async fn current_session(visit: &InstallVisit<'_>) -> Result<Option<Session>, StoreError> {
     let deps = visit.deps;
     let Some(session) = sessions::of(deps.ports.store.as_ref(), visit.request.headers()).await? else {
         return Ok(None);
@@ -146,7 +146,7 @@ async fn current_session(visit: &Visit<'_>) -> Result<Option<Session>, StoreErro
     Ok(sessions::confirmed(&deps.ports, session, ask).await?.ok())
 }
 
-async fn signed_in(visit: &Visit<'_>, session: &Session) -> Answer {
+async fn signed_in(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
     match (visit.posts(), visit.place) {
         (false, "") => page::state(visit, session).await,
         (true, "/webhook") => portal::by_webhook(visit, Some(session)).await,

@@ -3,7 +3,7 @@
 use bitrix24::crm::origin;
 use bytes::Bytes;
 use clients::scopes;
-use clients::{Side, Trouble};
+use clients::{ConnectionSide, ConnectionTrouble};
 use http::{Response, StatusCode};
 use locale::{Fixed, Language, texts};
 use maud::{Markup, html};
@@ -14,7 +14,7 @@ use web::language::rich;
 use web::page::frame;
 use web::sessions::{BY_CODE, Session};
 
-use crate::{Answer, BITRIX24_APP, BITRIX24_CALLBACK, PATH, SLACK_CALLBACK, Visit};
+use crate::{BITRIX24_APP, BITRIX24_CALLBACK, InstallAnswer, InstallVisit, PATH, SLACK_CALLBACK};
 
 /// Rights with what each is for.
 type Rights<'a> = &'a [(&'a str, Fixed)];
@@ -58,7 +58,7 @@ fn missing_rights(language: Language, right: Fixed, needed: Rights<'_>, given: &
 }
 
 /// Where one begins.
-pub(crate) async fn first(visit: &Visit<'_>) -> Answer {
+pub(crate) async fn first(visit: &InstallVisit<'_>) -> InstallAnswer {
     let language = visit.language;
     let has_app = visit.deps.connections.apps().await?.bitrix24.is_some();
     let rights_title = texts::install::RIGHTS_IN_BITRIX24;
@@ -84,7 +84,7 @@ pub(crate) async fn first(visit: &Visit<'_>) -> Answer {
 }
 
 /// The keys of a portal's own application; they are required where there is no other.
-fn own_application(visit: &Visit<'_>, is_required: bool) -> Markup {
+fn own_application(visit: &InstallVisit<'_>, is_required: bool) -> Markup {
     let language = visit.language;
     html! {
         details open[is_required] {
@@ -138,12 +138,12 @@ fn button(session: &Session, action: &str, is_main: bool, words: &str) -> Markup
 }
 
 /// The state of every connection.
-pub(crate) async fn state(visit: &Visit<'_>, session: &Session) -> Answer {
+pub(crate) async fn state(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
     let (language, connections) = (visit.language, &visit.deps.connections);
     let portal = connections.portal(&session.tenant).await?;
     let troubles = connections.troubles(&session.tenant).await?;
     let apps = connections.apps().await?;
-    let trouble = |side: Side| troubles.iter().find(|trouble| trouble.side == side);
+    let trouble = |side: ConnectionSide| troubles.iter().find(|trouble| trouble.side == side);
     let done = visit.query.get("done");
     let name = if session.who == BY_CODE { language.text(texts::pages::BY_ONE_TIME_CODE) } else { &session.who };
     let who = texts::install::SignedIn { portal: html! { strong { (portal.domain) } }, name: html! { (name) } };
@@ -151,12 +151,12 @@ pub(crate) async fn state(visit: &Visit<'_>, session: &Session) -> Answer {
         @if !done.is_empty() { (components::message(Tone::Done, done)) }
         p { (rich(language, &who)) }
         (next(language, &portal, &troubles, session))
-        h2 { (side_name(language, Side::Bitrix24)) }
-        (bitrix24(language, &portal, trouble(Side::Bitrix24), session))
-        h2 { (side_name(language, Side::Slack)) }
-        (slack(language, &portal, trouble(Side::Slack), session, apps.slack.is_some()))
-        h2 { (side_name(language, Side::Notion)) }
-        (notion(language, &portal, trouble(Side::Notion), session, apps.notion.is_some()))
+        h2 { (side_name(language, ConnectionSide::Bitrix24)) }
+        (bitrix24(language, &portal, trouble(ConnectionSide::Bitrix24), session))
+        h2 { (side_name(language, ConnectionSide::Slack)) }
+        (slack(language, &portal, trouble(ConnectionSide::Slack), session, apps.slack.is_some()))
+        h2 { (side_name(language, ConnectionSide::Notion)) }
+        (notion(language, &portal, trouble(ConnectionSide::Notion), session, apps.notion.is_some()))
         (addresses(visit))
         (disconnect(language, &portal, session))
     };
@@ -164,11 +164,11 @@ pub(crate) async fn state(visit: &Visit<'_>, session: &Session) -> Answer {
     Ok(ok(frame(language, language.text(texts::pages::PAGE_CONNECTIONS), &nav, &body)))
 }
 
-pub(crate) fn side_name(language: Language, side: Side) -> &'static str {
+pub(crate) fn side_name(language: Language, side: ConnectionSide) -> &'static str {
     language.text(match side {
-        Side::Bitrix24 => texts::install::BITRIX24,
-        Side::Slack => texts::install::SLACK,
-        Side::Notion => texts::install::NOTION,
+        ConnectionSide::Bitrix24 => texts::install::BITRIX24,
+        ConnectionSide::Slack => texts::install::SLACK,
+        ConnectionSide::Notion => texts::install::NOTION,
     })
 }
 
@@ -193,7 +193,7 @@ fn menu(language: Language, has_slack: bool, session: &Session) -> Markup {
 }
 
 /// The one thing to do next.
-fn next(language: Language, portal: &Portal, troubles: &[Trouble], session: &Session) -> Markup {
+fn next(language: Language, portal: &Portal, troubles: &[ConnectionTrouble], session: &Session) -> Markup {
     if let Some(trouble) = troubles.first() {
         let rejected = language.text(texts::install::TokenRejected { provider: side_name(language, trouble.side) });
         let help = language.text(texts::install::TOKEN_REJECTED_HELP);
@@ -225,13 +225,13 @@ fn next(language: Language, portal: &Portal, troubles: &[Trouble], session: &Ses
     }
 }
 
-fn broken(language: Language, trouble: Option<&Trouble>) -> Markup {
+fn broken(language: Language, trouble: Option<&ConnectionTrouble>) -> Markup {
     let Some(trouble) = trouble else { return html! {} };
     let since = texts::install::FailingSince { since: moment(trouble.since), reason: html! { (trouble.why) } };
     components::message(Tone::Problem, rich(language, &since))
 }
 
-fn bitrix24(language: Language, portal: &Portal, trouble: Option<&Trouble>, session: &Session) -> Markup {
+fn bitrix24(language: Language, portal: &Portal, trouble: Option<&ConnectionTrouble>, session: &Session) -> Markup {
     let address = html! { a href=(origin(&portal.domain)) { (portal.domain) } };
     let is_application = portal.application.is_some();
     let change = if trouble.is_some() { texts::install::CONNECT_AGAIN } else { texts::install::CHANGE };
@@ -264,7 +264,13 @@ fn bitrix24(language: Language, portal: &Portal, trouble: Option<&Trouble>, sess
     }
 }
 
-fn slack(language: Language, portal: &Portal, trouble: Option<&Trouble>, session: &Session, has_app: bool) -> Markup {
+fn slack(
+    language: Language,
+    portal: &Portal,
+    trouble: Option<&ConnectionTrouble>,
+    session: &Session,
+    has_app: bool,
+) -> Markup {
     let choice = texts::install::SlackWorkspaceChoice { portal: html! { strong { (portal.domain) } } };
     let connect = if portal.slack.is_some() { texts::install::CONNECT_AGAIN } else { texts::install::ADD_TO_SLACK };
     let (scopes_title, scope) = (texts::install::SCOPES_IN_SLACK, texts::install::SCOPE);
@@ -285,7 +291,7 @@ fn slack(language: Language, portal: &Portal, trouble: Option<&Trouble>, session
             p.hint { (rich(language, &choice)) }
             (button(session, "/install/slack", portal.slack.is_none() || trouble.is_some(), language.text(connect)))
         } @else {
-            p.hint { (language.text(texts::install::NoApp { provider: side_name(language, Side::Slack) })) }
+            p.hint { (language.text(texts::install::NoApp { provider: side_name(language, ConnectionSide::Slack) })) }
         }
         details {
             summary { (language.text(scopes_title)) }
@@ -294,7 +300,13 @@ fn slack(language: Language, portal: &Portal, trouble: Option<&Trouble>, session
     }
 }
 
-fn notion(language: Language, portal: &Portal, trouble: Option<&Trouble>, session: &Session, has_app: bool) -> Markup {
+fn notion(
+    language: Language,
+    portal: &Portal,
+    trouble: Option<&ConnectionTrouble>,
+    session: &Session,
+    has_app: bool,
+) -> Markup {
     let choice = texts::install::NotionWorkspaceChoice { portal: html! { strong { (portal.domain) } } };
     let connect = if portal.notion.is_some() { texts::install::CONNECT_AGAIN } else { texts::install::CONNECT_NOTION };
     let title = texts::install::CAPABILITIES_IN_NOTION;
@@ -332,7 +344,7 @@ fn notion(language: Language, portal: &Portal, trouble: Option<&Trouble>, sessio
 }
 
 /// What the providers' own settings need to know.
-fn addresses(visit: &Visit<'_>) -> Markup {
+fn addresses(visit: &InstallVisit<'_>) -> Markup {
     let language = visit.language;
     let title = language.text(texts::install::ADDRESSES);
     let columns = [texts::install::ADDRESS, texts::install::WHERE].map(|name| Column::text(language.text(name)));

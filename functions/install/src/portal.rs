@@ -2,14 +2,14 @@
 
 use bitrix24::oauth::portal_host;
 use clients::audience;
-use clients::audience::{Change, Current, EnteredBy, NotAdmitted};
+use clients::audience::{AudienceChange, Current, EnteredBy, NotAdmitted};
 use clients::{AppKeys, Installation, PortalAccess};
 use http::StatusCode;
 use locale::texts;
 use runtime::TenantId;
 use runtime::seal::Sealed;
 use secrecy::SecretString;
-use tenants::administrators::Proof;
+use tenants::administrators::SignInProof;
 use tenants::connection_codes;
 use tenants::departure;
 use web::cookies::with_cookie;
@@ -18,7 +18,7 @@ use web::sessions::Session;
 
 use crate::refusal::{another_provider, bad_address};
 use crate::started::{self, Flow};
-use crate::{Answer, Deps, Refusal, Visit, give, page, replaced, to_state};
+use crate::{Deps, InstallAnswer, InstallVisit, Refusal, give, page, replaced, to_state};
 
 /// The application that a person is asked for, and who named it.
 struct Chosen {
@@ -28,7 +28,7 @@ struct Chosen {
 }
 
 /// Asks a portal's administrator: by our application, or by one of the portal's own whose keys are given.
-pub(crate) async fn begin(visit: &Visit<'_>, session: Option<&Session>) -> Answer {
+pub(crate) async fn begin(visit: &InstallVisit<'_>, session: Option<&Session>) -> InstallAnswer {
     let (deps, form) = (visit.deps, &visit.form);
     let portal = portal_host(form.get("portal")).map_err(|_| bad_address())?;
     let own = AppKeys { client_id: form.get("client_id").into(), client_secret: form.get("client_secret").into() };
@@ -82,7 +82,7 @@ fn wrong_code() -> Refusal {
 }
 
 /// A person comes back from their portal.
-pub(crate) async fn come_back(visit: &Visit<'_>) -> Answer {
+pub(crate) async fn come_back(visit: &InstallVisit<'_>) -> InstallAnswer {
     let (deps, query) = (visit.deps, &visit.query);
     let flow = started::end(visit).await?;
     let (Flow::Portal { client_id, own, .. } | Flow::Give { client_id, own, .. }) = &flow else {
@@ -103,7 +103,7 @@ pub(crate) async fn come_back(visit: &Visit<'_>) -> Answer {
     }
     connect(deps, &installation, by).await?;
     let who = visit.text(texts::install::Administrator { name: &installation.name });
-    let proof = Proof::Portal { user: installation.user };
+    let proof = SignInProof::Portal { user: installation.user };
     let cookie = sessions::start_with(&deps.ports, installation.tenant.clone(), &who, proof).await?;
     let done = visit.text(texts::install::PortalIsConnected { portal: installation.domain });
     Ok(with_cookie(to_state(&done), &cookie))
@@ -118,7 +118,7 @@ fn is_same_host(typed: &str, answered: &str) -> bool {
 /// The answer came from another portal than the one that was typed. Nothing is connected by it and nobody is signed in:
 /// someone may have led the browser here. If it is a portal that we know under the name that was typed, it was renamed,
 /// and the person is asked.
-async fn another_portal(visit: &Visit<'_>, typed: &str, installation: &Installation) -> Answer {
+async fn another_portal(visit: &InstallVisit<'_>, typed: &str, installation: &Installation) -> InstallAnswer {
     let known = visit.deps.connections.portals().fresh(&installation.tenant).await?;
     if known.is_some_and(|portal| is_same_host(typed, &portal.domain)) {
         return Ok(page::ok(page::renamed(visit.language, typed, &installation.domain)));
@@ -136,12 +136,12 @@ pub(crate) async fn connect(deps: &Deps, installation: &Installation, by: &Enter
     }
     let before = deps.connections.current_app(&installation.tenant).await?;
     let change = deps.connections.admit(installation, by).await?;
-    if let (Change::NewByCode, EnteredBy::Code(held)) = (change, by)
+    if let (AudienceChange::NewByCode, EnteredBy::Code(held)) = (change, by)
         && !connection_codes::take_held(&deps.ports, held).await?
     {
         return Err(NotAdmitted::NeedsCode.into());
     }
-    if change == Change::Replacement {
+    if change == AudienceChange::Replacement {
         replaced::end_access(deps, &installation.tenant).await?;
     }
     departure::forget(&deps.ports, &installation.tenant).await?;
@@ -152,7 +152,7 @@ pub(crate) async fn connect(deps: &Deps, installation: &Installation, by: &Enter
 
 /// Connects a portal by an incoming webhook. It does not prove whose it is, so the person who runs Switchboard gives a
 /// code for it; a person who is signed in to the portal's pages may replace its webhook.
-pub(crate) async fn by_webhook(visit: &Visit<'_>, session: Option<&Session>) -> Answer {
+pub(crate) async fn by_webhook(visit: &InstallVisit<'_>, session: Option<&Session>) -> InstallAnswer {
     let (deps, form) = (visit.deps, &visit.form);
     let member_id = match (form.get("member_id"), session) {
         ("", Some(session)) => session.tenant.to_string(),
@@ -186,16 +186,16 @@ pub(crate) async fn by_webhook(visit: &Visit<'_>, session: Option<&Session>) -> 
     }
     let change = audience::by_webhook(&before);
     let who = session.map_or(visit.text(texts::install::BY_ITS_WEBHOOKS), |session| session.who.as_str());
-    if change == Change::Replacement {
+    if change == AudienceChange::Replacement {
         replaced::end_access(deps, &tenant).await?;
     }
     replaced::note(deps, &tenant, who, change, &before, &Current::Webhook).await?;
     departure::forget(&deps.ports, &tenant).await?;
     let done = to_state(visit.text(texts::install::WEBHOOKS_CONNECTED));
-    if is_own && change != Change::Replacement {
+    if is_own && change != AudienceChange::Replacement {
         return Ok(done);
     }
-    let proof = session.map_or(Proof::Operator, |session| session.proof.clone());
+    let proof = session.map_or(SignInProof::Operator, |session| session.proof.clone());
     let cookie = sessions::start_with(&deps.ports, tenant, who, proof).await?;
     Ok(with_cookie(done, &cookie))
 }

@@ -10,17 +10,17 @@ use http::{Request, Response};
 use locale::{Language, in_pseudo};
 use memory::Memory;
 use runtime::metrics::Counters;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use runtime::{ManualClock, TenantId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tenants::administrators::Proof;
+use tenants::administrators::SignInProof;
 use tenants::portals::{Portal, SLACK_BOT_TOKEN, TokenDigest};
 use web::pseudo::assert_page_from_the_catalogues as assert_page;
 use web::sessions;
 
 use crate::refusal::{Refusal, not_admitted};
-use crate::visit::Visit;
+use crate::visit::InstallVisit;
 use crate::{Deps, handle, page, portal_page};
 
 /// An address without letters, which nobody may call.
@@ -35,7 +35,7 @@ impl Pages {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
         let ports = Memory::new(clock).ports(Arc::new(Counters::default()));
-        let connections = Connections::new(&ports, slack::ApiBase::default());
+        let connections = Connections::new(&ports, slack::SlackApiBase::default());
         let deps = Deps::new(&ports, connections, Some("http://127.0.0.1".into()));
         Self { deps, tenant: TenantId::new("7").unwrap() }
     }
@@ -59,7 +59,7 @@ impl Pages {
     }
 
     async fn sign_in(&self) -> String {
-        let started = sessions::start_with(&self.deps.ports, self.tenant.clone(), "Анна", Proof::Operator).await;
+        let started = sessions::start_with(&self.deps.ports, self.tenant.clone(), "Анна", SignInProof::Operator).await;
         started.unwrap().split(';').next().unwrap().to_owned()
     }
 
@@ -134,9 +134,15 @@ fn the_state_of_connections_comes_from_the_catalogues() {
             assert_page(&pages.get("/install?done=1", &cookie).await);
         }
         for side in ["bitrix24", "slack", "notion"] {
-            let place = Key::new(Table::Portals, pages.tenant.as_str(), format!("trouble#{side}"));
+            let place = ItemKey::new(Table::Portals, pages.tenant.as_str(), format!("trouble#{side}"));
             let trouble = json!({"side": side, "since": "2026-11-21T11:30:00Z", "why": "отказ"});
-            pages.deps.ports.store.put(Write::new(place, &trouble, Condition::Absent).unwrap()).await.unwrap();
+            pages
+                .deps
+                .ports
+                .store
+                .put(StoreWrite::new(place, &trouble, WriteCondition::Absent).unwrap())
+                .await
+                .unwrap();
             assert_page(&pages.get("/install", &cookie).await);
         }
         for path in ["/install/slack", "/install/notion", "/install/settle"] {
@@ -168,7 +174,7 @@ fn what_only_a_provider_can_cause_comes_from_the_catalogues() {
     walk(async || {
         let deps = Pages::new().deps;
         let request = Request::new(Bytes::new());
-        let visit = Visit::new(&deps, &request);
+        let visit = InstallVisit::new(&deps, &request);
         let refusals = [
             Refusal::from(NotAdmitted::Connected),
             Refusal::from(NotAdmitted::OtherTenant),

@@ -8,15 +8,15 @@ use locale::{Fixed, Language, Say, texts};
 use runtime::store::StoreError;
 use web::answer::Refused;
 
-use crate::{Visit, page};
+use crate::{InstallVisit, page};
 
 /// A text in any language: the refusal is made where its reader is not known.
-type Text = Box<dyn Fn(Language) -> String + Send + Sync>;
+type RefusalText = Box<dyn Fn(Language) -> String + Send + Sync>;
 
 /// Why a request came to nothing.
 pub(crate) enum Refusal {
     /// What a person can do something about.
-    Person(StatusCode, Text),
+    Person(StatusCode, RefusalText),
     /// It does not work just now.
     Engine(Failure),
 }
@@ -37,7 +37,7 @@ impl Refusal {
     }
 
     /// The page that says it, counted and logged.
-    pub(crate) fn answer(self, visit: &Visit<'_>) -> Response<Bytes> {
+    pub(crate) fn answer(self, visit: &InstallVisit<'_>) -> Response<Bytes> {
         match self {
             Self::Person(status, text) => {
                 visit.deps.ports.metrics.count("installs_refused", "person");
@@ -56,7 +56,7 @@ impl Refusal {
 }
 
 /// The page for a request that is refused before anything is read.
-pub(crate) fn refused_page(visit: &Visit<'_>, refused: &Refused) -> Response<Bytes> {
+pub(crate) fn refused_page(visit: &InstallVisit<'_>, refused: &Refused) -> Response<Bytes> {
     let text = match refused.status {
         StatusCode::NOT_FOUND => visit.text(texts::install::NO_SUCH_PAGE),
         _ => web::page::refusal(visit.language, refused),
@@ -66,12 +66,12 @@ pub(crate) fn refused_page(visit: &Visit<'_>, refused: &Refused) -> Response<Byt
 }
 
 /// The page for what sends a provider or a browser back to us, while our address is unknown.
-pub(crate) fn address_unknown(visit: &Visit<'_>) -> Response<Bytes> {
+pub(crate) fn address_unknown(visit: &InstallVisit<'_>) -> Response<Bytes> {
     let text = visit.text(texts::install::ADDRESS_UNKNOWN_HELP);
     failed(visit, StatusCode::SERVICE_UNAVAILABLE, texts::install::ADDRESS_UNKNOWN, text)
 }
 
-fn failed(visit: &Visit<'_>, status: StatusCode, title: Fixed, text: &str) -> Response<Bytes> {
+fn failed(visit: &InstallVisit<'_>, status: StatusCode, title: Fixed, text: &str) -> Response<Bytes> {
     web::page::page(status, page::message(visit.language, title, text))
 }
 

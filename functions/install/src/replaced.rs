@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use clients::audience::{Change, Current};
+use clients::audience::{AudienceChange, Current};
 use locale::{Language, Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use runtime::TenantId;
 use settings::{Destination, Settings};
 use tenants::api_keys::ApiKeys;
-use tenants::audit::{Audit, Entry};
+use tenants::audit::{Audit, AuditEntry};
 use web::sessions;
 
 use crate::{Deps, Refusal};
@@ -44,21 +44,21 @@ pub(crate) async fn note(
     deps: &Deps,
     tenant: &TenantId,
     who: &str,
-    change: Change,
+    change: AudienceChange,
     before: &Current,
     after: &Current,
 ) -> Result<(), Refusal> {
     let what = match change {
-        Change::New | Change::NewByCode => "portal connected",
-        Change::Renewal => "connection renewed",
-        Change::Replacement => "connection replaced; all sessions and API keys ended",
+        AudienceChange::New | AudienceChange::NewByCode => "portal connected",
+        AudienceChange::Renewal => "connection renewed",
+        AudienceChange::Replacement => "connection replaced; all sessions and API keys ended",
     };
     let now = deps.ports.clock.now();
     // The audit log is in English.
     let (was, is) = (named(before, Language::default()), named(after, Language::default()));
-    let entry = Entry::new(now, who, what, "Bitrix24").changed(&was, &is);
+    let entry = AuditEntry::new(now, who, what, "Bitrix24").changed(&was, &is);
     Audit::new(deps.ports.store.clone()).note(tenant, &entry).await?;
-    if change != Change::Replacement {
+    if change != AudienceChange::Replacement {
         return Ok(());
     }
     let portal = deps.connections.portal(tenant).await?;

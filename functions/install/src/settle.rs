@@ -3,7 +3,7 @@
 
 use clients::Failure;
 use crm::subscriptions;
-use crm::subscriptions::Handler;
+use crm::subscriptions::EventAddress;
 use locale::{Language, texts};
 use runtime::TenantId;
 use runtime::limiter::Priority;
@@ -13,22 +13,22 @@ use crate::Deps;
 
 /// What was done, and what is left.
 #[derive(Debug, Default)]
-pub(crate) struct Settled {
+pub(crate) struct Connected {
     subscribed: u64,
     has_bot: bool,
-    open: Vec<Open>,
+    open: Vec<Unfinished>,
 }
 
 /// What could not be done yet, and why.
 #[derive(Debug)]
-enum Open {
+enum Unfinished {
     Events(String),
     Chatbot(String),
     /// What the settings or the portal say.
     Other(String),
 }
 
-impl Open {
+impl Unfinished {
     fn words(&self, language: Language) -> String {
         match self {
             Self::Events(reason) => language.text(texts::install::OpenEvents { reason }),
@@ -38,7 +38,7 @@ impl Open {
     }
 }
 
-impl Settled {
+impl Connected {
     pub(crate) fn words(&self, language: Language) -> String {
         let mut parts = Vec::new();
         if self.subscribed > 0 {
@@ -55,24 +55,26 @@ impl Settled {
     }
 }
 
-pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) -> Result<Settled, Failure> {
+pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) -> Result<Connected, Failure> {
     let portal = deps.connections.portals().fresh(tenant).await?;
-    let Some(portal) = portal else { return Ok(Settled::default()) };
+    let Some(portal) = portal else { return Ok(Connected::default()) };
     let settings = match portal.settings_as::<Settings>() {
         Ok(settings) => settings,
-        Err(error) => return Ok(Settled { open: vec![Open::Other(error.to_string())], ..Settled::default() }),
+        Err(error) => {
+            return Ok(Connected { open: vec![Unfinished::Other(error.to_string())], ..Connected::default() });
+        }
     };
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Person);
-    let mut settled = Settled::default();
+    let mut settled = Connected::default();
     if client.is_application() {
         let url = deps.connections.hook_url(tenant, public_url).await?;
-        let handler = Handler { url, ours: format!("{public_url}/webhooks/") };
+        let handler = EventAddress { url, ours: format!("{public_url}/webhooks/") };
         match subscriptions::keep(&deps.ports, &portal, &settings, &client, Some(&handler)).await {
             Ok(state) => {
                 settled.subscribed = state.bound.len() as u64;
-                settled.open.extend(state.refused.into_iter().map(Open::Other));
+                settled.open.extend(state.refused.into_iter().map(Unfinished::Other));
             }
-            Err(failure) => settled.open.push(Open::Events(failure.text)),
+            Err(failure) => settled.open.push(Unfinished::Events(failure.text)),
         }
     }
     if portal.slack.is_some() && settings.bot.enabled && client.is_application() {
@@ -82,7 +84,7 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
         };
         match done {
             Ok(()) => settled.has_bot = true,
-            Err(failure) => settled.open.push(Open::Chatbot(failure.text)),
+            Err(failure) => settled.open.push(Unfinished::Chatbot(failure.text)),
         }
     }
     Ok(settled)

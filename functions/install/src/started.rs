@@ -9,13 +9,13 @@ use locale::texts;
 use runtime::TenantId;
 use runtime::seal::Sealed;
 use serde::{Deserialize, Serialize};
-use tenants::once;
-use tenants::once::secret;
+use tenants::one_time_secrets;
+use tenants::one_time_secrets::secret;
 use tenants::portals::TokenDigest;
 use web::cookies;
 use web::cookies::cookie;
 
-use crate::{Refusal, Visit};
+use crate::{InstallVisit, Refusal};
 
 /// How long a person may take.
 const FLOW_TTL: Duration = Duration::from_secs(10 * 60);
@@ -44,23 +44,23 @@ struct Started {
 /// Begins: `url` makes the provider's address from the state. One of our pages sends the browser there, for a form may
 /// not lead elsewhere.
 pub(crate) async fn begin(
-    visit: &Visit<'_>,
+    visit: &InstallVisit<'_>,
     flow: Flow,
     url: impl FnOnce(&str) -> Result<String, Refusal>,
 ) -> Result<Response<Bytes>, Refusal> {
     let (state, browser) = (secret(), secret());
     let to = url(&state)?;
     let started = Started { flow, browser: TokenDigest::of(&browser) };
-    once::put(&visit.deps.ports, "install", &state, &started, FLOW_TTL).await?;
+    one_time_secrets::put(&visit.deps.ports, "install", &state, &started, FLOW_TTL).await?;
     let page = web::page::page(StatusCode::OK, web::page::going(visit.language, &to));
     Ok(cookies::set(page, COOKIE, &browser, FLOW_TTL))
 }
 
 /// What was begun, for the browser that began it, once.
-pub(crate) async fn end(visit: &Visit<'_>) -> Result<Flow, Refusal> {
+pub(crate) async fn end(visit: &InstallVisit<'_>) -> Result<Flow, Refusal> {
     let query = &visit.query;
     let elsewhere = || Refusal::bad_request(texts::install::BEGUN_ELSEWHERE);
-    let started: Option<Started> = once::take(&visit.deps.ports, "install", query.get("state")).await?;
+    let started: Option<Started> = one_time_secrets::take(&visit.deps.ports, "install", query.get("state")).await?;
     let started = started.ok_or_else(elsewhere)?;
     let browser = cookie(visit.request.headers(), COOKIE).unwrap_or_default();
     if !started.browser.matches(&TokenDigest::of(browser)) {

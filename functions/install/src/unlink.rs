@@ -4,14 +4,14 @@ use bytes::Bytes;
 use http::Response;
 use locale::texts;
 use maud::html;
-use tenants::audit::{Audit, Entry};
+use tenants::audit::{Audit, AuditEntry};
 use tenants::tickets;
 use tenants::tickets::Unlink;
 
-use crate::{Answer, Refusal, Visit, page};
+use crate::{InstallAnswer, InstallVisit, Refusal, page};
 
 /// The page that asks. A look at it uses nothing up: chat programs look at links.
-pub(crate) fn ask(visit: &Visit<'_>) -> Response<Bytes> {
+pub(crate) fn ask(visit: &InstallVisit<'_>) -> Response<Bytes> {
     let body = html! {
         p { (visit.text(texts::install::REMOVE_LINK_HELP)) }
         form method="post" action=(tickets::UNLINK) {
@@ -23,14 +23,15 @@ pub(crate) fn ask(visit: &Visit<'_>) -> Response<Bytes> {
 }
 
 /// Removes it, and the permission with it.
-pub(crate) async fn undo(visit: &Visit<'_>) -> Answer {
+pub(crate) async fn undo(visit: &InstallVisit<'_>) -> InstallAnswer {
     let (deps, ticket) = (visit.deps, visit.form.get("ticket"));
     let is_used = || Refusal::bad_request(texts::install::UNLINK_IS_USED);
     let Unlink { tenant, link } = tickets::take_unlink(&deps.ports, ticket).await?.ok_or_else(is_used)?;
     deps.talk.people.unlink(&tenant, &link.slack, link.user).await?;
     deps.connections.revoke(&tenant, link.user).await?;
     let who = format!("{} ({}), by the link in Bitrix24", link.name, link.user);
-    let entry = Entry::new(deps.ports.clock.now(), who, "unlinked", format!("{} and user {}", link.slack, link.user));
+    let entry =
+        AuditEntry::new(deps.ports.clock.now(), who, "unlinked", format!("{} and user {}", link.slack, link.user));
     Audit::new(deps.ports.store.clone()).note(&tenant, &entry).await?;
     let text = visit.text(texts::install::LINK_REMOVED_HELP);
     Ok(page::ok(page::message(visit.language, texts::install::LINK_REMOVED, text)))

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use clients::Connections;
 use http::{Method, Request};
 use locale::{Language, Say};
-use runtime::Ports;
-use user_mapping::Talk;
+use runtime::Backend;
+use user_mapping::TenantContext;
 use web::page::Form;
 use web::request::host_of;
 
@@ -28,17 +28,17 @@ const NEED_ADDRESS: [&str; 8] = [
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    pub(crate) ports: Ports,
+    pub(crate) ports: Backend,
     pub(crate) connections: Connections,
-    pub(crate) talk: Talk,
+    pub(crate) talk: TenantContext,
     pub(crate) public_url: Option<String>,
     pub(crate) by_host: bool,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
-        let talk = Talk::new(ports, connections.clone());
+    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+        let talk = TenantContext::new(ports, connections.clone());
         Self { ports: ports.clone(), connections, talk, public_url, by_host: false }
     }
 
@@ -66,7 +66,7 @@ impl Deps {
 }
 
 /// A request to the pages, with what it says.
-pub(crate) struct Visit<'a> {
+pub(crate) struct InstallVisit<'a> {
     pub(crate) deps: &'a Deps,
     pub(crate) request: &'a Request<Bytes>,
     /// The path below [`PATH`].
@@ -79,7 +79,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) address: String,
 }
 
-impl<'a> Visit<'a> {
+impl<'a> InstallVisit<'a> {
     pub(crate) fn new(deps: &'a Deps, request: &'a Request<Bytes>) -> Self {
         let path = request.uri().path().trim_end_matches('/');
         Self {

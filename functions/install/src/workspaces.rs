@@ -2,29 +2,29 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clients::{Side, scopes};
+use clients::{ConnectionSide, scopes};
 use http::StatusCode;
 use locale::{Language, texts};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use tenants::once::secret;
+use tenants::one_time_secrets::secret;
 use web::sessions::Session;
 
 use crate::page::side_name;
 use crate::started::{self, Flow};
-use crate::{Answer, NOTION_CALLBACK, Refusal, SLACK_CALLBACK, Visit, settle, to_state};
+use crate::{InstallAnswer, InstallVisit, NOTION_CALLBACK, Refusal, SLACK_CALLBACK, settle, to_state};
 
 /// Under what the verifier of PKCE is sealed.
 const VERIFIER: &str = "pkce-verifier";
 
-fn no_app(side: Side) -> Refusal {
+fn no_app(side: ConnectionSide) -> Refusal {
     let text = move |language: Language| language.text(texts::install::NoApp { provider: side_name(language, side) });
     Refusal::Person(StatusCode::BAD_REQUEST, Box::new(text))
 }
 
-pub(crate) async fn begin_slack(visit: &Visit<'_>, session: &Session) -> Answer {
+pub(crate) async fn begin_slack(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
     let connections = &visit.deps.connections;
-    let app = connections.apps().await?.slack.ok_or_else(|| no_app(Side::Slack))?;
+    let app = connections.apps().await?.slack.ok_or_else(|| no_app(ConnectionSide::Slack))?;
     let redirect = format!("{}{SLACK_CALLBACK}", visit.address);
     let (verifier, challenge) = if app.pkce {
         let verifier = SecretString::from(format!("{}{}", secret(), secret()));
@@ -41,7 +41,7 @@ pub(crate) async fn begin_slack(visit: &Visit<'_>, session: &Session) -> Answer 
     .await
 }
 
-pub(crate) async fn end_slack(visit: &Visit<'_>, session: &Session) -> Answer {
+pub(crate) async fn end_slack(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
     let connections = &visit.deps.connections;
     let Flow::Slack { tenant, verifier } = started::end(visit).await? else { return Err(another_connection()) };
     if tenant != session.tenant {
@@ -58,15 +58,15 @@ pub(crate) async fn end_slack(visit: &Visit<'_>, session: &Session) -> Answer {
     Ok(to_state(&format!("{connected} {}", settled.words(visit.language))))
 }
 
-pub(crate) async fn begin_notion(visit: &Visit<'_>, session: &Session) -> Answer {
+pub(crate) async fn begin_notion(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
     let connections = &visit.deps.connections;
-    let app = connections.apps().await?.notion.ok_or_else(|| no_app(Side::Notion))?;
+    let app = connections.apps().await?.notion.ok_or_else(|| no_app(ConnectionSide::Notion))?;
     let redirect = format!("{}{NOTION_CALLBACK}", visit.address);
     let flow = Flow::Notion { tenant: session.tenant.clone() };
     started::begin(visit, flow, |state| Ok(connections.notion_authorize_url(&app.client_id, &redirect, state))).await
 }
 
-pub(crate) async fn end_notion(visit: &Visit<'_>, session: &Session) -> Answer {
+pub(crate) async fn end_notion(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
     let Flow::Notion { tenant } = started::end(visit).await? else { return Err(another_connection()) };
     if tenant != session.tenant {
         return Err(another_connection());
@@ -78,7 +78,7 @@ pub(crate) async fn end_notion(visit: &Visit<'_>, session: &Session) -> Answer {
     Ok(to_state(&format!("{connected} {}", settled.words(visit.language))))
 }
 
-pub(crate) async fn notion_by_token(visit: &Visit<'_>, session: &Session) -> Answer {
+pub(crate) async fn notion_by_token(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
     let token = SecretString::from(visit.form.get("secret").to_owned());
     let workspace = visit.deps.connections.connect_notion_by_token(&session.tenant, &token).await?;
     Ok(to_state(&visit.text(texts::install::NotionIsConnected { workspace })))

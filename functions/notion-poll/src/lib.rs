@@ -7,7 +7,7 @@ use std::time::Duration;
 use clients::Connections;
 use jiff::Timestamp;
 use notion_sync::NotionSync;
-use runtime::Ports;
+use runtime::Backend;
 use runtime::clock::{Clock, later, until};
 use runtime::metrics::{Metrics, Unit};
 
@@ -26,7 +26,7 @@ pub struct Deps {
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self { sync: NotionSync::new(ports, connections), clock: ports.clock.clone(), metrics: ports.metrics.clone() }
     }
 }

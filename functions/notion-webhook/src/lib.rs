@@ -8,22 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use jobs::sync::{Side, Signal, SyncJob};
-use notion::event::{Event, Inbound};
+use jobs::sync::{Signal, SyncJob, SyncSide};
+use notion::event::{NotionEvent, NotionInbound};
 use notion::signature;
 use runtime::clock::{Clock, later};
 use runtime::job::message_once;
 use runtime::metrics::Metrics;
 use runtime::seal::{KeyRing, RING_TTL, SealError, Sealed};
 use runtime::secrets::KEY_RING;
-use runtime::store::Key;
-use runtime::{Ports, Queue, Secrets, TenantId, TraceId, ports};
+use runtime::store::ItemKey;
+use runtime::{Backend, Queue, Secrets, TenantId, TraceId, backend};
 use secrecy::SecretString;
 use serde_json::json;
 use tenants::hooks::{Enrolment, Hook, Hooks, MAX_ACTIVE, MAX_PENDING};
 use tenants::portals::NOTION_VERIFICATION;
 use web::answer::{Refused, answer};
-use web::doors::{Door, Proof};
+use web::doors::{Door, RequestProof};
 
 /// Where webhooks come in; the key of the tenant's address follows.
 pub const PATH: &str = "/webhooks/notion";
@@ -32,8 +32,8 @@ pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::provider("/webhooks/notion/{key}", MAX_BODY, Proof::Signature),
-    Door::provider("/webhooks/{member_id}/notion/{key}", MAX_BODY, Proof::Signature),
+    Door::provider("/webhooks/notion/{key}", MAX_BODY, RequestProof::Signature),
+    Door::provider("/webhooks/{member_id}/notion/{key}", MAX_BODY, RequestProof::Signature),
 ];
 
 /// What the function runs on.
@@ -47,8 +47,8 @@ pub struct Deps {
     ring: Arc<Mutex<Option<(Arc<KeyRing>, jiff::Timestamp)>>>,
 }
 
-impl From<Ports> for Deps {
-    fn from(ports: Ports) -> Self {
+impl From<Backend> for Deps {
+    fn from(ports: Backend) -> Self {
         Self {
             hooks: Hooks::new(ports.store),
             queue: ports.queue,
@@ -96,8 +96,14 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
 
 /// Something signed with a pending token. An event of the tenant's workspace activates it; the token itself, sent again,
 /// changes nothing; and who enrolled a token of their own signs for another workspace, or does not know this one's id.
-async fn first(deps: &Deps, place: &Key, hook: &Hook, token: &Sealed, body: &[u8]) -> Result<Response<Bytes>, Refused> {
-    if let Ok(Inbound::Event(event)) = Inbound::parse(body) {
+async fn first(
+    deps: &Deps,
+    place: &ItemKey,
+    hook: &Hook,
+    token: &Sealed,
+    body: &[u8],
+) -> Result<Response<Bytes>, Refused> {
+    if let Ok(NotionInbound::Event(event)) = NotionInbound::parse(body) {
         let expected = hook.workspace.as_deref().unwrap_or_default();
         if expected.is_empty() || !notion::id::same(expected, &event.workspace_id) {
             let text = "the event is not of the workspace that this address was made for; open the window again on the page Notion of /admin after connecting another workspace";
@@ -153,12 +159,12 @@ async fn tokens(deps: &Deps, hook: &Hook, sealed: &[Sealed]) -> Result<Vec<Secre
 /// A subscription's first request carries its token, signed with itself. It is accepted only while a window is open.
 async fn enrol(
     deps: &Deps,
-    place: &Key,
+    place: &ItemKey,
     hook: &Hook,
     signature: Option<&[u8]>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Refused> {
-    let Ok(Inbound::Verification { token }) = Inbound::parse(body) else { return Err(wrong()) };
+    let Ok(NotionInbound::Verification { token }) = NotionInbound::parse(body) else { return Err(wrong()) };
     let token = SecretString::from(token);
     if !signature::is_right(&token, signature, body) {
         return Err(wrong());
@@ -186,10 +192,10 @@ async fn enrol(
 }
 
 async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, Refused> {
-    let event = match Inbound::parse(body) {
-        Ok(Inbound::Event(event)) => event,
+    let event = match NotionInbound::parse(body) {
+        Ok(NotionInbound::Event(event)) => event,
         // The token of a subscription that is verified already, sent again.
-        Ok(Inbound::Verification { .. }) => return Ok(answer(StatusCode::OK, &json!({"ok": true}))),
+        Ok(NotionInbound::Verification { .. }) => return Ok(answer(StatusCode::OK, &json!({"ok": true}))),
         Err(error) => return Err(Refused::new(StatusCode::BAD_REQUEST, "not_an_event", error.to_string())),
     };
     let Some(job) = job(&event) else {
@@ -199,7 +205,7 @@ async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, 
     let (tenant, trace): (&TenantId, _) = (&hook.tenant, TraceId::new(deps.clock.now()));
     let job = message_once(tenant, trace, &job, &format!("notion#{}", event.id))
         .map_err(|error| Refused::unavailable(&error.to_string()))?;
-    let sent = ports::send(deps.queue.as_ref(), vec![job]).await;
+    let sent = backend::send(deps.queue.as_ref(), vec![job]).await;
     sent.map_err(|error| Refused::unavailable(&error.to_string()))?;
     deps.metrics.count("events_accepted", "notion");
     tracing::info!(%trace, %tenant, event = event.kind, "event of Notion accepted");
@@ -207,8 +213,8 @@ async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, 
 }
 
 /// What an event asks for; nothing for one that no property hangs on.
-fn job(event: &Event) -> Option<SyncJob> {
-    let signal = Signal { told: event.timestamp, ..Signal::of(Side::Notion, &event.kind) };
+fn job(event: &NotionEvent) -> Option<SyncJob> {
+    let signal = Signal { told: event.timestamp, ..Signal::of(SyncSide::Notion, &event.kind) };
     if event.is_of_page() {
         let page = notion::object_id(&event.entity.id)?;
         let matters = !["page.locked", "page.unlocked"].contains(&event.kind.as_str());
@@ -231,8 +237,8 @@ mod tests {
     fn of(kind: &str, entity: &str) -> Option<SyncJob> {
         let id = "153104cd-477e-809d-8dc4-ff2d96ae3090";
         let body = json!({"id": "e", "type": kind, "entity": {"id": id, "type": entity}}).to_string();
-        match Inbound::parse(body.as_bytes()) {
-            Ok(Inbound::Event(event)) => job(&event),
+        match NotionInbound::parse(body.as_bytes()) {
+            Ok(NotionInbound::Event(event)) => job(&event),
             _ => None,
         }
     }

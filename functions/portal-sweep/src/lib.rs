@@ -6,7 +6,7 @@ use clients::Connections;
 use crm::{Crm, sweep};
 use futures::StreamExt;
 use jiff::Timestamp;
-use runtime::Ports;
+use runtime::Backend;
 use runtime::metrics::Unit;
 use serde::Serialize;
 
@@ -21,14 +21,14 @@ pub struct Deps {
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self { crm: Crm::new(ports, connections) }
     }
 }
 
 /// What a run did.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct SweepReport {
     /// Tenants that were swept.
     pub tenants: usize,
     /// Records that were looked at.
@@ -40,16 +40,16 @@ pub struct Report {
 }
 
 /// Sweeps all tenants.
-pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+pub async fn handle(deps: &Deps, now: Timestamp) -> SweepReport {
     let tenants = match deps.crm.connections.portals().tenants().await {
         Ok(tenants) => tenants,
-        Err(error) => return Report { stopped: vec![error.to_string()], ..Report::default() },
+        Err(error) => return SweepReport { stopped: vec![error.to_string()], ..SweepReport::default() },
     };
     let sweeps = futures::stream::iter(tenants).map(|tenant| async move {
         let swept = sweep::sweep(&deps.crm, &tenant, now).await;
         (tenant, swept)
     });
-    let mut report = Report::default();
+    let mut report = SweepReport::default();
     let mut late = Duration::ZERO;
     let mut done = sweeps.buffer_unordered(AT_ONCE);
     while let Some((tenant, swept)) = done.next().await {

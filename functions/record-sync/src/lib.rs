@@ -3,7 +3,7 @@
 use clients::Connections;
 use jobs::sync::SyncJob;
 use notion_sync::NotionSync;
-use runtime::{Jobs, Outcomes, Ports};
+use runtime::{Backend, Jobs, Outcomes};
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -13,7 +13,7 @@ pub struct Deps {
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self { sync: NotionSync::new(ports, connections) }
     }
 }

@@ -17,10 +17,10 @@ use notion_sync::runs::RunRequest;
 use runtime::clock::{later, until};
 use runtime::ledger::Ledger;
 use runtime::store::StoreError;
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
-use settings::robots::{Action, Robot};
+use settings::robots::{Robot, ScheduleAction};
 use tenants::portals::Portal;
 
 /// Tenants that are looked at side by side.
@@ -31,7 +31,7 @@ const LATEST: Duration = Duration::from_secs(60 * 60);
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    ports: Ports,
+    ports: Backend,
     connections: Connections,
     mirror: NotionSync,
     ledger: Ledger,
@@ -40,7 +40,7 @@ pub struct Deps {
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self {
             mirror: NotionSync::new(ports, connections.clone()),
             ledger: Ledger::new(ports.store.clone()),
@@ -53,7 +53,7 @@ impl Deps {
 
 /// What a run did.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct SchedulesReport {
     /// Robots that did something.
     pub ran: usize,
     /// What could not be done, and why.
@@ -62,7 +62,7 @@ pub struct Report {
 
 /// What is known of a robot.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Memory {
+struct ScheduleMemory {
     /// Up to when its moments are done with.
     until: Timestamp,
     /// The moment at which it last did something.
@@ -71,13 +71,13 @@ struct Memory {
 }
 
 /// Looks at all tenants.
-pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+pub async fn handle(deps: &Deps, now: Timestamp) -> SchedulesReport {
     let tenants = match deps.connections.portals().tenants().await {
         Ok(tenants) => tenants,
-        Err(error) => return Report { failed: vec![error.to_string()], ..Report::default() },
+        Err(error) => return SchedulesReport { failed: vec![error.to_string()], ..SchedulesReport::default() },
     };
     let looked = futures::stream::iter(tenants).map(|tenant| async move { (look(deps, &tenant, now).await, tenant) });
-    let mut report = Report::default();
+    let mut report = SchedulesReport::default();
     let mut looked = looked.buffer_unordered(AT_ONCE);
     while let Some((done, tenant)) = looked.next().await {
         match done {
@@ -116,10 +116,10 @@ async fn run(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let (tenant, name) = (&portal.tenant, format!("robot#{}", robot.name));
-    let known = deps.sweeps.recall::<Memory>(tenant, &name).await?;
+    let known = deps.sweeps.recall::<ScheduleMemory>(tenant, &name).await?;
     let Some((memory, version)) = known else {
         // Moments before it was set do not count.
-        return match deps.sweeps.remember(tenant, &name, &Memory { until: now, ran: None }, None).await {
+        return match deps.sweeps.remember(tenant, &name, &ScheduleMemory { until: now, ran: None }, None).await {
             Ok(_) | Err(StoreError::Conflict(_)) => Ok(false),
             Err(error) => Err(error.into()),
         };
@@ -133,7 +133,7 @@ async fn run(
         at = next;
     }
     let Some(moment) = due else { return Ok(false) };
-    let next = Memory { until: moment, ran: Some(moment) };
+    let next = ScheduleMemory { until: moment, ran: Some(moment) };
     let noted = match deps.sweeps.remember(tenant, &name, &next, Some(version)).await {
         Ok(noted) => noted,
         // Another worker has taken the moment.
@@ -168,12 +168,12 @@ async fn act(
     now: Timestamp,
 ) -> Result<(), Failure> {
     let lines = match robot.run {
-        Action::Sync => return sync(deps, portal, settings, robot).await,
-        Action::Status => {
+        ScheduleAction::Sync => return sync(deps, portal, settings, robot).await,
+        ScheduleAction::Status => {
             let conflicts = deps.mirror.conflicts.latest(&portal.tenant, 50).await?.len();
             reports::status(&deps.ledger, &deps.connections, portal, conflicts, now).await?
         }
-        Action::Digest => reports::digest(&deps.ledger, portal, since, now).await?,
+        ScheduleAction::Digest => reports::digest(&deps.ledger, portal, since, now).await?,
     };
     tell(deps, portal, settings, robot, moment, lines).await
 }

@@ -8,27 +8,27 @@ use std::sync::Arc;
 use clients::{Connections, Failure};
 use commands::dispatch;
 use commands::request::{CommandRequest, RequestTry};
-use jobs::asked::SlackRequest;
+use jobs::slack_request::SlackRequest;
 use runtime::claims;
 use runtime::claims::Claim;
 use runtime::clock::Clock;
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::{EventStatus, Ledger};
 use runtime::store::StoreError;
-use runtime::{Decision, Jobs, Outcomes, Ports};
+use runtime::{Backend, Decision, Jobs, Outcomes};
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
     commands: commands::request::Deps,
-    ports: Ports,
+    ports: Backend,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
+    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
         Self {
             commands: commands::request::Deps::new(ports, connections, public_url),
             ports: ports.clone(),
@@ -43,10 +43,10 @@ pub async fn handle(deps: &Deps, jobs: Jobs<SlackRequest>) -> Outcomes {
     jobs.each(|job| work(deps, job)).await
 }
 
-async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> Outcome {
+async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
     match claim(deps, &job).await {
         Ok(true) => {}
-        Ok(false) => return Outcome::Skip("this request was already answered".into()),
+        Ok(false) => return JobOutcome::Skip("this request was already answered".into()),
         Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
     }
     let this_try = RequestTry { trace: job.trace, arrived_at: job.arrived_at(), is_retry: job.attempt > 1 };
@@ -78,7 +78,7 @@ async fn answer(
     deps: &Deps,
     job: &ReceivedJob<SlackRequest>,
     request: &CommandRequest<'_>,
-) -> Result<Outcome, Failure> {
+) -> Result<JobOutcome, Failure> {
     // An earlier try whose answer to the queue was lost has done everything.
     if let Some(outcome) = runtime::decision::finished(&deps.ports, job, |_| Vec::new()).await? {
         return Ok(outcome);
@@ -107,11 +107,11 @@ async fn undecided(
     job: &ReceivedJob<SlackRequest>,
     request: Option<&CommandRequest<'_>>,
     failure: &Failure,
-) -> Outcome {
+) -> JobOutcome {
     let line = decision(deps, job).line;
     let outcome = clients::undecided(&deps.ledger, &job.tenant, line, deps.clock.now(), failure).await;
     // The person who waits is notified once that it takes longer.
-    if let (Outcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt)
+    if let (JobOutcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt)
         && let Err(error) = dispatch::send(request, &dispatch::it_takes_longer(request)).await
     {
         tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the person could not be notified of the delay");

@@ -7,19 +7,19 @@
 
 use clients::Connections;
 use jobs::chat::SlackJob;
-use runtime::{Jobs, Outcomes, Ports};
-use user_mapping::Talk;
+use runtime::{Backend, Jobs, Outcomes};
+use user_mapping::TenantContext;
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    talk: Talk,
+    talk: TenantContext,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
-        Self { talk: Talk::new(ports, connections) }
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
+        Self { talk: TenantContext::new(ports, connections) }
     }
 }
 

@@ -8,16 +8,16 @@ use commands::shared_links::SharedLinks;
 use jobs::queues;
 use runtime::claims;
 use runtime::decision::already_decided;
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::EarlierOutbox;
-use runtime::queue::Outgoing;
+use runtime::queue::QueuedMessage;
 use runtime::{Decision, Verdict};
-use slack::event::{Event, EventCallback};
-use user_mapping::Tenant;
+use slack::event::{EventCallback, WorkspaceEvent};
+use user_mapping::OpenTenant;
 
 use crate::Deps;
 
-pub(crate) async fn dispatch(deps: &Deps, job: ReceivedJob<EventCallback>) -> Outcome {
+pub(crate) async fn dispatch(deps: &Deps, job: ReceivedJob<EventCallback>) -> JobOutcome {
     match run(deps, &job).await {
         Ok(outcome) => outcome,
         Err(failure) => {
@@ -27,7 +27,7 @@ pub(crate) async fn dispatch(deps: &Deps, job: ReceivedJob<EventCallback>) -> Ou
     }
 }
 
-async fn run(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Result<Outcome, Failure> {
+async fn run(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Result<JobOutcome, Failure> {
     let ports = &deps.talk.ports;
     if let Some(outcome) = runtime::decision::finished(ports, job, queues_of).await? {
         return Ok(outcome);
@@ -49,15 +49,15 @@ fn decision(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Decision {
 }
 
 /// The queues of a line that did not name them.
-fn queues_of(earlier: EarlierOutbox) -> Vec<Outgoing> {
+fn queues_of(earlier: EarlierOutbox) -> Vec<QueuedMessage> {
     let queue = queues::BITRIX24_DELIVERY;
-    earlier.outbox.into_iter().map(|message| Outgoing { queue, message }).collect()
+    earlier.outbox.into_iter().map(|message| QueuedMessage { queue, message }).collect()
 }
 
 async fn decide(
     deps: &Deps,
     job: &ReceivedJob<EventCallback>,
-    tenant: &Tenant,
+    tenant: &OpenTenant,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
     let talk = &deps.talk;
@@ -66,50 +66,50 @@ async fn decide(
         Ok(Verdict::Commit)
     };
     match &job.body.event {
-        Event::Message(message) => from_slack::message(talk, job, tenant, message, decision).await,
-        Event::Reaction { added, user, name, channel, ts } => {
+        WorkspaceEvent::Message(message) => from_slack::message(talk, job, tenant, message, decision).await,
+        WorkspaceEvent::Reaction { added, user, name, channel, ts } => {
             let reaction = Reaction { added: *added, user, name, channel, ts };
             from_slack::reaction(talk, job, tenant, reaction, decision).await
         }
-        Event::LinkShared { channel, ts, user, links } => {
+        WorkspaceEvent::LinkShared { channel, ts, user, links } => {
             let is_shared_channel = job.body.is_shared_channel;
             let shared = SharedLinks { channel, is_shared_channel, ts, user, links };
             shared_links::unfurl(talk, tenant, shared, decision).await
         }
-        Event::HomeOpened { user, tab } if tab == "home" || tab.is_empty() => {
+        WorkspaceEvent::HomeOpened { user, tab } if tab == "home" || tab.is_empty() => {
             let view = commands::home::view(talk, tenant, user).await?;
             tenant.slack.publish_home(user, &view).await?;
             decision.line.record = Some(user.clone());
             did(decision, "home.shown")
         }
-        Event::HomeOpened { .. } => Ok(Verdict::skip("Switchboard shows only the home tab")),
-        Event::UserChanged(user) => {
+        WorkspaceEvent::HomeOpened { .. } => Ok(Verdict::skip("Switchboard shows only the home tab")),
+        WorkspaceEvent::UserChanged(user) => {
             // What an e-mail found may be wrong now; it is looked for again when they next do something.
             talk.people.forget_email(&job.tenant, &user.id).await?;
             talk.forget_slack_profile(tenant, &user.id).await?;
             decision.line.record = Some(user.id.clone());
             did(decision, "person.checked_again")
         }
-        Event::ChannelGone { channel } => {
+        WorkspaceEvent::ChannelGone { channel } => {
             let bridged = chat_bridge::bridges::bridge_of_channel(talk, tenant, channel).await?.is_some();
             decision.line.record = Some(channel.clone());
             Ok(Verdict::skip(if bridged { "bridged channel gone" } else { "channel gone" }))
         }
-        Event::ChannelRenamed { channel, name } => {
+        WorkspaceEvent::ChannelRenamed { channel, name } => {
             chat_bridge::names::forget_channel_name(talk, tenant, channel).await?;
             decision.line.record = Some(format!("#{name}"));
             Ok(Verdict::skip(format!("{channel} has another name; it is known by its id")))
         }
-        Event::AppRemoved => {
+        WorkspaceEvent::AppRemoved => {
             talk.connections.slack_left(&job.tenant).await?;
             Ok(Verdict::skip("the app was removed from the workspace or its tokens were revoked; connect it again"))
         }
-        Event::PeopleRevoked { users } => {
+        WorkspaceEvent::PeopleRevoked { users } => {
             decision.line.record = Some(users.join(", "));
             Ok(Verdict::skip(
                 "a person's permission was revoked in Slack; it is not one that the connection works with",
             ))
         }
-        Event::Other => Ok(Verdict::skip(format!("nothing to do for {}", job.body.kind))),
+        WorkspaceEvent::Other => Ok(Verdict::skip(format!("nothing to do for {}", job.body.kind))),
     }
 }

@@ -9,25 +9,25 @@ mod dispatch;
 use std::sync::Arc;
 
 use clients::Connections;
-use jobs::queueing::SlackEvent;
+use jobs::job_impls::SlackEvent;
 use runtime::clock::Clock;
 use runtime::ledger::Ledger;
-use runtime::{Jobs, Outcomes, Ports};
-use user_mapping::Talk;
+use runtime::{Backend, Jobs, Outcomes};
+use user_mapping::TenantContext;
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    talk: Talk,
+    talk: TenantContext,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self {
-            talk: Talk::new(ports, connections),
+            talk: TenantContext::new(ports, connections),
             ledger: Ledger::new(ports.store.clone()),
             clock: ports.clock.clone(),
         }

@@ -13,46 +13,46 @@ use bytes::Bytes;
 use commands::forms::{FormOrigin, FormProblems, SubmittedForm};
 use commands::misuse::Misuse;
 use http::{Method, Request, Response, StatusCode};
-use jobs::asked::SlackRequest;
-use jobs::queueing::SlackEvent;
+use jobs::job_impls::SlackEvent;
+use jobs::slack_request::SlackRequest;
 use locale::Language;
 use runtime::clock::Clock;
 use runtime::job::{BadJob, message};
 use runtime::metrics::Metrics;
-use runtime::{Ports, Queue, TraceId, ports};
+use runtime::{Backend, Queue, TraceId, backend};
 use serde_json::json;
-use slack::event::{Event, EventCallback};
-use slack::inbound::{Inbound, MAX_REQUEST_BODY};
+use slack::event::{EventCallback, WorkspaceEvent};
+use slack::inbound::{MAX_REQUEST_BODY, SlackInbound};
 use slack::interaction::{Act, Interaction};
 use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
-use tenants::people::People;
 use tenants::portals::{Portals, Workspace};
+use tenants::user_links::UserLinks;
 use web::answer::{Refused, answer, empty};
-use web::doors::{Door, Proof};
+use web::doors::{Door, RequestProof};
 
 use crate::secrets::SigningSecrets;
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::provider("/webhooks/slack", MAX_REQUEST_BODY, Proof::Signature),
-    Door::provider("/webhooks/{member_id}/slack", MAX_REQUEST_BODY, Proof::Signature),
+    Door::provider("/webhooks/slack", MAX_REQUEST_BODY, RequestProof::Signature),
+    Door::provider("/webhooks/{member_id}/slack", MAX_REQUEST_BODY, RequestProof::Signature),
 ];
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
     portals: Portals,
-    people: People,
+    people: UserLinks,
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
     secrets: SigningSecrets,
 }
 
-impl From<Ports> for Deps {
-    fn from(ports: Ports) -> Self {
+impl From<Backend> for Deps {
+    fn from(ports: Backend) -> Self {
         Self {
-            people: People::new(ports.store.clone()),
+            people: UserLinks::new(ports.store.clone()),
             portals: Portals::new(ports.store, ports.clock.clone()),
             queue: ports.queue,
             secrets: SigningSecrets::new(ports.secrets, ports.clock.clone()),
@@ -63,7 +63,7 @@ impl From<Ports> for Deps {
 }
 
 /// Why a request is not taken.
-enum Refusal {
+enum RequestRefusal {
     NotPost,
     TooLarge,
     /// A wrong signature and an unknown workspace are indistinguishable to the caller.
@@ -87,61 +87,62 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     }
 }
 
-async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
+async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, RequestRefusal> {
     if request.method() == Method::GET && request.uri().query().is_some_and(|query| query.contains("ssl_check=1")) {
         return Ok(empty());
     }
     if request.method() != Method::POST {
-        return Err(Refusal::NotPost);
+        return Err(RequestRefusal::NotPost);
     }
     if request.body().len() > MAX_REQUEST_BODY {
-        return Err(Refusal::TooLarge);
+        return Err(RequestRefusal::TooLarge);
     }
     let app = verify(deps, request).await?;
-    let inbound = Inbound::parse(request.body()).map_err(|error| Refusal::NotARequest(error.to_string()))?;
-    if let Inbound::UrlVerification { challenge } = &inbound {
+    let inbound =
+        SlackInbound::parse(request.body()).map_err(|error| RequestRefusal::NotARequest(error.to_string()))?;
+    if let SlackInbound::UrlVerification { challenge } = &inbound {
         return Ok(answer(StatusCode::OK, &json!({"challenge": challenge})));
     }
     let Some(team) = inbound.team_id() else { return Ok(empty()) };
     let workspace = whose(deps, team, &app).await?;
     if web::answer::named_tenant(request.uri().path()).is_some_and(|named| named != workspace.tenant.as_str()) {
-        return Err(Refusal::NotTheirs);
+        return Err(RequestRefusal::NotTheirs);
     }
     take(deps, inbound, &workspace).await
 }
 
 /// The digest of the secret of the app that signed the request.
-async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<tenants::portals::TokenDigest, Refusal> {
+async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<tenants::portals::TokenDigest, RequestRefusal> {
     let header = |name| request.headers().get(name).map(http::HeaderValue::as_bytes);
     let (signature, timestamp) = (header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER));
     let now = deps.clock.now();
     let mut newest = false;
     loop {
-        let known = deps.secrets.get(newest).await.map_err(Refusal::Unavailable)?;
+        let known = deps.secrets.get(newest).await.map_err(RequestRefusal::Unavailable)?;
         match signature::verify(&known.secrets, signature, timestamp, request.body(), now) {
             Ok(index) => return Ok(known.digests[index]),
             // The app may have been connected since.
             Err(signature::SignatureError::Wrong) if !newest && deps.secrets.may_be_old(&known) => newest = true,
-            Err(signature::SignatureError::Malformed) => return Err(Refusal::NotSlacks("no_signature")),
-            Err(signature::SignatureError::Stale) => return Err(Refusal::NotSlacks("stale_signature")),
-            Err(signature::SignatureError::Wrong) => return Err(Refusal::NotSlacks("wrong_signature")),
+            Err(signature::SignatureError::Malformed) => return Err(RequestRefusal::NotSlacks("no_signature")),
+            Err(signature::SignatureError::Stale) => return Err(RequestRefusal::NotSlacks("stale_signature")),
+            Err(signature::SignatureError::Wrong) => return Err(RequestRefusal::NotSlacks("wrong_signature")),
         }
     }
 }
 
-async fn whose(deps: &Deps, team: &str, app: &tenants::portals::TokenDigest) -> Result<Workspace, Refusal> {
+async fn whose(deps: &Deps, team: &str, app: &tenants::portals::TokenDigest) -> Result<Workspace, RequestRefusal> {
     match deps.portals.verify_workspace(team, app).await {
         Ok(Some(workspace)) => Ok(workspace),
-        Ok(None) => Err(Refusal::NotSlacks("unknown_workspace")),
-        Err(error) => Err(Refusal::Unavailable(error.to_string())),
+        Ok(None) => Err(RequestRefusal::NotSlacks("unknown_workspace")),
+        Err(error) => Err(RequestRefusal::Unavailable(error.to_string())),
     }
 }
 
-async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Response<Bytes>, Refusal> {
+async fn take(deps: &Deps, inbound: SlackInbound, workspace: &Workspace) -> Result<Response<Bytes>, RequestRefusal> {
     let trace = TraceId::new(deps.clock.now());
     let tenant = &workspace.tenant;
-    let unavailable = |error: BadJob| Refusal::Unavailable(error.to_string());
-    if let Inbound::Event(event) = &inbound
+    let unavailable = |error: BadJob| RequestRefusal::Unavailable(error.to_string());
+    if let SlackInbound::Event(event) = &inbound
         && is_own(event)
     {
         // Each card comes back as an event; nobody waits for it.
@@ -149,11 +150,11 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
         return Ok(empty());
     }
     let (job, reply, kind) = match inbound {
-        Inbound::Event(event) => {
+        SlackInbound::Event(event) => {
             let mut event = SlackEvent(event);
             let mut job = message(tenant, trace, &event).map_err(unavailable)?;
             if job.message.body.len() > MAX_JOB
-                && let Event::Message(written) = &mut event.0.event
+                && let WorkspaceEvent::Message(written) = &mut event.0.event
             {
                 let room = MAX_JOB - MAX_ENVELOPE;
                 written.lighten(|message| serde_json::to_string(message).is_ok_and(|text| text.len() <= room));
@@ -161,13 +162,13 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
             }
             (job, empty(), event.0.kind)
         }
-        Inbound::Command(command) => {
+        SlackInbound::Command(command) => {
             let reply = first_answer(workspace, &command);
             let kind = command.command.clone();
             let asked = SlackRequest::Command(Box::new(command));
             (message(tenant, trace, &asked).map_err(unavailable)?, reply, kind)
         }
-        Inbound::Interaction(interaction) => {
+        SlackInbound::Interaction(interaction) => {
             let problems = form_problems(deps, workspace, &interaction).await?;
             if !problems.is_empty() {
                 return Ok(answer(StatusCode::OK, &json!({"response_action": "errors", "errors": problems})));
@@ -175,14 +176,16 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
             let asked = SlackRequest::Interaction(interaction);
             (message(tenant, trace, &asked).map_err(unavailable)?, empty(), asked.name())
         }
-        Inbound::RateLimited { .. } => {
+        SlackInbound::RateLimited { .. } => {
             tracing::warn!(%tenant, "Slack leaves events out: more than 30,000 an hour");
             deps.metrics.count("events_left_out", "slack");
             return Ok(empty());
         }
-        Inbound::UrlVerification { .. } | Inbound::SslCheck => return Ok(empty()),
+        SlackInbound::UrlVerification { .. } | SlackInbound::SslCheck => return Ok(empty()),
     };
-    ports::send(deps.queue.as_ref(), vec![job]).await.map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    backend::send(deps.queue.as_ref(), vec![job])
+        .await
+        .map_err(|error| RequestRefusal::Unavailable(error.to_string()))?;
     deps.metrics.count("events_accepted", "slack");
     tracing::info!(%trace, %tenant, kind, "request from Slack accepted");
     Ok(reply)
@@ -190,12 +193,16 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
 
 /// Whether it is about a message that this very app wrote.
 fn is_own(event: &EventCallback) -> bool {
-    let Event::Message(message) = &event.event else { return false };
+    let WorkspaceEvent::Message(message) = &event.event else { return false };
     !event.api_app_id.is_empty() && message.app_id.as_deref() == Some(event.api_app_id.as_str())
 }
 
 /// What is wrong with a form that was sent, by field; nothing for anything else.
-async fn form_problems(deps: &Deps, workspace: &Workspace, interaction: &Interaction) -> Result<FormProblems, Refusal> {
+async fn form_problems(
+    deps: &Deps,
+    workspace: &Workspace,
+    interaction: &Interaction,
+) -> Result<FormProblems, RequestRefusal> {
     let Act::Sent { callback_id, private_metadata, values, .. } = &interaction.act else {
         return Ok(FormProblems::new());
     };
@@ -204,7 +211,7 @@ async fn form_problems(deps: &Deps, workspace: &Workspace, interaction: &Interac
     let mut problems = commands::form_problems(&form, now);
     for (field, person) in commands::chosen_people(&form) {
         let unlinked = deps.people.is_unmapped(&workspace.tenant, &person, now).await;
-        if unlinked.map_err(|error| Refusal::Unavailable(error.to_string()))? {
+        if unlinked.map_err(|error| RequestRefusal::Unavailable(error.to_string()))? {
             problems.insert(field.to_owned(), Misuse::Unlinked(Vec::new()).words(form.origin.language));
         }
     }
@@ -220,18 +227,18 @@ fn first_answer(workspace: &Workspace, command: &slack::command::SlashCommand) -
     }
 }
 
-fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
+fn refuse(deps: &Deps, refusal: &RequestRefusal) -> Response<Bytes> {
     let refused = match refusal {
-        Refusal::NotPost => Refused::not_post("Slack"),
-        Refusal::TooLarge => Refused::too_large("Slack"),
-        Refusal::NotSlacks(why) => {
+        RequestRefusal::NotPost => Refused::not_post("Slack"),
+        RequestRefusal::TooLarge => Refused::too_large("Slack"),
+        RequestRefusal::NotSlacks(why) => {
             let text =
                 "the signature is not that of an app that is connected here, is missing, or is older than five minutes";
             Refused::new(StatusCode::UNAUTHORIZED, why, text).told("wrong_signature")
         }
-        Refusal::NotARequest(what) => Refused::new(StatusCode::BAD_REQUEST, "not_a_request", what),
-        Refusal::NotTheirs => Refused::not_found(),
-        Refusal::Unavailable(cause) => Refused::unavailable(cause),
+        RequestRefusal::NotARequest(what) => Refused::new(StatusCode::BAD_REQUEST, "not_a_request", what),
+        RequestRefusal::NotTheirs => Refused::not_found(),
+        RequestRefusal::Unavailable(cause) => Refused::unavailable(cause),
     };
     refused.answer(deps.metrics.as_ref(), "slack_refused")
 }

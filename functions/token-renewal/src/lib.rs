@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use clients::{Connections, RenewalAnswer, RenewalRequest};
-use runtime::Ports;
+use runtime::Backend;
 use runtime::invoke::{Invoke, InvokeError};
 use runtime::metrics::Metrics;
 
@@ -23,7 +23,7 @@ pub struct Deps {
 
 impl Deps {
     /// The function on `ports`.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self { connections, metrics: ports.metrics.clone() }
     }
 

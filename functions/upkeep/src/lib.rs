@@ -7,7 +7,7 @@ mod people;
 use std::time::Duration;
 
 use clients::{Connections, Failure};
-use crm::subscriptions::Handler;
+use crm::subscriptions::EventAddress;
 use crm::{Crm, subscriptions};
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -16,11 +16,11 @@ use notifications::alert::Alert;
 use notifications::{access, alert, silence};
 use runtime::limiter::Priority;
 use runtime::metrics::Unit;
-use runtime::{DeliveryId, Ports, SettingsError, TenantId, UNREADABLE_SETTINGS};
+use runtime::{Backend, DeliveryId, SettingsError, TenantId, UNREADABLE_SETTINGS};
 use serde::Serialize;
 use settings::Settings;
 use tenants::portals::Portal;
-use user_mapping::Talk;
+use user_mapping::TenantContext;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -31,29 +31,29 @@ const AT_ONCE: usize = 8;
 #[derive(Clone)]
 pub struct Deps {
     crm: Crm,
-    talk: Talk,
+    talk: TenantContext,
     /// Where providers reach us: `https://switchboard.example`.
     public_url: Option<String>,
 }
 
 impl Deps {
     /// The function on `ports`. Events are bound to `public_url`; without one they are only compared.
-    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
+    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
         let public_url = public_url.filter(|url| !url.is_empty()).map(|url| url.trim_end_matches('/').to_owned());
-        Self { talk: Talk::new(ports, connections.clone()), crm: Crm::new(ports, connections), public_url }
+        Self { talk: TenantContext::new(ports, connections.clone()), crm: Crm::new(ports, connections), public_url }
     }
 
     /// Where this deployment takes a portal's events.
-    async fn handler(&self, tenant: &TenantId) -> Result<Option<Handler>, Failure> {
+    async fn handler(&self, tenant: &TenantId) -> Result<Option<EventAddress>, Failure> {
         let Some(url) = &self.public_url else { return Ok(None) };
         let ours = format!("{url}/webhooks/");
-        Ok(Some(Handler { url: self.crm.connections.hook_url(tenant, url).await?, ours }))
+        Ok(Some(EventAddress { url: self.crm.connections.hook_url(tenant, url).await?, ours }))
     }
 }
 
 /// What a run did.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct UpkeepReport {
     /// Tenants that were looked after.
     pub tenants: usize,
     /// Events that were bound or unbound.
@@ -73,9 +73,9 @@ pub struct Report {
 }
 
 /// Looks after all tenants, and beside that deletes what is left of those that have left.
-pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+pub async fn handle(deps: &Deps, now: Timestamp) -> UpkeepReport {
     let (report, left) = futures::join!(look_after_all(deps, now), let_leave(deps));
-    Report {
+    UpkeepReport {
         left_behind: left.left_behind,
         leaving: left.leaving,
         failed: report.failed.iter().chain(&left.failed).cloned().collect(),
@@ -84,31 +84,33 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
 }
 
 /// Deletes what is left of tenants that have left. On one machine this runs by itself, more often than the rest.
-pub async fn let_leave(deps: &Deps) -> Report {
+pub async fn let_leave(deps: &Deps) -> UpkeepReport {
     let worked = match tenants::departure::work(&deps.crm.ports).await {
         Ok(Some(worked)) => worked,
-        Ok(None) => return Report::default(),
-        Err(error) => return Report { failed: vec![format!("tenants that left: {error}")], ..Report::default() },
+        Ok(None) => return UpkeepReport::default(),
+        Err(error) => {
+            return UpkeepReport { failed: vec![format!("tenants that left: {error}")], ..UpkeepReport::default() };
+        }
     };
     // Also when there is none: an alarm that hears nothing cannot tell that all is well.
     measure(deps, "late_departures", worked.late);
-    Report { left_behind: worked.deleted, leaving: worked.open, ..Report::default() }
+    UpkeepReport { left_behind: worked.deleted, leaving: worked.open, ..UpkeepReport::default() }
 }
 
 fn measure(deps: &Deps, name: &'static str, number: usize) {
     deps.crm.ports.metrics.measure(name, f64::from(u32::try_from(number).unwrap_or(u32::MAX)), Unit::Count);
 }
 
-async fn look_after_all(deps: &Deps, now: Timestamp) -> Report {
+async fn look_after_all(deps: &Deps, now: Timestamp) -> UpkeepReport {
     let tenants = match deps.crm.connections.portals().tenants().await {
         Ok(tenants) => tenants,
-        Err(error) => return Report { failed: vec![error.to_string()], ..Report::default() },
+        Err(error) => return UpkeepReport { failed: vec![error.to_string()], ..UpkeepReport::default() },
     };
     let looked_after = futures::stream::iter(tenants).map(|tenant| async move {
         let done = look_after(deps, &tenant, now).await;
         (tenant, done)
     });
-    let mut report = Report::default();
+    let mut report = UpkeepReport::default();
     let mut done = looked_after.buffer_unordered(AT_ONCE);
     while let Some((tenant, done)) = done.next().await {
         report.tenants += 1;

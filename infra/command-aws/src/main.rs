@@ -8,13 +8,13 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use command_line::config::Config;
 use command_line::settings::{self, SettingsCommand};
 use command_line::{codes, operate, person, tenants};
 use runtime::seal::KeyRing;
 use runtime::secrets::{KEY_RING, SecretsError};
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 
 /// Connects a portal and a Slack workspace to a deployment on AWS, and operates it.
 #[derive(Parser)]
@@ -116,7 +116,7 @@ async fn main() -> anyhow::Result<()> {
          it is auth[member_id] of any event of the portal",
     )?;
     let portal = PortalAccess::Webhook(named.webhook_url);
-    let access = Access {
+    let access = ConnectionCredentials {
         member_id,
         workspace: connections.look_at(&portal, &slack.bot_token).await?,
         notion: match &config.notion {
@@ -134,7 +134,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ensure_key_ring(ports: &Ports) -> anyhow::Result<()> {
+async fn ensure_key_ring(ports: &Backend) -> anyhow::Result<()> {
     match ports.secrets.get(KEY_RING).await {
         Ok(_) => Ok(()),
         Err(SecretsError::Missing(_)) => {

@@ -1,11 +1,11 @@
 //! `admin-code` and `connect-code`: the operator lets an administrator in. Also which tenant a command means.
 
 use anyhow::{Context, bail};
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use tenants::portals::Portals;
 
 /// The tenant that is named, or the only one.
-pub async fn tenant(ports: &Ports, named: Option<String>) -> anyhow::Result<TenantId> {
+pub async fn tenant(ports: &Backend, named: Option<String>) -> anyhow::Result<TenantId> {
     if let Some(named) = named {
         return Ok(TenantId::new(named)?);
     }
@@ -20,14 +20,14 @@ pub async fn tenant(ports: &Ports, named: Option<String>) -> anyhow::Result<Tena
 }
 
 /// A code for the named tenant, or for the only one.
-pub async fn new(ports: &Ports, named: Option<String>) -> anyhow::Result<String> {
+pub async fn new(ports: &Backend, named: Option<String>) -> anyhow::Result<String> {
     let tenant = tenant(ports, named).await?;
     let code = admin::new_code(ports, &tenant).await.context("the code could not be kept")?;
     Ok(format!("{code}\nSign in with it at {} within 15 minutes; it works once.", admin::PATH))
 }
 
 /// A code with which somebody connects a portal by webhooks on the page.
-pub async fn to_connect(ports: &Ports) -> anyhow::Result<String> {
+pub async fn to_connect(ports: &Backend) -> anyhow::Result<String> {
     let code = tenants::connection_codes::make(ports).await?;
     Ok(format!("{code}\nConnect a portal with it at {} within 15 minutes; it works once.", install::PATH))
 }

@@ -204,11 +204,11 @@ impl Config {
     }
 
     /// Connections over `ports`, to the providers or to what stands in their places.
-    pub fn connections(&self, ports: &runtime::Ports) -> anyhow::Result<clients::Connections> {
+    pub fn connections(&self, ports: &runtime::Backend) -> anyhow::Result<clients::Connections> {
         let of_slack = self.slack.as_ref().and_then(|slack| slack.api_url.as_deref());
-        let slack = of_slack.or(self.providers.slack.as_deref()).map(slack::ApiBase::new).transpose()?;
+        let slack = of_slack.or(self.providers.slack.as_deref()).map(slack::SlackApiBase::new).transpose()?;
         let of_notion = self.notion.as_ref().and_then(|notion| notion.api_url.as_deref());
-        let notion = of_notion.or(self.providers.notion.as_deref()).map(notion::ApiBase::new).transpose()?;
+        let notion = of_notion.or(self.providers.notion.as_deref()).map(notion::NotionApiBase::new).transpose()?;
         let connections =
             clients::Connections::new(ports, slack.unwrap_or_default()).with_notion(notion.unwrap_or_default());
         let connections = connections.allowing(self.reach()?);

@@ -9,11 +9,12 @@ use clients::Connections;
 use indicatif::{ProgressBar, ProgressStyle};
 use jobs::queues;
 use notion_sync::NotionSync;
-use operations::doctor::{Check, Doctor, Verdict};
-use operations::letters::{Letter, Letters, Which, grouped};
-use operations::log::{self, Filter, Status, Way, delivery_reason, event_reason};
+use operations::dead_letters::{Letter, Letters, Which, grouped};
+use operations::doctor::{Check, CheckVerdict, Doctor};
+use operations::log;
+use operations::log::{EventTrail, LogFilter, LogStatus, delivery_reason, event_reason};
 use runtime::ledger::{DeliveryStatus, Ledger};
-use runtime::{Ports, TenantId, TraceId};
+use runtime::{Backend, TenantId, TraceId};
 use serde::Serialize;
 use tenants::audit::Audit;
 use tenants::portals::Portals;
@@ -154,7 +155,7 @@ impl Meant {
 /// What it is done on.
 pub struct Place<'a> {
     /// The engine.
-    pub ports: &'a Ports,
+    pub ports: &'a Backend,
     /// The providers.
     pub connections: &'a Connections,
     /// Where providers reach the deployment, if that is known.
@@ -176,13 +177,13 @@ pub async fn run(place: &Place<'_>, command: Operate) -> anyhow::Result<String> 
         Operate::Trace { id, tenant } => trace(place, id, tenant).await,
         Operate::Events { words, status, most, tenant } => {
             let status = match status.as_deref() {
-                Some(name) => match Status::named(name) {
+                Some(name) => match LogStatus::named(name) {
                     Some(status) => Some(status),
                     None => bail!("{name:?} is none of delivered, waiting, skipped, dead"),
                 },
                 None => None,
             };
-            events(place, &Filter { text: words.join(" "), status, ..Filter::default() }, most, tenant).await
+            events(place, &LogFilter { text: words.join(" "), status, ..LogFilter::default() }, most, tenant).await
         }
         Operate::Dead { command } => dead(place, command).await,
         Operate::Queues => queues(place).await,
@@ -255,7 +256,7 @@ async fn doctor(place: &Place<'_>, tenant: Option<String>) -> anyhow::Result<Str
         doctor.examine(tenant, &mut |check| tell(&mut all, Some(tenant), check)).await;
     }
     spinner.finish_and_clear();
-    let wrong = all.iter().filter(|one| one.check.verdict == Verdict::Wrong).count();
+    let wrong = all.iter().filter(|one| one.check.verdict == CheckVerdict::Wrong).count();
     let summary = match (wrong, tenants.is_empty()) {
         (0, true) => "Nothing is wrong; no portal is connected yet.".to_owned(),
         (0, false) => "Nothing is wrong.".to_owned(),
@@ -272,9 +273,9 @@ async fn doctor(place: &Place<'_>, tenant: Option<String>) -> anyhow::Result<Str
 
 fn line(check: &Check) -> String {
     let mark = match check.verdict {
-        Verdict::Fine => "ok    ",
-        Verdict::Notice => "notice",
-        Verdict::Wrong => "WRONG ",
+        CheckVerdict::Fine => "ok    ",
+        CheckVerdict::Notice => "notice",
+        CheckVerdict::Wrong => "WRONG ",
     };
     let fix = if check.fix.is_empty() { String::new() } else { format!("\n       → {}", check.fix) };
     format!("{mark} {}: {}{fix}", check.what, check.seen)
@@ -291,7 +292,7 @@ async fn trace(place: &Place<'_>, id: TraceId, tenant: Option<String>) -> anyhow
 }
 
 /// A way in full.
-fn told(way: &Way) -> String {
+fn told(way: &EventTrail) -> String {
     let mut text = format!("{} {} arrived {}", way.record().unwrap_or("event"), way.trace, way.arrived_at());
     let mut add = |line: String| {
         text.push('\n');
@@ -302,7 +303,7 @@ fn told(way: &Way) -> String {
         add(format!(
             "  {} {}: {}, {millis} ms later",
             event.event,
-            Status::of_event(event).name(),
+            LogStatus::of_event(event).name(),
             event.changes.join(", ")
         ));
         if let Some(reason) = event_reason(event) {
@@ -321,7 +322,7 @@ fn told(way: &Way) -> String {
             line.destination,
             line.change,
             line.route,
-            Status::of_delivery(line).name(),
+            LogStatus::of_delivery(line).name(),
             line.attempts
         ));
         if let DeliveryStatus::Delivered { at, provider_id } = &line.status {
@@ -337,7 +338,7 @@ fn told(way: &Way) -> String {
     text
 }
 
-async fn events(place: &Place<'_>, filter: &Filter, most: usize, tenant: Option<String>) -> anyhow::Result<String> {
+async fn events(place: &Place<'_>, filter: &LogFilter, most: usize, tenant: Option<String>) -> anyhow::Result<String> {
     let tenant = codes::tenant(place.ports, tenant).await?;
     let ledger = Ledger::new(place.ports.store.clone());
     let (mut ways, mut after) = (Vec::new(), None);
@@ -357,7 +358,7 @@ async fn events(place: &Place<'_>, filter: &Filter, most: usize, tenant: Option<
         if ways.is_empty() {
             return "Nothing found.".into();
         }
-        let line = |way: &Way| {
+        let line = |way: &EventTrail| {
             let event = way.event.as_ref().map_or("", |event| event.event.as_str());
             let at = way.arrived_at().strftime("%Y-%m-%d %H:%M:%S");
             format!("{at}  {:<9} {:<14} {event}  {}", way.status().name(), way.record().unwrap_or("-"), way.trace)

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use runtime::{Ports, private_files};
+use runtime::{Backend, private_files};
 use tenants::person;
-use tenants::person::{Ask, Finding};
+use tenants::person::{Ask, PersonReport};
 
 use crate::codes;
 use crate::operate::{progress, who};
@@ -43,7 +43,7 @@ pub enum Person {
 }
 
 /// Does it; what to print.
-pub async fn run(ports: &Ports, command: Person) -> anyhow::Result<String> {
+pub async fn run(ports: &Backend, command: Person) -> anyhow::Result<String> {
     match command {
         Person::Export { who, tenant, to } => export(ports, &asked(&who)?, tenant, to.as_deref()).await,
         Person::Forget { who, tenant, yes: false } => plan(ports, &asked(&who)?, tenant).await,
@@ -55,7 +55,7 @@ fn asked(who: &[String]) -> anyhow::Result<Vec<Ask>> {
     Ok(who.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
 }
 
-async fn export(ports: &Ports, asked: &[Ask], tenant: Option<String>, to: Option<&Path>) -> anyhow::Result<String> {
+async fn export(ports: &Backend, asked: &[Ask], tenant: Option<String>, to: Option<&Path>) -> anyhow::Result<String> {
     let tenant = codes::tenant(ports, tenant).await?;
     let spinner = progress(0, "searching");
     let finding = person::find(ports, &tenant, asked, usize::MAX).await?;
@@ -76,7 +76,7 @@ async fn export(ports: &Ports, asked: &[Ask], tenant: Option<String>, to: Option
     ))
 }
 
-async fn plan(ports: &Ports, asked: &[Ask], tenant: Option<String>) -> anyhow::Result<String> {
+async fn plan(ports: &Backend, asked: &[Ask], tenant: Option<String>) -> anyhow::Result<String> {
     let tenant = codes::tenant(ports, tenant).await?;
     let spinner = progress(0, "searching");
     let finding = person::find(ports, &tenant, asked, usize::MAX).await?;
@@ -86,7 +86,7 @@ async fn plan(ports: &Ports, asked: &[Ask], tenant: Option<String>) -> anyhow::R
     Ok(text)
 }
 
-async fn forget(ports: &Ports, asked: &[Ask], tenant: Option<String>) -> anyhow::Result<String> {
+async fn forget(ports: &Backend, asked: &[Ask], tenant: Option<String>) -> anyhow::Result<String> {
     let tenant = codes::tenant(ports, tenant).await?;
     let spinner = progress(0, "deleting");
     let done = person::forget(ports, &tenant, asked, &who(), usize::MAX).await?;
@@ -95,7 +95,7 @@ async fn forget(ports: &Ports, asked: &[Ask], tenant: Option<String>) -> anyhow:
         "{} items deleted, {} items without the person's words, {} failed deliveries discarded.\n",
         done.deleted, done.blanked, done.discarded
     );
-    let open = done.left.items.iter().filter(|found| !matches!(found.action, person::Action::Keep(_))).count();
+    let open = done.left.items.iter().filter(|found| !matches!(found.action, person::ForgetAction::Keep(_))).count();
     if open > 0 {
         bail!("{text}{open} items were written again meanwhile: run the same command once more");
     }
@@ -104,7 +104,7 @@ async fn forget(ports: &Ports, asked: &[Ask], tenant: Option<String>) -> anyhow:
 }
 
 /// What was found, and what becomes of it.
-fn found(finding: &Finding) -> String {
+fn found(finding: &PersonReport) -> String {
     let mut text = format!("Looked for: {}\n", finding.person.looked_for().words().join(", "));
     let left_out = finding.person.left_out();
     if !left_out.is_empty() {
@@ -125,7 +125,7 @@ fn found(finding: &Finding) -> String {
     text
 }
 
-fn stays(text: &mut String, finding: &Finding) {
+fn stays(text: &mut String, finding: &PersonReport) {
     text.push_str("\nWhat stays, and why:\n");
     for remains in person::remains(finding) {
         let _ = writeln!(text, "  - {}", remains.line());

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
-use runtime::Ports;
+use runtime::Backend;
 use settings::{Settings, document};
-use tenants::audit::{Audit, Entry};
+use tenants::audit::{Audit, AuditEntry};
 use tenants::portals::{Portal, Portals};
 
 use crate::{codes, operate, reference};
@@ -51,7 +51,7 @@ pub enum SettingsCommand {
 /// Does it, and returns what to print. `deployment` opens the deployment whose settings are meant, if one is named.
 pub async fn run(
     command: SettingsCommand,
-    deployment: impl FnOnce() -> anyhow::Result<Option<Ports>>,
+    deployment: impl FnOnce() -> anyhow::Result<Option<Backend>>,
 ) -> anyhow::Result<String> {
     match command {
         SettingsCommand::Check { file } => {
@@ -87,14 +87,14 @@ pub fn read(file: &Path) -> anyhow::Result<Settings> {
     })
 }
 
-async fn in_force(deployment: Option<Ports>, tenant: Option<String>) -> anyhow::Result<Arc<Settings>> {
+async fn in_force(deployment: Option<Backend>, tenant: Option<String>) -> anyhow::Result<Arc<Settings>> {
     match deployment {
         Some(ports) => Ok(portal(&ports, tenant).await?.settings_as()?),
         None => Ok(Arc::default()),
     }
 }
 
-async fn portal(ports: &Ports, tenant: Option<String>) -> anyhow::Result<Arc<Portal>> {
+async fn portal(ports: &Backend, tenant: Option<String>) -> anyhow::Result<Arc<Portal>> {
     let tenant = codes::tenant(ports, tenant).await?;
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     portals.get(&tenant).await?.with_context(|| format!("there is no tenant {tenant}"))
@@ -108,14 +108,14 @@ fn differences(before: &Settings, after: &Settings) -> String {
 }
 
 /// Puts settings into force, and records who did.
-async fn apply(ports: &Ports, tenant: Option<String>, after: &Settings) -> anyhow::Result<String> {
+async fn apply(ports: &Backend, tenant: Option<String>, after: &Settings) -> anyhow::Result<String> {
     let portal = portal(ports, tenant).await?;
     // Settings that cannot be read are replaced like any others.
     let before: Arc<Settings> = portal.settings_as().unwrap_or_default();
     let changes = differences(&before, after);
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     portals.set_settings(&portal.tenant, serde_json::to_value(after)?).await?;
-    let entry = Entry::new(ports.clock.now(), operate::who(), "settings applied", "").changed("", &changes);
+    let entry = AuditEntry::new(ports.clock.now(), operate::who(), "settings applied", "").changed("", &changes);
     Audit::new(ports.store.clone()).note(&portal.tenant, &entry).await?;
     Ok(format!("{changes}\nin force for {}", portal.tenant))
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use clients::Connections;
-use runtime::{Ports, TenantId, private_files};
+use runtime::{Backend, TenantId, private_files};
 use secrecy::{ExposeSecret, SecretString};
 use tenants::api_keys::{ApiKeys, Scope};
-use tenants::audit::{Audit, Entry};
+use tenants::audit::{Audit, AuditEntry};
 use tenants::portals::Portals;
-use tenants::{departure, export, keys};
+use tenants::{departure, export, key_rotation};
 
 use crate::codes;
 use crate::operate::{progress, who};
@@ -108,7 +108,7 @@ const OLD_HOOK_KEY_TTL: Duration = Duration::from_secs(60 * 60);
 const EXPORT_KEY: &str = "SWITCHBOARD_EXPORT_KEY";
 
 /// Does something with tenants; what to print.
-pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> {
+pub async fn tenants(ports: &Backend, command: Tenants) -> anyhow::Result<String> {
     match command {
         Tenants::List => list(ports).await,
         Tenants::Export { tenant, to } => {
@@ -162,14 +162,14 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
     }
 }
 
-async fn rotate_key(ports: &Ports, tenant: Option<String>, now: bool) -> anyhow::Result<String> {
+async fn rotate_key(ports: &Backend, tenant: Option<String>, now: bool) -> anyhow::Result<String> {
     let tenant = codes::tenant(ports, tenant).await?;
     let grace = if now { Duration::ZERO } else { OLD_HOOK_KEY_TTL };
     Connections::from_env(ports)?
         .rotate_hook_key(&tenant, grace)
         .await
         .map_err(|failure| anyhow::anyhow!("{failure}"))?;
-    let entry = Entry::new(ports.clock.now(), who(), "address key of Bitrix24 replaced", tenant.as_str());
+    let entry = AuditEntry::new(ports.clock.now(), who(), "address key of Bitrix24 replaced", tenant.as_str());
     Audit::new(ports.store.clone()).note(&tenant, &entry).await?;
     let old = if now { "The old key is refused from now on." } else { "The old key is good for another hour." };
     Ok(format!(
@@ -177,7 +177,7 @@ async fn rotate_key(ports: &Ports, tenant: Option<String>, now: bool) -> anyhow:
     ))
 }
 
-async fn list(ports: &Ports) -> anyhow::Result<String> {
+async fn list(ports: &Backend) -> anyhow::Result<String> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     let mut lines = Vec::new();
     for tenant in portals.tenants().await? {
@@ -191,7 +191,7 @@ async fn list(ports: &Ports) -> anyhow::Result<String> {
 }
 
 /// Does something with the keys that seal; what to print.
-pub async fn keys(ports: &Ports, command: Keys) -> anyhow::Result<String> {
+pub async fn keys(ports: &Backend, command: Keys) -> anyhow::Result<String> {
     Ok(match command {
         Keys::Rotate => {
             let name = keys::rotate(ports).await?;
@@ -208,7 +208,7 @@ pub async fn keys(ports: &Ports, command: Keys) -> anyhow::Result<String> {
 }
 
 /// Does something with keys of the API; what to print.
-pub async fn api_key(ports: &Ports, command: ApiKey) -> anyhow::Result<String> {
+pub async fn api_key(ports: &Backend, command: ApiKey) -> anyhow::Result<String> {
     let api_keys = ApiKeys::new(ports.store.clone());
     match command {
         ApiKey::Make { tenant, name, scopes } => {

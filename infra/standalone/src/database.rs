@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use runtime::metrics::Counters;
-use runtime::{Ports, SystemClock};
-use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
+use runtime::{Backend, SystemClock};
+use sqlite::{FileSecrets, SqliteFile, SqliteQueue, SqliteStore};
 
 /// The ports over the database of a host, which may be running.
-pub fn open(path: &Path) -> anyhow::Result<Ports> {
+pub fn open(path: &Path) -> anyhow::Result<Backend> {
     if !path.exists() {
         bail!(
             "there is no database {}; name the one of the running host with --database, or its configuration with --config",
@@ -17,8 +17,8 @@ pub fn open(path: &Path) -> anyhow::Result<Ports> {
         );
     }
     let clock = Arc::new(SystemClock);
-    let database = Database::open(path)?;
-    Ok(Ports {
+    let database = SqliteFile::open(path)?;
+    Ok(Backend {
         store: Arc::new(SqliteStore::new(database.clone(), clock.clone())),
         queue: Arc::new(SqliteQueue::new(database, clock.clone())),
         secrets: Arc::new(FileSecrets::open(path.with_extension("secrets"))?),

@@ -14,15 +14,15 @@ use axum::Router;
 use axum::extract::{Path as Segment, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, post};
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use runtime::{Clock, SystemClock, TenantId, private_files};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use settings::Settings;
 use settings::schema::{ActAs, BridgeSetting, MissingChannel};
 use simulators::Sandbox;
-use simulators::portal::{DEAL, Delivery};
-use slack::ApiBase;
+use simulators::portal::{DEAL, PortalEventDelivery};
+use slack::SlackApiBase;
 use tokio::sync::watch;
 
 use crate::engine::Engine;
@@ -97,7 +97,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
     let saved = options.data.join("simulators.json");
     restore(&sandbox, &saved)?;
 
-    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)
+    let connections = Connections::new(&engine.ports, SlackApiBase::new(&sandbox.slack.api_url())?)
         .with_notion(::notion::ApiBase::new(&sandbox.notion.url())?)
         // The simulators are here.
         .allowing(clients::Network::this_machine());
@@ -164,7 +164,7 @@ async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<Te
     let credentials = sandbox.portal.credentials();
     let portal = PortalAccess::Webhook(sandbox.portal.webhook_url().into());
     let bot_token = sandbox.slack.token().into();
-    let access = Access {
+    let access = ConnectionCredentials {
         member_id: credentials.member_id,
         application_token: credentials.application_token.into(),
         workspace: connections.look_at(&portal, &bot_token).await?,
@@ -258,13 +258,13 @@ async fn miss_call(State(demo): State<Demo>, axum::Json(call): axum::Json<Missed
     let portal = &demo.sandbox.portal;
     let deals = portal.ids(DEAL);
     let open = deals.iter().rev().find(|id| portal.item(DEAL, **id).is_some_and(|deal| deal["closed"] == "N"));
-    let ended = simulators::portal::Call {
+    let ended = simulators::portal::PhoneCall {
         kind: 2,
         phone: call.phone,
         user: ASSIGNEE,
         code: "304".into(),
         deal: open.copied(),
-        ..simulators::portal::Call::default()
+        ..simulators::portal::PhoneCall::default()
     };
     let id = portal.end_call(&ended);
     let (sandbox, call_id) = (demo.sandbox.clone(), id.clone());
@@ -292,7 +292,9 @@ struct Lose {
 
 /// Whether the portal's events get lost on their way.
 async fn lose(State(demo): State<Demo>, axum::Json(lose): axum::Json<Lose>) -> StatusCode {
-    demo.sandbox.portal.deliver(Delivery { drop_every: u64::from(lose.lose), ..Delivery::default() });
+    demo.sandbox
+        .portal
+        .deliver(PortalEventDelivery { drop_every: u64::from(lose.lose), ..PortalEventDelivery::default() });
     StatusCode::NO_CONTENT
 }
 
@@ -346,7 +348,8 @@ impl Demo {
         });
         // For whoever wants more of the simulators than the page does.
         state["control"] = self.sandbox.control_url().into();
-        let is_pipeline = |channel: &simulators::slack::Channel| channel.name == PIPELINE && channel.is_archived;
+        let is_pipeline =
+            |channel: &simulators::slack::SimulatedChannel| channel.name == PIPELINE && channel.is_archived;
         state["archived"] = self.sandbox.slack.channels().iter().any(is_pipeline).into();
         state["talk"] = talk::state(&self.sandbox);
         state["notion"] = notion::state(&self.sandbox);

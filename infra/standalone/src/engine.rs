@@ -7,14 +7,14 @@ use anyhow::Context;
 use jobs::queues;
 use runtime::clock::Clock;
 use runtime::metrics::Counters;
-use runtime::{Ports, QueueName};
-use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
+use runtime::{Backend, QueueName};
+use sqlite::{FileSecrets, SqliteFile, SqliteQueue, SqliteStore};
 
 /// An open engine.
 #[derive(Clone)]
 pub struct Engine {
     /// The ports, for the functions.
-    pub ports: Ports,
+    pub ports: Backend,
     /// The queues, with what only this engine can tell.
     pub queue: Arc<SqliteQueue>,
     /// The counts so far.
@@ -25,14 +25,14 @@ impl Engine {
     /// Opens the database at `path`, and its key ring in the folder beside it, and puts back what a process
     /// that is gone had taken off the queues. Only one process may work a database.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let database = Database::open(path)?;
+        let database = SqliteFile::open(path)?;
         let folder = path.with_extension("secrets");
         let secrets = FileSecrets::open(folder.clone())
             .with_context(|| format!("the folder {} cannot be used for secrets", folder.display()))?;
         let queue = Arc::new(SqliteQueue::new(database.clone(), clock.clone()));
         queue.recover().await?;
         let counters = Arc::new(Counters::default());
-        let ports = Ports {
+        let ports = Backend {
             store: Arc::new(SqliteStore::new(database, clock.clone())),
             queue: queue.clone(),
             secrets: Arc::new(secrets),

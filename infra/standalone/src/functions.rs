@@ -8,13 +8,13 @@ use jobs::queues;
 use runtime::queue::{QueueName, Received};
 use runtime::runner;
 use runtime::runner::BatchReport;
-use runtime::{Invoke, Ports};
+use runtime::{Backend, Invoke};
 
 /// Every function over one set of ports.
 #[derive(Clone)]
 pub struct Functions {
     /// What each queue's function runs on.
-    workers: HashMap<QueueName, Ports>,
+    workers: HashMap<QueueName, Backend>,
     /// Takes Bitrix24's events.
     pub bitrix24_webhook: bitrix24_webhook::Deps,
     /// Decides on them.
@@ -53,14 +53,14 @@ pub struct Functions {
 
 impl Functions {
     /// The functions on `ports`, with connections to providers, which reach us at `public_url` if that is known.
-    pub fn new(ports: &Ports, connections: &Connections, public_url: Option<&str>) -> Self {
+    pub fn new(ports: &Backend, connections: &Connections, public_url: Option<&str>) -> Self {
         Self::with(|_| (ports.clone(), connections.clone()), |_, function| function, public_url)
     }
 
     /// The functions, each on the ports and connections that `of` gives it by its name; `called` stands between each and the
     /// function that renews its tokens.
     pub fn with(
-        of: impl Fn(&'static str) -> (Ports, Connections),
+        of: impl Fn(&'static str) -> (Backend, Connections),
         called: impl Fn(&'static str, Arc<dyn Invoke>) -> Arc<dyn Invoke>,
         public_url: Option<&str>,
     ) -> Self {
@@ -69,7 +69,7 @@ impl Functions {
         let token_renewal = token_renewal::Deps::new(&renewing, keyed);
         // Most functions may not read the keys of our applications: that renews tokens for them.
         let of_worker = |name| {
-            let (ports, connections): (Ports, Connections) = of(name);
+            let (ports, connections): (Backend, Connections) = of(name);
             (ports, connections.renewing_through(called(name, Arc::new(token_renewal.clone()))))
         };
         // A function with everything that it takes.
@@ -111,7 +111,7 @@ impl Functions {
 
     /// Works a batch of a queue with its function, and takes off the queue what is finished.
     pub async fn work(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
-        let Ports { queue, clock, metrics, .. } = &self.workers[&name];
+        let Backend { queue, clock, metrics, .. } = &self.workers[&name];
         let (queue, clock, metrics) = (queue.as_ref(), clock.as_ref(), metrics.as_ref());
         macro_rules! worked {
             ($function:ident) => {

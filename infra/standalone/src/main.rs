@@ -187,12 +187,12 @@ struct Host {
 
 impl Host {
     /// The ports over the database.
-    fn ports(&self) -> anyhow::Result<runtime::Ports> {
+    fn ports(&self) -> anyhow::Result<runtime::Backend> {
         database::open(&self.named_database()?)
     }
 
     /// The same; nothing if neither a configuration nor a database is named.
-    fn named_ports(&self) -> anyhow::Result<Option<runtime::Ports>> {
+    fn named_ports(&self) -> anyhow::Result<Option<runtime::Backend>> {
         let is_named = self.config.is_some() || self.database.is_some();
         is_named.then(|| self.ports()).transpose()
     }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use runtime::{SystemClock, private_files};
 use serde_json::Value;
 use simulators::Sandbox;
-use simulators::portal::Delivery;
+use simulators::portal::PortalEventDelivery;
 use tokio::sync::watch;
 
 /// A handler that takes longer to answer is called less often by the simulated portal.
@@ -48,7 +48,7 @@ pub async fn run(options: Options, mut stop: watch::Receiver<bool>) -> anyhow::R
         Some(trusted) => trusted.authority.secure(starting).await?,
         None => starting.await?,
     };
-    sandbox.portal.deliver(Delivery { slow_after: SLOW_HANDLER, ..Delivery::default() });
+    sandbox.portal.deliver(PortalEventDelivery { slow_after: SLOW_HANDLER, ..PortalEventDelivery::default() });
     println!("{}", secured(sandbox.describe()));
     tokio::select! {
         () = sandbox.notion.keep_sending() => {}
@@ -59,13 +59,13 @@ pub async fn run(options: Options, mut stop: watch::Receiver<bool>) -> anyhow::R
 
 /// A certificate authority whose certificate is in a file as long as the simulators run.
 struct Trusted {
-    authority: simulators::tls::Authority,
+    authority: simulators::tls::CertificateAuthority,
     file: PathBuf,
 }
 
 impl Trusted {
     fn new() -> anyhow::Result<Self> {
-        let made = simulators::tls::Authority::new()
+        let made = simulators::tls::CertificateAuthority::new()
             .map_err(|error| anyhow::anyhow!("no certificate could be made: {error}"))?;
         let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
         let file = std::env::temp_dir().join(format!("switchboard-sandbox-{}-{moment}.pem", std::process::id()));

@@ -8,9 +8,9 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use command_line::config::{Config, PortalConfig, SlackConfig};
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use runtime::{SystemClock, TenantId};
 use secrecy::ExposeSecret;
 use tenants::portals::TokenDigest;
@@ -28,7 +28,7 @@ struct Host {
     connections: Connections,
     functions: Functions,
     /// What is known of the tenant but its id, until the first event tells it.
-    pending: Arc<Mutex<Option<Access>>>,
+    pending: Arc<Mutex<Option<ConnectionCredentials>>>,
     tenant: Arc<Mutex<Option<TenantId>>>,
 }
 
@@ -46,7 +46,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     if let (Some(portal), Some(slack)) = (&config.portal, &config.slack) {
         let access = host.access(&config, portal, slack).await?;
         if let Some(member_id) = host.member_id(portal).await? {
-            host.connect(Access { member_id, ..access }).await?;
+            host.connect(ConnectionCredentials { member_id, ..access }).await?;
         } else {
             println!(
                 "The portal's member_id is not known yet: the first event with the right application token tells it."
@@ -94,10 +94,15 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
 
 impl Host {
     /// Checks the credentials against the providers, and says what is wrong with which.
-    async fn access(&self, config: &Config, named: &PortalConfig, slack: &SlackConfig) -> anyhow::Result<Access> {
+    async fn access(
+        &self,
+        config: &Config,
+        named: &PortalConfig,
+        slack: &SlackConfig,
+    ) -> anyhow::Result<ConnectionCredentials> {
         let portal = PortalAccess::Webhook(named.webhook_url.clone());
         let workspace = self.connections.look_at(&portal, &slack.bot_token).await?;
-        Ok(Access {
+        Ok(ConnectionCredentials {
             member_id: String::new(),
             portal,
             application_token: named.application_token.clone(),
@@ -121,7 +126,7 @@ impl Host {
         Ok(learned.map(|item| item.decode()).transpose()?)
     }
 
-    async fn connect(&self, access: Access) -> anyhow::Result<()> {
+    async fn connect(&self, access: ConnectionCredentials) -> anyhow::Result<()> {
         let tenant = self.connections.join(access).await?;
         *self.tenant.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant.clone());
         println!("Connected portal {tenant}.");
@@ -140,15 +145,15 @@ impl Host {
     /// Connects the portal if this event is the first that carries its application token.
     async fn learn(&self, body: &[u8]) -> anyhow::Result<()> {
         let Some(access) = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return Ok(()) };
-        let sender = bitrix24::event::Credentials::find(body)?;
+        let sender = bitrix24::event::SenderProof::find(body)?;
         let given = TokenDigest::of(sender.application_token.expose_secret());
         if !TokenDigest::of(access.application_token.expose_secret()).matches(&given) {
             bail!("another application token");
         }
         let key = learned_key(&access.application_token)?;
         let member_id = sender.member_id;
-        self.engine.ports.store.put(Write::new(key, &member_id, Condition::Always)?).await?;
-        self.connect(Access { member_id, ..access }).await?;
+        self.engine.ports.store.put(StoreWrite::new(key, &member_id, WriteCondition::Always)?).await?;
+        self.connect(ConnectionCredentials { member_id, ..access }).await?;
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
     }
@@ -160,9 +165,9 @@ impl Host {
     }
 }
 
-fn learned_key(token: &secrecy::SecretString) -> anyhow::Result<Key> {
+fn learned_key(token: &secrecy::SecretString) -> anyhow::Result<ItemKey> {
     let digest = serde_json::to_string(&TokenDigest::of(token.expose_secret()))?;
-    Ok(Key::new(Table::Portals, "learned", digest))
+    Ok(ItemKey::new(Table::Portals, "learned", digest))
 }
 
 /// Before the handler: an event may tell the `member_id` that is still missing.

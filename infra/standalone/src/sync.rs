@@ -11,13 +11,13 @@ use command_line::codes;
 use jobs::sync::{Others, SyncJob};
 use notion_sync::NotionSync;
 use notion_sync::plan;
-use notion_sync::plan::{Entry, EntryKind};
-use notion_sync::runs::Run;
+use notion_sync::plan::{EntryKind, PlanLine};
+use notion_sync::runs::SyncRun;
 use notion_sync::runs::{Phase, RunRequest};
 use runtime::clock::later;
 use runtime::{TenantId, TraceId};
 use settings::Settings;
-use slack::ApiBase;
+use slack::SlackApiBase;
 
 use crate::database;
 
@@ -130,7 +130,7 @@ async fn open(place: &Place) -> anyhow::Result<(NotionSync, TenantId)> {
     let ports = database::open(&place.database)?;
     let tenant = codes::tenant(&ports, place.tenant.clone()).await?;
     // No provider is called from here.
-    Ok((NotionSync::new(&ports, Connections::new(&ports, ApiBase::default())), tenant))
+    Ok((NotionSync::new(&ports, Connections::new(&ports, SlackApiBase::default())), tenant))
 }
 
 async fn status(place: &Place) -> anyhow::Result<()> {
@@ -253,7 +253,7 @@ async fn lines(
 }
 
 /// A line for people.
-fn show(entry: &Entry) {
+fn show(entry: &PlanLine) {
     let record = entry.record.map(|record| record.to_string()).unwrap_or_default();
     let about = [entry.kind.name(), &record, &entry.title].into_iter().filter(|word| !word.is_empty());
     let key = entry.key.as_ref().map(|key| format!(", by its {key}")).unwrap_or_default();
@@ -334,7 +334,7 @@ async fn backfill(place: &Place, name: &str, dry: bool) -> anyhow::Result<()> {
 }
 
 /// A run in one line.
-fn line(run: &Run) -> String {
+fn line(run: &SyncRun) -> String {
     let state = match &run.phase {
         Phase::Rows { .. } => "reading rows".to_owned(),
         Phase::Numbers { .. } | Phase::Keys { .. } => "comparing rows and records".to_owned(),

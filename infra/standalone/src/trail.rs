@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger, Line, today};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger, LedgerLine, today};
 use serde::Serialize;
 
 /// An event's way.
@@ -57,8 +57,8 @@ pub async fn recent(ledger: &Ledger, tenant: &TenantId, now: Timestamp, most: us
     // Newest first, so an event comes after its deliveries.
     for line in lines {
         match line {
-            Line::Delivery(delivery) => deliveries.push(delivery),
-            Line::Event(event) => {
+            LedgerLine::Delivery(delivery) => deliveries.push(delivery),
+            LedgerLine::Event(event) => {
                 let own = std::mem::take(&mut deliveries).into_iter().filter(|delivery| delivery.trace == event.trace);
                 trails.push(trail(&event, own));
                 if trails.len() == most {

@@ -9,10 +9,10 @@ use tokio::sync::OnceCell;
 
 /// The clients of this process.
 #[derive(Debug, Default)]
-pub struct Clients(OnceCell<Made>);
+pub struct Clients(OnceCell<CachedClient>);
 
 #[derive(Debug)]
-pub(crate) struct Made {
+pub(crate) struct CachedClient {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
@@ -35,7 +35,7 @@ impl Clients {
         Self(OnceCell::new_with(Some(made(config))))
     }
 
-    pub(crate) async fn get(&self) -> &Made {
+    pub(crate) async fn get(&self) -> &CachedClient {
         let make = || async {
             let http = aws_smithy_http_client::Builder::new().tls_provider(tls()).build_https();
             made(&aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await)
@@ -44,8 +44,8 @@ impl Clients {
     }
 }
 
-fn made(config: &SdkConfig) -> Made {
-    Made {
+fn made(config: &SdkConfig) -> CachedClient {
+    CachedClient {
         dynamodb: aws_sdk_dynamodb::Client::new(config),
         sqs: aws_sdk_sqs::Client::new(config),
         secrets: aws_sdk_secretsmanager::Client::new(config),

@@ -16,33 +16,33 @@ pub mod store;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use runtime::{Clock, Ports, SystemClock};
+use runtime::{Backend, Clock, SystemClock};
 
 pub use clients::Clients;
 pub use invoke::{LambdaFunction, token_renewal};
 pub use lambda::{Error, run_calls, run_http, run_queue, run_schedule};
-pub use names::Names;
+pub use names::ResourceNames;
 
 /// The ports of this function, by its environment.
-pub fn ports() -> Ports {
+pub fn ports() -> Backend {
     log::begin();
-    assemble(Clients::lazy(), Names::from_env(), Arc::new(SystemClock))
+    assemble(Clients::lazy(), ResourceNames::from_env(), Arc::new(SystemClock))
 }
 
 /// The ports of a deployment for a command that somebody runs: by the environment, with warnings for people.
-pub fn ports_of_command() -> Ports {
+pub fn ports_of_command() -> Backend {
     log::begin_for_people();
-    assemble(Clients::lazy(), Names::from_env(), Arc::new(SystemClock))
+    assemble(Clients::lazy(), ResourceNames::from_env(), Arc::new(SystemClock))
 }
 
 /// The ports over one configuration of the SDK, with the time of `clock`.
-pub fn ports_over(config: &SdkConfig, names: Names, clock: Arc<dyn Clock>) -> Ports {
+pub fn ports_over(config: &SdkConfig, names: ResourceNames, clock: Arc<dyn Clock>) -> Backend {
     assemble(Clients::over(config), names, clock)
 }
 
-fn assemble(clients: Clients, names: Names, clock: Arc<dyn Clock>) -> Ports {
+fn assemble(clients: Clients, names: ResourceNames, clock: Arc<dyn Clock>) -> Backend {
     let (clients, names) = (Arc::new(clients), Arc::new(names));
-    Ports {
+    Backend {
         store: Arc::new(store::DynamoStore::new(clients.clone(), names.clone(), clock.clone())),
         queue: Arc::new(queue::SqsQueue::new(clients.clone(), names.clone())),
         secrets: Arc::new(secrets::ManagedSecrets::new(clients, names)),

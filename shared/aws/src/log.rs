@@ -16,7 +16,7 @@ use tracing_subscriber::{Layer, filter::LevelFilter};
 pub(crate) fn begin() {
     let level = std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
     // Fails only if a log is set up already.
-    let _ = tracing_subscriber::registry().with(Lines.with_filter(LevelFilter::from_level(level))).try_init();
+    let _ = tracing_subscriber::registry().with(LineWriter.with_filter(LevelFilter::from_level(level))).try_init();
 }
 
 /// Begins to log for the user of a command: warnings, as text, beside what the command prints.
@@ -25,28 +25,28 @@ pub(crate) fn begin_for_people() {
 }
 
 /// Writes lines.
-struct Lines;
+struct LineWriter;
 
 /// What a span says.
-struct Said(Map<String, Value>);
+struct SpanFields(Map<String, Value>);
 
-impl<S> Layer<S> for Lines
+impl<S> Layer<S> for LineWriter
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut said = Map::new();
-        attributes.record(&mut Fields(&mut said));
+        attributes.record(&mut LogFields(&mut said));
         if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(Said(said));
+            span.extensions_mut().insert(SpanFields(said));
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(Said(said)) = span.extensions_mut().get_mut()
+            && let Some(SpanFields(said)) = span.extensions_mut().get_mut()
         {
-            values.record(&mut Fields(said));
+            values.record(&mut LogFields(said));
         }
     }
 
@@ -54,11 +54,11 @@ where
         let mut line = Map::new();
         line.insert("level".into(), event.metadata().level().as_str().into());
         for span in context.event_scope(event).into_iter().flatten().collect::<Vec<_>>().into_iter().rev() {
-            if let Some(Said(said)) = span.extensions().get() {
+            if let Some(SpanFields(said)) = span.extensions().get() {
                 line.extend(said.clone());
             }
         }
-        event.record(&mut Fields(&mut line));
+        event.record(&mut LogFields(&mut line));
         line.insert("target".into(), event.metadata().target().into());
         if let Some(trace) = xray_trace() {
             line.insert("xray".into(), trace.into());
@@ -74,9 +74,9 @@ fn xray_trace() -> Option<String> {
     header.split(';').find_map(|part| part.trim().strip_prefix("Root=").map(str::to_owned))
 }
 
-struct Fields<'a>(&'a mut Map<String, Value>);
+struct LogFields<'a>(&'a mut Map<String, Value>);
 
-impl Visit for Fields<'_> {
+impl Visit for LogFields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.0.insert(field.name().into(), format!("{value:?}").into());
     }

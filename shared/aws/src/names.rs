@@ -7,7 +7,7 @@ use runtime::store::Table;
 
 /// The names. `template.yaml` gives them to each function as environment variables.
 #[derive(Debug, Clone)]
-pub struct Names {
+pub struct ResourceNames {
     /// The DynamoDB table of each table.
     pub tables: HashMap<Table, String>,
     /// The SQS URL of each queue.
@@ -18,7 +18,7 @@ pub struct Names {
     pub secret_prefix: String,
 }
 
-impl Names {
+impl ResourceNames {
     /// Reads `TABLE_PORTALS`, `QUEUE_SLACK_DELIVERY`, `DEAD_SLACK_DELIVERY`, `SECRET_PREFIX` and so on. A
     /// function has the names that it may use; the others stay unknown.
     pub fn from_env() -> Self {

@@ -11,9 +11,9 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
     SendMessageBatchRequestEntry,
 };
-use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
 
-use crate::{Clients, Names};
+use crate::{Clients, ResourceNames};
 
 /// What a batch call of SQS takes.
 const MAX_IN_BATCH: usize = 10;
@@ -24,12 +24,12 @@ const MAX_ID: usize = 128;
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
     clients: Arc<Clients>,
-    names: Arc<Names>,
+    names: Arc<ResourceNames>,
 }
 
 impl SqsQueue {
     /// The queues behind `clients`.
-    pub fn new(clients: Arc<Clients>, names: Arc<Names>) -> Self {
+    pub fn new(clients: Arc<Clients>, names: Arc<ResourceNames>) -> Self {
         Self { clients, names }
     }
 
@@ -95,8 +95,8 @@ impl SqsQueue {
         for some in receipts.chunks(MAX_IN_BATCH) {
             let client = &self.clients.get().await.sqs;
             let mut batch = client.change_message_visibility_batch().queue_url(self.dead_url(queue)?);
-            for (place, receipt) in some.iter().enumerate() {
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string());
+            for (index, receipt) in some.iter().enumerate() {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string());
                 let entry = entry.receipt_handle(receipt).visibility_timeout(0).build();
                 batch = batch.entries(entry.map_err(|error| failed(queue, error))?);
             }
@@ -131,13 +131,13 @@ pub(crate) fn received(message: SqsMessage) -> Option<Received> {
 
 #[async_trait]
 impl Queue for SqsQueue {
-    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+    async fn send(&self, queue: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         let url = self.url(queue)?;
         for some in messages.chunks(MAX_IN_BATCH) {
             let mut batch = self.clients.get().await.sqs.send_message_batch().queue_url(url);
-            for (place, message) in some.iter().enumerate() {
+            for (index, message) in some.iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder()
-                    .id(place.to_string())
+                    .id(index.to_string())
                     .message_group_id(id(&message.group))
                     .message_deduplication_id(id(&message.deduplication))
                     .set_message_system_attributes(trace_header())
@@ -171,8 +171,8 @@ impl Queue for SqsQueue {
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
         for some in receipts.chunks(MAX_IN_BATCH) {
             let mut batch = self.clients.get().await.sqs.delete_message_batch().queue_url(self.url(queue)?);
-            for (place, receipt) in some.iter().enumerate() {
-                let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt);
+            for (index, receipt) in some.iter().enumerate() {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(receipt);
                 batch = batch.entries(entry.build().map_err(|error| failed(queue, error))?);
             }
             batch.send().await.map_err(|error| failed(queue, error))?;

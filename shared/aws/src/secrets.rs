@@ -10,18 +10,18 @@ use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use runtime::secrets::{Secrets, SecretsError};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Clients, Names};
+use crate::{Clients, ResourceNames};
 
 /// Secrets in Secrets Manager, each under the deployment's prefix.
 #[derive(Debug, Clone)]
 pub struct ManagedSecrets {
     clients: Arc<Clients>,
-    names: Arc<Names>,
+    names: Arc<ResourceNames>,
 }
 
 impl ManagedSecrets {
     /// The secrets behind `clients`.
-    pub fn new(clients: Arc<Clients>, names: Arc<Names>) -> Self {
+    pub fn new(clients: Arc<Clients>, names: Arc<ResourceNames>) -> Self {
         Self { clients, names }
     }
 

@@ -17,10 +17,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
 use runtime::clock::Clock;
 use runtime::store::{
-    Belongings, Condition, Item, Key, MAX_WRITES, Page, Query, Store, StoreError, Table, Version, Write,
+    Belongings, ItemKey, ItemPage, MAX_WRITES, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version,
+    WriteCondition,
 };
 
-use crate::{Clients, Names};
+use crate::{Clients, ResourceNames};
 
 type Attributes = HashMap<String, AttributeValue>;
 
@@ -28,17 +29,17 @@ type Attributes = HashMap<String, AttributeValue>;
 #[derive(Clone)]
 pub struct DynamoStore {
     clients: Arc<Clients>,
-    names: Arc<Names>,
+    names: Arc<ResourceNames>,
     clock: Arc<dyn Clock>,
 }
 
 impl DynamoStore {
     /// The store behind `clients`; `clock` decides what has expired.
-    pub fn new(clients: Arc<Clients>, names: Arc<Names>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(clients: Arc<Clients>, names: Arc<ResourceNames>, clock: Arc<dyn Clock>) -> Self {
         Self { clients, names, clock }
     }
 
-    fn table(&self, key: &Key) -> Result<&str, StoreError> {
+    fn table(&self, key: &ItemKey) -> Result<&str, StoreError> {
         self.names.table(key.table).map_err(StoreError::Unavailable)
     }
 }
@@ -55,20 +56,20 @@ fn number(number: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
 }
 
-fn key_of(key: &Key) -> Attributes {
+fn key_of(key: &ItemKey) -> Attributes {
     HashMap::from([("pk".into(), text(&key.partition)), ("sk".into(), text(&key.sort))])
 }
 
 /// The item in the attributes, unless it has expired.
-fn item_of(table: runtime::store::Table, attributes: &Attributes, now: Timestamp) -> Option<Item> {
+fn item_of(table: runtime::store::Table, attributes: &Attributes, now: Timestamp) -> Option<StoredItem> {
     let text = |name: &str| attributes.get(name)?.as_s().ok().cloned();
     let number = |name: &str| attributes.get(name)?.as_n().ok()?.parse::<i64>().ok();
     if number("expires_ms").is_some_and(|expires| expires <= now.as_millisecond()) {
         return None;
     }
-    let key = Key::new(table, text("pk")?, text("sk")?);
+    let key = ItemKey::new(table, text("pk")?, text("sk")?);
     let expires_at = number("expires_ms").and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    Some(Item { key, value: text("value")?, version: number("version")?.unsigned_abs(), expires_at })
+    Some(StoredItem { key, value: text("value")?, version: number("version")?.unsigned_abs(), expires_at })
 }
 
 /// A write as DynamoDB takes it.
@@ -79,13 +80,13 @@ struct Prepared {
     values: Attributes,
 }
 
-fn prepare(write: &Write, now: Timestamp) -> Prepared {
+fn prepare(write: &StoreWrite, now: Timestamp) -> Prepared {
     // A write that does not follow a version begins at the present microsecond, so that a version read before
     // a deletion never fits again.
     let beginning = runtime::store::written_by(now);
     let version = match write.condition {
-        Condition::Version(version) => version + 1,
-        Condition::Always | Condition::Absent => beginning,
+        WriteCondition::Version(version) => version + 1,
+        WriteCondition::Always | WriteCondition::Absent => beginning,
     };
     let mut item = key_of(&write.key);
     item.insert("value".into(), text(&write.value));
@@ -97,9 +98,9 @@ fn prepare(write: &Write, now: Timestamp) -> Prepared {
     }
     let now = (":now".to_owned(), number(now.as_millisecond()));
     let (condition, values) = match write.condition {
-        Condition::Always => (None, HashMap::new()),
-        Condition::Absent => (Some("attribute_not_exists(pk) OR expires_ms <= :now"), HashMap::from([now])),
-        Condition::Version(version) => (
+        WriteCondition::Always => (None, HashMap::new()),
+        WriteCondition::Absent => (Some("attribute_not_exists(pk) OR expires_ms <= :now"), HashMap::from([now])),
+        WriteCondition::Version(version) => (
             Some("version = :version AND (attribute_not_exists(expires_ms) OR expires_ms > :now)"),
             HashMap::from([now, (":version".to_owned(), number(version))]),
         ),
@@ -109,7 +110,7 @@ fn prepare(write: &Write, now: Timestamp) -> Prepared {
 
 #[async_trait]
 impl Store for DynamoStore {
-    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+    async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
         let get = self
             .clients
             .get()
@@ -123,7 +124,7 @@ impl Store for DynamoStore {
         Ok(found.item.and_then(|item| item_of(key.table, &item, self.clock.now())))
     }
 
-    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+    async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
         let Prepared { item, version, condition, values } = prepare(&write, self.clock.now());
         let put = self
             .clients
@@ -144,7 +145,7 @@ impl Store for DynamoStore {
         }
     }
 
-    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+    async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError> {
         if writes.is_empty() {
             return Ok(());
         }
@@ -176,11 +177,11 @@ impl Store for DynamoStore {
         Err(unavailable(error))
     }
 
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        self.put(Write::removal(key.clone())).await.map(|_| ())
+    async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
+        self.put(StoreWrite::removal(key.clone())).await.map(|_| ())
     }
 
-    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+    async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError> {
         let delete =
             self.clients.get().await.dynamodb.delete_item().table_name(self.table(key)?).set_key(Some(key_of(key)));
         let delete =
@@ -196,12 +197,12 @@ impl Store for DynamoStore {
         }
     }
 
-    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+    async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
         let limit = query.limit.clamp(1, 1000);
         let table = self.names.table(query.table).map_err(StoreError::Unavailable)?;
         let mut start =
-            query.after.as_ref().map(|after| key_of(&Key::new(query.table, query.partition.clone(), after)));
-        let mut page = Page::default();
+            query.after.as_ref().map(|after| key_of(&ItemKey::new(query.table, query.partition.clone(), after)));
+        let mut page = ItemPage::default();
         loop {
             let mut ask = self
                 .clients
@@ -237,7 +238,7 @@ impl Store for DynamoStore {
         Ok(page)
     }
 
-    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
         let name = self.names.table(table).map_err(StoreError::Unavailable)?;
         let scan = self.clients.get().await.dynamodb.scan().table_name(name).consistent_read(true);
         let scan = scan
@@ -254,7 +255,7 @@ impl Store for DynamoStore {
         let items = found.items().iter().filter_map(|item| Some((item_of(table, item, now)?, expiry(item)))).collect();
         let text = |key: &Attributes, name: &str| key.get(name)?.as_s().ok().cloned();
         let next = found.last_evaluated_key.as_ref();
-        let next = next.and_then(|key| Some(Key::new(table, text(key, "pk")?, text(key, "sk")?)));
+        let next = next.and_then(|key| Some(ItemKey::new(table, text(key, "pk")?, text(key, "sk")?)));
         Ok(Belongings { items, next })
     }
 }

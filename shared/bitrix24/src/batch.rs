@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::client::Answer;
+use crate::client::CallAnswer;
 use crate::error::Error;
 use crate::{form, tolerant};
 
@@ -73,7 +73,7 @@ pub struct BatchAnswer {
 
 impl BatchAnswer {
     /// Reads what the call answered.
-    pub fn read(mut answer: Answer) -> Self {
+    pub fn read(mut answer: CallAnswer) -> Self {
         let mut part = |name: &str| answer.result.get_mut(name).map(Value::take).map(tolerant::map).unwrap_or_default();
         Self { results: part("result"), errors: part("result_error"), totals: part("result_total") }
     }

@@ -8,7 +8,7 @@ use crate::tolerant;
 /// A call that is over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
-pub struct Call {
+pub struct FinishedCall {
     /// Telephony's id of it.
     #[serde(deserialize_with = "tolerant::text", skip_serializing_if = "Option::is_none")]
     pub call_id: Option<String>,
@@ -50,7 +50,7 @@ pub struct Call {
     pub record_file_id: Option<u64>,
 }
 
-impl Call {
+impl FinishedCall {
     /// Whether somebody called and nobody answered. An outgoing call that nobody took has the code 304, too.
     pub fn is_missed(&self) -> bool {
         matches!(self.call_type, Some(2 | 3)) && self.call_failed_code.as_deref() == Some("304")
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn only_an_incoming_304_is_missed() {
         let call = |kind: &str, code: &str| {
-            serde_json::from_value::<Call>(json!({"CALL_TYPE": kind, "CALL_FAILED_CODE": code})).unwrap()
+            serde_json::from_value::<FinishedCall>(json!({"CALL_TYPE": kind, "CALL_FAILED_CODE": code})).unwrap()
         };
         assert!(call("2", "304").is_missed() && call("3", "304").is_missed());
         assert!(!call("1", "304").is_missed(), "the vendor's own example is an outgoing call");
@@ -93,14 +93,14 @@ mod tests {
     fn the_documented_statistics_are_read() {
         let answer: serde_json::Value =
             serde_json::from_str(include_str!("../tests/fixtures/rest/voximplant-statistic-get.json")).unwrap();
-        let calls: Vec<Call> = serde_json::from_value(answer["result"].clone()).unwrap();
+        let calls: Vec<FinishedCall> = serde_json::from_value(answer["result"].clone()).unwrap();
         assert_eq!((calls[0].crm_entity_type.as_deref(), calls[0].crm_entity_id), (Some("CONTACT"), Some(275)));
         assert!(!calls[0].has_recording());
     }
 
     #[test]
     fn a_link_with_a_token_is_shown_to_nobody() {
-        let call = |url: &str| Call { call_record_url: Some(url.into()), ..Call::default() };
+        let call = |url: &str| FinishedCall { call_record_url: Some(url.into()), ..FinishedCall::default() };
         assert!(call("https://a.bitrix24.com/rest/download.json?auth=1&token=x").shown_record_url().is_none());
         assert!(call("https://storage.example/rec.mp3?sessionid=3").shown_record_url().is_some());
         assert!(call("javascript:alert(1)").shown_record_url().is_none());

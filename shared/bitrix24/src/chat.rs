@@ -371,11 +371,11 @@ pub fn dialog_id(words: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Event;
+    use crate::UnverifiedEvent;
 
     fn fixture(name: &str) -> ChatEvent {
         let path = format!("{}/tests/fixtures/events/{name}", env!("CARGO_MANIFEST_DIR"));
-        let event = Event::parse(&std::fs::read(path).unwrap()).unwrap();
+        let event = UnverifiedEvent::parse(&std::fs::read(path).unwrap()).unwrap();
         ChatEvent::read(&event.code, &event.data).unwrap().unwrap()
     }
 
@@ -416,7 +416,7 @@ mod tests {
             let body = format!(
                 "event=ONIMBOTV2MESSAGEADD&data[bot][id]=1&data[message][id]=5&data[chat][dialogId]=chat1&{data}&auth[member_id]=m&auth[application_token]=t"
             );
-            let event = Event::parse(body.as_bytes()).unwrap();
+            let event = UnverifiedEvent::parse(body.as_bytes()).unwrap();
             match ChatEvent::read(&event.code, &event.data).unwrap().unwrap().act {
                 ChatAct::Posted(message) => message,
                 other => panic!("{other:?}"),

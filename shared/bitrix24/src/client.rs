@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
-use wire::{Http, NoAnswer, Observer, Response, Seen};
+use wire::{Http, NoAnswer, Observer, Response, SeenAnswer};
 
 use crate::error::Error;
 
@@ -118,7 +118,7 @@ pub(crate) fn authority(url: &Url) -> Option<String> {
 
 /// A successful answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct CallAnswer {
     /// The method's result.
     pub result: Value,
     /// How many rows there are in all, where a list counted.
@@ -133,7 +133,7 @@ pub struct Answer {
     pub started_at: Option<Timestamp>,
 }
 
-impl Answer {
+impl CallAnswer {
     /// The result as a type; `method` names it in the error.
     pub fn decode<T: DeserializeOwned>(self, method: &str) -> Result<T, Error> {
         shaped(method, self.result)
@@ -171,7 +171,7 @@ impl Client {
     }
 
     /// Makes one call.
-    pub async fn call(&self, method: &str, params: &Value) -> Result<Answer, Error> {
+    pub async fn call(&self, method: &str, params: &Value) -> Result<CallAnswer, Error> {
         let began = Instant::now();
         let answer = self.send(method, params).await;
         if let Some(observer) = &self.observer {
@@ -180,7 +180,7 @@ impl Client {
         answer
     }
 
-    async fn send(&self, method: &str, params: &Value) -> Result<Answer, Error> {
+    async fn send(&self, method: &str, params: &Value) -> Result<CallAnswer, Error> {
         let url = self.base.url(method)?;
         let mut body = params.clone();
         if let (RestBase::OAuth { token, .. }, Some(body)) = (&self.base, body.as_object_mut()) {
@@ -205,11 +205,11 @@ pub(crate) fn not_elsewhere(method: &str, url: &Url, response: &Response) -> Res
 }
 
 /// Reads the body, but not more than a REST answer can hold.
-pub(crate) async fn read(response: Response, method: &str) -> Result<(Seen, Bytes), Error> {
+pub(crate) async fn read(response: Response, method: &str) -> Result<(SeenAnswer, Bytes), Error> {
     response.read(MAX_ANSWER).await.map_err(|unread| Error::no_answer(method, unread))
 }
 
-pub(crate) fn understand(method: &str, seen: Seen, body: &[u8]) -> Result<Answer, Error> {
+pub(crate) fn understand(method: &str, seen: SeenAnswer, body: &[u8]) -> Result<CallAnswer, Error> {
     let Ok(Value::Object(mut envelope)) = serde_json::from_slice(body) else {
         return Err(Error::no_answer(method, NoAnswer::Garbage(seen)));
     };
@@ -221,7 +221,7 @@ pub(crate) fn understand(method: &str, seen: Seen, body: &[u8]) -> Result<Answer
     }
     // A missing result is an error page of a proxy that happens to be JSON.
     let result = envelope.remove("result").ok_or_else(|| Error::no_answer(method, NoAnswer::Garbage(seen)))?;
-    Ok(Answer {
+    Ok(CallAnswer {
         result,
         total: envelope.get("total").and_then(Value::as_u64),
         next: envelope.get("next").and_then(Value::as_u64),
@@ -318,7 +318,8 @@ mod tests {
     #[test]
     fn not_a_byte_of_an_answer_that_is_none_of_rest_is_shown() {
         for body in ["SECRET-MARKER", r#"{"SECRET-MARKER":"#, r#"{"token":"SECRET-MARKER"}"#, r#"["SECRET-MARKER"]"#] {
-            let error = understand("profile", Seen::new(200, "text/plain").with_length(body.len()), body.as_bytes());
+            let error =
+                understand("profile", SeenAnswer::new(200, "text/plain").with_length(body.len()), body.as_bytes());
             let text = format!("{0} {0:?}", error.unwrap_err());
             assert!(!text.contains("MARKER") && text.contains("HTTP 200, text/plain"), "{text}");
         }
@@ -334,7 +335,7 @@ mod tests {
     fn the_code_decides_not_the_status() {
         let now = Timestamp::from_second(1_778_747_000).unwrap();
         let class =
-            |status, body: &str| understand("m", Seen::new(status, ""), body.as_bytes()).unwrap_err().class(now);
+            |status, body: &str| understand("m", SeenAnswer::new(status, ""), body.as_bytes()).unwrap_err().class(now);
         let pause = ErrorClass::wait(now, Duration::from_millis(1_500));
         assert_eq!(class(503, r#"{"error":"QUERY_LIMIT_EXCEEDED"}"#), pause);
         assert_eq!(class(429, r#"{"error":"OPERATION_TIME_LIMIT"}"#), pause);

@@ -86,7 +86,7 @@ impl fmt::Display for EntityType {
     }
 }
 
-/// The fields that [`Item`] reads of leads and deals.
+/// The fields that [`CrmItem`] reads of leads and deals.
 const DEAL_FIELDS: [&str; 15] = [
     "id",
     "title",
@@ -125,7 +125,7 @@ pub fn select(entity: EntityType, extra: &[String]) -> Option<Vec<String>> {
 /// A lead or deal (or another CRM item) in one state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Item {
+pub struct CrmItem {
     /// Its number within its type.
     #[serde(deserialize_with = "required_id")]
     pub id: u64,
@@ -193,7 +193,7 @@ pub enum StageMeaning {
     Lost,
 }
 
-impl Item {
+impl CrmItem {
     /// What its stage means; in progress unless the portal says otherwise.
     pub fn stage_meaning(&self) -> StageMeaning {
         match self.stage_semantic_id.as_deref() {
@@ -228,7 +228,7 @@ fn required_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64,
 /// A row of `crm.status.list`: a stage, a source and so on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub struct Status {
+pub struct StatusRow {
     /// The list it is in: `DEAL_STAGE`, `STATUS`, `SOURCE`.
     #[serde(default, rename = "ENTITY_ID", deserialize_with = "tolerant::text")]
     pub entity_id: Option<String>,
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn an_item_reads_numbers_written_either_way_and_takes_empty_for_none() {
-        let item: Item = serde_json::from_value(json!({
+        let item: CrmItem = serde_json::from_value(json!({
             "id": "351", "title": "REST Deal #1", "stageId": "C9:UC_NYL06U", "categoryId": 9, "opportunity": 200.05,
             "currencyId": "USD", "assignedById": 6, "sourceId": "", "companyId": null,
             "createdTime": "2024-07-23T19:10:26+02:00", "movedTime": {}
@@ -277,6 +277,6 @@ mod tests {
 
     #[test]
     fn an_item_without_id_is_refused() {
-        assert!(serde_json::from_value::<Item>(json!({"title": "x"})).is_err());
+        assert!(serde_json::from_value::<CrmItem>(json!({"title": "x"})).is_err());
     }
 }

@@ -5,12 +5,13 @@
 
 use secrecy::SecretString;
 
-use crate::form::{self, Form, FormError, Tree};
+use crate::form;
+use crate::form::{BracketForm, FormError, Tree};
 use crate::subject::Subject;
 
 /// An event that was read but not yet verified.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub struct UnverifiedEvent {
     /// Its code in upper case: `ONCRMDEALUPDATE`. Some documents print other cases of the same code.
     pub code: String,
     /// Which binding sent it; missing in old captures.
@@ -40,7 +41,7 @@ pub struct Auth {
 
 /// Who says to send an event, and the proof: all that is looked at before the sender is believed.
 #[derive(Debug, Clone)]
-pub struct Credentials {
+pub struct SenderProof {
     /// The portal's lasting id.
     pub member_id: String,
     /// The only proof of the sender.
@@ -69,9 +70,9 @@ const MAX_CODE: usize = 100;
 
 /// One of the two credentials: missing, broken, or there.
 #[derive(Default)]
-struct Field(Option<(String, bool)>);
+struct CredentialField(Option<(String, bool)>);
 
-impl Field {
+impl CredentialField {
     fn read(self, name: &'static str) -> Result<String, EventError> {
         match self.0 {
             Some((_, false)) => Err(EventError::UnreadableAuth(name)),
@@ -82,12 +83,12 @@ impl Field {
     }
 }
 
-impl Credentials {
+impl SenderProof {
     /// Finds them in a body, wherever they are, by one pass that builds nothing: this is all the work that a body gets
     /// of a sender who is not known yet. The rules are those of the whole form: the last value of a name counts.
     pub fn find(body: &[u8]) -> Result<Self, EventError> {
         form::check(body)?;
-        let (mut member_id, mut token) = (Field::default(), Field::default());
+        let (mut member_id, mut token) = (CredentialField::default(), CredentialField::default());
         for pair in form::under(body, "auth") {
             let Some(path) = form::path_of(&pair.name).filter(|path| path[0] == "auth") else { continue };
             let field = match path.get(1) {
@@ -96,24 +97,24 @@ impl Credentials {
                 Some(_) => continue,
                 // `auth` became a text, and everything in it is gone.
                 None => {
-                    (member_id, token) = (Field::default(), Field::default());
+                    (member_id, token) = (CredentialField::default(), CredentialField::default());
                     continue;
                 }
             };
             // `auth[member_id][x]` makes it a map, which is not an id.
-            *field = Field((path.len() == 2).then_some((pair.value, pair.is_whole)));
+            *field = CredentialField((path.len() == 2).then_some((pair.value, pair.is_whole)));
         }
         Ok(Self { member_id: member_id.read("member_id")?, application_token: token.read("application_token")?.into() })
     }
 }
 
-impl Event {
-    /// Reads a body. Call it after [`Credentials::find`] and a look at what that found.
+impl UnverifiedEvent {
+    /// Reads a body. Call it after [`SenderProof::find`] and a look at what that found.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
-        let Form { tree, unread, .. } = form::read(body)?;
+        let BracketForm { tree, unread, .. } = form::read(body)?;
         let code = tree.text(&["event"]).map(str::trim).filter(|code| (1..=MAX_CODE).contains(&code.len()));
         let code = code.ok_or(EventError::NoEvent)?.to_ascii_uppercase();
-        let Credentials { member_id, application_token } = Credentials::find(body)?;
+        let SenderProof { member_id, application_token } = SenderProof::find(body)?;
         Ok(Self {
             auth: Auth {
                 member_id,
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn an_event_without_data_is_an_event() {
-        let event = Event::parse(format!("event=onofflineevent{HOOK}").as_bytes()).unwrap();
+        let event = UnverifiedEvent::parse(format!("event=onofflineevent{HOOK}").as_bytes()).unwrap();
         assert_eq!(event.code, "ONOFFLINEEVENT");
         assert_eq!(event.data, Tree::default());
         assert_eq!(event.auth.application_token.expose_secret(), "t1");
@@ -152,33 +153,36 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(Event::parse(b"a=1").unwrap_err(), EventError::NoEvent);
-        assert_eq!(Event::parse(b"event=X").unwrap_err(), EventError::NoAuth("member_id"));
-        assert_eq!(Event::parse(b"event=X&auth[member_id]=m").unwrap_err(), EventError::NoAuth("application_token"));
-        assert_eq!(Event::parse(b"event[a]=X&auth=b").unwrap_err(), EventError::NoEvent);
+        assert_eq!(UnverifiedEvent::parse(b"a=1").unwrap_err(), EventError::NoEvent);
+        assert_eq!(UnverifiedEvent::parse(b"event=X").unwrap_err(), EventError::NoAuth("member_id"));
+        assert_eq!(
+            UnverifiedEvent::parse(b"event=X&auth[member_id]=m").unwrap_err(),
+            EventError::NoAuth("application_token")
+        );
+        assert_eq!(UnverifiedEvent::parse(b"event[a]=X&auth=b").unwrap_err(), EventError::NoEvent);
     }
 
     #[test]
     fn a_printed_event_does_not_show_its_token() {
-        let event = Event::parse(format!("event=X{HOOK}").as_bytes()).unwrap();
+        let event = UnverifiedEvent::parse(format!("event=X{HOOK}").as_bytes()).unwrap();
         assert!(!format!("{event:?}").contains("t1"));
     }
 
     #[test]
     fn a_broken_value_costs_only_itself_unless_it_is_the_proof() {
         let deep = format!("deep{}=1", "[x]".repeat(60));
-        let event = Event::parse(format!("event=X&flag&data[T]=%ff&=1&{deep}{HOOK}").as_bytes()).unwrap();
+        let event = UnverifiedEvent::parse(format!("event=X&flag&data[T]=%ff&=1&{deep}{HOOK}").as_bytes()).unwrap();
         assert_eq!((event.code.as_str(), event.unread), ("X", 4));
-        let broken = Event::parse(b"event=X&auth[member_id]=m%ff&auth[application_token]=t").unwrap_err();
+        let broken = UnverifiedEvent::parse(b"event=X&auth[member_id]=m%ff&auth[application_token]=t").unwrap_err();
         assert_eq!(broken.to_string(), "auth[member_id] is not UTF-8");
-        let broken = Event::parse(b"event=X&auth[member_id]=m&auth[application_token]").unwrap_err();
+        let broken = UnverifiedEvent::parse(b"event=X&auth[member_id]=m&auth[application_token]").unwrap_err();
         assert_eq!(broken, EventError::UnreadableAuth("application_token"));
     }
 
     #[test]
     fn the_proof_is_found_behind_any_number_of_values() {
         let body = format!("event=X&{}{HOOK}", "a[]=1&".repeat(form::MAX_PAIRS + 10));
-        let event = Event::parse(body.as_bytes()).unwrap();
+        let event = UnverifiedEvent::parse(body.as_bytes()).unwrap();
         assert_eq!((event.auth.member_id.as_str(), event.unread), ("m1", 14), "auth itself is found by another way");
     }
 
@@ -196,7 +200,7 @@ mod tests {
             let body = pairs.into_iter().map(|(name, value)| name + &value).collect::<Vec<_>>().join("&") + "&end=1";
             let tree = form::read(body.as_bytes()).unwrap().tree;
             let said = |name: &str| tree.text(&["auth", name]).filter(|text| !text.is_empty()).map(str::to_owned);
-            let found = Credentials::find(body.as_bytes());
+            let found = SenderProof::find(body.as_bytes());
             match found {
                 Ok(found) => {
                     proptest::prop_assert_eq!(Some(found.member_id), said("member_id"));

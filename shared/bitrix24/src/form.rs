@@ -57,7 +57,7 @@ pub enum FormError {
 
 /// A form as far as it can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Form {
+pub struct BracketForm {
     /// What was read.
     pub tree: Tree,
     /// Values that were left out or read only in part: names without a value, bytes that are not UTF-8 (each is a
@@ -74,7 +74,7 @@ pub fn parse(body: &[u8]) -> Result<Tree, FormError> {
 }
 
 /// Reads as much of a form as can be read.
-pub fn read(body: &[u8]) -> Result<Form, FormError> {
+pub fn read(body: &[u8]) -> Result<BracketForm, FormError> {
     check(body)?;
     let mut root = Node::default();
     let mut unread = 0;
@@ -85,14 +85,14 @@ pub fn read(body: &[u8]) -> Result<Form, FormError> {
             unread += 1;
             continue;
         }
-        let pair = Pair::of(raw);
+        let pair = FormPair::of(raw);
         let placed = path_of(&pair.name).is_some_and(|path| root.insert(&path, pair.value));
         unread += usize::from(!placed || !pair.is_whole);
     }
     if root.slots.is_empty() {
         return Err(FormError::NotAForm);
     }
-    Ok(Form { tree: root.into_tree(), unread, is_cut: count > MAX_PAIRS })
+    Ok(BracketForm { tree: root.into_tree(), unread, is_cut: count > MAX_PAIRS })
 }
 
 /// Whether a body can be a form of Bitrix24's at all, at the price of a look at each byte.
@@ -108,8 +108,8 @@ pub(crate) fn check(body: &[u8]) -> Result<(), FormError> {
 
 /// The values whose names begin with `first`, as path and value. Of all others nothing but the name's beginning is
 /// decoded, and nothing is kept.
-pub(crate) fn under<'a>(body: &'a [u8], first: &'a str) -> impl Iterator<Item = Pair> + 'a {
-    pairs(body).filter(move |raw| begins(raw, first)).map(Pair::of)
+pub(crate) fn under<'a>(body: &'a [u8], first: &'a str) -> impl Iterator<Item = FormPair> + 'a {
+    pairs(body).filter(move |raw| begins(raw, first)).map(FormPair::of)
 }
 
 fn pairs(body: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -124,14 +124,14 @@ fn begins(raw: &[u8], first: &str) -> bool {
 }
 
 /// A name and its value.
-pub(crate) struct Pair {
+pub(crate) struct FormPair {
     pub(crate) name: String,
     pub(crate) value: String,
     /// Whether both were there, and were UTF-8.
     pub(crate) is_whole: bool,
 }
 
-impl Pair {
+impl FormPair {
     fn of(raw: &[u8]) -> Self {
         let equals = raw.iter().position(|byte| *byte == b'=');
         let (name, name_is_whole) = decode(&raw[..equals.unwrap_or(raw.len())]);
@@ -173,11 +173,11 @@ pub(crate) fn path_of(name: &str) -> Option<Vec<&str>> {
 /// A map that is being read, with the number that `x[]` gets next.
 #[derive(Default)]
 struct Node {
-    slots: BTreeMap<String, Slot>,
+    slots: BTreeMap<String, FormSlot>,
     next: u64,
 }
 
-enum Slot {
+enum FormSlot {
     Text(String),
     Map(Node),
 }
@@ -188,16 +188,16 @@ impl Node {
         let [name, rest @ ..] = path else { return false };
         let Some(name) = self.name(name) else { return false };
         if rest.is_empty() {
-            self.slots.insert(name, Slot::Text(value));
+            self.slots.insert(name, FormSlot::Text(value));
             return true;
         }
-        let slot = self.slots.entry(name).or_insert_with(|| Slot::Map(Self::default()));
-        if let Slot::Text(_) = slot {
-            *slot = Slot::Map(Self::default());
+        let slot = self.slots.entry(name).or_insert_with(|| FormSlot::Map(Self::default()));
+        if let FormSlot::Text(_) = slot {
+            *slot = FormSlot::Map(Self::default());
         }
         match slot {
-            Slot::Map(inner) => inner.insert(rest, value),
-            Slot::Text(_) => false,
+            FormSlot::Map(inner) => inner.insert(rest, value),
+            FormSlot::Text(_) => false,
         }
     }
 
@@ -217,7 +217,7 @@ impl Node {
     }
 }
 
-impl Slot {
+impl FormSlot {
     fn into_tree(self) -> Tree {
         match self {
             Self::Text(text) => Tree::Text(text),

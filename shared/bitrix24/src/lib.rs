@@ -21,11 +21,11 @@ pub mod user;
 
 pub use batch::Batch;
 pub use bot::{Bot, BotApi};
-pub use call::Call;
+pub use call::FinishedCall;
 pub use chat::{ChatAct, ChatEvent};
-pub use client::{Answer, Client, RestBase};
-pub use crm::{EntityType, Item};
+pub use client::{CallAnswer, Client, RestBase};
+pub use crm::{CrmItem, EntityType};
 pub use error::Error;
-pub use event::Event;
-pub use subject::{Action, Subject};
+pub use event::UnverifiedEvent;
+pub use subject::{Subject, SubjectAction};
 pub use task::Task;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::Call;
+use crate::call::FinishedCall;
 use crate::chat::ChatEvent;
 use crate::crm::EntityType;
 use crate::form::Tree;
@@ -15,7 +15,7 @@ const CUSTOM_FIELDS: usize = 16 * 1024;
 /// What happened to it, by the event's word. A word only: events come late, twice or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
+pub enum SubjectAction {
     /// It appeared.
     Add,
     /// It changed.
@@ -35,14 +35,14 @@ pub enum Subject {
         /// Which one.
         id: u64,
         /// What happened.
-        action: Action,
+        action: SubjectAction,
     },
     /// A task.
     Task {
         /// Which one.
         id: u64,
         /// What happened.
-        action: Action,
+        action: SubjectAction,
     },
     /// A comment on a task. The old card gives `comment`, the new one `message` in the task's chat.
     TaskComment {
@@ -53,7 +53,7 @@ pub enum Subject {
         /// The chat message's id; absent in the old card.
         message: Option<u64>,
         /// What happened.
-        action: Action,
+        action: SubjectAction,
     },
     /// A telephone call.
     Call {
@@ -63,7 +63,7 @@ pub enum Subject {
         stage: String,
         /// What the event itself says of a call that ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        told: Option<Box<Call>>,
+        told: Option<Box<FinishedCall>>,
     },
     /// An event of the customer's own making, from an on-premise portal's handler.
     Custom {
@@ -80,14 +80,14 @@ pub enum Subject {
         /// Which one.
         id: u64,
         /// What happened.
-        action: Action,
+        action: SubjectAction,
     },
     /// A comment on a CRM record's timeline.
     TimelineComment {
         /// Which one.
         id: u64,
         /// What happened.
-        action: Action,
+        action: SubjectAction,
     },
     /// A user was added.
     User {
@@ -130,11 +130,11 @@ impl Subject {
 }
 
 /// `ADD`, `UPDATE` or `DELETE` at the end of a code.
-fn action(word: &str) -> Option<Action> {
+fn action(word: &str) -> Option<SubjectAction> {
     match word {
-        "ADD" => Some(Action::Add),
-        "UPDATE" => Some(Action::Update),
-        "DELETE" => Some(Action::Delete),
+        "ADD" => Some(SubjectAction::Add),
+        "UPDATE" => Some(SubjectAction::Update),
+        "DELETE" => Some(SubjectAction::Delete),
         _ => None,
     }
 }
@@ -148,7 +148,7 @@ fn item(code: &str, data: &Tree) -> Option<Subject> {
     const TYPE: &[&str] = &["FIELDS", "ENTITY_TYPE_ID"];
     let rest = code.strip_prefix("ONCRM")?;
     if rest == "DEALMOVETOCATEGORY" {
-        let deal = |id| Subject::Item { entity: EntityType::DEAL, id, action: Action::Update };
+        let deal = |id| Subject::Item { entity: EntityType::DEAL, id, action: SubjectAction::Update };
         return Some(data.number(ID).map_or_else(|| incomplete(ID), deal));
     }
     let named = [
@@ -254,24 +254,24 @@ mod tests {
         let new = "data[FIELDS_BEFORE]=undefined&data[FIELDS_AFTER][ID]=0&data[FIELDS_AFTER][MESSAGE_ID]=48760&data[FIELDS_AFTER][TASK_ID]=2536";
         assert_eq!(
             subject("ONTASKCOMMENTADD", new),
-            Subject::TaskComment { task: 2536, comment: None, message: Some(48760), action: Action::Add }
+            Subject::TaskComment { task: 2536, comment: None, message: Some(48760), action: SubjectAction::Add }
         );
         let old = "data[FIELDS_AFTER][ID]=5&data[FIELDS_AFTER][TASK_ID]=2536";
         assert_eq!(
             subject("ONTASKCOMMENTADD", old),
-            Subject::TaskComment { task: 2536, comment: Some(5), message: None, action: Action::Add }
+            Subject::TaskComment { task: 2536, comment: Some(5), message: None, action: SubjectAction::Add }
         );
     }
 
     #[test]
     fn a_deleted_task_is_named_by_what_it_was() {
         let data = "data[FIELDS_BEFORE][ID]=123&data[FIELDS_AFTER]=undefined";
-        assert_eq!(subject("ONTASKDELETE", data), Subject::Task { id: 123, action: Action::Delete });
+        assert_eq!(subject("ONTASKDELETE", data), Subject::Task { id: 123, action: SubjectAction::Delete });
     }
 
     #[test]
     fn a_smart_process_is_named_by_its_data_or_its_code() {
-        let expected = Subject::Item { entity: EntityType(147), id: 22, action: Action::Add };
+        let expected = Subject::Item { entity: EntityType(147), id: 22, action: SubjectAction::Add };
         assert_eq!(subject("ONCRMDYNAMICITEMADD", "data[FIELDS][ID]=22&data[FIELDS][ENTITY_TYPE_ID]=147"), expected);
         assert_eq!(subject("ONCRMDYNAMICITEMADD_147", "data[FIELDS][ID]=22"), expected);
     }

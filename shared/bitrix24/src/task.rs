@@ -79,7 +79,7 @@ pub struct Task {
     pub group_id: Option<u64>,
     /// The project, where the portal adds it; `[]` is written for none.
     #[serde(default, deserialize_with = "group", skip_serializing_if = "Option::is_none")]
-    pub group: Option<Group>,
+    pub group: Option<Workgroup>,
     /// When it was created.
     #[serde(default, deserialize_with = "tolerant::moment")]
     pub created_date: Option<Timestamp>,
@@ -102,7 +102,7 @@ pub struct Task {
 
 /// A project (work group).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Group {
+pub struct Workgroup {
     /// What people call it.
     #[serde(default, deserialize_with = "tolerant::text")]
     pub name: Option<String>,
@@ -133,14 +133,14 @@ fn required_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64,
     tolerant::number(deserializer)?.ok_or_else(|| serde::de::Error::custom("the task has no id"))
 }
 
-fn group<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Group>, D::Error> {
+fn group<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Workgroup>, D::Error> {
     let value = Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok().filter(|group: &Group| group.name.is_some()))
+    Ok(serde_json::from_value(value).ok().filter(|group: &Workgroup| group.name.is_some()))
 }
 
 /// A comment on a task, from either card.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Comment {
+pub struct TaskComment {
     /// Who wrote it; 0 is the system.
     pub author: u64,
     /// What, in BBCode.
@@ -159,7 +159,7 @@ pub struct CommentFile {
     pub name: String,
 }
 
-impl Comment {
+impl TaskComment {
     /// Out of `task.commentitem.get`: the old card.
     pub fn from_item(row: &Value) -> Option<Self> {
         let author = tolerant::whole(&row["AUTHOR_ID"])?;
@@ -206,16 +206,16 @@ mod tests {
     fn a_comment_knows_the_names_of_its_files() {
         let item = json!({"AUTHOR_ID": "5", "POST_MESSAGE": "see [DISK FILE ID=n77]",
             "ATTACHED_OBJECTS": {"12": {"ATTACHMENT_ID": "12", "NAME": "offer.pdf", "FILE_ID": "77"}}});
-        let comment = Comment::from_item(&item).unwrap();
+        let comment = TaskComment::from_item(&item).unwrap();
         assert_eq!(
             (comment.file("77"), comment.file("12"), comment.file("5")),
             (Some("offer.pdf"), Some("offer.pdf"), None)
         );
         let files = json!([{"id": 5, "name": "a.png"}, {"id": 6, "name": "of another message.png"}]);
         let message = json!({"author_id": 5, "text": "", "params": {"FILE_ID": [5]}});
-        let comment = Comment::from_message(&message, &files).unwrap();
+        let comment = TaskComment::from_message(&message, &files).unwrap();
         assert_eq!(comment.files, [CommentFile { ids: vec![5], name: "a.png".into() }]);
-        let none = Comment::from_message(&json!({"author_id": 5, "text": "x", "params": []}), &files).unwrap();
+        let none = TaskComment::from_message(&json!({"author_id": 5, "text": "x", "params": []}), &files).unwrap();
         assert_eq!(none.files, []);
     }
 

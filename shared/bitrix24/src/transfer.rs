@@ -14,7 +14,7 @@ use url::Url;
 use wire::{Body, Download, NoAnswer, Pieces, Response};
 
 use crate::bot::CONTENT;
-use crate::client::{Answer, Client, RestBase, authority, file_url, not_elsewhere, read, understand};
+use crate::client::{CallAnswer, Client, RestBase, authority, file_url, not_elsewhere, read, understand};
 use crate::error::Error;
 
 /// The largest file that a portal takes: 100 MB (`imbot.v2.File.upload`).
@@ -34,7 +34,7 @@ impl Client {
         params: &Value,
         length: u64,
         pieces: Pieces,
-    ) -> Result<Answer, Error> {
+    ) -> Result<CallAnswer, Error> {
         let url = self.base.url(method)?;
         let mut body = params.clone();
         if let (RestBase::OAuth { token, .. }, Some(body)) = (&self.base, body.as_object_mut()) {

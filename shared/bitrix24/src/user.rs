@@ -6,7 +6,7 @@ use crate::tolerant;
 
 /// A person on the portal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
+pub struct PortalUser {
     /// Their number.
     #[serde(default, rename = "ID", deserialize_with = "tolerant::number")]
     pub id: Option<u64>,
@@ -38,7 +38,7 @@ fn departments<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opti
     }
 }
 
-impl User {
+impl PortalUser {
     /// Whether they may work on the portal: true unless it says otherwise.
     pub fn is_active(&self) -> bool {
         self.active.unwrap_or(true)
@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    fn read(row: Value) -> User {
+    fn read(row: Value) -> PortalUser {
         serde_json::from_value(row).unwrap()
     }
 

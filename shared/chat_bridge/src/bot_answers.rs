@@ -12,7 +12,7 @@ use runtime::reasons;
 use runtime::{Decision, DeliveryId, Verdict};
 use settings::bot::Otherwise;
 use text::Document;
-use user_mapping::{Talk, Tenant};
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::bot;
 use crate::bot::{Command, Heard};
@@ -51,7 +51,7 @@ pub(crate) fn is_command(text: &str) -> bool {
 }
 
 /// The language of who wrote, as the event says; or the tenant's.
-pub fn language(event: &ChatEvent, tenant: &Tenant) -> Language {
+pub fn language(event: &ChatEvent, tenant: &OpenTenant) -> Language {
     match event.language.as_str() {
         "" => tenant.settings.language,
         code => Language::of_reader(code).unwrap_or_default(),
@@ -81,9 +81,9 @@ fn say(job: &ReceivedJob<Hint>, event: &ChatEvent, what: &str, text: String, ans
 
 /// The bot came into a chat: it says what it can do.
 pub(crate) async fn welcome(
-    talk: &Talk,
+    talk: &TenantContext,
     job: &ReceivedJob<Hint>,
-    tenant: &Tenant,
+    tenant: &OpenTenant,
     event: &ChatEvent,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
@@ -94,9 +94,9 @@ pub(crate) async fn welcome(
 
 /// Somebody writes to the bot alone.
 pub(crate) async fn answer(
-    talk: &Talk,
+    talk: &TenantContext,
     job: &ReceivedJob<Hint>,
-    tenant: &Tenant,
+    tenant: &OpenTenant,
     event: &ChatEvent,
     message: &ChatMessage,
     decision: &mut Decision,
@@ -120,9 +120,9 @@ pub(crate) async fn answer(
 
 /// What the bot says to a message in a group, if it is mentioned and understands.
 pub(crate) async fn said_to_it(
-    talk: &Talk,
+    talk: &TenantContext,
     job: &ReceivedJob<Hint>,
-    tenant: &Tenant,
+    tenant: &OpenTenant,
     event: &ChatEvent,
     message: &ChatMessage,
 ) -> Result<Option<Said>, Failure> {
@@ -138,8 +138,8 @@ pub(crate) async fn said_to_it(
 
 /// What the bot answers, or what it did not understand.
 async fn heard(
-    talk: &Talk,
-    tenant: &Tenant,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
     event: &ChatEvent,
     message: &ChatMessage,
     language: Language,
@@ -158,9 +158,9 @@ async fn heard(
 
 /// A command of the bot's. `/notion` is answered by [`say_to`]: what it asks for is found elsewhere.
 pub(crate) async fn command(
-    talk: &Talk,
+    talk: &TenantContext,
     job: &ReceivedJob<Hint>,
-    tenant: &Tenant,
+    tenant: &OpenTenant,
     event: &ChatEvent,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
@@ -200,9 +200,9 @@ pub fn say_to(
 
 /// `/slack text`: posts to the channel that the chat is bridged with, under the name of who asked.
 async fn to_slack(
-    talk: &Talk,
+    talk: &TenantContext,
     job: &ReceivedJob<Hint>,
-    tenant: &Tenant,
+    tenant: &OpenTenant,
     event: &ChatEvent,
     words: &str,
     decision: &mut Decision,
@@ -226,8 +226,8 @@ async fn to_slack(
         files: Vec::new(),
         is_system: false,
     };
-    for (place, part) in for_slack(talk, tenant, &written).await?.into_iter().enumerate() {
-        let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {place}")];
+    for (index, part) in for_slack(talk, tenant, &written).await?.into_iter().enumerate() {
+        let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {index}")];
         let delivery = DeliveryId::of(&cause);
         let body = SlackJob::Chat(Box::new(ToSlack {
             delivery: delivery.as_str().to_owned(),
@@ -250,7 +250,12 @@ async fn to_slack(
 }
 
 /// The status for the person who asks.
-async fn status(talk: &Talk, tenant: &Tenant, event: &ChatEvent, language: Language) -> Result<String, Failure> {
+async fn status(
+    talk: &TenantContext,
+    tenant: &OpenTenant,
+    event: &ChatEvent,
+    language: Language,
+) -> Result<String, Failure> {
     let mut lines = Vec::new();
     for trouble in talk.connections.troubles(&tenant.id).await? {
         lines.push(language.text(texts::bot::AccessRefused { provider: trouble.side.name() }));

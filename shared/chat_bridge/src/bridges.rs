@@ -1,11 +1,15 @@
 //! Which channel is bridged with which chat: as stored by a command or a page, or as the settings say.
 
 use clients::Failure;
-use tenants::conversations::Bridge;
-use user_mapping::{Talk, Tenant};
+use tenants::bridges::Bridge;
+use user_mapping::{OpenTenant, TenantContext};
 
 /// The bridge of a channel, if it has one.
-pub async fn bridge_of_channel(talk: &Talk, tenant: &Tenant, channel: &str) -> Result<Option<Bridge>, Failure> {
+pub async fn bridge_of_channel(
+    talk: &TenantContext,
+    tenant: &OpenTenant,
+    channel: &str,
+) -> Result<Option<Bridge>, Failure> {
     if let Some(bridge) = talk.conversations.of_channel(&tenant.id, channel).await? {
         return Ok(Some(bridge));
     }
@@ -21,7 +25,11 @@ pub async fn bridge_of_channel(talk: &Talk, tenant: &Tenant, channel: &str) -> R
 }
 
 /// The bridge of a chat, if it has one.
-pub async fn bridge_of_dialog(talk: &Talk, tenant: &Tenant, dialog: &str) -> Result<Option<Bridge>, Failure> {
+pub async fn bridge_of_dialog(
+    talk: &TenantContext,
+    tenant: &OpenTenant,
+    dialog: &str,
+) -> Result<Option<Bridge>, Failure> {
     if let Some(bridge) = talk.conversations.of_dialog(&tenant.id, dialog).await? {
         return Ok(Some(bridge));
     }
@@ -33,7 +41,7 @@ pub async fn bridge_of_dialog(talk: &Talk, tenant: &Tenant, dialog: &str) -> Res
     Ok(Some(bridge_in_settings(talk, &channel.0, &setting.channel, &setting.chat)))
 }
 
-fn bridge_in_settings(talk: &Talk, channel: &str, name: &str, chat: &str) -> Bridge {
+fn bridge_in_settings(talk: &TenantContext, channel: &str, name: &str, chat: &str) -> Bridge {
     Bridge {
         channel: channel.to_owned(),
         dialog: bitrix24::chat::dialog_id(chat).unwrap_or_else(|| chat.to_owned()),
@@ -45,6 +53,6 @@ fn bridge_in_settings(talk: &Talk, channel: &str, name: &str, chat: &str) -> Bri
 }
 
 /// Whether the tenant has any bridge: then it needs a bot.
-pub async fn has_bridges(talk: &Talk, tenant: &Tenant) -> Result<bool, Failure> {
+pub async fn has_bridges(talk: &TenantContext, tenant: &OpenTenant) -> Result<bool, Failure> {
     Ok(!tenant.settings.bridges.is_empty() || !talk.conversations.bridges(&tenant.id).await?.is_empty())
 }

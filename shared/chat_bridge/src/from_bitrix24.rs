@@ -8,17 +8,17 @@ use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::reasons;
 use runtime::{Decision, DeliveryId, Verdict};
-use tenants::conversations::{Bridge, Side};
+use tenants::bridges::{Bridge, ChatSide};
 use text::reaction_to_slack;
-use user_mapping::{Talk, Tenant};
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::{bot_answers, bridges, registration, texts};
 
 /// Adds what an event of a chat leads to: copies of a message, or what the bot says.
 pub async fn decide(
-    talk: &Talk,
+    talk: &TenantContext,
     job: &ReceivedJob<Hint>,
-    tenant: &Tenant,
+    tenant: &OpenTenant,
     event: &ChatEvent,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
@@ -52,13 +52,13 @@ pub async fn decide(
     if let Some(why) = echo(talk, tenant, event).await? {
         return Ok(Verdict::skip(why));
     }
-    let mut copies = Copies { job, bridge: &bridge, change: change_of(&event.act), decision };
+    let mut copies = CopiesToSlack { job, bridge: &bridge, change: change_of(&event.act), decision };
     match &event.act {
         ChatAct::Posted(message) => {
             let author = texts::author_for_slack(talk, tenant, &event.author).await?;
-            for (place, part) in texts::for_slack(talk, tenant, message).await?.into_iter().enumerate() {
+            for (index, part) in texts::for_slack(talk, tenant, message).await?.into_iter().enumerate() {
                 let act = InSlack::Post { part, author: author.clone(), answers: message.answers };
-                copies.deliver(message.id, &format!("part {place}"), act)?;
+                copies.deliver(message.id, &format!("part {index}"), act)?;
             }
             for file in &message.files {
                 let act = InSlack::Share { file: file.clone(), author: author.clone(), answers: message.answers };
@@ -104,7 +104,7 @@ fn change_of(act: &ChatAct) -> &'static str {
 }
 
 /// The copies of a message that go to Slack.
-struct Copies<'a> {
+struct CopiesToSlack<'a> {
     job: &'a ReceivedJob<Hint>,
     bridge: &'a Bridge,
     change: &'static str,
@@ -117,7 +117,7 @@ fn cause(word: &str, job: &ReceivedJob<Hint>, message: &ChatMessage) -> String {
 }
 
 /// Why this is our own message coming back, if it is.
-async fn echo(talk: &Talk, tenant: &Tenant, event: &ChatEvent) -> Result<Option<&'static str>, Failure> {
+async fn echo(talk: &TenantContext, tenant: &OpenTenant, event: &ChatEvent) -> Result<Option<&'static str>, Failure> {
     if event.author.id == event.bot {
         return Ok(Some(reasons::OWN_MESSAGE));
     }
@@ -132,14 +132,14 @@ async fn echo(talk: &Talk, tenant: &Tenant, event: &ChatEvent) -> Result<Option<
         _ => return Ok(None),
     };
     let link = talk.conversations.of_chat_message(&tenant.id, message).await?;
-    if link.is_some_and(|(link, _)| link.written_in == Side::Slack) {
+    if link.is_some_and(|(link, _)| link.written_in == ChatSide::Slack) {
         return Ok(Some("echo: it is a copy from Slack"));
     }
     let is_bots = event.author.is_bot && !tenant.settings.chats.bots;
     Ok(is_bots.then_some(reasons::OTHER_BOT))
 }
 
-impl Copies<'_> {
+impl CopiesToSlack<'_> {
     fn deliver(&mut self, message: u64, cause: &str, act: InSlack) -> Result<(), Failure> {
         let tenant = &self.job.tenant;
         let id = DeliveryId::of(&[tenant.as_str(), "to-slack", &self.bridge.dialog, &message.to_string(), cause]);

@@ -6,22 +6,22 @@ use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::reasons;
 use runtime::{Decision, DeliveryId, Verdict};
-use slack::event::{Edit, EventCallback, File, MessageChange, MessageEvent};
-use tenants::conversations::{Bridge, Side};
+use slack::event::{EventCallback, File, MessageChange, MessageEdit, MessageEvent};
+use tenants::bridges::{Bridge, ChatSide};
 use text::reaction_from_slack;
-use user_mapping::{Talk, Tenant};
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::bridges::bridge_of_channel;
 use crate::texts::{author_in_slack, for_bitrix24};
 
 /// Deliveries of one event: what DynamoDB takes in a transaction, less the event's own.
-const MOST: usize = 90;
+const MAX_DELIVERIES: usize = 90;
 
 /// Adds the copies of what happened to a message.
 pub async fn message(
-    talk: &Talk,
+    talk: &TenantContext,
     job: &ReceivedJob<EventCallback>,
-    tenant: &Tenant,
+    tenant: &OpenTenant,
     message: &MessageEvent,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
@@ -32,7 +32,7 @@ pub async fn message(
         return Ok(Verdict::skip(reasons::NOT_BRIDGED));
     };
     let link = talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
-    if link.as_ref().is_some_and(|(link, _)| link.written_in == Side::Bitrix24) {
+    if link.as_ref().is_some_and(|(link, _)| link.written_in == ChatSide::Bitrix24) {
         return Ok(Verdict::skip("echo: it is a copy from Bitrix24"));
     }
     if let Some(row) = message.left_out() {
@@ -43,7 +43,7 @@ pub async fn message(
         return Ok(Verdict::skip(reasons::OTHER_BOT));
     }
     decision.line.record = Some(format!("message in #{}", name_of(&bridge)));
-    let mut copies = Copies { job, bridge: &bridge, decision };
+    let mut copies = CopiesToBitrix24 { job, bridge: &bridge, decision };
     match message.change {
         MessageChange::Posted => posted(talk, tenant, message, &mut copies).await,
         MessageChange::Edited if message.is_the_same() => {
@@ -58,12 +58,12 @@ pub async fn message(
     }
 }
 
-fn tenant_bot(tenant: &Tenant) -> &str {
+fn tenant_bot(tenant: &OpenTenant) -> &str {
     tenant.portal.slack.as_ref().map(|slack| slack.bot_user.as_str()).unwrap_or_default()
 }
 
 /// Why this is our own message coming back, if it is.
-fn echo(job: &ReceivedJob<EventCallback>, tenant: &Tenant, message: &MessageEvent) -> Option<&'static str> {
+fn echo(job: &ReceivedJob<EventCallback>, tenant: &OpenTenant, message: &MessageEvent) -> Option<&'static str> {
     let own = tenant.portal.slack.as_ref()?;
     let by_bot = message.bot_id.as_deref().is_some_and(|bot| !own.bot_id.is_empty() && bot == own.bot_id);
     let by_app = message.app_id.as_deref().is_some_and(|app| !app.is_empty() && app == job.body.api_app_id);
@@ -72,19 +72,19 @@ fn echo(job: &ReceivedJob<EventCallback>, tenant: &Tenant, message: &MessageEven
 }
 
 async fn posted(
-    talk: &Talk,
-    tenant: &Tenant,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
     message: &MessageEvent,
-    copies: &mut Copies<'_>,
+    copies: &mut CopiesToBitrix24<'_>,
 ) -> Result<Verdict, Failure> {
     let author = author_in_slack(talk, tenant, message).await?;
     let parts = for_bitrix24(talk, tenant, message, &author).await?;
     copies.are("chat.posted");
     // One Slack message comes under several event ids at times.
     copies.decision.claims.push(format!("slack-message#{}#{}", message.channel, message.ts));
-    for (place, text) in parts.into_iter().enumerate() {
+    for (index, text) in parts.into_iter().enumerate() {
         let act = InBitrix24::Post { text, thread: message.thread.clone() };
-        copies.add(&message.ts, &format!("part {place}"), act)?;
+        copies.add(&message.ts, &format!("part {index}"), act)?;
     }
     copies.share(message, &author, |_| true)?;
     if copies.decision.outbox.is_empty() {
@@ -94,15 +94,15 @@ async fn posted(
 }
 
 async fn edited(
-    talk: &Talk,
-    tenant: &Tenant,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
     message: &MessageEvent,
-    copies: &mut Copies<'_>,
+    copies: &mut CopiesToBitrix24<'_>,
 ) -> Result<Verdict, Failure> {
     let author = author_in_slack(talk, tenant, message).await?;
     copies.are("chat.edited");
     // Of an edit that was queued before all was compared, nothing is known but that it is one.
-    let edit = message.edit.clone().unwrap_or_else(|| Edit { words: true, ..Edit::default() });
+    let edit = message.edit.clone().unwrap_or_else(|| MessageEdit { words: true, ..MessageEdit::default() });
     let event = &copies.job.body.event_id;
     let of_event = |what: &str| format!("{what} {event}");
     if edit.words {
@@ -139,9 +139,9 @@ pub struct Reaction<'a> {
 
 /// Adds the copy of a reaction.
 pub async fn reaction(
-    talk: &Talk,
+    talk: &TenantContext,
     job: &ReceivedJob<EventCallback>,
-    tenant: &Tenant,
+    tenant: &OpenTenant,
     reacted: Reaction<'_>,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
@@ -157,20 +157,20 @@ pub async fn reaction(
     decision.line.record = Some(format!("reaction in #{}", name_of(&bridge)));
     let by = format!("{}:{}", reacted.user, reacted.name);
     let act = InBitrix24::React { reaction: reaction.into(), by, added: reacted.added };
-    let mut copies = Copies { job, bridge: &bridge, decision };
+    let mut copies = CopiesToBitrix24 { job, bridge: &bridge, decision };
     copies.are("chat.reacted");
     copies.add(reacted.ts, &format!("reaction {}", job.body.event_id), act)?;
     Ok(Verdict::Commit)
 }
 
 /// The copies that go to Bitrix24.
-struct Copies<'a> {
+struct CopiesToBitrix24<'a> {
     job: &'a ReceivedJob<EventCallback>,
     bridge: &'a Bridge,
     decision: &'a mut Decision,
 }
 
-impl Copies<'_> {
+impl CopiesToBitrix24<'_> {
     /// Says what they are copies of.
     fn are(&mut self, change: &str) {
         self.decision.line.changes = vec![change.to_owned()];
@@ -187,10 +187,10 @@ impl Copies<'_> {
 
     /// Adds the delivery of what happened to the message of this time.
     fn add(&mut self, ts: &str, cause: &str, act: InBitrix24) -> Result<(), Failure> {
-        if self.decision.outbox.len() >= MOST {
+        if self.decision.outbox.len() >= MAX_DELIVERIES {
             return Err(Failure::permanent(
                 "too_many_deliveries",
-                format!("one message would make over {MOST} deliveries"),
+                format!("one message would make over {MAX_DELIVERIES} deliveries"),
             ));
         }
         let (job, bridge) = (self.job, self.bridge);

@@ -8,11 +8,11 @@ use clients::{ErrorClass, Failure};
 use jiff::{SignedDuration, Timestamp};
 use locale::Language;
 use locale::texts;
-use runtime::store::{Key, Table};
+use runtime::store::{ItemKey, Table};
 use serde::{Deserialize, Serialize};
-use text::{Document, Leaf, Person};
+use text::{Document, Leaf, PersonMention};
 use user_mapping::mapping::Acting;
-use user_mapping::{Talk, Tenant};
+use user_mapping::{OpenTenant, TenantContext};
 
 /// A group that is not in the list is looked up again after this time.
 const GROUPS_TTL: SignedDuration = SignedDuration::from_mins(10);
@@ -55,7 +55,7 @@ struct Groups {
 /// The name of a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Channel {
+enum ChannelName {
     Named(String),
     Private,
     Direct,
@@ -65,8 +65,8 @@ enum Channel {
 /// The document with names instead of the ids of people, groups and channels. People are mentioned on the portal only
 /// if `mention` says so.
 pub async fn named(
-    talk: &Talk,
-    tenant: &Tenant,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
     document: Document,
     labels: &Labels,
     mention: bool,
@@ -86,15 +86,15 @@ pub async fn named(
 }
 
 async fn named_leaf(
-    talk: &Talk,
-    tenant: &Tenant,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
     leaf: &Leaf,
     labels: &Labels,
     mention: bool,
 ) -> Result<Leaf, Failure> {
     let language = tenant.settings.language;
     Ok(match leaf {
-        Leaf::Person(Person { slack: Some(id), name, .. }) => {
+        Leaf::Person(PersonMention { slack: Some(id), name, .. }) => {
             let label = name.as_deref().or_else(|| labels.get(id));
             named_person(talk, tenant, id, label, mention).await?
         }
@@ -109,7 +109,7 @@ async fn named_leaf(
         Leaf::Channel { id, name } => {
             let label = name.as_deref().or_else(|| labels.get(id));
             let name = match label {
-                Some(name) => Channel::Named(name.to_owned()),
+                Some(name) => ChannelName::Named(name.to_owned()),
                 None => channel_name(talk, tenant, id).await?,
             };
             named_channel(id, name, language)
@@ -119,13 +119,13 @@ async fn named_leaf(
 }
 
 async fn named_person(
-    talk: &Talk,
-    tenant: &Tenant,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
     id: &str,
     label: Option<&str>,
     mention: bool,
 ) -> Result<Leaf, Failure> {
-    let person = Person::of_slack(id, label);
+    let person = PersonMention::of_slack(id, label);
     let acting = match talk.acting(tenant, id).await {
         Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Acting::Nobody { email: None },
         acting => acting?,
@@ -137,11 +137,11 @@ async fn named_person(
                 None => slack_name(talk, tenant, id).await?,
                 name => name,
             };
-            Person { bitrix24: Some(link.user).filter(|_| mention), name, ..person }
+            PersonMention { bitrix24: Some(link.user).filter(|_| mention), name, ..person }
         }
         Acting::Dismissed | Acting::Nobody { .. } => match &person.name {
             Some(_) => person,
-            None => Person { name: slack_name(talk, tenant, id).await?, ..person },
+            None => PersonMention { name: slack_name(talk, tenant, id).await?, ..person },
         },
     };
     let is_known = found.name.is_some() || found.bitrix24.is_some();
@@ -150,7 +150,7 @@ async fn named_person(
 }
 
 /// The name of a person in Slack; `None` if Slack does not say.
-pub(crate) async fn slack_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Option<String>, Failure> {
+pub(crate) async fn slack_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<Option<String>, Failure> {
     let profile = match talk.slack_profile(tenant, id).await {
         Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => None,
         profile => profile?,
@@ -159,7 +159,7 @@ pub(crate) async fn slack_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result
 }
 
 /// A user group's handle; `None` if the id is unknown, or the app may not know (`usergroups:read`).
-async fn group_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Option<String>, Failure> {
+async fn group_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<Option<String>, Failure> {
     let now = talk.ports.clock.now();
     let key = kept(tenant, "slack-groups");
     let groups: Option<Groups> = match talk.ports.store.get(&key).await? {
@@ -187,20 +187,22 @@ async fn group_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Option<Str
     Ok(found)
 }
 
-async fn channel_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Channel, Failure> {
+async fn channel_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<ChannelName, Failure> {
     if id.is_empty() {
-        return Ok(Channel::Unknown);
+        return Ok(ChannelName::Unknown);
     }
     let key = channel_key(tenant, id);
     if let Some(item) = talk.ports.store.get(&key).await? {
         return Ok(item.decode()?);
     }
     let found = match tenant.slack.channel_info(id).await {
-        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code == "channel_not_found" => Channel::Private,
-        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Channel::Unknown,
+        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code == "channel_not_found" => {
+            ChannelName::Private
+        }
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => ChannelName::Unknown,
         found => match found?.name {
-            name if name.is_empty() => Channel::Direct,
-            name => Channel::Named(name),
+            name if name.is_empty() => ChannelName::Direct,
+            name => ChannelName::Named(name),
         },
     };
     talk.keep(key, &found).await?;
@@ -208,15 +210,15 @@ async fn channel_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Channel,
 }
 
 /// Forgets a channel's name: it has changed.
-pub async fn forget_channel_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<(), Failure> {
+pub async fn forget_channel_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<(), Failure> {
     Ok(talk.ports.store.delete(&channel_key(tenant, id)).await?)
 }
 
-fn kept(tenant: &Tenant, what: &str) -> Key {
-    Key::new(Table::Links, format!("{}#profile", tenant.id), what.to_owned())
+fn kept(tenant: &OpenTenant, what: &str) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{}#profile", tenant.id), what.to_owned())
 }
 
-fn channel_key(tenant: &Tenant, id: &str) -> Key {
+fn channel_key(tenant: &OpenTenant, id: &str) -> ItemKey {
     kept(tenant, &format!("slack-channel#{id}"))
 }
 
@@ -228,12 +230,12 @@ fn id_of(leaf: &Leaf) -> Option<&str> {
     }
 }
 
-fn named_channel(id: &str, name: Channel, language: Language) -> Leaf {
+fn named_channel(id: &str, name: ChannelName, language: Language) -> Leaf {
     match name {
-        Channel::Named(name) => Leaf::Channel { id: id.to_owned(), name: Some(name) },
-        Channel::Private => Leaf::Text(language.text(texts::chat::A_PRIVATE_CHANNEL).into()),
-        Channel::Direct => Leaf::Text(language.text(texts::chat::DIRECT_MESSAGES).into()),
-        Channel::Unknown => Leaf::Text(language.text(texts::chat::A_CHANNEL).into()),
+        ChannelName::Named(name) => Leaf::Channel { id: id.to_owned(), name: Some(name) },
+        ChannelName::Private => Leaf::Text(language.text(texts::chat::A_PRIVATE_CHANNEL).into()),
+        ChannelName::Direct => Leaf::Text(language.text(texts::chat::DIRECT_MESSAGES).into()),
+        ChannelName::Unknown => Leaf::Text(language.text(texts::chat::A_CHANNEL).into()),
     }
 }
 

@@ -11,16 +11,16 @@ use jiff::Timestamp;
 use locale::Language;
 use runtime::DeliveryId;
 use runtime::clock::until;
-use runtime::store::{Condition, Item, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, StoredItem, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use user_mapping::{Talk, Tenant};
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::bot::Command;
 
 /// The bot as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+struct StoredBot {
     bot: Bot,
     /// A digest of the address that it was last given: an address with another key is another one.
     base: String,
@@ -36,12 +36,12 @@ struct Kept {
 const LOOK: Duration = Duration::from_secs(60 * 60);
 
 /// The bot, if there is one.
-pub async fn bot(talk: &Talk, tenant: &Tenant) -> Result<Option<Bot>, Failure> {
+pub async fn bot(talk: &TenantContext, tenant: &OpenTenant) -> Result<Option<Bot>, Failure> {
     Ok(kept(talk, tenant).await?.map(|kept| kept.bot))
 }
 
 /// The bot; registered if there is none, and moved to `public_url` if it has another address.
-pub async fn ensure_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
+pub async fn ensure_bot(talk: &TenantContext, tenant: &OpenTenant, public_url: &str) -> Result<Bot, Failure> {
     let base = address_of(talk, tenant, public_url).await?.1;
     match kept(talk, tenant).await? {
         Some(kept) if kept.base == base => Ok(kept.bot),
@@ -50,7 +50,7 @@ pub async fn ensure_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> Resul
 }
 
 /// The same, with a check that it and its commands still exist: a missing one is registered again.
-pub async fn look_after_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
+pub async fn look_after_bot(talk: &TenantContext, tenant: &OpenTenant, public_url: &str) -> Result<Bot, Failure> {
     let kept = kept(talk, tenant).await?;
     let now = talk.ports.clock.now();
     let base = address_of(talk, tenant, public_url).await?.1;
@@ -68,24 +68,29 @@ pub async fn look_after_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> R
 }
 
 /// The bot's address with its key, and its digest for the store, which does not reveal the key.
-async fn address_of(talk: &Talk, tenant: &Tenant, public_url: &str) -> Result<(String, String), Failure> {
+async fn address_of(talk: &TenantContext, tenant: &OpenTenant, public_url: &str) -> Result<(String, String), Failure> {
     let url = talk.connections.hook_url(&tenant.id, public_url).await?;
     let base = format!("{public_url}#{}", DeliveryId::of(&["hook", &url]));
     Ok((url, base))
 }
 
-async fn kept(talk: &Talk, tenant: &Tenant) -> Result<Option<Kept>, Failure> {
+async fn kept(talk: &TenantContext, tenant: &OpenTenant) -> Result<Option<StoredBot>, Failure> {
     let item = talk.ports.store.get(&key(tenant)).await?;
-    Ok(item.as_ref().map(Item::decode::<Kept>).transpose()?)
+    Ok(item.as_ref().map(StoredItem::decode::<StoredBot>).transpose()?)
 }
 
-async fn remember_bot(talk: &Talk, tenant: &Tenant, kept: &Kept) -> Result<(), Failure> {
-    talk.ports.store.put(Write::new(key(tenant), kept, Condition::Always)?).await?;
+async fn remember_bot(talk: &TenantContext, tenant: &OpenTenant, kept: &StoredBot) -> Result<(), Failure> {
+    talk.ports.store.put(StoreWrite::new(key(tenant), kept, WriteCondition::Always)?).await?;
     Ok(())
 }
 
 /// Registering with the same code makes no second bot: it shows whether the known one exists.
-async fn renew_bot(talk: &Talk, tenant: &Tenant, public_url: &str, kept: Option<Kept>) -> Result<Kept, Failure> {
+async fn renew_bot(
+    talk: &TenantContext,
+    tenant: &OpenTenant,
+    public_url: &str,
+    kept: Option<StoredBot>,
+) -> Result<StoredBot, Failure> {
     let (url, base) = address_of(talk, tenant, public_url).await?;
     let bot = register(tenant, &url).await?;
     let is_same = kept.as_ref().is_some_and(|kept| kept.bot.id == bot.id);
@@ -94,12 +99,17 @@ async fn renew_bot(talk: &Talk, tenant: &Tenant, public_url: &str, kept: Option<
     }
     let commands = kept.filter(|_| is_same).map(|kept| kept.commands).unwrap_or_default();
     let seen_at = Some(talk.ports.clock.now());
-    let kept = Kept { bot, base, commands, seen_at };
+    let kept = StoredBot { bot, base, commands, seen_at };
     remember_bot(talk, tenant, &kept).await?;
     Ok(kept)
 }
 
-async fn register_commands(talk: &Talk, tenant: &Tenant, public_url: &str, kept: &mut Kept) -> Result<(), Failure> {
+async fn register_commands(
+    talk: &TenantContext,
+    tenant: &OpenTenant,
+    public_url: &str,
+    kept: &mut StoredBot,
+) -> Result<(), Failure> {
     let url = talk.connections.hook_url(&tenant.id, public_url).await?;
     for command in Command::ALL {
         if kept.commands.iter().any(|known| known == command.name()) {
@@ -119,7 +129,7 @@ async fn register_commands(talk: &Talk, tenant: &Tenant, public_url: &str, kept:
     Ok(())
 }
 
-async fn register(tenant: &Tenant, url: &str) -> Result<Bot, Failure> {
+async fn register(tenant: &OpenTenant, url: &str) -> Result<Bot, Failure> {
     let api = match tenant.bitrix24.call("imbot.v2.Revision.get", &json!({})).await {
         Ok(_) => BotApi::V2,
         Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code == "error_method_not_found" => BotApi::V1,
@@ -141,7 +151,7 @@ async fn register(tenant: &Tenant, url: &str) -> Result<Bot, Failure> {
 }
 
 /// Removes the bot from the portal and from the store.
-pub async fn unregister_bot(talk: &Talk, tenant: &Tenant) -> Result<(), Failure> {
+pub async fn unregister_bot(talk: &TenantContext, tenant: &OpenTenant) -> Result<(), Failure> {
     if let Some(bot) = bot(talk, tenant).await? {
         match tenant.bitrix24.ask(&bot.unregister()).await {
             Err(failure) if !matches!(failure.class, ErrorClass::Permanent { .. }) => return Err(failure),
@@ -152,10 +162,10 @@ pub async fn unregister_bot(talk: &Talk, tenant: &Tenant) -> Result<(), Failure>
 }
 
 /// Forgets the bot: the portal has deleted it.
-pub async fn forget_bot(talk: &Talk, tenant: &Tenant) -> Result<(), Failure> {
+pub async fn forget_bot(talk: &TenantContext, tenant: &OpenTenant) -> Result<(), Failure> {
     Ok(talk.ports.store.delete(&key(tenant)).await?)
 }
 
-fn key(tenant: &Tenant) -> Key {
-    Key::new(Table::Links, format!("{}#bot", tenant.id), "bot")
+fn key(tenant: &OpenTenant) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{}#bot", tenant.id), "bot")
 }

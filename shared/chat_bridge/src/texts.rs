@@ -11,13 +11,13 @@ use slack::Author;
 use slack::event::MessageEvent;
 use slack::text::MAX_MESSAGE as MAX_FROM_SLACK;
 use text::Document;
-use user_mapping::{Talk, Tenant};
+use user_mapping::{OpenTenant, TenantContext};
 
-use crate::chat::said::Said;
+use crate::chat::said::SaidMessage;
 use crate::names::Labels;
 
 /// The document, with a note at its end if it is cut.
-fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> Document {
+fn shortened(document: Document, is_cut: bool, tenant: &OpenTenant, most: usize) -> Document {
     if is_cut {
         document.then(&tenant.settings.language.text(texts::chat::Shortened { characters: most as u64 }))
     } else {
@@ -27,13 +27,13 @@ fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> 
 
 /// A message from Slack, for Bitrix24, below its author's name; empty if it says nothing.
 pub async fn for_bitrix24(
-    talk: &Talk,
-    tenant: &Tenant,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
     message: &MessageEvent,
     author: &str,
 ) -> Result<Vec<String>, Failure> {
     let language = tenant.settings.language;
-    let said = Said::of(message, language);
+    let said = SaidMessage::of(message, language);
     if said.is_empty() {
         return Ok(Vec::new());
     }
@@ -43,7 +43,7 @@ pub async fn for_bitrix24(
     let own = crate::names::named(talk, tenant, own, &labels, true).await?;
     // People who are mentioned in a forwarded message were notified when it was written.
     let shown = crate::names::named(talk, tenant, shown, &Labels::default(), false).await?;
-    let document = Said { own, shown, ..said }.by(author);
+    let document = SaidMessage { own, shown, ..said }.by(author);
     let is_cut = is_cut || is_shown_cut || message.shortened;
     let document = shortened(document, is_cut, tenant, MAX_FROM_SLACK);
     Ok(crate::chat::bitrix24_parts(document, tenant.settings.chats.mention_everyone, language))
@@ -51,8 +51,8 @@ pub async fn for_bitrix24(
 
 /// A message from Bitrix24, for Slack.
 pub async fn for_slack(
-    talk: &Talk,
-    tenant: &Tenant,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
     message: &ChatMessage,
 ) -> Result<Vec<jobs::chat::SlackPart>, Failure> {
     let written = Document::from_bbcode(&message.text);
@@ -74,7 +74,11 @@ pub async fn for_slack(
 }
 
 /// The name of a Slack message's author.
-pub async fn author_in_slack(talk: &Talk, tenant: &Tenant, message: &MessageEvent) -> Result<String, Failure> {
+pub async fn author_in_slack(
+    talk: &TenantContext,
+    tenant: &OpenTenant,
+    message: &MessageEvent,
+) -> Result<String, Failure> {
     // Slack itself writes the message of a huddle.
     let began = message.huddle.as_ref().map(|huddle| &huddle.by).filter(|by| !by.is_empty());
     if let Some(user) = began.or(message.user.as_ref())
@@ -88,7 +92,11 @@ pub async fn author_in_slack(talk: &Talk, tenant: &Tenant, message: &MessageEven
 
 /// The name and picture under which a person's message from Bitrix24 is posted in Slack: those of their Slack account,
 /// if they have one.
-pub async fn author_for_slack(talk: &Talk, tenant: &Tenant, author: &ChatAuthor) -> Result<Author, Failure> {
+pub async fn author_for_slack(
+    talk: &TenantContext,
+    tenant: &OpenTenant,
+    author: &ChatAuthor,
+) -> Result<Author, Failure> {
     let mut name = author.name.trim().to_owned();
     let mut picture = author.picture.clone();
     if author.id > 0 && !author.is_bot {

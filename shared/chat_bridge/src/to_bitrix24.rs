@@ -12,17 +12,17 @@ use jiff::Timestamp;
 use jobs::chat::{InBitrix24, ToBitrix24};
 use runtime::DeliveryId;
 use runtime::clock::MAX_PROVIDER_SKEW;
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::reasons;
-use runtime::store::{Version, Write};
+use runtime::store::{StoreWrite, Version};
 use serde_json::Value;
-use tenants::conversations::{Conversations, MessageLink, Side, SlackState};
-use user_mapping::{Talk, Tenant};
+use tenants::bridges::{ChatSide, Conversations, MessageLink, SlackState};
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::registration;
 
 /// Delivers a message, or what happened to one, once. `public_url` is where the portal reaches us.
-pub async fn deliver(talk: &Talk, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> Outcome {
+pub async fn deliver(talk: &TenantContext, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> JobOutcome {
     let mut line = match DeliveryAttempt::take(&talk.ports, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
@@ -34,25 +34,25 @@ pub async fn deliver(talk: &Talk, public_url: Option<&str>, job: ReceivedJob<ToB
 }
 
 /// A delivery with all that it needs.
-struct Delivery<'a> {
-    talk: &'a Talk,
+struct MessageDelivery<'a> {
+    talk: &'a TenantContext,
     job: &'a ReceivedJob<ToBitrix24>,
-    tenant: Tenant,
+    tenant: OpenTenant,
     bot: Bot,
     /// What is known of the message: its copies so far.
     link: Option<(MessageLink, Version)>,
 }
 
 async fn run(
-    talk: &Talk,
+    talk: &TenantContext,
     public_url: Option<&str>,
     job: &ReceivedJob<ToBitrix24>,
     line: &mut DeliveryAttempt,
-) -> Result<Outcome, Failure> {
+) -> Result<JobOutcome, Failure> {
     let tenant = talk.tenant(&job.tenant).await?;
     let bot = bot_of(talk, public_url, &tenant).await?;
     let link = talk.conversations.of_slack_message(&job.tenant, &job.body.channel, &job.body.ts).await?;
-    let delivery = Delivery { talk, job, tenant, bot, link };
+    let delivery = MessageDelivery { talk, job, tenant, bot, link };
     match &job.body.act {
         InBitrix24::Post { text, thread } => delivery.post(line, text, thread.as_deref()).await,
         InBitrix24::Say { text, answers } => delivery.say(line, text, *answers).await,
@@ -64,7 +64,7 @@ async fn run(
     }
 }
 
-async fn bot_of(talk: &Talk, public_url: Option<&str>, tenant: &Tenant) -> Result<Bot, Failure> {
+async fn bot_of(talk: &TenantContext, public_url: Option<&str>, tenant: &OpenTenant) -> Result<Bot, Failure> {
     if let Some(bot) = registration::bot(talk, tenant).await? {
         return Ok(bot);
     }
@@ -84,12 +84,12 @@ fn uuid_of(delivery: &str) -> String {
     format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
 }
 
-impl Delivery<'_> {
+impl MessageDelivery<'_> {
     fn now(&self) -> Timestamp {
         self.talk.ports.clock.now()
     }
 
-    async fn post(&self, line: &mut DeliveryAttempt, text: &str, thread: Option<&str>) -> Result<Outcome, Failure> {
+    async fn post(&self, line: &mut DeliveryAttempt, text: &str, thread: Option<&str>) -> Result<JobOutcome, Failure> {
         if self.link.as_ref().is_some_and(|(link, _)| link.deleted) {
             return line.skip(reasons::DELETED_IN_SLACK).await;
         }
@@ -127,7 +127,7 @@ impl Delivery<'_> {
         line: &mut DeliveryAttempt,
         text: &str,
         answers: Option<(u64, u64)>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<JobOutcome, Failure> {
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
         if let Some(call) = line.open_call().await
@@ -150,13 +150,18 @@ impl Delivery<'_> {
         self.bot.sent(sent).ok_or_else(missing)
     }
 
-    async fn posted(&self, line: &mut DeliveryAttempt, message: u64, thread: Option<&str>) -> Result<Outcome, Failure> {
+    async fn posted(
+        &self,
+        line: &mut DeliveryAttempt,
+        message: u64,
+        thread: Option<&str>,
+    ) -> Result<JobOutcome, Failure> {
         let writes = self.linked(message, thread)?;
         line.done(format!("{}/{message}", self.job.body.dialog), writes).await
     }
 
     /// The writes that add a copy to the message's link.
-    fn linked(&self, message: u64, thread: Option<&str>) -> Result<Vec<Write>, Failure> {
+    fn linked(&self, message: u64, thread: Option<&str>) -> Result<Vec<StoreWrite>, Failure> {
         let (mut link, version) = self.link_or_new(thread);
         if !link.bitrix24.contains(&message) {
             link.bitrix24.push(message);
@@ -175,7 +180,7 @@ impl Delivery<'_> {
         }
         let body = &self.job.body;
         let link = MessageLink {
-            written_in: Side::Slack,
+            written_in: ChatSide::Slack,
             channel: body.channel.clone(),
             slack: vec![body.ts.clone()],
             thread: thread.map(str::to_owned),
@@ -190,7 +195,7 @@ impl Delivery<'_> {
     }
 
     /// The writes that keep a link.
-    fn keeping(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<Write>, Failure> {
+    fn keeping(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<StoreWrite>, Failure> {
         Ok(Conversations::link_writes(&self.job.tenant, link, version, self.now())?)
     }
 
@@ -238,7 +243,7 @@ impl Delivery<'_> {
         }
     }
 
-    async fn delete(&self, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
+    async fn delete(&self, line: &mut DeliveryAttempt) -> Result<JobOutcome, Failure> {
         let (link, version) = self.link_or_new(None);
         for message in &link.bitrix24 {
             self.remove(line, *message).await?;
@@ -268,7 +273,7 @@ impl Delivery<'_> {
         reaction: &str,
         by: &str,
         added: bool,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<JobOutcome, Failure> {
         let Some((link, version)) = &self.link else {
             return line.skip(reasons::NEVER_COPIED).await;
         };

@@ -3,16 +3,16 @@
 use bitrix24::chat::ChatFile;
 use clients::{DeliveryAttempt, Download, ErrorClass, Failure, find_posted};
 use jiff::Timestamp;
+use jobs::card_delivery::marked_as;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
-use jobs::delivery::marked_as;
 use locale::texts;
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::OpenCall;
 use runtime::reasons;
-use runtime::store::{Version, Write};
-use slack::{Author, Block, ChannelId, Message, MessageRef, Mrkdwn, Posted, Ts};
-use tenants::conversations::{Conversations, MessageLink, Side};
-use user_mapping::{Talk, Tenant};
+use runtime::store::{StoreWrite, Version};
+use slack::{Author, Block, ChannelId, MessageRef, Mrkdwn, Posted, SlackMessage, Ts};
+use tenants::bridges::{ChatSide, Conversations, MessageLink};
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::registration;
 
@@ -20,7 +20,7 @@ use crate::registration;
 const MAX_FILE: u64 = 300 * 1024 * 1024;
 
 /// Delivers a message, or what happened to one, once.
-pub async fn deliver(talk: &Talk, job: ReceivedJob<ToSlack>) -> Outcome {
+pub async fn deliver(talk: &TenantContext, job: ReceivedJob<ToSlack>) -> JobOutcome {
     let mut line = match DeliveryAttempt::take(&talk.ports, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
@@ -31,20 +31,24 @@ pub async fn deliver(talk: &Talk, job: ReceivedJob<ToSlack>) -> Outcome {
     }
 }
 
-struct Delivery<'a> {
-    talk: &'a Talk,
+struct CopyDelivery<'a> {
+    talk: &'a TenantContext,
     job: &'a ReceivedJob<ToSlack>,
-    tenant: Tenant,
+    tenant: OpenTenant,
     channel: ChannelId,
     /// What is known of the message: its copies so far.
     link: Option<(MessageLink, Version)>,
 }
 
-async fn run(talk: &Talk, job: &ReceivedJob<ToSlack>, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
+async fn run(
+    talk: &TenantContext,
+    job: &ReceivedJob<ToSlack>,
+    line: &mut DeliveryAttempt,
+) -> Result<JobOutcome, Failure> {
     let tenant = talk.tenant(&job.tenant).await?;
     let link = talk.conversations.of_chat_message(&job.tenant, job.body.message).await?;
     let channel = ChannelId::from(job.body.channel.as_str());
-    let delivery = Delivery { talk, job, tenant, channel, link };
+    let delivery = CopyDelivery { talk, job, tenant, channel, link };
     match &job.body.in_slack {
         InSlack::Post { part, author, answers } => delivery.post(line, part, author, *answers).await,
         InSlack::Share { file, author, answers } => delivery.share(line, file, author, *answers).await,
@@ -54,11 +58,11 @@ async fn run(talk: &Talk, job: &ReceivedJob<ToSlack>, line: &mut DeliveryAttempt
     }
 }
 
-fn message(part: &SlackPart) -> Message {
-    Message::new(Mrkdwn::from_markup(&part.text), [Block::rich_text(&part.block)])
+fn message(part: &SlackPart) -> SlackMessage {
+    SlackMessage::new(Mrkdwn::from_markup(&part.text), [Block::rich_text(&part.block)])
 }
 
-impl Delivery<'_> {
+impl CopyDelivery<'_> {
     fn was_deleted(&self) -> bool {
         self.link.as_ref().is_some_and(|(link, _)| link.deleted)
     }
@@ -69,7 +73,7 @@ impl Delivery<'_> {
         part: &SlackPart,
         author: &Author,
         answers: Option<u64>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<JobOutcome, Failure> {
         if self.was_deleted() {
             return line.skip(reasons::DELETED_IN_BITRIX24).await;
         }
@@ -88,7 +92,7 @@ impl Delivery<'_> {
         &self,
         line: &mut DeliveryAttempt,
         mark: &str,
-        message: &Message,
+        message: &SlackMessage,
         author: &Author,
         thread: Option<&Ts>,
     ) -> Result<Posted, Failure> {
@@ -127,18 +131,18 @@ impl Delivery<'_> {
         Ok(answered.and_then(|(link, _)| link.thread.or_else(|| link.slack.first().cloned())).map(Ts))
     }
 
-    async fn posted(&self, line: &mut DeliveryAttempt, ts: &str, answers: Option<u64>) -> Result<Outcome, Failure> {
+    async fn posted(&self, line: &mut DeliveryAttempt, ts: &str, answers: Option<u64>) -> Result<JobOutcome, Failure> {
         let writes = self.linked(ts, self.thread(answers).await?)?;
         line.done(self.copy(ts).to_string(), writes).await
     }
 
-    fn linked(&self, ts: &str, thread: Option<Ts>) -> Result<Vec<Write>, Failure> {
+    fn linked(&self, ts: &str, thread: Option<Ts>) -> Result<Vec<StoreWrite>, Failure> {
         let body = &self.job.body;
         let (mut link, version) = match self.link.clone() {
             Some((link, version)) => (link, Some(version)),
             None => (
                 MessageLink {
-                    written_in: Side::Bitrix24,
+                    written_in: ChatSide::Bitrix24,
                     channel: body.channel.clone(),
                     slack: Vec::new(),
                     thread: thread.map(|thread| thread.0),
@@ -147,7 +151,7 @@ impl Delivery<'_> {
                     texts: 0,
                     reactions: std::collections::BTreeMap::new(),
                     deleted: false,
-                    in_slack: tenants::conversations::SlackState::default(),
+                    in_slack: tenants::bridges::SlackState::default(),
                 },
                 None,
             ),
@@ -159,11 +163,16 @@ impl Delivery<'_> {
         self.kept(&link, version)
     }
 
-    fn kept(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<Write>, Failure> {
+    fn kept(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<StoreWrite>, Failure> {
         Ok(Conversations::link_writes(&self.job.tenant, link, version, self.talk.ports.clock.now())?)
     }
 
-    async fn edit(&self, line: &mut DeliveryAttempt, parts: &[SlackPart], author: &Author) -> Result<Outcome, Failure> {
+    async fn edit(
+        &self,
+        line: &mut DeliveryAttempt,
+        parts: &[SlackPart],
+        author: &Author,
+    ) -> Result<JobOutcome, Failure> {
         let Some((link, version)) = self.link.clone() else {
             return line.skip("it was never copied: it is older than the bridge, or its copy failed").await;
         };
@@ -173,14 +182,14 @@ impl Delivery<'_> {
         let mut link = link;
         let call = line.open_call().await;
         let thread = link.thread.clone().map(Ts);
-        for (place, part) in parts.iter().enumerate() {
-            if place < link.texts {
-                let (copy, message) = (self.copy(&link.slack[place]), message(part));
+        for (index, part) in parts.iter().enumerate() {
+            if index < link.texts {
+                let (copy, message) = (self.copy(&link.slack[index]), message(part));
                 line.repeatable(self.tenant.slack.update(&copy, &message)).await?;
                 continue;
             }
             // The delivery may have added several parts before an answer was lost; each has a mark of its own.
-            let mark = format!("{}/{place}", self.mark());
+            let mark = format!("{}/{index}", self.mark());
             let earlier = match &call {
                 Some(call) => self.look_up(call, line.queued_at(), &mark).await?,
                 None => None,
@@ -189,7 +198,7 @@ impl Delivery<'_> {
                 Some(posted) => posted,
                 None => self.write(line, &mark, &message(part), author, thread.as_ref()).await?,
             };
-            link.slack.insert(place.min(link.slack.len()), posted.ts.0);
+            link.slack.insert(index.min(link.slack.len()), posted.ts.0);
             link.texts += 1;
         }
         while link.texts > parts.len() {
@@ -202,7 +211,7 @@ impl Delivery<'_> {
         line.done(self.copy(&first).to_string(), writes).await
     }
 
-    async fn delete(&self, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
+    async fn delete(&self, line: &mut DeliveryAttempt) -> Result<JobOutcome, Failure> {
         let Some((link, version)) = self.link.clone() else {
             return line.skip(reasons::NEVER_COPIED).await;
         };
@@ -218,7 +227,13 @@ impl Delivery<'_> {
         Posted { channel: self.channel.clone(), ts: Ts(ts.to_owned()) }
     }
 
-    async fn react(&self, line: &mut DeliveryAttempt, name: &str, by: &str, added: bool) -> Result<Outcome, Failure> {
+    async fn react(
+        &self,
+        line: &mut DeliveryAttempt,
+        name: &str,
+        by: &str,
+        added: bool,
+    ) -> Result<JobOutcome, Failure> {
         let Some((mut link, version)) = self.link.clone() else {
             return line.skip(reasons::NEVER_COPIED).await;
         };
@@ -237,7 +252,7 @@ impl Delivery<'_> {
         file: &ChatFile,
         author: &Author,
         answers: Option<u64>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<JobOutcome, Failure> {
         if self.was_deleted() {
             return line.skip(reasons::DELETED_IN_BITRIX24).await;
         }
@@ -338,14 +353,14 @@ impl Delivery<'_> {
         why: &str,
         thread: Option<&Ts>,
         answers: Option<u64>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<JobOutcome, Failure> {
         let language = self.tenant.settings.language;
         let words = language.text(texts::chat::OPEN_IN_BITRIX24);
         let unnamed = || language.text(texts::chat::FileNumber { id: file.id.to_string() });
         let name = if file.name.is_empty() { unnamed() } else { file.name.clone() };
         let text = Mrkdwn::text(&format!("📎 {name}: {why} "))
             .then(&Mrkdwn::link(&self.tenant.chat_url(&self.job.body.dialog), words));
-        let message = Message::new(text.clone(), [Block::section(text)]);
+        let message = SlackMessage::new(text.clone(), [Block::section(text)]);
         let posted = self.write(line, self.mark(), &message, author, thread).await?;
         self.posted(line, &posted.ts.0, answers).await
     }

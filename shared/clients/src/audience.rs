@@ -34,7 +34,7 @@ pub enum Current {
 
 /// What connecting would change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum AudienceChange {
     /// The portal is new here.
     New,
     /// The portal is new here, and the code that allows it is to be used up.
@@ -73,20 +73,20 @@ pub fn judge(
     client_id: &str,
     is_deployments: bool,
     by: &EnteredBy,
-) -> Result<Change, NotAdmitted> {
+) -> Result<AudienceChange, NotAdmitted> {
     match current {
         Current::Nothing => match by {
-            _ if is_deployments => Ok(Change::New),
-            EnteredBy::Code(_) => Ok(Change::NewByCode),
+            _ if is_deployments => Ok(AudienceChange::New),
+            EnteredBy::Code(_) => Ok(AudienceChange::NewByCode),
             EnteredBy::Session(_) => Err(NotAdmitted::OtherTenant),
             EnteredBy::Portal | EnteredBy::Anyone => Err(NotAdmitted::NeedsCode),
         },
-        Current::Application(known) if known == client_id && !known.is_empty() => Ok(Change::Renewal),
+        Current::Application(known) if known == client_id && !known.is_empty() => Ok(AudienceChange::Renewal),
         // What a portal posts never replaces an application: any administrator's token of any application could be in it.
         Current::Application(_) if *by == EnteredBy::Portal => Err(NotAdmitted::Connected),
         Current::Application(_) | Current::Webhook => match by {
-            _ if is_deployments => Ok(Change::Replacement),
-            EnteredBy::Session(own) if own == tenant => Ok(Change::Replacement),
+            _ if is_deployments => Ok(AudienceChange::Replacement),
+            EnteredBy::Session(own) if own == tenant => Ok(AudienceChange::Replacement),
             EnteredBy::Session(_) => Err(NotAdmitted::OtherTenant),
             EnteredBy::Portal | EnteredBy::Anyone | EnteredBy::Code(_) => Err(NotAdmitted::Connected),
         },
@@ -94,11 +94,11 @@ pub fn judge(
 }
 
 /// What it would mean to connect a tenant, which is connected by `current`, through an incoming webhook.
-pub fn by_webhook(current: &Current) -> Change {
+pub fn by_webhook(current: &Current) -> AudienceChange {
     match current {
-        Current::Nothing => Change::New,
-        Current::Webhook => Change::Renewal,
-        Current::Application(_) => Change::Replacement,
+        Current::Nothing => AudienceChange::New,
+        Current::Webhook => AudienceChange::Renewal,
+        Current::Application(_) => AudienceChange::Replacement,
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
         TenantId::new(name).unwrap()
     }
 
-    fn judged(current: &str, client_id: &str, by: &EnteredBy) -> Result<Change, NotAdmitted> {
+    fn judged(current: &str, client_id: &str, by: &EnteredBy) -> Result<AudienceChange, NotAdmitted> {
         let current = match current {
             "" => Current::Nothing,
             "webhook" => Current::Webhook,
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_application_connects_only_where_it_belongs() {
-        use Change::{New, NewByCode, Renewal, Replacement};
+        use AudienceChange::{New, NewByCode, Renewal, Replacement};
         use EnteredBy::{Anyone, Code, Portal, Session};
         use NotAdmitted::{Connected, NeedsCode, OtherTenant};
         let (own, other, code) = (Session(tenant("ours")), Session(tenant("theirs")), Code("held".into()));

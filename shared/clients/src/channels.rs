@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use runtime::clock::{Clock, later};
-use runtime::store::{Condition, Key, Store, Table, Write};
+use runtime::store::{ItemKey, Store, StoreWrite, Table, WriteCondition};
 use slack::ChannelId;
 
 use crate::failure::Failure;
 use crate::workspace::WorkspaceClient;
 
 /// How long a look-up is cached.
-const KEEPS: Duration = Duration::from_secs(60 * 60);
+const CHANNEL_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Slack's ids of channels (C), private groups (G) and direct messages (D).
 fn is_id(text: &str) -> bool {
@@ -27,8 +27,8 @@ pub(crate) async fn note(
     name: &str,
     id: &ChannelId,
 ) -> Result<(), Failure> {
-    let key = Key::new(Table::Links, format!("{}#channel", workspace.tenant()), name.to_owned());
-    store.put(Write::new(key, id, Condition::Always)?.expiring(later(clock.now(), KEEPS))).await?;
+    let key = ItemKey::new(Table::Links, format!("{}#channel", workspace.tenant()), name.to_owned());
+    store.put(StoreWrite::new(key, id, WriteCondition::Always)?.expiring(later(clock.now(), CHANNEL_TTL))).await?;
     Ok(())
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn resolve(
         return Ok(named.into());
     }
     let name = named.trim_start_matches('#').to_lowercase();
-    let key = Key::new(Table::Links, format!("{}#channel", workspace.tenant()), name.clone());
+    let key = ItemKey::new(Table::Links, format!("{}#channel", workspace.tenant()), name.clone());
     if !fresh && let Some(item) = store.get(&key).await? {
         return Ok(item.decode()?);
     }

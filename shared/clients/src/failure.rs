@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use runtime::backend::EnqueueError;
 use runtime::clock::until;
-use runtime::job::{BAD_JOB, BadJob, Outcome};
-use runtime::ports::EnqueueError;
+use runtime::job::{BAD_JOB, BadJob, JobOutcome};
 use runtime::queue::QueueError;
 use runtime::retry::jittered;
 use runtime::store::StoreError;
@@ -106,13 +106,13 @@ impl Failure {
     }
 
     /// The outcome of a job that met this and keeps nothing of it.
-    pub fn outcome(&self, now: Timestamp, failures: u32) -> Outcome {
+    pub fn outcome(&self, now: Timestamp, failures: u32) -> JobOutcome {
         if self.code() == GONE {
-            return Outcome::Skip(self.text.clone());
+            return JobOutcome::Skip(self.text.clone());
         }
         match self.retry_after(now, failures) {
-            Some(after) => Outcome::Retry { after, cause: self.text.clone() },
-            None => Outcome::Dead { code: self.code().to_owned(), reason: self.text.clone() },
+            Some(after) => JobOutcome::Retry { after, cause: self.text.clone() },
+            None => JobOutcome::Dead { code: self.code().to_owned(), reason: self.text.clone() },
         }
     }
 }

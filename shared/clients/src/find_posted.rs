@@ -1,7 +1,7 @@
 //! Searches a channel or a thread for a delivery's message, before it is posted again.
 
 use jiff::Timestamp;
-use jobs::delivery::is_marked_as;
+use jobs::card_delivery::is_marked_as;
 use runtime::clock::MAX_PROVIDER_SKEW;
 use slack::client::HistoryMessage;
 use slack::{MessageRef, Posted};

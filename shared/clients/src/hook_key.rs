@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use secrecy::{ExposeSecret, SecretString};
 use tenants::portals::TokenDigest;
 
@@ -17,11 +17,11 @@ impl Connections {
     /// binds the portal's events, and its bot, to the new address.
     pub async fn rotate_hook_key(&self, tenant: &TenantId, grace: Duration) -> Result<(), Failure> {
         let gone = || Failure::permanent(GONE, format!("portal {tenant} is not connected"));
-        let place = Key::new(Table::Portals, tenant.as_str(), "hook-key");
+        let place = ItemKey::new(Table::Portals, tenant.as_str(), "hook-key");
         let version = self.store.get(&place).await?.map(|item| item.version);
         let secret = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
         let sealed = self.seal(tenant, HOOK_KEY, &secret).await?;
-        let kept = Write::new(place, &sealed, version.map_or(Condition::Absent, Condition::Version))?;
+        let kept = StoreWrite::new(place, &sealed, version.map_or(WriteCondition::Absent, WriteCondition::Version))?;
         let until = later(self.clock.now(), grace);
         let digest = TokenDigest::of(secret.expose_secret());
         let replaced = self.portals.replace_hook_key(tenant, digest, until, kept).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bitrix24::oauth::{AuthServers, TokenInfo};
 use runtime::seal::Sealed;
-use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
 use runtime::{DeliveryId, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -18,10 +18,10 @@ use tenants::portals::{
 };
 use wire::AppKeys;
 
-use crate::audience::{Change, Current, EnteredBy, NotAdmitted, judge};
+use crate::audience::{AudienceChange, Current, EnteredBy, NotAdmitted, judge};
 use crate::joining::{JoinError, NotionAccess, PortalAccess, whole_second};
-use crate::tokens::{Pair, Slot};
-use crate::troubles::Side;
+use crate::tokens::{TokenPair, TokenSlot};
+use crate::troubles::ConnectionSide;
 use crate::{Connections, Failure};
 
 /// How long the keys of a portal's own application wait for it to be installed.
@@ -52,7 +52,7 @@ pub struct Installation {
     endpoint: String,
     scopes: Vec<String>,
     server: &'static str,
-    pair: Pair,
+    pair: TokenPair,
     own_app: Option<AppKeys>,
 }
 
@@ -68,7 +68,7 @@ impl Installation {
     }
 }
 
-impl std::fmt::Debug for Pair {
+impl std::fmt::Debug for TokenPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pair").field("renews", &self.refresh.is_some()).finish_non_exhaustive()
     }
@@ -127,12 +127,12 @@ struct FoundApp {
     code: Option<String>,
 }
 
-fn hook_key_place(tenant: &TenantId) -> Key {
-    Key::new(Table::Portals, tenant.as_str(), "hook-key")
+fn hook_key_place(tenant: &TenantId) -> ItemKey {
+    ItemKey::new(Table::Portals, tenant.as_str(), "hook-key")
 }
 
-fn registered_key(client_id: &str) -> Key {
-    Key::new(Table::Portals, "#apps", DeliveryId::of(&["app", client_id]).as_str())
+fn registered_key(client_id: &str) -> ItemKey {
+    ItemKey::new(Table::Portals, "#apps", DeliveryId::of(&["app", client_id]).as_str())
 }
 
 impl Connections {
@@ -142,7 +142,7 @@ impl Connections {
         let keeper = not_installed()?;
         let client_secret = self.seal(&keeper, CLIENT_SECRET, &app.client_secret).await?;
         let registered = Registered { client_id: app.client_id.clone(), client_secret, code: code.to_owned() };
-        let write = Write::new(registered_key(&app.client_id), &registered, Condition::Always)?;
+        let write = StoreWrite::new(registered_key(&app.client_id), &registered, WriteCondition::Always)?;
         let until = runtime::clock::later(self.clock.now(), REGISTERED_FOR);
         self.store.put(write.expiring(until)).await?;
         Ok(())
@@ -179,7 +179,7 @@ impl Connections {
     }
 
     /// What connecting a portal with this proof would change.
-    pub async fn admit(&self, installation: &Installation, by: &EnteredBy) -> Result<Change, Unproven> {
+    pub async fn admit(&self, installation: &Installation, by: &EnteredBy) -> Result<AudienceChange, Unproven> {
         let is_deployments = self.apps().await?.bitrix24.is_some_and(|app| app.client_id == installation.client_id);
         let current = self.current_app(&installation.tenant).await?;
         let change = judge(&installation.tenant, &current, &installation.client_id, is_deployments, by);
@@ -208,7 +208,7 @@ impl Connections {
         let now = self.clock.now();
         let exchanged = self.oauth()?.exchange(server, &app, code).await;
         let tokens = exchanged.map_err(|error| refused(&Failure::of_bitrix24(&error, now)))?;
-        let pair = Pair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) };
+        let pair = TokenPair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) };
         let info = self.info(server, &pair.access).await?;
         if info.client_id != app.client_id || info.member_id != tokens.member_id {
             return Err(Unproven::Another);
@@ -232,7 +232,8 @@ impl Connections {
                         return Err(Unproven::Another);
                     }
                     let app = self.app_by_id(&info.client_id, &tenant).await?;
-                    let pair = Pair { access: brought.access, refresh: brought.refresh, lives: Some(brought.lives) };
+                    let pair =
+                        TokenPair { access: brought.access, refresh: brought.refresh, lives: Some(brought.lives) };
                     let own_app = app.is_own.then_some(app.keys);
                     return self.proven(server, info, pair, own_app, app.code).await;
                 }
@@ -251,7 +252,7 @@ impl Connections {
         &self,
         server: &'static str,
         info: TokenInfo,
-        pair: Pair,
+        pair: TokenPair,
         own_app: Option<AppKeys>,
         entered_by_code: Option<String>,
     ) -> Result<Installation, Unproven> {
@@ -282,14 +283,14 @@ impl Connections {
     /// Connects a portal, or renews its connection. The earlier connection ends; settings and workspaces are kept. If
     /// the application is another one, everything that the old one could use is dropped: its application token, its key
     /// in the address, and what people allowed it.
-    pub async fn connect_portal(&self, installation: &Installation, change: Change) -> Result<(), Failure> {
+    pub async fn connect_portal(&self, installation: &Installation, change: AudienceChange) -> Result<(), Failure> {
         let Installation { tenant, domain, endpoint, pair, .. } = installation;
-        if change == Change::Replacement {
+        if change == AudienceChange::Replacement {
             self.drop_what_was_given(tenant).await?;
         }
         // First the tokens: a reader of the portal must find them.
         let own_app = installation.own_app.as_ref();
-        self.keep_tokens(tenant, Slot::Portal, pair, installation.server, own_app).await?;
+        self.keep_tokens(tenant, TokenSlot::Portal, pair, installation.server, own_app).await?;
         let application = Application {
             endpoint: endpoint.clone(),
             access_token: self.seal(tenant, PORTAL_TOKEN, &pair.access).await?,
@@ -299,7 +300,7 @@ impl Connections {
             client_id: installation.client_id.clone(),
         };
         let changed = self.portals.change(tenant, |portal| {
-            let portal = if change == Change::Replacement { portal.without_proofs() } else { portal };
+            let portal = if change == AudienceChange::Replacement { portal.without_proofs() } else { portal };
             Portal { domain: domain.clone(), application: Some(application.clone()), webhook: None, ..portal }
         });
         if !changed.await? {
@@ -307,7 +308,7 @@ impl Connections {
             self.portals.put(&Portal { application: Some(application.clone()), ..fresh }).await?;
         }
         tracing::info!(%tenant, domain, user = installation.user, "portal connected");
-        self.end_trouble(tenant, Side::Bitrix24).await
+        self.end_trouble(tenant, ConnectionSide::Bitrix24).await
     }
 
     /// Forgets what a portal's application was given: people's permissions, and the key in its address.
@@ -326,7 +327,7 @@ impl Connections {
         let sealed = self.seal(tenant, HOOK_KEY, &secret).await?;
         // It must be known before anyone gets it: an event that arrives at once must be accepted.
         self.portals.set_hook_key(tenant, TokenDigest::of(secret.expose_secret())).await?;
-        match self.store.put(Write::new(place, &sealed, Condition::Absent)?).await {
+        match self.store.put(StoreWrite::new(place, &sealed, WriteCondition::Absent)?).await {
             Ok(_) => Ok(secret),
             // Another caller was first; the next try finds its key.
             Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker makes the portal's key just now")),
@@ -344,18 +345,20 @@ impl Connections {
     /// The application was removed from its portal: everything except the access to it is kept. Call
     /// [`Connections::try_again`] before: it may have been installed again since.
     pub async fn portal_left(&self, tenant: &TenantId) -> Result<(), Failure> {
-        self.drop_tokens(tenant, Slot::Portal).await?;
-        self.note_trouble(tenant, Side::Bitrix24, "the application was removed in Bitrix24").await.map(|_| ())
+        self.drop_tokens(tenant, TokenSlot::Portal).await?;
+        self.note_trouble(tenant, ConnectionSide::Bitrix24, "the application was removed in Bitrix24").await.map(|_| ())
     }
 
     /// The app was removed from its Slack workspace: everything except the access to it is kept.
     pub async fn slack_left(&self, tenant: &TenantId) -> Result<(), Failure> {
         // It may have been installed again since.
-        if self.try_again(tenant, Side::Slack).await? {
+        if self.try_again(tenant, ConnectionSide::Slack).await? {
             return Ok(());
         }
-        self.drop_tokens(tenant, Slot::Slack).await?;
-        self.note_trouble(tenant, Side::Slack, "the app was removed from the Slack workspace").await.map(|_| ())
+        self.drop_tokens(tenant, TokenSlot::Slack).await?;
+        self.note_trouble(tenant, ConnectionSide::Slack, "the app was removed from the Slack workspace")
+            .await
+            .map(|_| ())
     }
 
     /// Stores the application token that the portal sends its events with.
@@ -366,7 +369,7 @@ impl Connections {
 
     /// Stores a person's own access to the portal, which they allowed by a click.
     pub async fn grant_by_installation(&self, installation: &Installation) -> Result<(), Failure> {
-        let slot = Slot::Person(installation.user);
+        let slot = TokenSlot::Person(installation.user);
         let (tenant, own_app) = (&installation.tenant, installation.own_app.as_ref());
         self.keep_tokens(tenant, slot, &installation.pair, installation.server, own_app).await
     }
@@ -425,8 +428,8 @@ impl Connections {
         if !changed.await.map_err(Failure::from)? {
             self.portals.put(&fresh).await.map_err(Failure::from)?;
         }
-        self.drop_tokens(tenant, Slot::Portal).await?;
-        Ok(self.end_trouble(tenant, Side::Bitrix24).await?)
+        self.drop_tokens(tenant, TokenSlot::Portal).await?;
+        Ok(self.end_trouble(tenant, ConnectionSide::Bitrix24).await?)
     }
 
     /// The address at which Slack asks a person.
@@ -480,10 +483,10 @@ impl Connections {
         let identity = client.auth_test().await.map_err(JoinError::Slack)?;
         let renews = grant.refresh.is_some();
         if renews {
-            let pair = Pair { access: grant.access.clone(), refresh: grant.refresh.clone(), lives: grant.lives };
-            self.keep_tokens(tenant, Slot::Slack, &pair, "", None).await?;
+            let pair = TokenPair { access: grant.access.clone(), refresh: grant.refresh.clone(), lives: grant.lives };
+            self.keep_tokens(tenant, TokenSlot::Slack, &pair, "", None).await?;
         } else {
-            self.drop_tokens(tenant, Slot::Slack).await?;
+            self.drop_tokens(tenant, TokenSlot::Slack).await?;
         }
         let connection = SlackConnection {
             team_id: team_id.clone(),
@@ -508,7 +511,7 @@ impl Connections {
         let language = before.settings["language"].as_str().unwrap_or_default().to_owned();
         let workspace = Workspace { tenant: tenant.clone(), signing, language };
         self.portals.put_workspace(&team_id, &workspace).await.map_err(Failure::from)?;
-        self.end_trouble(tenant, Side::Slack).await?;
+        self.end_trouble(tenant, ConnectionSide::Slack).await?;
         tracing::info!(%tenant, team = team_id, "workspace connected");
         Ok(team)
     }
@@ -522,8 +525,8 @@ impl Connections {
         let access = self.look_at_notion(&grant.access).await?;
         let renews = grant.refresh.is_some();
         if renews {
-            let pair = Pair { access: grant.access.clone(), refresh: grant.refresh.clone(), lives: None };
-            self.keep_tokens(tenant, Slot::Notion, &pair, "", None).await?;
+            let pair = TokenPair { access: grant.access.clone(), refresh: grant.refresh.clone(), lives: None };
+            self.keep_tokens(tenant, TokenSlot::Notion, &pair, "", None).await?;
         }
         self.store_notion(tenant, access, renews).await
     }
@@ -531,7 +534,7 @@ impl Connections {
     /// Connects the Notion workspace of an internal connection's secret.
     pub async fn connect_notion_by_token(&self, tenant: &TenantId, token: &SecretString) -> Result<String, JoinError> {
         let access = self.look_at_notion(token).await?;
-        self.drop_tokens(tenant, Slot::Notion).await?;
+        self.drop_tokens(tenant, TokenSlot::Notion).await?;
         self.store_notion(tenant, access, false).await
     }
 
@@ -552,7 +555,7 @@ impl Connections {
                 "the portal is not connected any more",
             )));
         }
-        self.end_trouble(tenant, Side::Notion).await?;
+        self.end_trouble(tenant, ConnectionSide::Notion).await?;
         tracing::info!(%tenant, workspace = identity.workspace, "Notion workspace connected");
         Ok(identity.workspace)
     }

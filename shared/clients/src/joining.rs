@@ -5,7 +5,7 @@ use runtime::TenantId;
 use runtime::secrets::add_line;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use slack::client::Identity;
+use slack::client::SlackIdentity;
 use tenants::portals::{
     Application, NOTION_TOKEN, NotionConnection, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN,
     SlackConnection, TokenDigest, Workspace,
@@ -16,7 +16,7 @@ use crate::{Connections, Failure};
 
 /// The credentials of a tenant's connections.
 #[derive(Debug, Clone)]
-pub struct Access {
+pub struct ConnectionCredentials {
     /// The portal's `member_id`.
     pub member_id: String,
     /// The access to the portal.
@@ -26,7 +26,7 @@ pub struct Access {
     /// The Slack bot token.
     pub bot_token: SecretString,
     /// The Slack workspace and the bot in it, from [`Connections::look_at`] or known before.
-    pub workspace: Identity,
+    pub workspace: SlackIdentity,
     /// The secret that signs the Slack app's requests. Without one Slack cannot send anything.
     pub signing_secret: Option<SecretString>,
     /// The Notion workspace. An existing one is kept if none is given.
@@ -41,7 +41,7 @@ pub struct NotionAccess {
     /// The token.
     pub token: SecretString,
     /// Its identity.
-    pub identity: notion::client::Identity,
+    pub identity: notion::client::NotionIdentity,
 }
 
 /// An access to a portal.
@@ -118,7 +118,7 @@ fn portal_refused(error: &bitrix24::Error) -> String {
 
 impl Connections {
     /// Tries the credentials and returns the workspace that the bot token opens.
-    pub async fn look_at(&self, portal: &PortalAccess, bot_token: &SecretString) -> Result<Identity, JoinError> {
+    pub async fn look_at(&self, portal: &PortalAccess, bot_token: &SecretString) -> Result<SlackIdentity, JoinError> {
         let base = portal.base().map_err(JoinError::Portal)?;
         let portal = bitrix24::Client::new(self.http()?, base);
         portal.call("profile", &json!({})).await.map_err(JoinError::Portal)?;
@@ -135,7 +135,7 @@ impl Connections {
 
     /// Stores the connection, sealed. A portal that was connected before keeps its first connection time: what happened
     /// in between is news.
-    pub async fn join(&self, access: Access) -> Result<TenantId, JoinError> {
+    pub async fn join(&self, access: ConnectionCredentials) -> Result<TenantId, JoinError> {
         let tenant = TenantId::new(access.member_id)?;
         let base = access.portal.base().map_err(JoinError::Portal)?;
         let seal = |field, secret| self.seal(&tenant, field, secret);

@@ -3,29 +3,29 @@
 //!
 //! The wire crates know a provider and nothing of us; `runtime` knows no provider. Here they meet.
 
-mod accounts;
 mod apps;
 pub mod audience;
-mod calls;
+mod call_observer;
 mod channels;
+mod delivery_attempt;
 mod failure;
 mod find_posted;
-mod grants;
 mod hook_key;
-mod in_hand;
 mod installing;
 mod joining;
 mod limits;
+mod members;
+mod messages;
 mod notion_workspace;
-mod people;
+mod personal_access;
 mod portal;
+mod portal_address;
+mod rate_buckets;
 mod renewal;
 pub mod scopes;
-mod talking;
 mod tokens;
 mod troubles;
 mod undecided;
-mod whereabouts;
 mod workspace;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -37,23 +37,23 @@ use runtime::clock::{Clock, later};
 use runtime::limiter::{Limiter, Usage};
 use runtime::seal::{KeyRing, RING_TTL, SealError, Sealed};
 use runtime::secrets::KEY_RING;
-use runtime::{Invoke, Ports, Secrets, Store, TenantId};
+use runtime::{Backend, Invoke, Secrets, Store, TenantId};
 use secrecy::SecretString;
-use slack::ApiBase;
+use slack::SlackApiBase;
 use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
 use wire::{Http, Transport};
 
 pub use apps::{Apps, SlackKeys};
+pub use delivery_attempt::DeliveryAttempt;
 pub use failure::Failure;
 pub use find_posted::find_posted;
-pub use in_hand::DeliveryAttempt;
 pub use installing::{Brought, Installation, Unproven};
-pub use joining::{Access, JoinError, NotionAccess, PortalAccess};
+pub use joining::{ConnectionCredentials, JoinError, NotionAccess, PortalAccess};
 pub use notion_workspace::NotionClient;
 pub use portal::PortalClient;
 pub use renewal::{RenewalAnswer, RenewalRequest};
-pub use tokens::{IDLE, Slot, Standing};
-pub use troubles::{Side, Trouble};
+pub use tokens::{IDLE, TokenSlot, TokenState};
+pub use troubles::{ConnectionSide, ConnectionTrouble};
 pub use undecided::undecided;
 pub use wire::{AppKeys, Download, ErrorClass, Network};
 pub use workspace::WorkspaceClient;
@@ -89,18 +89,18 @@ pub struct Connections {
     transport: Option<Arc<dyn Transport>>,
     patience: Option<Duration>,
     network: Network,
-    slack_api: ApiBase,
-    notion_api: notion::ApiBase,
+    slack_api: SlackApiBase,
+    notion_api: notion::NotionApiBase,
     auth_servers: AuthServers,
     ring: Arc<Mutex<Option<(Arc<KeyRing>, Timestamp)>>>,
-    seen: tokens::Seen,
+    seen: tokens::SeenTokens,
     /// The function that renews tokens; none if that is done here.
     renewal: Option<Arc<dyn Invoke>>,
 }
 
 impl Connections {
     /// Connections over `ports`. `slack_api` is Slack's own address except with a simulator.
-    pub fn new(ports: &Ports, slack_api: ApiBase) -> Self {
+    pub fn new(ports: &Backend, slack_api: SlackApiBase) -> Self {
         Self {
             portals: Portals::new(ports.store.clone(), ports.clock.clone()),
             limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
@@ -112,10 +112,10 @@ impl Connections {
             patience: None,
             network: Network::default(),
             slack_api,
-            notion_api: notion::ApiBase::default(),
+            notion_api: notion::NotionApiBase::default(),
             auth_servers: AuthServers::default(),
             ring: Arc::default(),
-            seen: tokens::Seen::default(),
+            seen: tokens::SeenTokens::default(),
             renewal: None,
         }
     }
@@ -133,7 +133,7 @@ impl Connections {
 
     /// The same with a simulator instead of Notion.
     #[must_use]
-    pub fn with_notion(self, notion_api: notion::ApiBase) -> Self {
+    pub fn with_notion(self, notion_api: notion::NotionApiBase) -> Self {
         Self { notion_api, http: Arc::default(), ..self }
     }
 
@@ -159,14 +159,14 @@ impl Connections {
     /// Connections over `ports`, configured by the environment: `SLACK_API_URL`, `NOTION_API_URL`,
     /// `BITRIX24_AUTH_WEST_URL` and `BITRIX24_AUTH_EAST_URL` name simulators instead of the providers,
     /// `ALLOWED_NETWORKS` what may be called besides the open internet.
-    pub fn from_env(ports: &Ports) -> Result<Self, BadAddress> {
+    pub fn from_env(ports: &Backend) -> Result<Self, BadAddress> {
         let slack_api = match std::env::var("SLACK_API_URL") {
-            Ok(url) if !url.is_empty() => ApiBase::new(&url)?,
-            _ => ApiBase::default(),
+            Ok(url) if !url.is_empty() => SlackApiBase::new(&url)?,
+            _ => SlackApiBase::default(),
         };
         let notion_api = match std::env::var("NOTION_API_URL") {
-            Ok(url) if !url.is_empty() => notion::ApiBase::new(&url)?,
-            _ => notion::ApiBase::default(),
+            Ok(url) if !url.is_empty() => notion::NotionApiBase::new(&url)?,
+            _ => notion::NotionApiBase::default(),
         };
         let network = Network::parse(&std::env::var("ALLOWED_NETWORKS").unwrap_or_default())?;
         let connections = Self::new(ports, slack_api).with_notion(notion_api).allowing(network);
@@ -180,7 +180,7 @@ impl Connections {
 
     /// The same connections over other ports of the same engine; they share the caches of portals and tokens.
     #[must_use]
-    pub fn on(&self, ports: &Ports) -> Self {
+    pub fn on(&self, ports: &Backend) -> Self {
         Self {
             limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
             store: ports.store.clone(),
@@ -197,8 +197,8 @@ impl Connections {
     }
 
     /// The observer that notes a job's calls.
-    pub(crate) fn noting(&self, provider: &'static str) -> Arc<calls::Noting> {
-        Arc::new(calls::Noting { provider, clock: self.clock.clone() })
+    pub(crate) fn noting(&self, provider: &'static str) -> Arc<call_observer::Noting> {
+        Arc::new(call_observer::Noting { provider, clock: self.clock.clone() })
     }
 
     fn http(&self) -> Result<Http, Failure> {
@@ -225,10 +225,13 @@ impl Connections {
     }
 
     /// How much of what each provider allows a tenant is used, for display. `a_minute` is what Notion's plan allows.
-    pub async fn usage(&self, portal: &Portal, a_minute: u32) -> Result<Vec<(Side, Usage)>, Failure> {
-        let slack = portal.slack.as_ref().map(|slack| (Side::Slack, accounts::posts(&slack.team_id)));
-        let notion = portal.notion.as_ref().map(|notion| (Side::Notion, accounts::notion(&notion.bot_id, a_minute)));
-        let all = [Some((Side::Bitrix24, accounts::portal(&portal.tenant))), slack, notion];
+    pub async fn usage(&self, portal: &Portal, a_minute: u32) -> Result<Vec<(ConnectionSide, Usage)>, Failure> {
+        let slack = portal.slack.as_ref().map(|slack| (ConnectionSide::Slack, rate_buckets::posts(&slack.team_id)));
+        let notion = portal
+            .notion
+            .as_ref()
+            .map(|notion| (ConnectionSide::Notion, rate_buckets::notion(&notion.bot_id, a_minute)));
+        let all = [Some((ConnectionSide::Bitrix24, rate_buckets::portal(&portal.tenant))), slack, notion];
         let mut usage = Vec::new();
         for (side, account) in all.into_iter().flatten() {
             usage.push((side, self.limiter.look(&account).await?));
@@ -240,16 +243,16 @@ impl Connections {
     pub async fn bitrix24(&self, portal: &Arc<Portal>) -> Result<PortalClient, Failure> {
         let base = match self.rest_base(portal).await {
             Ok(base) => base,
-            Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Bitrix24, failure).await),
+            Err(failure) => return Err(self.in_trouble(&portal.tenant, ConnectionSide::Bitrix24, failure).await),
         };
-        let slot = portal.application.as_ref().filter(|application| application.renews).map(|_| Slot::Portal);
+        let slot = portal.application.as_ref().filter(|application| application.renews).map(|_| TokenSlot::Portal);
         Ok(PortalClient::new(self.clone(), portal.clone(), base, slot, self.http()?))
     }
 
     /// The address of the portal's REST: by the application's access, else by the incoming webhook.
     async fn rest_base(&self, portal: &Portal) -> Result<bitrix24::RestBase, Failure> {
         if let Some(application) = &portal.application {
-            let token = self.current(portal, Slot::Portal, application.renews, &application.access_token).await?;
+            let token = self.current(portal, TokenSlot::Portal, application.renews, &application.access_token).await?;
             return Ok(bitrix24::RestBase::OAuth { endpoint: application.endpoint.clone(), token });
         }
         let missing = || Failure::reauthorise("the portal has no webhook and no application; connect it again");
@@ -264,7 +267,7 @@ impl Connections {
         let connection = portal.slack.as_ref().ok_or_else(missing)?;
         let token = match self.slack_token(portal).await {
             Ok(token) => token,
-            Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Slack, failure).await),
+            Err(failure) => return Err(self.in_trouble(&portal.tenant, ConnectionSide::Slack, failure).await),
         };
         let client = slack::Client::new(self.http()?, self.slack_api.clone(), token).observed(self.noting("slack"));
         Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client, connection.renews))
@@ -273,7 +276,7 @@ impl Connections {
     async fn slack_token(&self, portal: &Portal) -> Result<SecretString, Failure> {
         let missing = || Failure::reauthorise("no Slack workspace is connected to this portal");
         let connection = portal.slack.as_ref().ok_or_else(missing)?;
-        self.current(portal, Slot::Slack, connection.renews, &connection.bot_token).await
+        self.current(portal, TokenSlot::Slack, connection.renews, &connection.bot_token).await
     }
 
     /// A client of the tenant's Notion workspace. `a_minute` is how many requests its plan allows in a minute.
@@ -281,23 +284,23 @@ impl Connections {
         let connection = portal.notion.as_ref().ok_or_else(no_notion)?;
         let token = match self.notion_token(portal).await {
             Ok(token) => token,
-            Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Notion, failure).await),
+            Err(failure) => return Err(self.in_trouble(&portal.tenant, ConnectionSide::Notion, failure).await),
         };
         let client = notion::Client::new(self.http()?, self.notion_api.clone(), token).observed(self.noting("notion"));
-        let account = accounts::notion(&connection.bot_id, a_minute);
+        let account = rate_buckets::notion(&connection.bot_id, a_minute);
         Ok(NotionClient::new(self.clone(), portal.tenant.clone(), account, client, connection.renews))
     }
 
     async fn notion_token(&self, portal: &Portal) -> Result<SecretString, Failure> {
         let connection = portal.notion.as_ref().ok_or_else(no_notion)?;
-        self.current(portal, Slot::Notion, connection.renews, &connection.token).await
+        self.current(portal, TokenSlot::Notion, connection.renews, &connection.token).await
     }
 
     /// The current token: kept separately if it is renewed.
     async fn current(
         &self,
         portal: &Portal,
-        slot: Slot,
+        slot: TokenSlot,
         renews: bool,
         given: &Sealed,
     ) -> Result<SecretString, Failure> {
@@ -305,15 +308,15 @@ impl Connections {
             return Ok(token);
         }
         let field = match slot {
-            Slot::Portal | Slot::Person(_) => PORTAL_TOKEN,
-            Slot::Slack => SLACK_BOT_TOKEN,
-            Slot::Notion => NOTION_TOKEN,
+            TokenSlot::Portal | TokenSlot::Person(_) => PORTAL_TOKEN,
+            TokenSlot::Slack => SLACK_BOT_TOKEN,
+            TokenSlot::Notion => NOTION_TOKEN,
         };
         self.open(portal, field, given).await
     }
 
     /// Notes a failure that needs new credentials, and passes it on.
-    async fn in_trouble(&self, tenant: &TenantId, side: Side, failure: Failure) -> Failure {
+    async fn in_trouble(&self, tenant: &TenantId, side: ConnectionSide, failure: Failure) -> Failure {
         if failure.class == wire::ErrorClass::Reauthorise
             && let Err(error) = self.note_trouble(tenant, side, &failure.text).await
         {

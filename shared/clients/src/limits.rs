@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::limiter::{Account, Reservation};
+use runtime::limiter::{RateBucket, Reservation};
 use wire::ErrorClass;
 
 use crate::failure::UNTIL_REAUTHORISED;
-use crate::{Connections, Failure, Side};
+use crate::{ConnectionSide, Connections, Failure};
 
 /// A wait up to this is slept; a longer one sends the job back to its queue.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
@@ -16,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 impl Connections {
     /// Waits for a slot of an account. If that takes too long, the failure says until when, and why: the account is
     /// `paused`, or its rate is `used_up`.
-    pub(crate) async fn wait_for_slot(&self, account: &Account, paused: &str, used_up: &str) -> Result<(), Failure> {
+    pub(crate) async fn wait_for_slot(&self, account: &RateBucket, paused: &str, used_up: &str) -> Result<(), Failure> {
         match self.limiter.admit(account, PATIENCE).await? {
             Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
             Err(Reservation::Wait { wait, parked }) => {
@@ -30,8 +30,8 @@ impl Connections {
     pub(crate) async fn call_failed(
         &self,
         tenant: &TenantId,
-        side: Side,
-        account: &Account,
+        side: ConnectionSide,
+        account: &RateBucket,
         mut failure: Failure,
     ) -> Failure {
         let noted = match &failure.class {

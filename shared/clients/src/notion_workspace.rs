@@ -3,22 +3,22 @@
 //! If the answer to a write was lost, the write is looked up here, so that it is not repeated: the caller gets its
 //! result.
 
-use notion::client::{List, Person};
-use notion::{DataSource, Error, Page};
+use notion::client::{NotionList, NotionPerson};
+use notion::{DataSource, Error, NotionPage};
 use runtime::TenantId;
-use runtime::limiter::{Account, Priority};
+use runtime::limiter::{Priority, RateBucket};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tenants::hooks::{ADDRESS_KEY, Address, Hooks};
 use wire::ErrorClass;
 
-use crate::{Connections, Failure, Side, Slot};
+use crate::{ConnectionSide, Connections, Failure, TokenSlot};
 
 /// Calls one workspace.
 pub struct NotionClient {
     connections: Connections,
     tenant: TenantId,
-    account: Account,
+    account: RateBucket,
     client: notion::Client,
     /// Whether its token is renewed.
     renews: bool,
@@ -28,7 +28,7 @@ impl NotionClient {
     pub(crate) fn new(
         connections: Connections,
         tenant: TenantId,
-        account: Account,
+        account: RateBucket,
         client: notion::Client,
         renews: bool,
     ) -> Self {
@@ -43,7 +43,7 @@ impl NotionClient {
     }
 
     /// A page of the workspace's people.
-    pub async fn people(&self, cursor: Option<&str>) -> Result<List<Person>, Failure> {
+    pub async fn people(&self, cursor: Option<&str>) -> Result<NotionList<NotionPerson>, Failure> {
         self.admit().await?;
         self.note(self.client.people(cursor).await).await
     }
@@ -70,13 +70,18 @@ impl NotionClient {
     }
 
     /// A page of rows.
-    pub async fn query(&self, data_source: &str, query: &Value, cursor: Option<&str>) -> Result<List<Page>, Failure> {
+    pub async fn query(
+        &self,
+        data_source: &str,
+        query: &Value,
+        cursor: Option<&str>,
+    ) -> Result<NotionList<NotionPage>, Failure> {
         self.admit().await?;
         self.note(self.client.query(data_source, query, cursor).await).await
     }
 
     /// A page; `None` if it was deleted for good, or is not shared any more: Notion does not say which.
-    pub async fn page(&self, id: &str) -> Result<Option<Page>, Failure> {
+    pub async fn page(&self, id: &str) -> Result<Option<NotionPage>, Failure> {
         self.admit().await?;
         match self.client.page(id).await {
             Err(error) if error.is_not_found() => {
@@ -107,7 +112,7 @@ impl NotionClient {
         data_source: &str,
         properties: &Map<String, Value>,
         children: &[Value],
-    ) -> Result<Page, Failure> {
+    ) -> Result<NotionPage, Failure> {
         self.admit().await?;
         match self.client.create(data_source, properties, children).await {
             Err(Error::Saved { resource: Some(id), call, children }) => {
@@ -122,20 +127,20 @@ impl NotionClient {
     }
 
     /// Changes properties of a page.
-    pub async fn update(&self, page: &str, properties: &Map<String, Value>) -> Result<Page, Failure> {
+    pub async fn update(&self, page: &str, properties: &Map<String, Value>) -> Result<NotionPage, Failure> {
         self.admit().await?;
         let answer = self.client.update(page, properties).await;
         self.changed(page, answer).await
     }
 
     /// Moves a page to the trash or back.
-    pub async fn trash(&self, page: &str, in_trash: bool) -> Result<Page, Failure> {
+    pub async fn trash(&self, page: &str, in_trash: bool) -> Result<NotionPage, Failure> {
         self.admit().await?;
         let answer = self.client.trash(page, in_trash).await;
         self.changed(page, answer).await
     }
 
-    async fn changed(&self, page: &str, answer: Result<Page, Error>) -> Result<Page, Failure> {
+    async fn changed(&self, page: &str, answer: Result<NotionPage, Error>) -> Result<NotionPage, Failure> {
         match answer {
             Err(error @ Error::Saved { .. }) => match self.page(page).await? {
                 Some(page) => Ok(page),
@@ -184,7 +189,7 @@ impl NotionClient {
         let failure = Failure::of_notion(&error, self.connections.clock.now());
         // Notion has done nothing; the next try finds the new token.
         if self.renews && failure.class == ErrorClass::Reauthorise {
-            match self.connections.token_after(&self.tenant, Slot::Notion, self.client.token()).await {
+            match self.connections.token_after(&self.tenant, TokenSlot::Notion, self.client.token()).await {
                 Ok(_) => return Err(Failure::transient("Notion: the token was renewed; the call is made again")),
                 Err(cannot) if cannot.class == ErrorClass::Reauthorise => {}
                 Err(other) => return Err(other),
@@ -195,7 +200,7 @@ impl NotionClient {
             self.connections.limiter.provider_answered(&self.account).await?;
             return Err(failure);
         }
-        Err(self.connections.call_failed(&self.tenant, Side::Notion, &self.account, failure).await)
+        Err(self.connections.call_failed(&self.tenant, ConnectionSide::Notion, &self.account, failure).await)
     }
 }
 
@@ -206,7 +211,7 @@ impl Connections {
     pub async fn notion_address(
         &self,
         tenant: &TenantId,
-    ) -> Result<Option<(SecretString, runtime::store::Key)>, Failure> {
+    ) -> Result<Option<(SecretString, runtime::store::ItemKey)>, Failure> {
         let hooks = Hooks::new(self.store.clone());
         match hooks.address(tenant).await? {
             None => Ok(None),
@@ -241,7 +246,7 @@ impl Connections {
         tenant: &TenantId,
         key: SecretString,
         carry: bool,
-    ) -> Result<(SecretString, runtime::store::Key), Failure> {
+    ) -> Result<(SecretString, runtime::store::ItemKey), Failure> {
         let sealed = self.seal(tenant, ADDRESS_KEY, &key).await?;
         let address = Address::new(key.expose_secret(), sealed);
         Hooks::new(self.store.clone()).set_address(tenant, &address, carry).await?;

@@ -4,16 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bitrix24::batch::BatchAnswer;
 use bitrix24::bot::Request;
-use bitrix24::{Answer, Batch, RestBase};
+use bitrix24::{Batch, CallAnswer, RestBase};
 use runtime::clock::later;
-use runtime::limiter::{Account, Priority};
+use runtime::limiter::{Priority, RateBucket};
 use serde_json::{Value, json};
 use tenants::portals::Portal;
 use wire::ErrorClass;
 use wire::{Download, Http, Pieces};
 
 use crate::limits::PATIENCE;
-use crate::{Connections, Failure, Side, Slot, accounts};
+use crate::{ConnectionSide, Connections, Failure, TokenSlot, rate_buckets};
 
 /// A portal stops a method at 480 seconds of operating time in ten minutes; we stop before it.
 const OPERATING_LIMIT: f64 = 430.0;
@@ -25,8 +25,8 @@ pub struct PortalClient {
     http: Http,
     base: Mutex<RestBase>,
     /// The slot of its token, if it is renewed.
-    slot: Option<Slot>,
-    account: Account,
+    slot: Option<TokenSlot>,
+    account: RateBucket,
 }
 
 impl PortalClient {
@@ -34,10 +34,10 @@ impl PortalClient {
         connections: Connections,
         portal: Arc<Portal>,
         base: RestBase,
-        slot: Option<Slot>,
+        slot: Option<TokenSlot>,
         http: Http,
     ) -> Self {
-        let account = accounts::portal(&portal.tenant);
+        let account = rate_buckets::portal(&portal.tenant);
         Self { connections, portal, http, base: Mutex::new(base), slot, account }
     }
 
@@ -104,7 +104,7 @@ impl PortalClient {
     }
 
     /// Makes one call.
-    pub async fn call(&self, method: &str, params: &Value) -> Result<Answer, Failure> {
+    pub async fn call(&self, method: &str, params: &Value) -> Result<CallAnswer, Failure> {
         self.admit().await?;
         let client = self.client();
         match client.call(method, params).await {
@@ -119,18 +119,18 @@ impl PortalClient {
     }
 
     /// Makes up to 50 calls in one request; returns the answers and what the portal says of the request.
-    pub async fn batch(&self, batch: &Batch) -> Result<(BatchAnswer, Answer), Failure> {
+    pub async fn batch(&self, batch: &Batch) -> Result<(BatchAnswer, CallAnswer), Failure> {
         let answer = self.call("batch", &batch.params()).await?;
-        Ok((BatchAnswer::read(answer.clone()), Answer { result: Value::Null, ..answer }))
+        Ok((BatchAnswer::read(answer.clone()), CallAnswer { result: Value::Null, ..answer }))
     }
 
     /// Makes one call of a bot.
-    pub async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+    pub async fn ask(&self, request: &Request) -> Result<CallAnswer, Failure> {
         self.call(request.method, &request.params).await
     }
 
     /// Makes one call that carries a file, piece by piece.
-    pub async fn call_with_file(&self, request: &Request, length: u64, pieces: Pieces) -> Result<Answer, Failure> {
+    pub async fn call_with_file(&self, request: &Request, length: u64, pieces: Pieces) -> Result<CallAnswer, Failure> {
         self.admit().await?;
         let client = self.client();
         match client.call_with_file(request.method, &request.params, length, pieces).await {
@@ -162,7 +162,7 @@ impl PortalClient {
             .await
     }
 
-    async fn answered(&self, answer: Answer) -> Result<Answer, Failure> {
+    async fn answered(&self, answer: CallAnswer) -> Result<CallAnswer, Failure> {
         self.connections.limiter.provider_answered(&self.account).await?;
         if answer.operating.is_some_and(|seconds| seconds >= OPERATING_LIMIT) {
             let reset = answer.operating_reset_at.unwrap_or_else(|| later(self.connections.clock.now(), PATIENCE));
@@ -178,10 +178,11 @@ impl PortalClient {
             failure.text = format!("{}. {}", failure.text, self.where_to_say());
         }
         // If one person's own access no longer works, nobody else is held up.
-        if matches!(self.slot, Some(Slot::Person(_))) && failure.class == ErrorClass::Reauthorise && !is_elsewhere {
+        if matches!(self.slot, Some(TokenSlot::Person(_))) && failure.class == ErrorClass::Reauthorise && !is_elsewhere
+        {
             failure = Failure::permanent("grant_expired", failure.text);
         }
-        self.connections.call_failed(&self.portal.tenant, Side::Bitrix24, &self.account, failure).await
+        self.connections.call_failed(&self.portal.tenant, ConnectionSide::Bitrix24, &self.account, failure).await
     }
 
     /// How an administrator fixes a portal that redirects.

@@ -7,7 +7,7 @@ use runtime::store::Version;
 use runtime::{Invoke, TenantId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Connections, Failure, Slot};
+use crate::{Connections, Failure, TokenSlot};
 
 /// The pair to renew. It carries no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct RenewalRequest {
     /// The tenant.
     pub tenant: TenantId,
     /// The pair's slot.
-    pub slot: Slot,
+    pub slot: TokenSlot,
     /// The pair as the worker has seen it: any other one in the store is newer.
     pub version: Version,
     /// Whether the provider has rejected its access token. If not, it is renewed only near its end.

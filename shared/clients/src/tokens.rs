@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::{later, until};
 use runtime::seal::Sealed;
-use runtime::store::{Condition, Item, Key, Query, StoreError, Table, Version, Write};
+use runtime::store::{ItemKey, Query, StoreError, StoreWrite, StoredItem, Table, Version, WriteCondition};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, SLACK_BOT_TOKEN};
@@ -42,7 +42,7 @@ pub const IDLE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// What a token gives access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Slot {
+pub enum TokenSlot {
     /// The portal, as the connection.
     Portal,
     /// The portal, as a person who allowed it.
@@ -57,7 +57,7 @@ const PREFIX: &str = "token#";
 /// The suffix of the partitions with the keys of portals' own applications. `template.yaml` denies them to workers.
 const APPS_PARTITION: &str = "#apps";
 
-impl Slot {
+impl TokenSlot {
     fn sort(self) -> String {
         match self {
             Self::Portal => format!("{PREFIX}portal"),
@@ -85,14 +85,14 @@ impl Slot {
         }
     }
 
-    fn key(self, tenant: &TenantId) -> Key {
-        Key::new(Table::Portals, tenant.as_str(), self.sort())
+    fn key(self, tenant: &TenantId) -> ItemKey {
+        ItemKey::new(Table::Portals, tenant.as_str(), self.sort())
     }
 
     /// The item with the keys of a portal's own application that renew the pair: in a partition that workers may not
     /// read.
-    fn app_key(self, tenant: &TenantId) -> Key {
-        Key::new(Table::Portals, format!("{tenant}{APPS_PARTITION}"), self.sort())
+    fn app_key(self, tenant: &TenantId) -> ItemKey {
+        ItemKey::new(Table::Portals, format!("{tenant}{APPS_PARTITION}"), self.sort())
     }
 
     /// Its name for people.
@@ -117,7 +117,7 @@ const OWN_SECRET: &str = "client-secret";
 
 /// A pair of tokens as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
+struct StoredTokens {
     access: Sealed,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh: Option<Sealed>,
@@ -160,7 +160,7 @@ impl Dead {
     }
 }
 
-impl Kept {
+impl StoredTokens {
     /// Whether a worker renews it at `now`.
     fn is_leased(&self, now: Timestamp) -> bool {
         self.lease.is_some_and(|lease| now < lease)
@@ -179,7 +179,7 @@ impl Kept {
 }
 
 /// A pair of tokens to store.
-pub(crate) struct Pair {
+pub(crate) struct TokenPair {
     pub(crate) access: SecretString,
     pub(crate) refresh: Option<SecretString>,
     pub(crate) lives: Option<Duration>,
@@ -187,9 +187,9 @@ pub(crate) struct Pair {
 
 /// The state of a token, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct TokenState {
     /// What it gives access to.
-    pub slot: Slot,
+    pub slot: TokenSlot,
     /// When the access token expires, if known.
     pub expires_at: Option<Timestamp>,
     /// When it was last renewed.
@@ -200,16 +200,16 @@ pub struct Standing {
 
 /// Tokens as this process last saw them.
 #[derive(Clone, Default)]
-pub(crate) struct Seen(Arc<Mutex<HashMap<(TenantId, Slot), (SecretString, Timestamp)>>>);
+pub(crate) struct SeenTokens(Arc<Mutex<HashMap<(TenantId, TokenSlot), (SecretString, Timestamp)>>>);
 
-impl Seen {
-    fn get(&self, tenant: &TenantId, slot: Slot, now: Timestamp) -> Option<SecretString> {
+impl SeenTokens {
+    fn get(&self, tenant: &TenantId, slot: TokenSlot, now: Timestamp) -> Option<SecretString> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (token, good_until) = seen.get(&(tenant.clone(), slot))?;
         (now < *good_until).then(|| token.clone())
     }
 
-    fn put(&self, tenant: &TenantId, slot: Slot, token: &SecretString, good_until: Timestamp) {
+    fn put(&self, tenant: &TenantId, slot: TokenSlot, token: &SecretString, good_until: Timestamp) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MAX_CACHED {
             seen.clear();
@@ -217,7 +217,7 @@ impl Seen {
         seen.insert((tenant.clone(), slot), (token.clone(), good_until));
     }
 
-    fn forget(&self, tenant: &TenantId, slot: Slot) {
+    fn forget(&self, tenant: &TenantId, slot: TokenSlot) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(tenant.clone(), slot));
     }
 }
@@ -227,19 +227,19 @@ impl Connections {
     pub(crate) async fn keep_tokens(
         &self,
         tenant: &TenantId,
-        slot: Slot,
-        pair: &Pair,
+        slot: TokenSlot,
+        pair: &TokenPair,
         server: &str,
         own_app: Option<&AppKeys>,
     ) -> Result<(), Failure> {
         let sealed = self.sealed(tenant, slot, pair).await?;
-        let kept = Kept { server: server.to_owned(), by_own_app: own_app.is_some(), ..sealed };
-        let write = Write::new(slot.key(tenant), &kept, Condition::Always)?;
+        let kept = StoredTokens { server: server.to_owned(), by_own_app: own_app.is_some(), ..sealed };
+        let write = StoreWrite::new(slot.key(tenant), &kept, WriteCondition::Always)?;
         match own_app {
             Some(app) => {
                 let client_secret = self.seal(tenant, OWN_SECRET, &app.client_secret).await?;
                 let own = OwnApp { client_id: app.client_id.clone(), client_secret };
-                let keys = Write::new(slot.app_key(tenant), &own, Condition::Always)?;
+                let keys = StoreWrite::new(slot.app_key(tenant), &own, WriteCondition::Always)?;
                 self.store.put_all(vec![keys, write]).await?;
             }
             None => self.store.put(write).await.map(|_| ())?,
@@ -248,10 +248,10 @@ impl Connections {
         Ok(())
     }
 
-    async fn sealed(&self, tenant: &TenantId, slot: Slot, pair: &Pair) -> Result<Kept, Failure> {
+    async fn sealed(&self, tenant: &TenantId, slot: TokenSlot, pair: &TokenPair) -> Result<StoredTokens, Failure> {
         let (access, refresh) = slot.fields();
         let now = self.clock.now();
-        Ok(Kept {
+        Ok(StoredTokens {
             access: self.seal(tenant, access, &pair.access).await?,
             refresh: match &pair.refresh {
                 Some(token) => Some(self.seal(tenant, refresh, token).await?),
@@ -268,7 +268,7 @@ impl Connections {
     }
 
     /// Forgets a pair; fine if there is none.
-    pub(crate) async fn drop_tokens(&self, tenant: &TenantId, slot: Slot) -> Result<(), Failure> {
+    pub(crate) async fn drop_tokens(&self, tenant: &TenantId, slot: TokenSlot) -> Result<(), Failure> {
         self.seen.forget(tenant, slot);
         Ok(self.store.delete(&slot.key(tenant)).await?)
     }
@@ -276,7 +276,7 @@ impl Connections {
     /// Forgets people's own access to the portal.
     pub(crate) async fn drop_grants(&self, tenant: &TenantId) -> Result<(), Failure> {
         for standing in self.token_standings(tenant).await? {
-            if let Slot::Person(_) = standing.slot {
+            if let TokenSlot::Person(_) = standing.slot {
                 self.drop_tokens(tenant, standing.slot).await?;
             }
         }
@@ -284,12 +284,12 @@ impl Connections {
     }
 
     /// A token that is valid for some minutes at least, or the best there is; `None` if none is stored.
-    pub(crate) async fn token(&self, tenant: &TenantId, slot: Slot) -> Result<Option<SecretString>, Failure> {
+    pub(crate) async fn token(&self, tenant: &TenantId, slot: TokenSlot) -> Result<Option<SecretString>, Failure> {
         if let Some(token) = self.seen.get(tenant, slot, self.clock.now()) {
             return Ok(Some(token));
         }
         let Some(item) = self.store.get(&slot.key(tenant)).await? else { return Ok(None) };
-        let kept: Kept = item.decode()?;
+        let kept: StoredTokens = item.decode()?;
         let access = self.open_for(tenant, slot.fields().0, &kept.access).await?;
         let now = self.clock.now();
         match kept.expires_at {
@@ -303,7 +303,7 @@ impl Connections {
         }
     }
 
-    fn remember(&self, tenant: &TenantId, slot: Slot, token: &SecretString, end: Option<Timestamp>) {
+    fn remember(&self, tenant: &TenantId, slot: TokenSlot, token: &SecretString, end: Option<Timestamp>) {
         let now = self.clock.now();
         // No longer than a portal's record is cached: it may have been authorised again.
         let fresh = later(now, Duration::from_secs(60));
@@ -315,7 +315,7 @@ impl Connections {
     pub(crate) async fn token_after(
         &self,
         tenant: &TenantId,
-        slot: Slot,
+        slot: TokenSlot,
         used: &SecretString,
     ) -> Result<SecretString, Failure> {
         self.seen.forget(tenant, slot);
@@ -323,9 +323,9 @@ impl Connections {
     }
 
     /// Renews a pair that was unused for long, or that was given up; returns whether it did.
-    pub async fn renew_if_idle(&self, tenant: &TenantId, slot: Slot) -> Result<bool, Failure> {
+    pub async fn renew_if_idle(&self, tenant: &TenantId, slot: TokenSlot) -> Result<bool, Failure> {
         let Some(item) = self.store.get(&slot.key(tenant)).await? else { return Ok(false) };
-        let kept: Kept = item.decode()?;
+        let kept: StoredTokens = item.decode()?;
         let now = self.clock.now();
         let idle = until(kept.renewed_at, now) >= IDLE;
         let again = kept.dead.as_ref().is_some_and(|dead| !dead.rests(now));
@@ -337,18 +337,23 @@ impl Connections {
     }
 
     /// The authorization server of a renewed token.
-    pub(crate) async fn token_server(&self, tenant: &TenantId, slot: Slot) -> Result<Option<String>, Failure> {
+    pub(crate) async fn token_server(&self, tenant: &TenantId, slot: TokenSlot) -> Result<Option<String>, Failure> {
         let item = self.store.get(&slot.key(tenant)).await?;
-        Ok(item.map(|item| item.decode::<Kept>()).transpose()?.map(|kept| kept.server))
+        Ok(item.map(|item| item.decode::<StoredTokens>()).transpose()?.map(|kept| kept.server))
     }
 
     /// The keys of the local application that the tenant's portal is connected by, if it is.
     pub(crate) async fn own_app(&self, tenant: &TenantId) -> Result<Option<AppKeys>, Failure> {
-        let Some(item) = self.store.get(&Slot::Portal.key(tenant)).await? else { return Ok(None) };
-        self.own_app_of(tenant, Slot::Portal, &item.decode()?).await
+        let Some(item) = self.store.get(&TokenSlot::Portal.key(tenant)).await? else { return Ok(None) };
+        self.own_app_of(tenant, TokenSlot::Portal, &item.decode()?).await
     }
 
-    async fn own_app_of(&self, tenant: &TenantId, slot: Slot, kept: &Kept) -> Result<Option<AppKeys>, Failure> {
+    async fn own_app_of(
+        &self,
+        tenant: &TenantId,
+        slot: TokenSlot,
+        kept: &StoredTokens,
+    ) -> Result<Option<AppKeys>, Failure> {
         let own = match &kept.own_app {
             Some(own) => own.clone(),
             None if kept.by_own_app => {
@@ -363,15 +368,15 @@ impl Connections {
     }
 
     /// The states of a tenant's tokens.
-    pub async fn token_standings(&self, tenant: &TenantId) -> Result<Vec<Standing>, Failure> {
+    pub async fn token_standings(&self, tenant: &TenantId) -> Result<Vec<TokenState>, Failure> {
         let mut query = Query::prefix(Table::Portals, tenant.as_str(), PREFIX);
         let mut standings = Vec::new();
         loop {
             let page = self.store.list(&query).await?;
             for item in &page.items {
-                let kept: Kept = item.decode()?;
-                let Some(slot) = Slot::of(&item.key.sort) else { continue };
-                standings.push(Standing {
+                let kept: StoredTokens = item.decode()?;
+                let Some(slot) = TokenSlot::of(&item.key.sort) else { continue };
+                standings.push(TokenState {
                     slot,
                     expires_at: kept.expires_at,
                     renewed_at: kept.renewed_at,
@@ -390,7 +395,7 @@ impl Connections {
     async fn renew(
         &self,
         tenant: &TenantId,
-        slot: Slot,
+        slot: TokenSlot,
         refused: Option<&SecretString>,
     ) -> Result<SecretString, Failure> {
         loop {
@@ -423,7 +428,7 @@ impl Connections {
         }
     }
 
-    async fn kept(&self, tenant: &TenantId, slot: Slot) -> Result<(Item, Kept), Failure> {
+    async fn kept(&self, tenant: &TenantId, slot: TokenSlot) -> Result<(StoredItem, StoredTokens), Failure> {
         let gone = || Failure::permanent("not_connected", format!("{} is not connected any more", slot.name()));
         let item = self.store.get(&slot.key(tenant)).await?.ok_or_else(gone)?;
         let kept = item.decode()?;
@@ -431,7 +436,7 @@ impl Connections {
     }
 
     /// The token that was renewed.
-    async fn read_back(&self, tenant: &TenantId, slot: Slot) -> Result<SecretString, Failure> {
+    async fn read_back(&self, tenant: &TenantId, slot: TokenSlot) -> Result<SecretString, Failure> {
         let (_, kept) = self.kept(tenant, slot).await?;
         let access = self.open_for(tenant, slot.fields().0, &kept.access).await?;
         self.remember(tenant, slot, &access, kept.expires_at);
@@ -465,8 +470,8 @@ impl Connections {
             Some(_) => Some(self.app_for(&request.tenant, request.slot, &kept).await?),
             None => None,
         };
-        let leased = Kept { lease: Some(later(now, LEASE)), ..kept.clone() };
-        match self.store.put(Write::new(item.key.clone(), &leased, Condition::Version(item.version))?).await {
+        let leased = StoredTokens { lease: Some(later(now, LEASE)), ..kept.clone() };
+        match self.store.put(StoreWrite::new(item.key.clone(), &leased, WriteCondition::Version(item.version))?).await {
             Ok(version) => self.fetch(request, app.as_ref(), &item, kept, version).await,
             Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
             Err(error) => Err(error.into()),
@@ -478,8 +483,8 @@ impl Connections {
         &self,
         request: &RenewalRequest,
         app: Option<&AppKeys>,
-        item: &Item,
-        kept: Kept,
+        item: &StoredItem,
+        kept: StoredTokens,
         version: Version,
     ) -> Result<RenewalAnswer, Failure> {
         let (tenant, slot) = (&request.tenant, request.slot);
@@ -489,7 +494,7 @@ impl Connections {
                 let sealed = self.sealed(tenant, slot, &pair).await?;
                 // A provider that returns no new refresh token means the old one to be kept.
                 let refresh = sealed.refresh.clone().or_else(|| kept.refresh.clone());
-                let next = Kept { refresh, server: kept.server.clone(), by_own_app: kept.by_own_app, ..sealed };
+                let next = StoredTokens { refresh, server: kept.server.clone(), by_own_app: kept.by_own_app, ..sealed };
                 tracing::info!(%tenant, slot = slot.name(), "token renewed");
                 (next, RenewalAnswer::Good)
             }
@@ -497,16 +502,18 @@ impl Connections {
                 tracing::error!(%tenant, slot = slot.name(), why = failure.text, "the token cannot be renewed; connect again");
                 let tries = kept.dead.as_ref().map_or(0, |dead| dead.tries).saturating_add(1);
                 let dead = Some(Dead { since: self.clock.now(), why: failure.text.clone(), tries });
-                (Kept { dead, ..kept }, RenewalAnswer::Failed(failure))
+                (StoredTokens { dead, ..kept }, RenewalAnswer::Failed(failure))
             }
             Err(failure) => (kept, RenewalAnswer::Failed(failure)),
         };
         let by_own_app = next.by_own_app || moved.is_some();
-        let next = Kept { lease: None, by_own_app, own_app: None, ..next };
-        let write = Write::new(item.key.clone(), &next, Condition::Version(version))?;
+        let next = StoredTokens { lease: None, by_own_app, own_app: None, ..next };
+        let write = StoreWrite::new(item.key.clone(), &next, WriteCondition::Version(version))?;
         let written = match moved {
             Some(keys) => {
-                self.store.put_all(vec![Write::new(slot.app_key(tenant), &keys, Condition::Always)?, write]).await
+                self.store
+                    .put_all(vec![StoreWrite::new(slot.app_key(tenant), &keys, WriteCondition::Always)?, write])
+                    .await
             }
             None => self.store.put(write).await.map(|_| ()),
         };
@@ -519,15 +526,15 @@ impl Connections {
     }
 
     /// The application that renews a pair.
-    async fn app_for(&self, tenant: &TenantId, slot: Slot, kept: &Kept) -> Result<AppKeys, Failure> {
+    async fn app_for(&self, tenant: &TenantId, slot: TokenSlot, kept: &StoredTokens) -> Result<AppKeys, Failure> {
         if let Some(own) = self.own_app_of(tenant, slot, kept).await? {
             return Ok(own);
         }
         let apps = self.apps().await?;
         let found = match slot {
-            Slot::Portal | Slot::Person(_) => apps.bitrix24,
-            Slot::Slack => apps.slack.map(|app| app.app()),
-            Slot::Notion => apps.notion,
+            TokenSlot::Portal | TokenSlot::Person(_) => apps.bitrix24,
+            TokenSlot::Slack => apps.slack.map(|app| app.app()),
+            TokenSlot::Notion => apps.notion,
         };
         found.ok_or_else(|| {
             Failure::reauthorise(format!(
@@ -540,10 +547,10 @@ impl Connections {
     async fn ask_for_pair(
         &self,
         tenant: &TenantId,
-        slot: Slot,
+        slot: TokenSlot,
         app: Option<&AppKeys>,
-        kept: &Kept,
-    ) -> Result<Pair, Failure> {
+        kept: &StoredTokens,
+    ) -> Result<TokenPair, Failure> {
         let (Some(app), Some(refresh)) = (app, &kept.refresh) else {
             let text = format!("the token of {} has ended and cannot be renewed; connect again", slot.name());
             return Err(Failure::reauthorise(text));
@@ -551,24 +558,24 @@ impl Connections {
         let refresh = self.open_for(tenant, slot.fields().1, refresh).await?;
         let now = self.clock.now();
         match slot {
-            Slot::Portal | Slot::Person(_) => {
+            TokenSlot::Portal | TokenSlot::Person(_) => {
                 let asked = self.oauth()?.refresh(&kept.server, app, &refresh).await;
                 let tokens = asked.map_err(|error| Failure::of_bitrix24(&error, now).repeatable())?;
                 if tokens.member_id != tenant.as_str() {
                     return Err(Failure::reauthorise("the authorization server answered with another portal's token"));
                 }
                 self.note_endpoint(tenant, &tokens.endpoint).await?;
-                Ok(Pair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) })
+                Ok(TokenPair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) })
             }
-            Slot::Slack => {
+            TokenSlot::Slack => {
                 let asked = slack::oauth::refresh(&self.http()?, &self.slack_api, app, &refresh).await;
                 let grant = asked.map_err(|error| Failure::of_slack(&error, now).repeatable())?;
-                Ok(Pair { access: grant.access, refresh: grant.refresh, lives: grant.lives })
+                Ok(TokenPair { access: grant.access, refresh: grant.refresh, lives: grant.lives })
             }
-            Slot::Notion => {
+            TokenSlot::Notion => {
                 let asked = notion::oauth::refresh(&self.http()?, &self.notion_api, app, &refresh).await;
                 let grant = asked.map_err(|error| Failure::of_notion(&error, now).repeatable())?;
-                Ok(Pair { access: grant.access, refresh: grant.refresh, lives: None })
+                Ok(TokenPair { access: grant.access, refresh: grant.refresh, lives: None })
             }
         }
     }

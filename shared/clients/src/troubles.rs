@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 use locale::{Language, texts};
 use runtime::TenantId;
-use runtime::store::{Condition, Key, Query, StoreError, Table, Write};
+use runtime::store::{ItemKey, Query, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 
-use crate::{Connections, Failure, accounts};
+use crate::{Connections, Failure, rate_buckets};
 
 /// A side of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
+pub enum ConnectionSide {
     /// The portal.
     Bitrix24,
     /// The Slack workspace.
@@ -20,7 +20,7 @@ pub enum Side {
     Notion,
 }
 
-impl Side {
+impl ConnectionSide {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Bitrix24, Self::Slack, Self::Notion];
 
@@ -42,8 +42,8 @@ impl Side {
         })
     }
 
-    fn key(self, tenant: &TenantId) -> Key {
-        Key::new(Table::Portals, tenant.as_str(), format!("{PREFIX}{}", self.name().to_lowercase()))
+    fn key(self, tenant: &TenantId) -> ItemKey {
+        ItemKey::new(Table::Portals, tenant.as_str(), format!("{PREFIX}{}", self.name().to_lowercase()))
     }
 }
 
@@ -51,9 +51,9 @@ const PREFIX: &str = "trouble#";
 
 /// A side whose credentials are rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
+pub struct ConnectionTrouble {
     /// The side.
-    pub side: Side,
+    pub side: ConnectionSide,
     /// Since when.
     pub since: Timestamp,
     /// What the provider said.
@@ -62,9 +62,14 @@ pub struct Trouble {
 
 impl Connections {
     /// Notes that a side's credentials are rejected; true if it was not noted yet.
-    pub(crate) async fn note_trouble(&self, tenant: &TenantId, side: Side, why: &str) -> Result<bool, Failure> {
-        let trouble = Trouble { side, since: self.clock.now(), why: why.to_owned() };
-        match self.store.put(Write::new(side.key(tenant), &trouble, Condition::Absent)?).await {
+    pub(crate) async fn note_trouble(
+        &self,
+        tenant: &TenantId,
+        side: ConnectionSide,
+        why: &str,
+    ) -> Result<bool, Failure> {
+        let trouble = ConnectionTrouble { side, since: self.clock.now(), why: why.to_owned() };
+        match self.store.put(StoreWrite::new(side.key(tenant), &trouble, WriteCondition::Absent)?).await {
             Ok(_) => {
                 tracing::error!(%tenant, side = side.name(), why, "the credentials are not taken; deliveries wait until it is connected again");
                 Ok(true)
@@ -75,19 +80,19 @@ impl Connections {
     }
 
     /// The sides of a tenant whose credentials are rejected.
-    pub async fn troubles(&self, tenant: &TenantId) -> Result<Vec<Trouble>, Failure> {
+    pub async fn troubles(&self, tenant: &TenantId) -> Result<Vec<ConnectionTrouble>, Failure> {
         let page = self.store.list(&Query::prefix(Table::Portals, tenant.as_str(), PREFIX)).await?;
-        Ok(page.items.iter().map(runtime::store::Item::decode).collect::<Result<_, _>>()?)
+        Ok(page.items.iter().map(runtime::store::StoredItem::decode).collect::<Result<_, _>>()?)
     }
 
     /// Ends a side's trouble and the pause of its accounts.
-    pub(crate) async fn end_trouble(&self, tenant: &TenantId, side: Side) -> Result<(), Failure> {
+    pub(crate) async fn end_trouble(&self, tenant: &TenantId, side: ConnectionSide) -> Result<(), Failure> {
         self.store.delete(&side.key(tenant)).await?;
         let Some(portal) = self.portals.fresh(tenant).await? else { return Ok(()) };
         let account = match side {
-            Side::Bitrix24 => Some(accounts::portal(tenant)),
-            Side::Slack => portal.slack.as_ref().map(|slack| accounts::posts(&slack.team_id)),
-            Side::Notion => portal.notion.as_ref().map(|notion| accounts::notion(&notion.bot_id, 1)),
+            ConnectionSide::Bitrix24 => Some(rate_buckets::portal(tenant)),
+            ConnectionSide::Slack => portal.slack.as_ref().map(|slack| rate_buckets::posts(&slack.team_id)),
+            ConnectionSide::Notion => portal.notion.as_ref().map(|notion| rate_buckets::notion(&notion.bot_id, 1)),
         };
         if let Some(account) = account {
             self.limiter.release(&account).await?;
@@ -96,16 +101,16 @@ impl Connections {
     }
 
     /// Tries a side's credentials again; true if they work.
-    pub async fn try_again(&self, tenant: &TenantId, side: Side) -> Result<bool, Failure> {
+    pub async fn try_again(&self, tenant: &TenantId, side: ConnectionSide) -> Result<bool, Failure> {
         let portal = self.portal(tenant).await?;
         // Without the limiter, which is paused for this very reason.
         let works = match side {
-            Side::Bitrix24 => self.portal_answers(&portal).await?,
-            Side::Slack => match self.slack_token(&portal).await {
+            ConnectionSide::Bitrix24 => self.portal_answers(&portal).await?,
+            ConnectionSide::Slack => match self.slack_token(&portal).await {
                 Ok(token) => slack::Client::new(self.http()?, self.slack_api.clone(), token).auth_test().await.is_ok(),
                 Err(_) => false,
             },
-            Side::Notion => match self.notion_token(&portal).await {
+            ConnectionSide::Notion => match self.notion_token(&portal).await {
                 Ok(token) => notion::Client::new(self.http()?, self.notion_api.clone(), token).me().await.is_ok(),
                 Err(_) => false,
             },

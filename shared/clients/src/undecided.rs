@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::job::Outcome;
+use runtime::job::JobOutcome;
 use runtime::ledger::{EventLine, EventStatus, Ledger};
 use runtime::retry::GIVE_UP_AFTER;
 
@@ -17,7 +17,7 @@ pub async fn undecided(
     line: EventLine,
     now: Timestamp,
     failure: &Failure,
-) -> Outcome {
+) -> JobOutcome {
     let mut outcome = failure.outcome(now, line.attempts);
     if failure.code() == GONE {
         return outcome;
@@ -38,17 +38,17 @@ pub async fn undecided(
         line.go_on_from(earlier);
     }
     let mut waited = line.waited;
-    if let Outcome::Retry { after, cause } = &outcome
+    if let JobOutcome::Retry { after, cause } = &outcome
         && !failure.whole_account
     {
         waited += *after;
         if waited > GIVE_UP_AFTER {
             let reason = format!("given up after a day of tries: {cause}");
-            outcome = Outcome::Dead { code: "gave_up".into(), reason };
+            outcome = JobOutcome::Dead { code: "gave_up".into(), reason };
         }
     }
     let status = match &outcome {
-        Outcome::Dead { code, reason } => EventStatus::Dead { code: code.clone(), reason: reason.clone() },
+        JobOutcome::Dead { code, reason } => EventStatus::Dead { code: code.clone(), reason: reason.clone() },
         _ => EventStatus::Waiting { cause: failure.text.clone() },
     };
     if let Err(error) = ledger.record_event(tenant, EventLine { waited, status, ..line }).await {

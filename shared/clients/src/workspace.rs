@@ -1,14 +1,14 @@
 //! A Slack workspace's Web API under its limiters.
 
 use runtime::TenantId;
-use runtime::limiter::Account;
-use slack::client::{Channel, HistoryMessage, Page};
-use slack::event::User;
-use slack::{ChannelId, Message, Metadata, Posted, Ts};
+use runtime::limiter::RateBucket;
+use slack::client::{Channel, HistoryMessage, SlackPage};
+use slack::event::SlackUser;
+use slack::{ChannelId, Metadata, Posted, SlackMessage, Ts};
 use wire::ErrorClass;
 
 use crate::channels;
-use crate::{Connections, Failure, Side, Slot, accounts, people};
+use crate::{ConnectionSide, Connections, Failure, TokenSlot, members, rate_buckets};
 
 /// Calls one workspace.
 pub struct WorkspaceClient {
@@ -40,14 +40,19 @@ impl WorkspaceClient {
     /// Waits for a slot to post in a channel.
     pub async fn admit_post(&self, channel: &ChannelId) -> Result<(), Failure> {
         // The channel first: its limit is the tight one, and an unused slot of the workspace would be lost.
-        self.admit(&accounts::channel_posts(&self.team, &channel.0)).await?;
-        self.admit(&accounts::posts(&self.team)).await
+        self.admit(&rate_buckets::channel_posts(&self.team, &channel.0)).await?;
+        self.admit(&rate_buckets::posts(&self.team)).await
     }
 
     /// Posts. Call [`WorkspaceClient::admit_post`] before.
-    pub async fn post(&self, channel: &ChannelId, message: &Message, metadata: &Metadata) -> Result<Posted, Failure> {
+    pub async fn post(
+        &self,
+        channel: &ChannelId,
+        message: &SlackMessage,
+        metadata: &Metadata,
+    ) -> Result<Posted, Failure> {
         let answer = self.client.post_message(channel, message, Some(metadata)).await;
-        self.note(&accounts::posts(&self.team), answer).await
+        self.note(&rate_buckets::posts(&self.team), answer).await
     }
 
     /// Posts a reply in the thread of the message `parent`.
@@ -55,16 +60,16 @@ impl WorkspaceClient {
         &self,
         channel: &ChannelId,
         parent: &Ts,
-        message: &Message,
+        message: &SlackMessage,
         metadata: &Metadata,
     ) -> Result<Posted, Failure> {
         let answer = self.client.post_reply(channel, parent, message, Some(metadata)).await;
-        self.note(&accounts::posts(&self.team), answer).await
+        self.note(&rate_buckets::posts(&self.team), answer).await
     }
 
     /// Replaces one of our messages. Repeating it changes nothing.
-    pub async fn update(&self, posted: &Posted, message: &Message) -> Result<Posted, Failure> {
-        let account = accounts::tier_3(&self.team, "chat.update");
+    pub async fn update(&self, posted: &Posted, message: &SlackMessage) -> Result<Posted, Failure> {
+        let account = rate_buckets::tier_3(&self.team, "chat.update");
         self.admit(&account).await?;
         self.note(&account, self.client.update_message(posted, message, None).await).await
     }
@@ -77,12 +82,13 @@ impl WorkspaceClient {
         slack: Option<&str>,
         email: Option<&str>,
     ) -> Result<Option<ChannelId>, Failure> {
-        people::direct(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), user, slack, email).await
+        members::direct(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), user, slack, email)
+            .await
     }
 
     /// The account with an e-mail, a guest's too; `None` if there is none.
-    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, Failure> {
-        let account = accounts::tier_3(&self.team, "users.lookupByEmail");
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<SlackUser>, Failure> {
+        let account = rate_buckets::tier_3(&self.team, "users.lookupByEmail");
         self.admit(&account).await?;
         match self.note(&account, self.client.user_by_email(email).await).await {
             Err(failure) if failure.code() == "users_not_found" => Ok(None),
@@ -91,17 +97,17 @@ impl WorkspaceClient {
     }
 
     /// The full member of this workspace with an e-mail: not a guest, nor anyone of another organisation.
-    pub async fn member_by_email(&self, email: &str) -> Result<Option<User>, Failure> {
+    pub async fn member_by_email(&self, email: &str) -> Result<Option<SlackUser>, Failure> {
         Ok(self.user_by_email(email).await?.filter(|user| self.is_member(user)))
     }
 
     /// Whether a person is a full member of this workspace or organisation.
-    pub fn is_member(&self, user: &User) -> bool {
+    pub fn is_member(&self, user: &SlackUser) -> bool {
         user.is_member_of(&self.team)
     }
 
     pub(crate) async fn open(&self, user: &str) -> Result<Option<ChannelId>, Failure> {
-        let account = accounts::tier_3(&self.team, "conversations.open");
+        let account = rate_buckets::tier_3(&self.team, "conversations.open");
         self.admit(&account).await?;
         match self.note(&account, self.client.open(user).await).await {
             // They left, or they are a bot.
@@ -112,7 +118,7 @@ impl WorkspaceClient {
 
     /// Creates a public channel; fine if it already exists.
     pub async fn create(&self, name: &str) -> Result<ChannelId, Failure> {
-        let account = accounts::tier_2(&self.team, "conversations.create");
+        let account = rate_buckets::tier_2(&self.team, "conversations.create");
         self.admit(&account).await?;
         let bare = name.trim_start_matches('#');
         match self.note(&account, self.client.create(bare).await).await {
@@ -133,15 +139,15 @@ impl WorkspaceClient {
         parent: &Ts,
         oldest: &str,
         cursor: Option<&str>,
-    ) -> Result<Page<HistoryMessage>, Failure> {
-        let account = accounts::tier_3(&self.team, "conversations.replies");
+    ) -> Result<SlackPage<HistoryMessage>, Failure> {
+        let account = rate_buckets::tier_3(&self.team, "conversations.replies");
         self.admit(&account).await?;
         self.note(&account, self.client.replies(channel, parent, oldest, cursor).await).await
     }
 
     /// Joins a public channel.
     pub async fn join(&self, channel: &ChannelId) -> Result<(), Failure> {
-        let account = accounts::tier_3(&self.team, "conversations.join");
+        let account = rate_buckets::tier_3(&self.team, "conversations.join");
         self.admit(&account).await?;
         self.note(&account, self.client.join(channel).await).await
     }
@@ -152,8 +158,8 @@ impl WorkspaceClient {
         channel: &ChannelId,
         oldest: &str,
         cursor: Option<&str>,
-    ) -> Result<Page<HistoryMessage>, Failure> {
-        let account = accounts::tier_3(&self.team, "conversations.history");
+    ) -> Result<SlackPage<HistoryMessage>, Failure> {
+        let account = rate_buckets::tier_3(&self.team, "conversations.history");
         self.admit(&account).await?;
         self.note(&account, self.client.history(channel, oldest, cursor).await).await
     }
@@ -162,17 +168,17 @@ impl WorkspaceClient {
         &self.tenant
     }
 
-    pub(crate) async fn channels(&self, cursor: Option<&str>) -> Result<Page<Channel>, Failure> {
-        let account = accounts::tier_2(&self.team, "conversations.list");
+    pub(crate) async fn channels(&self, cursor: Option<&str>) -> Result<SlackPage<Channel>, Failure> {
+        let account = rate_buckets::tier_2(&self.team, "conversations.list");
         self.admit(&account).await?;
         self.note(&account, self.client.channels(cursor).await).await
     }
 
-    pub(crate) async fn admit(&self, account: &Account) -> Result<(), Failure> {
+    pub(crate) async fn admit(&self, account: &RateBucket) -> Result<(), Failure> {
         self.connections.wait_for_slot(account, "Slack asked for a pause", "Slack's rate is used up").await
     }
 
-    pub(crate) async fn note<T>(&self, account: &Account, answer: Result<T, slack::Error>) -> Result<T, Failure> {
+    pub(crate) async fn note<T>(&self, account: &RateBucket, answer: Result<T, slack::Error>) -> Result<T, Failure> {
         let error = match answer {
             Ok(answer) => {
                 self.connections.limiter.provider_answered(account).await?;
@@ -183,12 +189,12 @@ impl WorkspaceClient {
         let failure = Failure::of_slack(&error, self.connections.clock.now());
         // Slack has done nothing; the next try finds the new token.
         if self.renews && matches!(error.code(), Some("token_expired" | "invalid_auth")) {
-            match self.connections.token_after(&self.tenant, Slot::Slack, self.client.token()).await {
+            match self.connections.token_after(&self.tenant, TokenSlot::Slack, self.client.token()).await {
                 Ok(_) => return Err(Failure::transient("Slack: the token was renewed; the call is made again")),
                 Err(cannot) if cannot.class == ErrorClass::Reauthorise => {}
                 Err(other) => return Err(other),
             }
         }
-        Err(self.connections.call_failed(&self.tenant, Side::Slack, account, failure).await)
+        Err(self.connections.call_failed(&self.tenant, ConnectionSide::Slack, account, failure).await)
     }
 }

@@ -5,18 +5,18 @@ use bitrix24::EntityType;
 use crm::views::RecordView;
 use locale::{Fixed, Language, Piece, texts};
 use slack::block::{Block, Element};
-use slack::{Message, Mrkdwn};
+use slack::{Mrkdwn, SlackMessage};
 
 use crate::misuse::{CreatedKind, Misuse};
 use crate::spec::CommandSpec;
 
 /// A message of one sentence.
-pub fn say(text: &Mrkdwn) -> Message {
-    Message::new(text.clone(), [Block::section(text.clone())])
+pub fn say(text: &Mrkdwn) -> SlackMessage {
+    SlackMessage::new(text.clone(), [Block::section(text.clone())])
 }
 
 /// The same from plain words.
-pub fn plain(text: &str) -> Message {
+pub fn plain(text: &str) -> SlackMessage {
     say(&Mrkdwn::text(text))
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn headline(record: &RecordView, language: Language) -> Mrkdwn {
 }
 
 /// What a command does and how it is typed.
-pub(crate) fn help(spec: &CommandSpec, language: Language) -> Message {
+pub(crate) fn help(spec: &CommandSpec, language: Language) -> SlackMessage {
     let head = Mrkdwn::bold(spec.typed).then(&Mrkdwn::text(&format!(" {}", language.text(spec.help))));
     let usage = Mrkdwn::text(&format!("\n{}\n", spec.usage_line(language)));
     let examples = language.text(spec.examples).lines();
@@ -50,11 +50,11 @@ pub(crate) fn help(spec: &CommandSpec, language: Language) -> Message {
     if spec.can_be_public {
         blocks.push(Block::context([Mrkdwn::text(language.text(texts::commands::HELP_PUBLIC))]));
     }
-    Message::new(head, blocks)
+    SlackMessage::new(head, blocks)
 }
 
 /// Why what was typed cannot be done, with the command's usage where that helps.
-pub(crate) fn misuse(misuse: &Misuse, spec: &CommandSpec, language: Language) -> Message {
+pub(crate) fn misuse(misuse: &Misuse, spec: &CommandSpec, language: Language) -> SlackMessage {
     let mut message = plain(&misuse.words(language));
     if misuse.needs_usage() {
         message.blocks.push(Block::context([Mrkdwn::text(&spec.usage_line(language))]));
@@ -63,7 +63,7 @@ pub(crate) fn misuse(misuse: &Misuse, spec: &CommandSpec, language: Language) ->
 }
 
 /// A person is not linked to a user of the portal: how to link them. The e-mail counts only where it was looked for.
-pub fn unmapped(email: Option<&str>, by_email: bool, language: Language) -> Message {
+pub fn unmapped(email: Option<&str>, by_email: bool, language: Language) -> SlackMessage {
     let why = match email.filter(|_| by_email) {
         Some(email) => language.text(texts::commands::EmailUnknown { email }),
         None if by_email => language.text(texts::commands::EMAIL_HIDDEN).to_owned(),
@@ -77,7 +77,7 @@ pub const PERSON_ALLOW: &str = "person_allow";
 
 /// Asks for a person's own permission, with the button that leads to it, and repeats what they typed. `is_again` where
 /// Bitrix24 rejects the permission that they gave.
-pub fn allow(link: Option<&str>, is_again: bool, typed: &str, language: Language) -> Message {
+pub fn allow(link: Option<&str>, is_again: bool, typed: &str, language: Language) -> SlackMessage {
     let why = if is_again { texts::commands::WHY_ALLOW_AGAIN } else { texts::commands::WHY_ALLOW };
     let why = Mrkdwn::text(language.text(why));
     let label = language.text(texts::commands::ALLOW);
@@ -90,18 +90,18 @@ pub fn allow(link: Option<&str>, is_again: bool, typed: &str, language: Language
     } else {
         language.text(texts::commands::ThenTypeAgain { words: typed })
     };
-    Message::new(why.clone(), [Block::section(why), how, Block::context([Mrkdwn::text(&then)])])
+    SlackMessage::new(why.clone(), [Block::section(why), how, Block::context([Mrkdwn::text(&then)])])
 }
 
 /// The same where a link would have expired when it is opened: the button asks for one.
-pub fn allow_later(language: Language) -> Message {
+pub fn allow_later(language: Language) -> SlackMessage {
     let why = Mrkdwn::text(language.text(texts::commands::WHY_ALLOW));
     let button = Element::press(language.text(texts::commands::ALLOW), PERSON_ALLOW, "allow");
-    Message::new(why.clone(), [Block::section(why), Block::actions([button])])
+    SlackMessage::new(why.clone(), [Block::section(why), Block::actions([button])])
 }
 
 /// A lead or a task was created.
-pub fn created(what: Created<'_>, language: Language) -> Message {
+pub fn created(what: Created<'_>, language: Language) -> SlackMessage {
     let link = Mrkdwn::link(what.url, what.title);
     let (text, responsible_label) = match what.kind {
         CreatedKind::Lead => {
@@ -127,7 +127,7 @@ pub fn created(what: Created<'_>, language: Language) -> Message {
     }
     let open = Element::open(language.text(texts::cards::OPEN), what.url, "open_record");
     blocks.extend(open.map(|button| Block::actions([button])));
-    Message::new(text, blocks)
+    SlackMessage::new(text, blocks)
 }
 
 /// What is said of something that was created.
@@ -158,7 +158,7 @@ pub fn share_button(what: &str, language: Language) -> Block {
 }
 
 /// An answer that a person shows to everybody, with their name.
-pub fn shared(mut message: Message, user: &str, language: Language) -> Message {
+pub fn shared(mut message: SlackMessage, user: &str, language: Language) -> SlackMessage {
     let by = marked_up(&texts::commands::SharedBy { person: Mrkdwn::mention(user) }, language);
     message.blocks.push(Block::context([by]));
     message
@@ -170,7 +170,7 @@ pub fn is_not_allowed(code: &str) -> bool {
 }
 
 /// The words for what was refused.
-pub fn refused(code: &str, reason: &str, language: Language) -> Message {
+pub fn refused(code: &str, reason: &str, language: Language) -> SlackMessage {
     let words = match code {
         "not_found" | "error_core" => texts::commands::NOT_FOUND,
         code if is_not_allowed(code) => texts::commands::NOT_ALLOWED,

@@ -69,7 +69,7 @@ mod act {
     use runtime::store::StoreError;
     use settings::schema::WhoBridges;
     use slack::Mrkdwn;
-    use tenants::conversations::Bridge;
+    use tenants::bridges::Bridge;
 
     use super::{BridgeAct, BridgeCommand, parse};
     use crate::answers;

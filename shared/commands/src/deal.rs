@@ -109,10 +109,10 @@ pub(crate) mod act {
     use records::{CardText, Record, RecordRef};
     use serde_json::{Value, json};
     use slack::block::{Block, Element};
-    use slack::{Message, Mrkdwn, View};
-    use tenants::people::Link;
+    use slack::{Mrkdwn, SlackMessage, View};
+    use tenants::user_links::UserLink;
     use text::Document;
-    use user_mapping::rights::Rights;
+    use user_mapping::rights::PersonRights;
 
     use super::{DEAL_COMMENT, DealCommand, DealQuery, parse};
     use crate::answers;
@@ -206,7 +206,7 @@ pub(crate) mod act {
 
     async fn show_card(
         request: &CommandRequest<'_>,
-        rights: &Rights,
+        rights: &PersonRights,
         id: u64,
         note: Option<&str>,
     ) -> Result<CommandAnswer, Failure> {
@@ -217,7 +217,10 @@ pub(crate) mod act {
     }
 
     /// The person who asked and their rights, if the deal is within their reach; else what to answer.
-    async fn reach(request: &CommandRequest<'_>, id: u64) -> Result<Result<(Link, Rights), CommandAnswer>, Failure> {
+    async fn reach(
+        request: &CommandRequest<'_>,
+        id: u64,
+    ) -> Result<Result<(UserLink, PersonRights), CommandAnswer>, Failure> {
         let (person, rights) = match request.ready().await? {
             Ok(ready) => ready,
             Err(answer) => return Ok(Err(answer)),
@@ -294,21 +297,26 @@ pub(crate) mod act {
         Ok(CommandAnswer { did: Some("deal.commented_from_slack".into()), ..answer })
     }
 
-    async fn change(request: &CommandRequest<'_>, rights: &Rights, id: u64, fields: &Value) -> Result<(), Failure> {
+    async fn change(
+        request: &CommandRequest<'_>,
+        rights: &PersonRights,
+        id: u64,
+        fields: &Value,
+    ) -> Result<(), Failure> {
         tracing::debug!(tenant = %request.tenant.id, id, "changing a deal");
         let params = json!({"entityTypeId": EntityType::DEAL.0, "id": id, "fields": fields});
         rights.client.call("crm.item.update", &params).await.map(|_| ())
     }
 
-    fn behalf(request: &CommandRequest<'_>, person: &Link) -> String {
+    fn behalf(request: &CommandRequest<'_>, person: &UserLink) -> String {
         answers::on_behalf(&person.name, EntityType::DEAL, request.language)
     }
 
     /// Where the connection made the change, the deal names the person that it was made for.
     async fn name_person(
         request: &CommandRequest<'_>,
-        rights: &Rights,
-        person: &Link,
+        rights: &PersonRights,
+        person: &UserLink,
         id: u64,
         what: &str,
     ) -> Result<(), Failure> {
@@ -324,7 +332,12 @@ pub(crate) mod act {
     }
 
     /// Comments once: a comment does not carry our id, so one that an earlier try wrote is found by its text.
-    async fn add_comment(request: &CommandRequest<'_>, rights: &Rights, id: u64, text: &str) -> Result<(), Failure> {
+    async fn add_comment(
+        request: &CommandRequest<'_>,
+        rights: &PersonRights,
+        id: u64,
+        text: &str,
+    ) -> Result<(), Failure> {
         if request.is_retry && was_written(request, rights, id, text).await? {
             return Ok(());
         }
@@ -333,7 +346,12 @@ pub(crate) mod act {
     }
 
     /// Whether this very request wrote it: the same words from another day do not count.
-    async fn was_written(request: &CommandRequest<'_>, rights: &Rights, id: u64, text: &str) -> Result<bool, Failure> {
+    async fn was_written(
+        request: &CommandRequest<'_>,
+        rights: &PersonRights,
+        id: u64,
+        text: &str,
+    ) -> Result<bool, Failure> {
         let params = json!({
             "filter": {"ENTITY_ID": id, "ENTITY_TYPE": "deal"}, "order": {"ID": "DESC"},
             "select": ["ID", "COMMENT", "CREATED"],
@@ -353,7 +371,7 @@ pub(crate) mod act {
     }
 
     /// The card of a deal, with its buttons.
-    pub(crate) fn card(deal: &DealView, language: Language, note: Option<&str>) -> Message {
+    pub(crate) fn card(deal: &DealView, language: Language, note: Option<&str>) -> SlackMessage {
         let text = answers::headline(&deal.record, language);
         let mut blocks = vec![Block::section(text.clone()), fields(deal, language)];
         blocks.extend(note.map(|note| Block::context([Mrkdwn::text(note)])));
@@ -369,7 +387,7 @@ pub(crate) mod act {
         elements.push(Element::press(language.text(texts::commands::ADD_COMMENT), DEAL_COMMENT, &id));
         elements.extend(Element::open(language.text(texts::cards::OPEN), &deal.url, "open_record"));
         blocks.push(Block::actions(elements));
-        Message::new(text, blocks)
+        SlackMessage::new(text, blocks)
     }
 
     /// What is shown of a deal, in its card and below a link to it.
@@ -385,7 +403,7 @@ pub(crate) mod act {
     }
 
     /// Words fit several deals, or none: which one?
-    pub(crate) fn which(found: &FoundDeals, words: &str, language: Language) -> Message {
+    pub(crate) fn which(found: &FoundDeals, words: &str, language: Language) -> SlackMessage {
         if found.deals.is_empty() {
             return answers::plain(&language.text(texts::commands::NoSuchDeal { words }));
         }
@@ -396,7 +414,7 @@ pub(crate) mod act {
             let text = language.text(texts::commands::MoreDeals { count: found.more });
             blocks.push(Block::context([Mrkdwn::text(&text)]));
         }
-        Message::new(head, blocks)
+        SlackMessage::new(head, blocks)
     }
 
     /// A deal in a list, with the button that shows it.

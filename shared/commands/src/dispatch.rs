@@ -1,7 +1,7 @@
 //! Which command answers a request. All kinds of requests (typed, pressed, submitted) arrive here.
 
 use clients::{ErrorClass, Failure};
-use jobs::asked::SlackRequest;
+use jobs::slack_request::SlackRequest;
 use locale::texts;
 use slack::block::Block;
 use slack::interaction::{Act, Interaction};

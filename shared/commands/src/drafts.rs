@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clients::Failure;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,8 +42,8 @@ impl FormDraft {
     }
 }
 
-fn key(request: &CommandRequest<'_>, id: &str) -> Key {
-    Key::new(Table::Links, format!("{}#draft", request.tenant.id), format!("{}#{id}", request.user))
+fn key(request: &CommandRequest<'_>, id: &str) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{}#draft", request.tenant.id), format!("{}#{id}", request.user))
 }
 
 /// An answer that says what is wrong, with the button that opens what was typed in a form.
@@ -53,7 +53,7 @@ pub(crate) async fn offer(
     draft: &FormDraft,
 ) -> Result<CommandAnswer, Failure> {
     let id = request.id.as_str();
-    let write = Write::new(key(request, id), draft, Condition::Always)?;
+    let write = StoreWrite::new(key(request, id), draft, WriteCondition::Always)?;
     let until = later(request.deps.clock.now(), DRAFT_TTL);
     request.deps.talk.ports.store.put(write.expiring(until)).await?;
     if let Some(message) = &mut answer.message {

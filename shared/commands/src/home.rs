@@ -7,7 +7,7 @@ use locale::{Language, texts};
 use slack::block::Block;
 use slack::{Mrkdwn, View};
 use user_mapping::mapping::Acting;
-use user_mapping::{Talk, Tenant};
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::answers;
 use crate::deal::act::listed;
@@ -35,7 +35,7 @@ struct HomeView<'a> {
 ///
 /// # Errors
 /// If the store or the portal does not answer.
-pub async fn view(talk: &Talk, tenant: &Tenant, user: &str) -> Result<View, Failure> {
+pub async fn view(talk: &TenantContext, tenant: &OpenTenant, user: &str) -> Result<View, Failure> {
     let language = tenant.settings.language;
     let origin = tenant.origin();
     let home = |name, known_by| HomeView { name, known_by, day: None, deals: &[], portal: &origin, must_allow: false };

@@ -88,7 +88,7 @@ fn parts<'t, 'a>(tokens: &'t [TextToken<'a>]) -> (&'t [TextToken<'a>], &'t [Text
 
 #[cfg(feature = "act")]
 mod act {
-    use bitrix24::{EntityType, Item};
+    use bitrix24::{CrmItem, EntityType};
     use clients::{Failure, PortalClient};
     use locale::texts;
     use records::Record;
@@ -250,7 +250,7 @@ mod act {
     }
 
     /// The lead that an earlier try created.
-    async fn find(request: &CommandRequest<'_>, client: &PortalClient) -> Result<Option<Item>, Failure> {
+    async fn find(request: &CommandRequest<'_>, client: &PortalClient) -> Result<Option<CrmItem>, Failure> {
         let params = json!({
             "entityTypeId": EntityType::LEAD.0, "select": ["id", "title"],
             "filter": {"originatorId": ORIGINATOR, "originId": request.id.as_str()},
@@ -259,7 +259,7 @@ mod act {
         answer.result["items"].get(0).cloned().map(item).transpose()
     }
 
-    fn item(value: Value) -> Result<Item, Failure> {
+    fn item(value: Value) -> Result<CrmItem, Failure> {
         serde_json::from_value(value).map_err(creating::unexpected)
     }
 

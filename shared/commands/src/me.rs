@@ -70,13 +70,13 @@ pub(crate) mod act {
     use jiff::Timestamp;
     use locale::{Fixed, Language, texts};
     use runtime::clock::{later, until};
-    use runtime::limiter::{Account, Reservation, Window};
-    use runtime::store::{Condition, Key, Table, Version, Write};
+    use runtime::limiter::{RateBucket, Reservation, Window};
+    use runtime::store::{ItemKey, StoreWrite, Table, Version, WriteCondition};
     use serde::{Deserialize, Serialize};
     use serde_json::json;
-    use tenants::audit::{Audit, Entry};
-    use tenants::people::{Link, Origin};
+    use tenants::audit::{Audit, AuditEntry};
     use tenants::portals::TokenDigest;
+    use tenants::user_links::{LinkOrigin, UserLink};
     use text::Document;
     use user_mapping::rights::Reach;
 
@@ -153,19 +153,19 @@ pub(crate) mod act {
     }
 
     /// As whom a person is linked, and how that came about.
-    pub(crate) fn known_by(link: &Link, language: Language) -> String {
+    pub(crate) fn known_by(link: &UserLink, language: Language) -> String {
         let (name, user) = (link.name.as_str(), link.user.to_string());
         let user = user.as_str();
         match link.origin {
-            Origin::Email => language.text(texts::commands::LinkedByEmail { name, user }),
-            Origin::Hand => language.text(texts::commands::LinkedByAdministrator { name, user }),
-            Origin::Own => language.text(texts::commands::LinkedByYourself { name, user }),
-            Origin::Settings => language.text(texts::commands::LinkedBySettings { name, user }),
+            LinkOrigin::Email => language.text(texts::commands::LinkedByEmail { name, user }),
+            LinkOrigin::Hand => language.text(texts::commands::LinkedByAdministrator { name, user }),
+            LinkOrigin::Own => language.text(texts::commands::LinkedByYourself { name, user }),
+            LinkOrigin::Settings => language.text(texts::commands::LinkedBySettings { name, user }),
         }
     }
 
     /// With whose rights a person works.
-    async fn rights_words(request: &CommandRequest<'_>, person: &Link) -> Result<Fixed, Failure> {
+    async fn rights_words(request: &CommandRequest<'_>, person: &UserLink) -> Result<Fixed, Failure> {
         let reach = match request.deps.talk.rights(&request.tenant, person.user).await {
             Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
                 return Ok(texts::commands::HOW_TO_ALLOW);
@@ -190,7 +190,7 @@ pub(crate) mod act {
             return Ok(None);
         }
         let window = Window { length: ASKS_WINDOW, most: MAX_ASKS };
-        let account = Account::windowed(format!("person-code#{}#{whose}", request.tenant.id), window).for_a_person();
+        let account = RateBucket::windowed(format!("person-code#{}#{whose}", request.tenant.id), window).for_a_person();
         Ok(match request.deps.limiter.reserve(&account, Duration::ZERO).await? {
             Reservation::Granted(_) => None,
             Reservation::Wait { wait, .. } => Some(wait.as_secs().div_ceil(60).max(1)),
@@ -218,7 +218,7 @@ pub(crate) mod act {
             tries,
             until: later(now, CODE_TTL),
         };
-        let write = Write::new(key(request), &asked, Condition::Always)?.expiring(asked.until);
+        let write = StoreWrite::new(key(request), &asked, WriteCondition::Always)?.expiring(asked.until);
         request.deps.talk.ports.store.put(write).await?;
         let who = asker(request).await?;
         let text = request.language.text(texts::commands::CodeForYou { person: who, code });
@@ -227,7 +227,7 @@ pub(crate) mod act {
     }
 
     /// Why a person cannot ask for a code now, if they cannot.
-    async fn may_not_ask(request: &CommandRequest<'_>) -> Result<Option<slack::Message>, Failure> {
+    async fn may_not_ask(request: &CommandRequest<'_>) -> Result<Option<slack::SlackMessage>, Failure> {
         let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
         if profile.is_some_and(|user| user.is_stranger || user.is_bot || user.deleted) {
             return Ok(Some(answers::plain(request.language.text(texts::commands::ONLY_MEMBERS))));
@@ -289,7 +289,7 @@ pub(crate) mod act {
         if !asked.code.matches(&TokenDigest::of(&typed_code(code))) {
             // It stays until it expires, so that another code has no more tries.
             let asked = PendingCode { tries: asked.tries + 1, ..asked };
-            let write = Write::new(key(request), &asked, Condition::Version(version))?.expiring(asked.until);
+            let write = StoreWrite::new(key(request), &asked, WriteCondition::Version(version))?.expiring(asked.until);
             store.put(write).await?;
             return Ok(wrong());
         }
@@ -299,16 +299,20 @@ pub(crate) mod act {
         if person.is_dismissed {
             return Ok(private(request, texts::commands::DISMISSED));
         }
-        let link = Link {
+        let link = UserLink {
             slack: request.user.clone(),
             user: asked.user,
-            origin: Origin::Own,
+            origin: LinkOrigin::Own,
             name: person.name,
             at: request.deps.clock.now(),
         };
         request.deps.talk.people.link(&request.tenant.id, &link).await?;
-        let entry =
-            Entry::new(link.at, format!("{} in Slack", link.slack), "linked by a code", format!("user {}", link.user));
+        let entry = AuditEntry::new(
+            link.at,
+            format!("{} in Slack", link.slack),
+            "linked by a code",
+            format!("user {}", link.user),
+        );
         Audit::new(store.clone()).note(&request.tenant.id, &entry).await?;
         notify_linked(request, &link).await?;
         store.delete(&key(request)).await?;
@@ -322,7 +326,7 @@ pub(crate) mod act {
     }
 
     /// Notifies the user of the portal who is linked to them now, and how they undo it.
-    async fn notify_linked(request: &CommandRequest<'_>, link: &Link) -> Result<(), Failure> {
+    async fn notify_linked(request: &CommandRequest<'_>, link: &UserLink) -> Result<(), Failure> {
         let who = asker(request).await?;
         let undo = match request.deps.public_url.as_deref() {
             Some(url) => {
@@ -351,8 +355,8 @@ pub(crate) mod act {
         })
     }
 
-    fn key(request: &CommandRequest<'_>) -> Key {
-        Key::new(Table::Links, format!("{}#person-code", request.tenant.id), request.user.clone())
+    fn key(request: &CommandRequest<'_>) -> ItemKey {
+        ItemKey::new(Table::Links, format!("{}#person-code", request.tenant.id), request.user.clone())
     }
 
     #[cfg(test)]

@@ -183,12 +183,12 @@ pub fn to_look_up(text: &str) -> Vec<String> {
         wanted.extend(called(token).filter(|name| !is_me(name)));
         wanted.extend(email(token));
     }
-    for (place, part) in reader::parts(&tokens).into_iter().enumerate().skip(1) {
+    for (index, part) in reader::parts(&tokens).into_iter().enumerate().skip(1) {
         let words = reader::line(part, false);
-        // In the place of the description a name is one if it is written as such.
+        // In the index of the description a name is one if it is written as such.
         let is_asked = |name: &str| {
             looks_like_a_name(name)
-                && (place > 1 || simple(name).split(' ').all(|word| word.starts_with(char::is_uppercase)))
+                && (index > 1 || simple(name).split(' ').all(|word| word.starts_with(char::is_uppercase)))
         };
         wanted.extend(several(&words).filter(|name| is_asked(name)).map(simple));
     }

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use locale::{Language, assert_from_the_catalogues, in_pseudo};
 use records::Record;
-use records::names::{Entry, Named, Names};
+use records::names::{CachedName, Nameable, Names};
 use serde::Serialize;
 use serde_json::{Value, json};
-use slack::Message;
-use tenants::people::{Link, Origin};
+use slack::SlackMessage;
+use tenants::user_links::{LinkOrigin, UserLink};
 use text::Document;
 
 use crate::answers::{self, Created};
@@ -60,7 +60,7 @@ pub(crate) fn assert_shown(shown: &impl Serialize) {
 }
 
 #[track_caller]
-fn assert_answer(message: &Message) {
+fn assert_answer(message: &SlackMessage) {
     assert_text(&Document::from_mrkdwn(message.text.as_str()).visible());
     assert_shown(&message.blocks);
 }
@@ -144,14 +144,14 @@ fn answers_come_from_the_catalogues() {
     }
     let shared = || {
         let message = answers::shared(answers::plain("1"), "Анна", LANGUAGE);
-        Message { blocks: [message.blocks, vec![answers::share_button("42", LANGUAGE)]].concat(), ..message }
+        SlackMessage { blocks: [message.blocks, vec![answers::share_button("42", LANGUAGE)]].concat(), ..message }
     };
     assert_answer(&in_pseudo(shared));
     for entity in [EntityType::LEAD, EntityType::DEAL] {
         assert_text(&in_pseudo(|| answers::on_behalf("Анна", entity, LANGUAGE)));
     }
-    for origin in [Origin::Email, Origin::Hand, Origin::Own, Origin::Settings] {
-        let link = Link { slack: "U1".into(), user: 6, origin, name: "Анна".into(), at: moment() };
+    for origin in [LinkOrigin::Email, LinkOrigin::Hand, LinkOrigin::Own, LinkOrigin::Settings] {
+        let link = UserLink { slack: "U1".into(), user: 6, origin, name: "Анна".into(), at: moment() };
         assert_text(&in_pseudo(|| known_by(&link, LANGUAGE)));
     }
 }
@@ -159,8 +159,9 @@ fn answers_come_from_the_catalogues() {
 #[test]
 fn the_card_of_a_deal_comes_from_the_catalogues() {
     let mut names = Names::default();
-    names.add(Named::User(6), Some(Entry { name: "Анна".into(), ..Entry::default() }));
-    names.add(Named::Item(EntityType::COMPANY, 4), Some(Entry { name: "АКМЕ".into(), ..Entry::default() }));
+    names.add(Nameable::User(6), Some(CachedName { name: "Анна".into(), ..CachedName::default() }));
+    names
+        .add(Nameable::Item(EntityType::COMPANY, 4), Some(CachedName { name: "АКМЕ".into(), ..CachedName::default() }));
     let view = |fields: Value, names: &Names| {
         let state = serde_json::from_value(fields).unwrap();
         RecordView::new(Record::item(EntityType::DEAL, 42), state, names.clone(), "портал.рф")

@@ -1,16 +1,16 @@
 //! Sends an answer to where it belongs: in the thread, at the response URL, to the person alone, or in direct messages.
 
 use clients::{ErrorClass, Failure};
-use jobs::delivery::marked_as;
+use jobs::card_delivery::marked_as;
 use slack::answers::Shown;
-use slack::{ChannelId, Message, Metadata, Ts};
+use slack::{ChannelId, Metadata, SlackMessage, Ts};
 
 use crate::request::CommandRequest;
 
 /// Says it where it was asked for; to the person alone, where that is no longer possible.
 pub(crate) async fn send(
     request: &CommandRequest<'_>,
-    message: &Message,
+    message: &SlackMessage,
     shown: Shown,
     is_private: bool,
 ) -> Result<(), Failure> {

@@ -6,19 +6,19 @@ use clients::{Connections, Failure};
 use crm::views::RecordViews;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use jobs::asked::SlackRequest;
+use jobs::slack_request::SlackRequest;
 use locale::{Language, texts};
 use records::RecordRef;
 use runtime::clock::{Clock, MAX_PROVIDER_SKEW};
 use runtime::limiter::Limiter;
-use runtime::{DeliveryId, Ports, TenantId, TraceId};
+use runtime::{Backend, DeliveryId, TenantId, TraceId};
 use slack::answers::Shown;
 use slack::interaction::Act;
-use slack::{Message, View};
-use tenants::people::Link;
+use slack::{SlackMessage, View};
+use tenants::user_links::UserLink;
 use user_mapping::mapping::Acting;
-use user_mapping::rights::Rights;
-use user_mapping::{Talk, Tenant};
+use user_mapping::rights::PersonRights;
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::forms::FormOrigin;
 use crate::misuse::Misuse;
@@ -28,7 +28,7 @@ use crate::{answers, views};
 /// What acting on a request needs.
 #[derive(Clone)]
 pub struct Deps {
-    pub(crate) talk: Talk,
+    pub(crate) talk: TenantContext,
     pub(crate) views: RecordViews,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limiter: Limiter,
@@ -37,8 +37,8 @@ pub struct Deps {
 
 impl Deps {
     /// On `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
-        let talk = Talk::new(ports, connections);
+    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+        let talk = TenantContext::new(ports, connections);
         Self {
             views: RecordViews::new(&talk),
             talk,
@@ -63,7 +63,7 @@ pub struct RequestTry {
 /// A request with what is needed to act on it.
 pub struct CommandRequest<'a> {
     pub(crate) deps: &'a Deps,
-    pub(crate) tenant: Tenant,
+    pub(crate) tenant: OpenTenant,
     /// The person who asked, by their id in Slack.
     pub(crate) user: String,
     /// Where.
@@ -132,7 +132,7 @@ impl<'a> CommandRequest<'a> {
     }
 
     /// As whom the person acts; or what to answer.
-    pub(crate) async fn acting(&self) -> Result<Result<Link, Message>, Failure> {
+    pub(crate) async fn acting(&self) -> Result<Result<UserLink, SlackMessage>, Failure> {
         Ok(match self.deps.talk.acting(&self.tenant, &self.user).await? {
             Acting::As(link) => Ok(link),
             Acting::Dismissed => Err(answers::plain(self.language.text(texts::commands::DISMISSED))),
@@ -144,7 +144,7 @@ impl<'a> CommandRequest<'a> {
     }
 
     /// The person who asked, and the rights with which it is done; or what to answer.
-    pub(crate) async fn ready(&self) -> Result<Result<(Link, Rights), CommandAnswer>, Failure> {
+    pub(crate) async fn ready(&self) -> Result<Result<(UserLink, PersonRights), CommandAnswer>, Failure> {
         let person = match self.acting().await? {
             Ok(person) => person,
             Err(message) => return Ok(Err(CommandAnswer::private(message))),
@@ -215,7 +215,7 @@ fn origin_of(asked: &SlackRequest) -> FormOrigin {
 /// What a request leads to.
 pub struct CommandAnswer {
     /// What is said; nothing where a form opened.
-    pub message: Option<Message>,
+    pub message: Option<SlackMessage>,
     /// Who sees it.
     pub shown: Shown,
     /// What was done, for the ledger: `lead.created`.
@@ -232,7 +232,7 @@ pub struct CommandAnswer {
 
 impl CommandAnswer {
     /// An answer to the person who asked; nothing was done.
-    pub(crate) fn to_one(message: Message) -> Self {
+    pub(crate) fn to_one(message: SlackMessage) -> Self {
         Self { message: Some(message), did: None, ..Self::silent("") }
     }
 
@@ -243,17 +243,17 @@ impl CommandAnswer {
     }
 
     /// An answer that only the person who asked can read.
-    pub(crate) fn private(message: Message) -> Self {
+    pub(crate) fn private(message: SlackMessage) -> Self {
         Self { is_private: true, ..Self::to_one(message) }
     }
 
     /// An answer after something was done.
-    pub(crate) fn done(message: Message, did: &str, about: impl Into<RecordRef>) -> Self {
+    pub(crate) fn done(message: SlackMessage, did: &str, about: impl Into<RecordRef>) -> Self {
         Self { did: Some(did.to_owned()), ..Self::shown(message, about) }
     }
 
     /// Something is shown. A button shows it to the channel too, with the rights of the person who presses it.
-    pub(crate) fn shown(message: Message, about: impl Into<RecordRef>) -> Self {
+    pub(crate) fn shown(message: SlackMessage, about: impl Into<RecordRef>) -> Self {
         let record = about.into();
         Self { share: Some(record.to_string()), record: Some(record), ..Self::to_one(message) }
     }

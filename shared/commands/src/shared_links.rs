@@ -6,11 +6,11 @@ use std::time::Duration;
 use clients::{ErrorClass, Failure};
 use crm::views::needs_permission;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
 use runtime::{Decision, Verdict};
-use slack::{Message, Ts};
+use slack::{SlackMessage, Ts};
 use user_mapping::mapping::Acting;
-use user_mapping::{Talk, Tenant};
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::answers;
 use crate::unfurl::{Linked, linked_card};
@@ -37,8 +37,8 @@ pub struct SharedLinks<'a> {
 
 /// Shows the links of a message as cards.
 pub async fn unfurl(
-    talk: &Talk,
-    tenant: &Tenant,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
     shared: SharedLinks<'_>,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
@@ -68,7 +68,7 @@ pub async fn unfurl(
         rights => rights?,
     };
     let strangers = is_shared_channel && !tenant.settings.commands.fields_in_shared_channels;
-    let mut cards: Vec<(String, Message)> = Vec::new();
+    let mut cards: Vec<(String, SlackMessage)> = Vec::new();
     for (link, linked) in known {
         match linked_card(talk, tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
@@ -87,10 +87,10 @@ pub async fn unfurl(
 }
 
 /// Asks who pasted a link for their permission, seen by them alone and at most once a day.
-async fn hint(talk: &Talk, tenant: &Tenant, channel: &str, user: &str) -> Result<(), Failure> {
+async fn hint(talk: &TenantContext, tenant: &OpenTenant, channel: &str, user: &str) -> Result<(), Failure> {
     let now = talk.ports.clock.now();
-    let key = Key::new(Table::Links, format!("{}#person", tenant.id), format!("hint#{user}"));
-    let write = Write::new(key, &now, Condition::Absent)?.expiring(later(now, HINT_EVERY));
+    let key = ItemKey::new(Table::Links, format!("{}#person", tenant.id), format!("hint#{user}"));
+    let write = StoreWrite::new(key, &now, WriteCondition::Absent)?.expiring(later(now, HINT_EVERY));
     match talk.ports.store.put(write).await {
         Ok(_) => {}
         Err(StoreError::Conflict(_)) => return Ok(()),

@@ -43,7 +43,7 @@ pub(crate) mod act {
     use crm::views::DaySummary;
     use locale::{Language, texts};
     use slack::block::Block;
-    use slack::{Message, Mrkdwn};
+    use slack::{Mrkdwn, SlackMessage};
 
     use super::{StatusCommand, parse};
     use crate::perform::Perform;
@@ -84,9 +84,9 @@ pub(crate) mod act {
         Ok(CommandAnswer { share: Some(SHARE.into()), ..answer })
     }
 
-    pub(crate) fn card(day: &DaySummary, name: &str, language: Language) -> Message {
+    pub(crate) fn card(day: &DaySummary, name: &str, language: Language) -> SlackMessage {
         let head = Mrkdwn::text(&language.text(texts::commands::Today { name }));
-        Message::new(head.clone(), [vec![Block::section(head)], blocks(day, language)].concat())
+        SlackMessage::new(head.clone(), [vec![Block::section(head)], blocks(day, language)].concat())
     }
 
     /// The day without its headline.

@@ -196,7 +196,7 @@ mod act {
     use serde_json::{Value, json};
     use slack::View;
     use slack::block::{Block, Element};
-    use tenants::people::Link;
+    use tenants::user_links::UserLink;
     use text::Document;
     use user_mapping::mapping::Acting;
 
@@ -419,7 +419,7 @@ mod act {
     async fn doers(
         request: &CommandRequest<'_>,
         wanted: &[Assignee],
-        person: &Link,
+        person: &UserLink,
     ) -> Result<Result<Vec<(u64, String)>, Misuse>, Failure> {
         let mut doers: Vec<(u64, String)> = Vec::new();
         let mut unlinked = Vec::new();
@@ -450,7 +450,7 @@ mod act {
     async fn doer(
         request: &CommandRequest<'_>,
         wanted: &Assignee,
-        person: &Link,
+        person: &UserLink,
     ) -> Result<Option<(u64, String)>, Failure> {
         let talk = &request.deps.talk;
         Ok(match wanted {

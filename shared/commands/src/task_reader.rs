@@ -36,14 +36,14 @@ pub fn read(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> TaskReadi
     let mut reading = TaskReading::default();
     let mut free: Vec<(usize, &[TextToken<'_>])> = Vec::new();
     let mut has_places = true;
-    for (place, part) in parts.iter().enumerate().skip(1) {
+    for (index, part) in parts.iter().enumerate().skip(1) {
         if part.is_empty() {
             continue;
         }
-        if reading.takes_whole(part, place, context) {
-            has_places &= place != 1;
+        if reading.takes_whole(part, index, context) {
+            has_places &= index != 1;
         } else {
-            free.push((place, part));
+            free.push((index, part));
         }
     }
     let first = parts.first().copied().unwrap_or_default();

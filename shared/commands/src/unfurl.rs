@@ -4,10 +4,10 @@ use clients::Failure;
 use crm::views::{RecordView, RecordViews};
 use locale::Language;
 use records::words::Word;
-use slack::Message;
+use slack::SlackMessage;
 use slack::block::Block;
-use user_mapping::rights::Rights;
-use user_mapping::{Talk, Tenant};
+use user_mapping::rights::PersonRights;
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::answers;
 use crate::deal::act::fields;
@@ -41,12 +41,12 @@ impl Linked {
 /// # Errors
 /// If the portal does not answer.
 pub async fn linked_card(
-    talk: &Talk,
-    tenant: &Tenant,
-    rights: &Rights,
+    talk: &TenantContext,
+    tenant: &OpenTenant,
+    rights: &PersonRights,
     linked: Linked,
     for_strangers: bool,
-) -> Result<Option<Message>, Failure> {
+) -> Result<Option<SlackMessage>, Failure> {
     let (views, language) = (RecordViews::new(talk), tenant.settings.language);
     Ok(match linked {
         Linked::Deal(id) => {
@@ -61,12 +61,12 @@ pub async fn linked_card(
 }
 
 /// What a record is called, and what is shown of it; where strangers read, only its kind and number.
-pub(crate) fn below(record: &RecordView, shown: Block, language: Language, for_strangers: bool) -> Message {
+pub(crate) fn below(record: &RecordView, shown: Block, language: Language, for_strangers: bool) -> SlackMessage {
     if for_strangers {
         return answers::plain(&record.words(language).about());
     }
     let text = answers::headline(record, language);
-    Message::new(text.clone(), [Block::section(text), shown])
+    SlackMessage::new(text.clone(), [Block::section(text), shown])
 }
 
 pub(crate) fn state_of_task(task: &RecordView, language: Language) -> Block {
@@ -81,7 +81,7 @@ pub(crate) fn state_of_task(task: &RecordView, language: Language) -> Block {
 #[cfg(test)]
 mod tests {
     use locale::Language;
-    use records::{Names, Record, State};
+    use records::{Names, Record, RecordState};
     use serde_json::json;
 
     use super::{Linked, RecordView, below, state_of_task};
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn the_card_of_a_task_names_what_it_shows_and_strangers_read_its_number() {
         let state = json!({"task": {"id": 7, "title": "Pack", "status": "3", "deadline": "2026-11-25T16:00:00Z"}});
-        let state: State = serde_json::from_value(state).unwrap();
+        let state: RecordState = serde_json::from_value(state).unwrap();
         let task = RecordView::new(Record::Task(7), state, Names::default(), "acme.bitrix24.com");
         let language = Language::default();
         let card = |for_strangers| below(&task, state_of_task(&task, language), language, for_strangers);

@@ -78,14 +78,14 @@ pub(crate) fn edit_button(draft: &str, language: Language) -> Block {
 }
 
 /// A button for a form whose three seconds were over.
-pub(crate) fn open_dialog(spec: &CommandSpec, language: Language) -> slack::Message {
+pub(crate) fn open_dialog(spec: &CommandSpec, language: Language) -> slack::SlackMessage {
     let text = Mrkdwn::text(language.text(texts::commands::FORM_TOO_SLOW));
     let button = Element::press(language.text(texts::commands::OPEN_FORM), OPEN_DIALOG, spec.typed);
-    slack::Message::new(text.clone(), [Block::section(text), Block::actions([button])])
+    slack::SlackMessage::new(text.clone(), [Block::section(text), Block::actions([button])])
 }
 
 /// The same for a form that was filled in.
-pub(crate) fn open_draft(draft: &str, language: Language) -> slack::Message {
+pub(crate) fn open_draft(draft: &str, language: Language) -> slack::SlackMessage {
     let text = Mrkdwn::text(language.text(texts::commands::DRAFT_TOO_SLOW));
-    slack::Message::new(text.clone(), [Block::section(text), edit_button(draft, language)])
+    slack::SlackMessage::new(text.clone(), [Block::section(text), edit_button(draft, language)])
 }

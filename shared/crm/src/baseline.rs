@@ -5,11 +5,11 @@
 
 use clients::{Connections, Failure};
 use jiff::{SignedDuration, Timestamp};
-use records::{RecordKind, State};
+use records::{RecordKind, RecordState};
 use runtime::limiter::Priority;
-use runtime::links::{ReadMoment, Records, Snapshot};
-use runtime::store::{Condition, Key, Table, Write};
-use runtime::{Ports, TenantId};
+use runtime::snapshots::{ReadMoment, Records, Snapshot};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
+use runtime::{Backend, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use settings::{Settings, subscriptions};
@@ -27,7 +27,7 @@ const EVENT_DELAY: SignedDuration = SignedDuration::from_mins(5);
 
 /// The progress of one kind's baseline.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
-struct Progress {
+struct BaselineProgress {
     /// From when on changes of this kind's records are news.
     #[serde(default)]
     since: Option<Timestamp>,
@@ -38,7 +38,7 @@ struct Progress {
 
 /// Fills in the missing snapshots and returns how many records were read. It continues where an earlier run stopped,
 /// and returns at once when nothing is left to do.
-pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -> Result<usize, Failure> {
+pub async fn fill(ports: &Backend, connections: &Connections, tenant: &TenantId) -> Result<usize, Failure> {
     let (store, clock) = (&ports.store, &ports.clock);
     let records = Records::new(store.clone());
     let portal = connections.portal(tenant).await?;
@@ -48,7 +48,8 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
     for kind in subscriptions::swept(&settings) {
         let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
         let key = key(tenant, kind);
-        let mut progress: Progress = store.get(&key).await?.map(|item| item.decode()).transpose()?.unwrap_or_default();
+        let mut progress: BaselineProgress =
+            store.get(&key).await?.map(|item| item.decode()).transpose()?.unwrap_or_default();
         let since = progress.since.unwrap_or_else(|| watched_from(portal.connected_at, clock.now()));
         progress.since = Some(since);
         while !progress.done {
@@ -68,7 +69,7 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
             let snapshots =
                 old.map(|(record, state)| (record.key(), Snapshot::first(state, ReadMoment { here, there })));
             records.fill(tenant, snapshots.collect()).await?;
-            store.put(Write::new(key.clone(), &progress, Condition::Always)?).await?;
+            store.put(StoreWrite::new(key.clone(), &progress, WriteCondition::Always)?).await?;
         }
     }
     Ok(read)
@@ -76,9 +77,9 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
 
 /// From when on changes of this kind's records are news: from the connection, or from when a route first needed the
 /// kind. Earlier changes are not reported, however late they are found.
-pub async fn watched_since(ports: &Ports, portal: &Portal, kind: RecordKind) -> Result<Timestamp, Failure> {
+pub async fn watched_since(ports: &Backend, portal: &Portal, kind: RecordKind) -> Result<Timestamp, Failure> {
     let progress =
-        ports.store.get(&key(&portal.tenant, kind)).await?.map(|item| item.decode::<Progress>()).transpose()?;
+        ports.store.get(&key(&portal.tenant, kind)).await?.map(|item| item.decode::<BaselineProgress>()).transpose()?;
     let begins_now = || watched_from(portal.connected_at, ports.clock.now());
     Ok(progress.and_then(|progress| progress.since).unwrap_or_else(begins_now))
 }
@@ -88,8 +89,8 @@ pub fn watched_from(connected_at: Timestamp, now: Timestamp) -> Timestamp {
     if now.duration_since(connected_at) < AT_ONCE { connected_at } else { now - EVENT_DELAY }
 }
 
-fn key(tenant: &TenantId, kind: RecordKind) -> Key {
-    Key::new(Table::Links, format!("{tenant}#baseline"), kind.to_string())
+fn key(tenant: &TenantId, kind: RecordKind) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{tenant}#baseline"), kind.to_string())
 }
 
 /// Whether a whole kind cannot be read: the scope is missing, or the portal does not know the method.
@@ -99,10 +100,10 @@ pub fn is_not_for_us(failure: &Failure) -> bool {
 
 /// Whether nothing that happened to the record since it is watched could be news. A record that could have news gets no
 /// snapshot, and is judged when its hint arrives.
-fn is_old(kind: RecordKind, state: &State, since: Timestamp) -> bool {
+fn is_old(kind: RecordKind, state: &RecordState, since: Timestamp) -> bool {
     let was_before = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment < since);
     let moved = match (kind, state) {
-        (RecordKind::Items(entity), State::Item(item)) if entity.has_stages() && item.moved_time.is_some() => {
+        (RecordKind::Items(entity), RecordState::Item(item)) if entity.has_stages() && item.moved_time.is_some() => {
             !was_before(item.moved_time)
         }
         _ => false,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bitrix24::client::shaped;
 use bitrix24::tolerant::whole;
-use bitrix24::{Batch, Call, EntityType, Item};
+use bitrix24::{Batch, CrmItem, EntityType, FinishedCall};
 use clients::{Failure, PortalClient};
 use jobs::Hint;
 use records::change::Related;
-use records::{Change, ChangeKind, RecordRef, State};
+use records::{Change, ChangeKind, RecordRef, RecordState};
 use runtime::job::ReceivedJob;
 use serde_json::json;
 use settings::Settings;
@@ -29,7 +29,7 @@ pub async fn judge(
     settings: &Settings,
     job: &ReceivedJob<Hint>,
     call_id: &str,
-    from_event: Option<&Call>,
+    from_event: Option<&FinishedCall>,
 ) -> Result<Judged, Failure> {
     let wanted = [ChangeKind::CallMissed, ChangeKind::CallEnded];
     if !wanted.iter().any(|kind| has_route_for(settings, kind)) {
@@ -48,7 +48,7 @@ pub async fn judge(
     let change = if has_route_for(settings, &kind) {
         change(&client, kind, call_id, call).await?
     } else {
-        Change::new(kind, about(call_id), State::from(call))
+        Change::new(kind, about(call_id), RecordState::from(call))
     };
     without_snapshot(crm, job, vec![change], call_id).await
 }
@@ -87,14 +87,14 @@ fn about(call_id: &str) -> RecordRef {
 }
 
 /// The change, with the client and the deal that the call belongs to.
-async fn change(client: &PortalClient, kind: ChangeKind, call_id: &str, call: Call) -> Result<Change, Failure> {
+async fn change(client: &PortalClient, kind: ChangeKind, call_id: &str, call: FinishedCall) -> Result<Change, Failure> {
     let caller = client_of(&call);
     let deal = deal_of(client, &call, caller.as_ref()).await?;
-    Ok(Change { deal, client: caller, ..Change::new(kind, about(call_id), State::from(call)) })
+    Ok(Change { deal, client: caller, ..Change::new(kind, about(call_id), RecordState::from(call)) })
 }
 
 /// The call by the statistics; or why it is not there.
-async fn read(client: &PortalClient, call_id: &str) -> Result<Result<Call, String>, Failure> {
+async fn read(client: &PortalClient, call_id: &str) -> Result<Result<FinishedCall, String>, Failure> {
     let params = json!({"FILTER": {"CALL_ID": call_id}});
     let rows = match client.call("voximplant.statistic.get", &params).await {
         Ok(answer) => answer.result,
@@ -105,13 +105,13 @@ async fn read(client: &PortalClient, call_id: &str) -> Result<Result<Call, Strin
         }
         Err(failure) => return Err(failure),
     };
-    let calls: Vec<Call> = shaped("voximplant.statistic.get", rows).map_err(|error| client.failure(&error))?;
+    let calls: Vec<FinishedCall> = shaped("voximplant.statistic.get", rows).map_err(|error| client.failure(&error))?;
     let found = calls.into_iter().find(|call| call.call_id.as_deref() == Some(call_id));
     Ok(found.ok_or_else(|| "it is not in the call statistics".to_owned()))
 }
 
 /// The client that the portal found by the number.
-fn client_of(call: &Call) -> Option<Related> {
+fn client_of(call: &FinishedCall) -> Option<Related> {
     let entity = match call.crm_entity_type.as_deref()? {
         "CONTACT" => EntityType::CONTACT,
         "COMPANY" => EntityType::COMPANY,
@@ -123,7 +123,7 @@ fn client_of(call: &Call) -> Option<Related> {
 
 /// The deal: the owner of the call's activity, or one it is bound to, or the client's latest open one. The statistics
 /// never name a deal. What cannot be read is left out.
-async fn deal_of(client: &PortalClient, call: &Call, of: Option<&Related>) -> Result<Option<Related>, Failure> {
+async fn deal_of(client: &PortalClient, call: &FinishedCall, of: Option<&Related>) -> Result<Option<Related>, Failure> {
     let mut batch = Batch::new();
     if let Some(activity) = call.crm_activity_id.filter(|id| *id != 0) {
         let _ = batch.add("activity", "crm.activity.get", &json!({"id": activity}));
@@ -160,7 +160,7 @@ async fn deal_of(client: &PortalClient, call: &Call, of: Option<&Related>) -> Re
         }
     }
     if let Some(Ok(mut result)) = answers.take("deals")
-        && let Ok(items) = shaped::<Vec<Item>>("crm.item.list", result["items"].take())
+        && let Ok(items) = shaped::<Vec<CrmItem>>("crm.item.list", result["items"].take())
         && let Some(item) = items.first()
     {
         return Ok(deal(item.id, item.display_title()));

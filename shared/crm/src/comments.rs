@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bitrix24::Subject;
-use bitrix24::task::Comment;
+use bitrix24::task::TaskComment;
 use bitrix24::tolerant::whole;
 use clients::Failure;
 use jobs::Hint;
-use records::{Change, ChangeKind, Record, State};
+use records::{Change, ChangeKind, Record, RecordState};
 use runtime::job::ReceivedJob;
 use serde_json::{Value, json};
 use tenants::portals::Portal;
@@ -19,7 +19,7 @@ pub(crate) async fn read(
     crm: &Crm,
     portal: &Arc<Portal>,
     job: &ReceivedJob<Hint>,
-    state: &State,
+    state: &RecordState,
 ) -> Result<Option<Change>, Failure> {
     let Subject::TaskComment { task, comment, message, .. } = job.body.subject else { return Ok(None) };
     let client = crm.connections.bitrix24(portal).await?;
@@ -33,13 +33,13 @@ pub(crate) async fn read(
             let mut messages = answer.result["messages"].as_array().into_iter().flatten();
             messages
                 .find(|row| whole(&row["id"]) == Some(message))
-                .and_then(|row| Comment::from_message(row, &answer.result["files"]))
+                .and_then(|row| TaskComment::from_message(row, &answer.result["files"]))
         }
         (_, _, Some(comment)) => {
             // This old method takes its parameters by their order, whatever their names.
             let params = json!({"TASKID": task, "ITEMID": comment});
             let answer = client.call("task.commentitem.get", &params).await?;
-            Some(&answer.result).filter(|row| Value::is_object(row)).and_then(Comment::from_item)
+            Some(&answer.result).filter(|row| Value::is_object(row)).and_then(TaskComment::from_item)
         }
         _ => {
             let text =
@@ -55,6 +55,6 @@ pub(crate) async fn read(
 }
 
 /// A message with nothing in it but a mark-up that shows nothing.
-fn is_empty(comment: &Comment) -> bool {
+fn is_empty(comment: &TaskComment) -> bool {
     !comment.text.is_empty() && comment.files.is_empty() && text::Document::from_bbcode(&comment.text).is_empty()
 }

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bitrix24::{Action, EntityType, Subject};
+use bitrix24::{EntityType, Subject, SubjectAction};
 use clients::Failure;
-use jobs::{Hint, Origin};
-use records::names::Named;
-use records::{Before, Change, Record, State, diff};
+use jobs::{Hint, HintOrigin};
+use records::names::Nameable;
+use records::{Before, Change, Record, RecordState, diff};
 use runtime::Verdict;
 use runtime::claims;
 use runtime::claims::Claim;
 use runtime::decision::already_decided;
 use runtime::job::ReceivedJob;
-use runtime::links::{ReadMoment, Snapshot, snapshot_write};
-use runtime::store::Write;
+use runtime::snapshots::{ReadMoment, Snapshot, snapshot_write};
+use runtime::store::StoreWrite;
 use settings::{Settings, subscriptions};
 use tenants::portals::Portal;
 
 use crate::reading::{GONE_OR_HIDDEN, Known, Read, Readings};
-use crate::sweeps::Counts;
+use crate::sweeps::SweepCounts;
 use crate::{Crm, baseline, comments};
 
 /// What a hint comes to.
@@ -63,21 +63,25 @@ pub struct SnapshotUpdate {
     /// Whether its state is another than before.
     pub is_news: bool,
     /// The write, to go with the decision in one transaction.
-    pub write: Write,
+    pub write: StoreWrite,
 }
 
 /// When an event of this kind was seen, and what names it makes old.
 pub async fn note(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<(), Failure> {
-    if job.body.origin != Origin::Event || job.attempt > 1 {
+    if job.body.origin != HintOrigin::Event || job.attempt > 1 {
         return Ok(());
     }
     if subscriptions::family(&job.body.event).is_some() {
         crm.sightings.note(&job.tenant, &job.body.event, job.arrived_at()).await?;
     }
     match job.body.subject {
-        Subject::User { id } => crm.names.forget(&job.tenant, Some(Named::User(id))).await,
-        Subject::Item { entity: entity @ (EntityType::CONTACT | EntityType::COMPANY), id, action: Action::Update } => {
-            crm.names.forget(&job.tenant, Some(Named::Item(entity, id))).await;
+        Subject::User { id } => crm.names.forget(&job.tenant, Some(Nameable::User(id))).await,
+        Subject::Item {
+            entity: entity @ (EntityType::CONTACT | EntityType::COMPANY),
+            id,
+            action: SubjectAction::Update,
+        } => {
+            crm.names.forget(&job.tenant, Some(Nameable::Item(entity, id))).await;
         }
         _ if is_of_schema(&job.body.event) => crm.names.forget(&job.tenant, None).await,
         _ => {}
@@ -97,8 +101,8 @@ pub async fn nothing_to_do(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<Option<
         return Ok(Some(reason));
     }
     let Some(claim) = already_claimed(crm, job).await? else { return Ok(None) };
-    if claim.swept && job.body.origin == Origin::Event {
-        crm.sweeps.count(&job.tenant, crm.ports.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
+    if claim.swept && job.body.origin == HintOrigin::Event {
+        crm.sweeps.count(&job.tenant, crm.ports.clock.now(), SweepCounts { late: 1, ..SweepCounts::default() }).await?;
     }
     Ok(Some(already_decided(&claim)))
 }
@@ -127,8 +131,10 @@ pub async fn judge(
             let commented = comments::read(crm, portal, job, &snapshot.state).await?;
             return without_snapshot(crm, job, commented.into_iter().collect(), &identity_of(job)).await;
         }
-        if snapshot.swept && job.body.origin == Origin::Event {
-            crm.sweeps.count(&job.tenant, crm.ports.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
+        if snapshot.swept && job.body.origin == HintOrigin::Event {
+            crm.sweeps
+                .count(&job.tenant, crm.ports.clock.now(), SweepCounts { late: 1, ..SweepCounts::default() })
+                .await?;
         }
         let at = snapshot.read.here.strftime("%H:%M:%S%.3f");
         return Ok(Judged::skip(format!("already covered by the read at {at}")));
@@ -159,10 +165,10 @@ fn identity_of(job: &ReceivedJob<Hint>) -> String {
 
 /// Whether changes were found of which no event had arrived.
 fn found_by_sweep(job: &ReceivedJob<Hint>, changes: &[Change]) -> bool {
-    matches!(job.body.origin, Origin::Sweep | Origin::Offline) && !changes.is_empty()
+    matches!(job.body.origin, HintOrigin::Sweep | HintOrigin::Offline) && !changes.is_empty()
 }
 
-fn next(known: &Known, state: State, read: ReadMoment, swept: bool) -> Snapshot<State> {
+fn next(known: &Known, state: RecordState, read: ReadMoment, swept: bool) -> Snapshot<RecordState> {
     let revision = known.as_ref().map_or(0, |(snapshot, _)| snapshot.revision) + 1;
     Snapshot { state, read, revision, gone: false, swept }
 }
@@ -199,14 +205,14 @@ async fn moved_on(
     job: &ReceivedJob<Hint>,
     record: Record,
     known: Known,
-    snapshot: Snapshot<State>,
+    snapshot: Snapshot<RecordState>,
     changes: Vec<Change>,
 ) -> Result<Judged, Failure> {
     let was_swept = known.as_ref().is_some_and(|(before, _)| before.swept);
-    let counts = Counts {
+    let counts = SweepCounts {
         lost: u64::from(snapshot.swept),
-        late: u64::from(was_swept && changes.is_empty() && job.body.origin == Origin::Event),
-        ..Counts::default()
+        late: u64::from(was_swept && changes.is_empty() && job.body.origin == HintOrigin::Event),
+        ..SweepCounts::default()
     };
     crm.sweeps.count(&job.tenant, crm.ports.clock.now(), counts).await?;
     let is_news =
@@ -232,7 +238,7 @@ pub async fn without_snapshot(
     let found_by_sweep = found_by_sweep(job, &changes);
     if job.body.identity().is_some() {
         // It is counted where its claim is written.
-        let counts = Counts { lost: u64::from(found_by_sweep), ..Counts::default() };
+        let counts = SweepCounts { lost: u64::from(found_by_sweep), ..SweepCounts::default() };
         crm.sweeps.count(&job.tenant, crm.ports.clock.now(), counts).await?;
     }
     Ok(Judged::Changes(FoundChanges { changes, identity: identity.to_owned(), found_by_sweep, update: None }))

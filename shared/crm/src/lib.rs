@@ -15,8 +15,8 @@ pub mod sweeps;
 pub mod views;
 
 use clients::Connections;
-use runtime::Ports;
-use runtime::links::Records;
+use runtime::Backend;
+use runtime::snapshots::Records;
 
 pub use names::NamesCache;
 use sightings::Sightings;
@@ -26,7 +26,7 @@ use sweeps::Sweeps;
 #[derive(Clone)]
 pub struct Crm {
     /// The engine.
-    pub ports: Ports,
+    pub ports: Backend,
     /// The providers.
     pub connections: Connections,
     /// Snapshots of records, and readings.
@@ -41,7 +41,7 @@ pub struct Crm {
 
 impl Crm {
     /// Over an engine and connections.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self {
             records: Records::new(ports.store.clone()),
             names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),

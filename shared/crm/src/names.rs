@@ -8,27 +8,27 @@ use std::time::Duration;
 
 use bitrix24::batch::BatchAnswer;
 use bitrix24::client::shaped;
-use bitrix24::crm::Status;
+use bitrix24::crm::StatusRow;
 use bitrix24::tolerant::whole;
-use bitrix24::user::User;
-use bitrix24::{Batch, EntityType, Item};
+use bitrix24::user::PortalUser;
+use bitrix24::{Batch, CrmItem, EntityType};
 use clients::{Connections, Failure, PortalClient};
 use futures::future::join_all;
 use jiff::Timestamp;
-use records::names::{Entry, Named, wanted};
+use records::names::{CachedName, Nameable, wanted};
 use records::{Change, Names};
 use runtime::TenantId;
 use runtime::clock::{Clock, later};
-use runtime::store::{Condition, Key, Store, Table, Write};
+use runtime::store::{ItemKey, Store, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// How long names in the store are used.
-const KEEPS: Duration = Duration::from_secs(60 * 60);
+const STORED_NAMES_TTL: Duration = Duration::from_secs(60 * 60);
 /// How long "not available to us" is remembered.
-const KEEPS_NOTHING: Duration = Duration::from_secs(10 * 60);
+const UNAVAILABLE_TTL: Duration = Duration::from_secs(10 * 60);
 /// How long names in memory are used.
-const FRESH: Duration = Duration::from_secs(60);
+const CACHED_NAMES_TTL: Duration = Duration::from_secs(60);
 /// More tenants than this are not kept in memory.
 const MAX_TENANTS: usize = 500;
 /// Rows on a page of any list.
@@ -90,7 +90,7 @@ impl NamesCache {
 
     /// Learns the names that many changes mention, in one request: read one by one, each would cost its own.
     pub async fn learn_all(&self, tenant: &TenantId, changes: &[Change]) {
-        let (mut asked, mut seen): (BTreeSet<Named>, HashMap<_, usize>) = (BTreeSet::new(), HashMap::new());
+        let (mut asked, mut seen): (BTreeSet<Nameable>, HashMap<_, usize>) = (BTreeSet::new(), HashMap::new());
         for named in changes.iter().flat_map(wanted).collect::<BTreeSet<_>>() {
             // One request returns a page; the rest is read when it is needed.
             let of_kind = seen.entry(std::mem::discriminant(&named)).or_default();
@@ -114,7 +114,7 @@ impl NamesCache {
     }
 
     /// Forgets what a schema event reports as changed: a person, or the lists.
-    pub async fn forget(&self, tenant: &TenantId, named: Option<Named>) {
+    pub async fn forget(&self, tenant: &TenantId, named: Option<Nameable>) {
         self.lock().remove(tenant);
         let key = named.map_or_else(|| key(tenant, "all"), |named| key(tenant, &named.key()));
         if let Err(error) = self.store.delete(&key).await {
@@ -123,9 +123,9 @@ impl NamesCache {
     }
 
     /// Adds a name that was read on another occasion.
-    pub async fn learn(&self, tenant: &TenantId, named: Named, name: String) {
+    pub async fn learn(&self, tenant: &TenantId, named: Nameable, name: String) {
         self.lock().remove(tenant);
-        self.keep_entry(tenant, named, Some(&Entry { name, ..Entry::default() })).await;
+        self.keep_entry(tenant, named, Some(&CachedName { name, ..CachedName::default() })).await;
     }
 
     fn remembered(&self, tenant: &TenantId) -> Option<Arc<Names>> {
@@ -140,7 +140,10 @@ impl NamesCache {
         }
         // What was remembered keeps its age: names are read again sooner or later.
         let until = memory.get(tenant).map(|(_, until)| *until).filter(|until| *until > self.clock.now());
-        memory.insert(tenant.clone(), (names.clone(), until.unwrap_or_else(|| later(self.clock.now(), FRESH))));
+        memory.insert(
+            tenant.clone(),
+            (names.clone(), until.unwrap_or_else(|| later(self.clock.now(), CACHED_NAMES_TTL))),
+        );
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Arc<Names>, Timestamp)>> {
@@ -148,7 +151,7 @@ impl NamesCache {
     }
 
     /// Reads from the store: the lists, and each wanted name.
-    async fn read_stored(&self, tenant: &TenantId, names: &mut Names, wanted: &BTreeSet<Named>) -> Lists {
+    async fn read_stored(&self, tenant: &TenantId, names: &mut Names, wanted: &BTreeSet<Nameable>) -> Lists {
         let stored = self.store.get(&key(tenant, "all")).await.ok().flatten();
         let lists = stored.and_then(|item| item.decode::<Lists>().ok()).unwrap_or_default();
         if !names.has_statuses() {
@@ -159,7 +162,7 @@ impl NamesCache {
             missing.iter().map(|named| async move { (*named, self.store.get(&key(tenant, &named.key())).await) });
         for (named, item) in join_all(read).await {
             if let Ok(Some(item)) = item
-                && let Ok(entry) = item.decode::<Option<Entry>>()
+                && let Ok(entry) = item.decode::<Option<CachedName>>()
             {
                 names.add(named, entry);
             }
@@ -173,7 +176,7 @@ impl NamesCache {
         tenant: &TenantId,
         entity: Option<EntityType>,
         lists: bool,
-        missing: &[Named],
+        missing: &[Nameable],
         names: &mut Names,
     ) -> Result<(), Failure> {
         let portal = self.connections.portal(tenant).await?;
@@ -203,7 +206,7 @@ impl NamesCache {
             take_funnels(names, entity, &mut answers);
             self.take_statuses(&client, names, &mut answers).await?;
             let lists = Lists { names: names.clone(), asked_at: Some(self.clock.now()) };
-            self.keep(key(tenant, "all"), &lists, KEEPS).await;
+            self.keep(key(tenant, "all"), &lists, STORED_NAMES_TTL).await;
         }
         Ok(())
     }
@@ -231,38 +234,38 @@ impl NamesCache {
         Ok(())
     }
 
-    async fn keep_entry(&self, tenant: &TenantId, named: Named, entry: Option<&Entry>) {
-        let keeps = if entry.is_some() { KEEPS } else { KEEPS_NOTHING };
+    async fn keep_entry(&self, tenant: &TenantId, named: Nameable, entry: Option<&CachedName>) {
+        let keeps = if entry.is_some() { STORED_NAMES_TTL } else { UNAVAILABLE_TTL };
         self.keep(key(tenant, &named.key()), &entry, keeps).await;
     }
 
-    async fn keep<T: Serialize>(&self, key: Key, value: &T, keeps: Duration) {
-        let Ok(write) = Write::new(key, value, Condition::Always) else { return };
+    async fn keep<T: Serialize>(&self, key: ItemKey, value: &T, keeps: Duration) {
+        let Ok(write) = StoreWrite::new(key, value, WriteCondition::Always) else { return };
         if let Err(error) = self.store.put(write.expiring(later(self.clock.now(), keeps))).await {
             tracing::warn!(%error, "a name could not be kept");
         }
     }
 }
 
-fn key(tenant: &TenantId, name: &str) -> Key {
-    Key::new(Table::Links, format!("{tenant}#names"), name)
+fn key(tenant: &TenantId, name: &str) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{tenant}#names"), name)
 }
 
-fn suffices(names: &Names, change: &Change, wanted: &BTreeSet<Named>) -> bool {
+fn suffices(names: &Names, change: &Change, wanted: &BTreeSet<Nameable>) -> bool {
     names.has_stages_of(change) && names.missing(wanted).is_empty()
 }
 
 /// The requests for names: one call for people, one for each type of items, one for projects.
-fn questions(missing: &[Named]) -> Vec<(String, &'static str, Value)> {
+fn questions(missing: &[Nameable]) -> Vec<(String, &'static str, Value)> {
     let mut questions = Vec::new();
     let mut users = Vec::new();
     let mut projects = Vec::new();
     let mut items: HashMap<EntityType, Vec<u64>> = HashMap::new();
     for named in missing {
         match named {
-            Named::User(id) => users.push(*id),
-            Named::Project(id) => projects.push(*id),
-            Named::Item(entity, id) => items.entry(*entity).or_default().push(*id),
+            Nameable::User(id) => users.push(*id),
+            Nameable::Project(id) => projects.push(*id),
+            Nameable::Item(entity, id) => items.entry(*entity).or_default().push(*id),
         }
     }
     if !users.is_empty() {
@@ -281,16 +284,19 @@ fn questions(missing: &[Named]) -> Vec<(String, &'static str, Value)> {
 
 fn take_users(names: &mut Names, answers: &mut BatchAnswer) {
     if let Some(Ok(rows)) = answers.take("users") {
-        names.add_users(shaped::<Vec<User>>("user.get", rows).unwrap_or_default());
+        names.add_users(shaped::<Vec<PortalUser>>("user.get", rows).unwrap_or_default());
     }
 }
 
 fn take_items(names: &mut Names, answers: &mut BatchAnswer) {
     for entity in answers.names().filter_map(|name| name.strip_prefix("items")?.parse().ok()).collect::<Vec<u32>>() {
         let Some(Ok(mut result)) = answers.take(&format!("items{entity}")) else { continue };
-        for item in shaped::<Vec<Item>>("crm.item.list", result["items"].take()).unwrap_or_default() {
+        for item in shaped::<Vec<CrmItem>>("crm.item.list", result["items"].take()).unwrap_or_default() {
             if let Some(name) = item.display_title() {
-                names.add(Named::Item(EntityType(entity), item.id), Some(Entry { name, ..Entry::default() }));
+                names.add(
+                    Nameable::Item(EntityType(entity), item.id),
+                    Some(CachedName { name, ..CachedName::default() }),
+                );
             }
         }
     }
@@ -300,7 +306,7 @@ fn take_projects(names: &mut Names, answers: &mut BatchAnswer) {
     let Some(Ok(rows)) = answers.take("projects") else { return };
     for row in rows.as_array().into_iter().flatten() {
         if let Some((id, name)) = whole(&row["ID"]).zip(row["NAME"].as_str()) {
-            names.add(Named::Project(id), Some(Entry { name: name.to_owned(), ..Entry::default() }));
+            names.add(Nameable::Project(id), Some(CachedName { name: name.to_owned(), ..CachedName::default() }));
         }
     }
 }
@@ -317,7 +323,7 @@ fn take_funnels(names: &mut Names, entity: Option<EntityType>, answers: &mut Bat
 /// Adds a page of statuses and returns how many rows it had.
 fn add_statuses(names: &mut Names, answers: &mut BatchAnswer, page: &str) -> usize {
     let Some(Ok(rows)) = answers.take(page) else { return 0 };
-    let rows = shaped::<Vec<Status>>("crm.status.list", rows).unwrap_or_default();
+    let rows = shaped::<Vec<StatusRow>>("crm.status.list", rows).unwrap_or_default();
     let count = rows.len();
     names.add_statuses(rows);
     count

@@ -4,10 +4,10 @@
 
 use bitrix24::client::shaped;
 use bitrix24::crm;
-use bitrix24::{Answer, Batch, Item, Task, task};
+use bitrix24::{Batch, CallAnswer, CrmItem, Task, task};
 use clients::{Failure, PortalClient};
 use jiff::Timestamp;
-use records::{Record, RecordKind, State};
+use records::{Record, RecordKind, RecordState};
 use serde_json::{Value, json};
 
 /// Records on a page of any list.
@@ -84,21 +84,21 @@ impl Listing {
     }
 
     /// One record's state from a part of the result.
-    pub fn state(&self, value: Value) -> Result<(Record, State), serde_json::Error> {
+    pub fn state(&self, value: Value) -> Result<(Record, RecordState), serde_json::Error> {
         Ok(match self.kind {
             RecordKind::Items(entity) => {
-                let item: Item = serde_json::from_value(value)?;
-                (Record::item(entity, item.id), State::from(item))
+                let item: CrmItem = serde_json::from_value(value)?;
+                (Record::item(entity, item.id), RecordState::from(item))
             }
             RecordKind::Tasks => {
                 let task = Task::read(value)?;
-                (Record::Task(task.id), State::from(task))
+                (Record::Task(task.id), RecordState::from(task))
             }
         })
     }
 
     /// The records of a page; a row without an id is left out.
-    pub fn states(&self, client: &PortalClient, result: &mut Value) -> Result<Vec<(Record, State)>, Failure> {
+    pub fn states(&self, client: &PortalClient, result: &mut Value) -> Result<Vec<(Record, RecordState)>, Failure> {
         let rows: Vec<Value> = match result[self.place()].take() {
             // An empty list may be written as null.
             Value::Null => Vec::new(),
@@ -118,7 +118,7 @@ impl Listing {
 
     /// The record from the answer to [`Listing::one`]; `None` if the portal returns an empty one: a task that is
     /// missing or hidden.
-    pub fn state_of_one(&self, client: &PortalClient, mut result: Value) -> Result<Option<State>, Failure> {
+    pub fn state_of_one(&self, client: &PortalClient, mut result: Value) -> Result<Option<RecordState>, Failure> {
         let part = match self.kind {
             RecordKind::Items(_) => "item",
             RecordKind::Tasks => "task",
@@ -141,7 +141,7 @@ impl Listing {
         &self,
         client: &PortalClient,
         filter: &Value,
-    ) -> Result<(Vec<(Record, State)>, Answer), Failure> {
+    ) -> Result<(Vec<(Record, RecordState)>, CallAnswer), Failure> {
         let mut answer = client.call(self.method(), &self.page(filter, 0)).await?;
         let states = self.states(client, &mut answer.result)?;
         Ok((states, answer))
@@ -156,7 +156,7 @@ impl Listing {
         filter: &Value,
         after: u64,
         count: usize,
-    ) -> Result<(Vec<(Record, State)>, Option<Timestamp>), Failure> {
+    ) -> Result<(Vec<(Record, RecordState)>, Option<Timestamp>), Failure> {
         let mut batch = Batch::new().halting();
         for place in 0..count {
             let mut filter = filter.clone();
@@ -168,12 +168,12 @@ impl Listing {
             let _ = batch.add(format!("p{place}"), self.method(), &self.page(&filter, -1));
         }
         let (mut answers, answer) = client.batch(&batch).await?;
-        let mut listed: Vec<(Record, State)> = Vec::new();
+        let mut listed: Vec<(Record, RecordState)> = Vec::new();
         for place in 0..count {
             let Some(page) = answers.take(&format!("p{place}")) else { break };
             let mut page = page.map_err(|error| client.failure(&error))?;
             let page = self.states(client, &mut page)?;
-            let id = |state: Option<&(Record, State)>| state.map(|(record, _)| record.id());
+            let id = |state: Option<&(Record, RecordState)>| state.map(|(record, _)| record.id());
             let (full, newer) = (page.len() == PAGE, id(page.first()) > id(listed.last()));
             // After a short page the reference is empty, and the portal starts from the beginning.
             if newer {

@@ -15,9 +15,9 @@ use clients::{ErrorClass, Failure, PortalClient};
 use futures::future::join_all;
 use jiff::Timestamp;
 use jobs::Hint;
-use records::{Record, RecordKind, State};
+use records::{Record, RecordKind, RecordState};
 use runtime::job::ReceivedJob;
-use runtime::links::{ReadMoment, Reading, Snapshot};
+use runtime::snapshots::{ReadAhead, ReadMoment, Snapshot};
 use runtime::store::Version;
 use runtime::{Jobs, TenantId};
 use serde_json::json;
@@ -32,7 +32,7 @@ pub(crate) const GONE_OR_HIDDEN: &str = "gone_or_hidden";
 
 /// A record's state, with what its decision may need besides.
 pub(crate) struct ReadItem {
-    pub(crate) state: State,
+    pub(crate) state: RecordState,
     pub(crate) read: ReadMoment,
     /// The stage history, where the record was not seen before and has moved.
     pub(crate) moves: Vec<StageMove>,
@@ -49,7 +49,7 @@ pub(crate) enum Read<'a> {
 }
 
 /// A record's snapshot, if it has one.
-pub(crate) type Known = Option<(Snapshot<State>, Version)>;
+pub(crate) type Known = Option<(Snapshot<RecordState>, Version)>;
 
 /// What was read for a batch.
 #[derive(Default)]
@@ -117,7 +117,7 @@ impl Hints {
 }
 
 /// What was found of each record.
-pub(crate) type Found = HashMap<Record, Reading<State>>;
+pub(crate) type ReadRecords = HashMap<Record, ReadAhead<RecordState>>;
 
 /// The wanted records by their kinds.
 pub(crate) fn kinds(wanted: &[Wanted]) -> BTreeMap<RecordKind, Vec<Wanted>> {
@@ -163,7 +163,7 @@ struct PortalReadings {
 }
 
 async fn read_portal(crm: &Crm, tenant: &TenantId, hints: BTreeMap<Record, Hints>) -> PortalReadings {
-    let mut found = Found::new();
+    let mut found = ReadRecords::new();
     let mut known = HashMap::new();
     let mut unseen = BTreeSet::new();
     let outcome = async {
@@ -171,7 +171,7 @@ async fn read_portal(crm: &Crm, tenant: &TenantId, hints: BTreeMap<Record, Hints
         let settings = &portal.settings_as::<Settings>()?;
         let mut wanted = Vec::new();
         for (record, hints) in hints.into_iter().filter(|(record, _)| subscriptions::watches(settings, *record)) {
-            let snapshot = crm.records.snapshot::<State>(tenant, &record.key()).await?;
+            let snapshot = crm.records.snapshot::<RecordState>(tenant, &record.key()).await?;
             if !snapshot.as_ref().is_some_and(|(snapshot, _)| hints.are_seen_by(snapshot.read)) {
                 wanted.push(Wanted { record, hints, seen: snapshot.is_some() });
             }
@@ -203,8 +203,8 @@ async fn read_portal(crm: &Crm, tenant: &TenantId, hints: BTreeMap<Record, Hints
     PortalReadings { items: with_moves(found, moves), known, failure }
 }
 
-fn with_moves(found: Found, mut moves: HashMap<Record, Vec<StageMove>>) -> Items {
-    let item = |(record, reading): (Record, Reading<State>)| {
+fn with_moves(found: ReadRecords, mut moves: HashMap<Record, Vec<StageMove>>) -> Items {
+    let item = |(record, reading): (Record, ReadAhead<RecordState>)| {
         let moves = moves.remove(&record).unwrap_or_default();
         let read = reading.state.map(|state| ReadItem { state, read: reading.read, moves });
         (record, read)
@@ -213,12 +213,17 @@ fn with_moves(found: Found, mut moves: HashMap<Record, Vec<StageMove>>) -> Items
 }
 
 /// Takes up the readings that an earlier listing left, if they began after the hints arrived.
-async fn take_left(crm: &Crm, tenant: &TenantId, wanted: &mut Vec<Wanted>, found: &mut Found) -> Result<(), Failure> {
+async fn take_left(
+    crm: &Crm,
+    tenant: &TenantId,
+    wanted: &mut Vec<Wanted>,
+    found: &mut ReadRecords,
+) -> Result<(), Failure> {
     for one in std::mem::take(wanted) {
         if found.contains_key(&one.record) {
             continue;
         }
-        match crm.records.reading::<State>(tenant, &one.record.key()).await? {
+        match crm.records.reading::<RecordState>(tenant, &one.record.key()).await? {
             Some(left) if one.hints.are_seen_by(left.read) => {
                 found.insert(one.record, left);
             }
@@ -235,7 +240,7 @@ async fn by_ids(
     client: &PortalClient,
     wanted: &[Wanted],
     settings: &Settings,
-    found: &mut Found,
+    found: &mut ReadRecords,
 ) -> Result<(), Failure> {
     let here = crm.ports.clock.now();
     for (kind, wanted) in kinds(wanted) {
@@ -245,7 +250,7 @@ async fn by_ids(
             let mut answer = client.call(listing.method(), &listing.page(&listing.by_ids(&ids), -1)).await?;
             let read = ReadMoment { here, there: answer.started_at };
             for (record, state) in listing.states(client, &mut answer.result)? {
-                found.insert(record, Reading { state: Ok(state), read });
+                found.insert(record, ReadAhead { state: Ok(state), read });
             }
         }
         let missing: Vec<_> = wanted.iter().filter(|wanted| !found.contains_key(&wanted.record)).collect();
@@ -261,19 +266,19 @@ async fn one_by_one(
     client: &PortalClient,
     listing: &Listing,
     missing: &[&Wanted],
-    found: &mut Found,
+    found: &mut ReadRecords,
 ) -> Result<(), Failure> {
     let here = crm.ports.clock.now();
     let mut batch = Batch::new();
-    for (place, wanted) in missing.iter().enumerate() {
+    for (index, wanted) in missing.iter().enumerate() {
         let (method, params) = listing.one(wanted.record.id());
         // Chunks of 50 always fit.
-        let _ = batch.add(format!("i{place}"), method, &params);
+        let _ = batch.add(format!("i{index}"), method, &params);
     }
     let (mut answers, answer) = client.batch(&batch).await?;
     let read = ReadMoment { here, there: answer.started_at };
-    for (place, wanted) in missing.iter().enumerate() {
-        let state = match answers.take(&format!("i{place}")) {
+    for (index, wanted) in missing.iter().enumerate() {
+        let state = match answers.take(&format!("i{index}")) {
             Some(Ok(result)) => listing.state_of_one(client, result)?.ok_or_else(|| GONE_OR_HIDDEN.to_owned()),
             Some(Err(error)) if matches!(error.class(here), ErrorClass::Permanent { .. }) => {
                 Err(error.code().unwrap_or_default().to_owned())
@@ -281,7 +286,7 @@ async fn one_by_one(
             Some(Err(error)) => return Err(client.failure(&error)),
             None => return Err(Failure::transient("the portal left a command of a batch unanswered")),
         };
-        found.insert(wanted.record, Reading { state, read });
+        found.insert(wanted.record, ReadAhead { state, read });
     }
     Ok(())
 }
@@ -290,14 +295,14 @@ async fn one_by_one(
 async fn histories(
     crm: &Crm,
     tenant: &TenantId,
-    found: &Found,
+    found: &ReadRecords,
     unseen: &BTreeSet<Record>,
 ) -> Result<HashMap<Record, Vec<StageMove>>, Failure> {
-    let has_moved = |reading: &Reading<State>| {
-        let item = reading.state.as_ref().ok().and_then(State::as_item);
+    let has_moved = |reading: &ReadAhead<RecordState>| {
+        let item = reading.state.as_ref().ok().and_then(RecordState::as_item);
         item.is_some_and(|item| item.moved_time.is_none() || item.moved_time > item.created_time)
     };
-    let with_stages = |(record, reading): (&Record, &Reading<State>)| match record {
+    let with_stages = |(record, reading): (&Record, &ReadAhead<RecordState>)| match record {
         Record::Item { entity, id } if entity.has_stages() && unseen.contains(record) && has_moved(reading) => {
             Some((*entity, *id))
         }
@@ -312,14 +317,14 @@ async fn histories(
     let client = crm.connections.bitrix24(&portal).await?;
     for records in records.chunks(PAGE) {
         let mut batch = Batch::new();
-        for (place, (entity, id)) in records.iter().enumerate() {
+        for (index, (entity, id)) in records.iter().enumerate() {
             let params = json!({"entityTypeId": entity, "filter": {"OWNER_ID": id}, "order": {"ID": "ASC"}});
-            let _ = batch.add(format!("h{place}"), "crm.stagehistory.list", &params);
+            let _ = batch.add(format!("h{index}"), "crm.stagehistory.list", &params);
         }
         let (mut answers, _) = client.batch(&batch).await?;
-        for (place, (entity, id)) in records.iter().enumerate() {
+        for (index, (entity, id)) in records.iter().enumerate() {
             // A history that the webhook's user may not read must not stop a card.
-            let Some(Ok(mut result)) = answers.take(&format!("h{place}")) else { continue };
+            let Some(Ok(mut result)) = answers.take(&format!("h{index}")) else { continue };
             let moves: Vec<StageMove> = shaped("crm.stagehistory.list", result["items"].take()).unwrap_or_default();
             histories.insert(Record::item(*entity, *id), moves);
         }

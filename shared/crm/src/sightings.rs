@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
 
 /// A sighting is written at most this often.
 const BETWEEN_WRITES: Duration = Duration::from_secs(60);
 /// More kinds than this are not remembered at once.
-const MOST: usize = 10_000;
+const MAX_KINDS: usize = 10_000;
 
 /// Writes and reads sightings. Cheap to clone.
 #[derive(Clone)]
@@ -35,13 +35,13 @@ impl Sightings {
             if written.get(&kind).is_some_and(|last| at < later(*last, BETWEEN_WRITES)) {
                 return Ok(());
             }
-            if written.len() >= MOST {
+            if written.len() >= MAX_KINDS {
                 written.clear();
             }
             written.insert(kind.clone(), at);
         }
-        let key = Key::new(Table::Links, partition(tenant), kind.1);
-        self.store.put(Write::new(key, &at, Condition::Always)?).await.map(|_| ())
+        let key = ItemKey::new(Table::Links, partition(tenant), kind.1);
+        self.store.put(StoreWrite::new(key, &at, WriteCondition::Always)?).await.map(|_| ())
     }
 
     /// When each kind was last seen, to the minute.

@@ -7,10 +7,10 @@ use bitrix24::batch::MAX_COMMANDS;
 use bitrix24::client::shaped;
 use clients::{ErrorClass, Failure, PortalClient};
 use runtime::store::StoreError;
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use serde_json::{Value, json};
 use settings::Settings;
-use settings::subscriptions::{Bound, CONNECTOR, Repair, compare, wanted};
+use settings::subscriptions::{BoundEvent, CONNECTOR, Repair, compare, wanted};
 use tenants::portals::Portal;
 
 use crate::sweeps::{Subscriptions, Sweeps};
@@ -22,11 +22,11 @@ const OWN: &str = "ONAPPUNINSTALL";
 ///
 /// Nothing is bound for a portal without a workspace: its changes could not be sent anywhere.
 pub async fn keep(
-    ports: &Ports,
+    ports: &Backend,
     portal: &Portal,
     settings: &Settings,
     client: &PortalClient,
-    handler: Option<&Handler>,
+    handler: Option<&EventAddress>,
 ) -> Result<Subscriptions, Failure> {
     let is_joined = portal.slack.is_some() || portal.notion.is_some();
     let events = if is_joined { wanted(settings) } else { Vec::new() };
@@ -50,23 +50,31 @@ pub async fn keep(
 
 /// Where a portal's events arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handler {
+pub struct EventAddress {
     /// The whole address, with the portal's key.
     pub url: String,
     /// How each of our addresses begins: a binding to another one is an old one of our own.
     pub ours: String,
 }
 
-async fn repair(client: &PortalClient, state: &mut Subscriptions, handler: Option<&Handler>) -> Result<(), Failure> {
+async fn repair(
+    client: &PortalClient,
+    state: &mut Subscriptions,
+    handler: Option<&EventAddress>,
+) -> Result<(), Failure> {
     let Some(handler) = handler else {
         state.refused.push("the address of this deployment is not known; set public_url (PUBLIC_URL)".into());
         return Ok(());
     };
     let bound = bound(client).await?;
     let events: BTreeSet<String> = state.wanted.iter().cloned().collect();
-    let is_old = |one: &&Bound| !one.offline && one.handler.starts_with(&handler.ours) && one.handler != handler.url;
-    let mut changes: Vec<Change> =
-        bound.iter().filter(is_old).map(|one| Change::unbind(&one.event, &json!({"handler": one.handler}))).collect();
+    let is_old =
+        |one: &&BoundEvent| !one.offline && one.handler.starts_with(&handler.ours) && one.handler != handler.url;
+    let mut changes: Vec<BindingChange> = bound
+        .iter()
+        .filter(is_old)
+        .map(|one| BindingChange::unbind(&one.event, &json!({"handler": one.handler})))
+        .collect();
     let online: BTreeSet<String> = events.iter().cloned().chain([OWN.to_owned()]).collect();
     let online = compare(&online, &bound, &handler.url, false);
     changes.extend(changes_of(&online, &json!({"handler": handler.url})));
@@ -84,13 +92,13 @@ async fn repair(client: &PortalClient, state: &mut Subscriptions, handler: Optio
 }
 
 /// One binding to make or to end.
-struct Change {
+struct BindingChange {
     event: String,
     method: &'static str,
     params: Value,
 }
 
-impl Change {
+impl BindingChange {
     fn new(method: &'static str, event: &str, how: &Value) -> Self {
         let mut params = how.clone();
         params["event"] = json!(event);
@@ -106,17 +114,17 @@ impl Change {
     }
 }
 
-fn changes_of(repair: &Repair, how: &Value) -> impl Iterator<Item = Change> {
-    let unbind = repair.unbind.iter().map(|event| Change::unbind(event, how));
-    unbind.chain(repair.bind.iter().map(|event| Change::bind(event, how)))
+fn changes_of(repair: &Repair, how: &Value) -> impl Iterator<Item = BindingChange> {
+    let unbind = repair.unbind.iter().map(|event| BindingChange::unbind(event, how));
+    unbind.chain(repair.bind.iter().map(|event| BindingChange::bind(event, how)))
 }
 
 /// What is bound by the application.
-pub async fn bound(client: &PortalClient) -> Result<Vec<Bound>, Failure> {
+pub async fn bound(client: &PortalClient) -> Result<Vec<BoundEvent>, Failure> {
     let answer = client.call("event.get", &json!({})).await?;
     let rows: Vec<Value> = shaped("event.get", answer.result).map_err(|error| client.failure(&error))?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let read = |row: &Value| Bound {
+    let read = |row: &Value| BoundEvent {
         event: text(&row["event"]).to_uppercase(),
         handler: text(&row["handler"]),
         offline: row["offline"] == 1 || row["offline"] == "1",
@@ -139,16 +147,16 @@ pub async fn remove(client: &PortalClient, tenant: &TenantId) -> Result<(), Fail
 }
 
 /// One request for all of them: a portal's rate is small, and many are changed the first time.
-async fn apply(client: &PortalClient, state: &mut Subscriptions, changes: &[Change]) -> Result<(), Failure> {
+async fn apply(client: &PortalClient, state: &mut Subscriptions, changes: &[BindingChange]) -> Result<(), Failure> {
     let mut batch = Batch::new();
-    for (place, change) in changes.iter().enumerate() {
-        let _ = batch.add(format!("c{place}"), change.method, &change.params);
+    for (index, change) in changes.iter().enumerate() {
+        let _ = batch.add(format!("c{index}"), change.method, &change.params);
     }
     let (mut answers, _) = client.batch(&batch).await?;
-    for (place, change) in changes.iter().enumerate() {
+    for (index, change) in changes.iter().enumerate() {
         let is_bind = change.method == "event.bind";
         let done = if is_bind { &mut state.bound } else { &mut state.unbound };
-        let Some(answer) = answers.take(&format!("c{place}")) else {
+        let Some(answer) = answers.take(&format!("c{index}")) else {
             return Err(Failure::permanent("no_answer", format!("batch did not answer for {}", change.method)));
         };
         match answer.map_err(|error| client.failure(&error)) {

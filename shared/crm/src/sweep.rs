@@ -23,7 +23,7 @@ use settings::subscriptions::has_route_for;
 use settings::{Settings, subscriptions};
 use tenants::portals::Portal;
 
-use crate::sweeps::{Counts, SWEEP};
+use crate::sweeps::{SWEEP, SweepCounts};
 use crate::{Crm, baseline};
 
 /// A tenant's sweep takes no longer than this; the next run goes on.
@@ -76,7 +76,7 @@ pub async fn sweep(crm: &Crm, tenant: &TenantId, now: Timestamp) -> Result<Optio
         }
         Err(failure) => (0, 0, Some(failure)),
     };
-    crm.sweeps.count(tenant, now, Counts { swept: records, ..Counts::default() }).await?;
+    crm.sweeps.count(tenant, now, SweepCounts { swept: records, ..SweepCounts::default() }).await?;
     let stopped_by = stopped.as_ref().map(ToString::to_string);
     lease.end(crm.ports.clock.now(), stopped_by.clone()).await?;
     Ok(Some(Swept { records, hints, stopped_by }))

@@ -8,18 +8,18 @@ use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::later;
 use runtime::id::day;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// How long a day's counts are kept.
-const KEEP: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+const COUNTS_TTL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 /// How often a count is tried while others write it too.
 const MAX_TRIES: u32 = 8;
 
 /// The counts of a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct SweepCounts {
     /// Records that a sweep checked.
     #[serde(default)]
     pub swept: u64,
@@ -113,7 +113,7 @@ impl HeldLease<'_> {
     }
 }
 
-impl Counts {
+impl SweepCounts {
     fn plus(self, other: Self) -> Self {
         Self {
             swept: self.swept + other.swept,
@@ -137,17 +137,17 @@ impl Sweeps {
     }
 
     /// Adds to the counts of a day. With many writers it may miss one; it is only for display.
-    pub async fn count(&self, tenant: &TenantId, now: Timestamp, more: Counts) -> Result<(), StoreError> {
-        if more == Counts::default() {
+    pub async fn count(&self, tenant: &TenantId, now: Timestamp, more: SweepCounts) -> Result<(), StoreError> {
+        if more == SweepCounts::default() {
             return Ok(());
         }
-        let key = Key::new(Table::Links, counts(tenant), day(now));
+        let key = ItemKey::new(Table::Links, counts(tenant), day(now));
         for _ in 0..MAX_TRIES {
             let (before, condition) = match self.store.get(&key).await? {
-                Some(item) => (item.decode()?, Condition::Version(item.version)),
-                None => (Counts::default(), Condition::Absent),
+                Some(item) => (item.decode()?, WriteCondition::Version(item.version)),
+                None => (SweepCounts::default(), WriteCondition::Absent),
             };
-            let write = Write::new(key.clone(), &before.plus(more), condition)?.expiring(later(now, KEEP));
+            let write = StoreWrite::new(key.clone(), &before.plus(more), condition)?.expiring(later(now, COUNTS_TTL));
             match self.store.put(write).await {
                 Err(StoreError::Conflict(_)) => {}
                 done => return done.map(|_| ()),
@@ -157,8 +157,8 @@ impl Sweeps {
     }
 
     /// The counts of a day.
-    pub async fn counts(&self, tenant: &TenantId, now: Timestamp) -> Result<Counts, StoreError> {
-        let item = self.store.get(&Key::new(Table::Links, counts(tenant), day(now))).await?;
+    pub async fn counts(&self, tenant: &TenantId, now: Timestamp) -> Result<SweepCounts, StoreError> {
+        let item = self.store.get(&ItemKey::new(Table::Links, counts(tenant), day(now))).await?;
         Ok(item.map(|item| item.decode()).transpose()?.unwrap_or_default())
     }
 
@@ -168,7 +168,7 @@ impl Sweeps {
         tenant: &TenantId,
         name: &str,
     ) -> Result<Option<(T, Version)>, StoreError> {
-        let item = self.store.get(&Key::new(Table::Links, memory(tenant), name)).await?;
+        let item = self.store.get(&ItemKey::new(Table::Links, memory(tenant), name)).await?;
         item.map(|item| Ok((item.decode()?, item.version))).transpose()
     }
 
@@ -180,8 +180,8 @@ impl Sweeps {
         value: &T,
         version: Option<Version>,
     ) -> Result<Version, StoreError> {
-        let condition = version.map_or(Condition::Absent, Condition::Version);
-        self.store.put(Write::new(Key::new(Table::Links, memory(tenant), name), value, condition)?).await
+        let condition = version.map_or(WriteCondition::Absent, WriteCondition::Version);
+        self.store.put(StoreWrite::new(ItemKey::new(Table::Links, memory(tenant), name), value, condition)?).await
     }
 
     /// A lease as it is stored; `None` if no worker has ever had it.

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use bitrix24::batch::BatchAnswer;
-use bitrix24::crm::Status;
-use bitrix24::{Batch, EntityType, Item, Task};
+use bitrix24::crm::StatusRow;
+use bitrix24::{Batch, CrmItem, EntityType, Task};
 use clients::{ErrorClass, Failure, PortalClient};
 use jiff::tz::TimeZone;
 use locale::Language;
-use records::names::{self, Entry, Named};
-use records::words::{Facts, Word};
-use records::{CardContext, CardText, Change, Names, Record, State};
+use records::names;
+use records::names::{CachedName, Nameable};
+use records::words::{RecordFacts, Word};
+use records::{CardContext, CardText, Change, Names, Record, RecordState};
 use serde_json::{Value, json};
-use user_mapping::rights::{Reach, Rights};
-use user_mapping::{Talk, Tenant};
+use user_mapping::rights::{PersonRights, Reach};
+use user_mapping::{OpenTenant, TenantContext};
 
 use crate::names::NamesCache;
 
@@ -43,7 +44,7 @@ pub struct RecordView {
 
 impl RecordView {
     /// A record of the portal at `domain`.
-    pub fn new(record: Record, state: State, names: Names, domain: &str) -> Self {
+    pub fn new(record: Record, state: RecordState, names: Names, domain: &str) -> Self {
         Self { change: Change::whole(record, state), names, domain: domain.to_owned() }
     }
 
@@ -55,8 +56,8 @@ impl RecordView {
     /// What is shown of it: the facts of its cards, and its client if there is one and its name is known.
     pub fn facts(&self, language: Language) -> Vec<(&'static str, CardText)> {
         let noun = self.change.kind.noun();
-        let client = Facts::of(noun).more.iter().filter(|word| **word == Word::Client && self.has_client());
-        Facts::of(noun).main.iter().chain(client).map(|word| self.fact(*word, language)).collect()
+        let client = RecordFacts::of(noun).more.iter().filter(|word| **word == Word::Client && self.has_client());
+        RecordFacts::of(noun).main.iter().chain(client).map(|word| self.fact(*word, language)).collect()
     }
 
     /// One word with its label.
@@ -65,8 +66,8 @@ impl RecordView {
     }
 
     fn has_client(&self) -> bool {
-        let client = self.change.state.as_item().and_then(Item::client);
-        client.is_some_and(|(entity, id)| self.names.entry(Named::Item(entity, id)).is_some())
+        let client = self.change.state.as_item().and_then(CrmItem::client);
+        client.is_some_and(|(entity, id)| self.names.entry(Nameable::Item(entity, id)).is_some())
     }
 }
 
@@ -136,7 +137,7 @@ pub struct RecordViews {
 
 impl RecordViews {
     /// On the connections of `talk`.
-    pub fn new(talk: &Talk) -> Self {
+    pub fn new(talk: &TenantContext) -> Self {
         let (store, clock) = (talk.ports.store.clone(), talk.ports.clock.clone());
         Self { names: NamesCache::new(talk.connections.clone(), store, clock) }
     }
@@ -145,7 +146,7 @@ impl RecordViews {
     ///
     /// # Errors
     /// If the portal does not answer.
-    pub async fn deal(&self, tenant: &Tenant, rights: &Rights, id: u64) -> Result<Option<DealView>, Failure> {
+    pub async fn deal(&self, tenant: &OpenTenant, rights: &PersonRights, id: u64) -> Result<Option<DealView>, Failure> {
         let Some(item) = rights.item(EntityType::DEAL, id).await? else { return Ok(None) };
         let stage_id = item.stage_id.clone().unwrap_or_default();
         let list = EntityType::DEAL.stages_of(item.category_id.unwrap_or_default());
@@ -176,7 +177,12 @@ impl RecordViews {
     ///
     /// # Errors
     /// If the portal does not answer.
-    pub async fn task(&self, tenant: &Tenant, rights: &Rights, id: u64) -> Result<Option<RecordView>, Failure> {
+    pub async fn task(
+        &self,
+        tenant: &OpenTenant,
+        rights: &PersonRights,
+        id: u64,
+    ) -> Result<Option<RecordView>, Failure> {
         let Some(task) = rights.task(id).await? else { return Ok(None) };
         let (view, _) = self.view(tenant, rights, Record::Task(id), task.into(), Batch::new()).await?;
         Ok(Some(view))
@@ -186,17 +192,17 @@ impl RecordViews {
     /// records of their own: their names are shown only to people who are allowed to see them.
     async fn view(
         &self,
-        tenant: &Tenant,
-        rights: &Rights,
+        tenant: &OpenTenant,
+        rights: &PersonRights,
         record: Record,
-        state: State,
+        state: RecordState,
         mut batch: Batch,
     ) -> Result<(RecordView, BatchAnswer), Failure> {
         let change = Change::whole(record, state);
         let mut names = (*self.names.of(&tenant.id, &change).await).clone();
         let related = names::wanted(&change).into_iter().filter_map(|named| match named {
-            Named::Item(entity, id) => Some((named, entity, id)),
-            Named::User(_) | Named::Project(_) => None,
+            Nameable::Item(entity, id) => Some((named, entity, id)),
+            Nameable::User(_) | Nameable::Project(_) => None,
         });
         let related: Vec<_> = related.collect();
         for (index, (_, entity, id)) in related.iter().enumerate() {
@@ -205,9 +211,9 @@ impl RecordViews {
         let mut answers = if batch.is_empty() { BatchAnswer::default() } else { rights.client.batch(&batch).await?.0 };
         for (index, (named, ..)) in related.into_iter().enumerate() {
             let read = answers.take(&format!("related{index}")).and_then(Result::ok).unwrap_or_default();
-            let item = serde_json::from_value::<Item>(read["item"].clone()).ok().filter(|item| rights.may_see(item));
+            let item = serde_json::from_value::<CrmItem>(read["item"].clone()).ok().filter(|item| rights.may_see(item));
             let name = item.and_then(|item| item.display_title());
-            names.add(named, name.map(|name| Entry { name, ..Entry::default() }));
+            names.add(named, name.map(|name| CachedName { name, ..CachedName::default() }));
         }
         Ok((RecordView { change, names, domain: tenant.portal.domain.clone() }, answers))
     }
@@ -215,7 +221,7 @@ impl RecordViews {
 
 /// Deals within reach whose title contains these words: number, title, address. Exact titles come first, then the
 /// latest changed.
-pub async fn find_deals(tenant: &Tenant, rights: &Rights, words: &str) -> Result<FoundDeals, Failure> {
+pub async fn find_deals(tenant: &OpenTenant, rights: &PersonRights, words: &str) -> Result<FoundDeals, Failure> {
     // A deal with exactly this title is found, however old it is.
     let mut found = items(&rights.client.call("crm.item.list", &called_so(words)).await?.result);
     found.extend(match rights.reach {
@@ -224,7 +230,8 @@ pub async fn find_deals(tenant: &Tenant, rights: &Rights, words: &str) -> Result
         }
         Reach::Concerned => find_concerning(rights, words).await?,
     });
-    let is_exact = |deal: &Item| deal.display_title().is_some_and(|title| title.to_lowercase() == words.to_lowercase());
+    let is_exact =
+        |deal: &CrmItem| deal.display_title().is_some_and(|title| title.to_lowercase() == words.to_lowercase());
     let mut known = std::collections::BTreeSet::new();
     found.retain(|deal| rights.may_see(deal) && known.insert(deal.id));
     found.sort_by_key(|deal| !is_exact(deal));
@@ -235,7 +242,7 @@ pub async fn find_deals(tenant: &Tenant, rights: &Rights, words: &str) -> Result
 
 /// Deals that a person is responsible for or created, at any age; and those that they observe, which no filter finds,
 /// among the latest changed.
-async fn find_concerning(rights: &Rights, words: &str) -> Result<Vec<Item>, Failure> {
+async fn find_concerning(rights: &PersonRights, words: &str) -> Result<Vec<CrmItem>, Failure> {
     let mut batch = Batch::new();
     for of in ["assignedById", "createdBy"] {
         add(&mut batch, of, "crm.item.list", &titled_so(words, Some((of, rights.user))))?;
@@ -248,7 +255,7 @@ async fn find_concerning(rights: &Rights, words: &str) -> Result<Vec<Item>, Fail
     let (mut answers, _) = rights.client.batch(&batch).await?;
     let names = ["assignedById".to_owned(), "createdBy".to_owned()];
     let names = names.into_iter().chain((0..MAX_DEAL_PAGES).map(|page| format!("page{page}")));
-    let mut found: Vec<Item> = Vec::new();
+    let mut found: Vec<CrmItem> = Vec::new();
     for name in names {
         let rows = answers.take(&name).and_then(Result::ok).unwrap_or_default();
         found.extend(items(&rows).into_iter().filter(|deal| rights.may_see(deal)));
@@ -259,7 +266,7 @@ async fn find_concerning(rights: &Rights, words: &str) -> Result<Vec<Item>, Fail
 }
 
 /// A person's day. If only what concerns them is within reach, only their own leads are counted.
-pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<DaySummary, Failure> {
+pub async fn day(talk: &TenantContext, tenant: &OpenTenant, rights: &PersonRights) -> Result<DaySummary, Failure> {
     let (client, user) = (&rights.client, rights.user);
     let only_own = rights.reach == Reach::Concerned;
     let (zone, now) = (tenant.settings.zone(), talk.ports.clock.now());
@@ -301,7 +308,7 @@ pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<DaySum
     let mut stages: BTreeMap<(u64, String), u64> = BTreeMap::new();
     for page in 0..MAX_DEAL_PAGES {
         for row in rows(&part(&format!("deals{page}")).unwrap_or_default()["items"]) {
-            if let Ok(item) = serde_json::from_value::<Item>(row) {
+            if let Ok(item) = serde_json::from_value::<CrmItem>(row) {
                 let key = (item.category_id.unwrap_or_default(), item.stage_id.unwrap_or_default());
                 *stages.entry(key).or_default() += 1;
             }
@@ -311,7 +318,7 @@ pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<DaySum
     Ok(DaySummary { leads, only_own, tasks, open, overdue, missed, deals, deals_in_all })
 }
 
-fn task_lines(talk: &Talk, tenant: &Tenant, rows_of: &Value) -> Vec<TaskLine> {
+fn task_lines(talk: &TenantContext, tenant: &OpenTenant, rows_of: &Value) -> Vec<TaskLine> {
     let now = talk.ports.clock.now();
     let tasks = rows(&rows_of["tasks"]).into_iter().filter_map(|row| Task::read(row).ok());
     tasks
@@ -325,7 +332,7 @@ fn task_lines(talk: &Talk, tenant: &Tenant, rows_of: &Value) -> Vec<TaskLine> {
 }
 
 /// Deals in progress that a person is responsible for: number, title, address.
-pub async fn latest_deals(tenant: &Tenant, rights: &Rights) -> Result<Vec<(u64, String, String)>, Failure> {
+pub async fn latest_deals(tenant: &OpenTenant, rights: &PersonRights) -> Result<Vec<(u64, String, String)>, Failure> {
     let params = json!({
         "entityTypeId": EntityType::DEAL.0, "select": CONCERNED,
         "filter": {"assignedById": rights.user, "stageSemanticId": "P"}, "order": {"updatedTime": "DESC"},
@@ -395,7 +402,7 @@ fn statuses(value: &Value) -> Vec<(String, String)> {
         .into_iter()
         .filter_map(|row| {
             let sort = row["SORT"].as_str().and_then(|sort| sort.parse().ok()).or_else(|| row["SORT"].as_u64());
-            let status: Status = serde_json::from_value(row).ok()?;
+            let status: StatusRow = serde_json::from_value(row).ok()?;
             Some((sort.unwrap_or(u64::MAX), status.status_id?, status.name?))
         })
         .collect();
@@ -445,11 +452,11 @@ fn called_so(title: &str) -> Value {
     params
 }
 
-fn items(answer: &Value) -> Vec<Item> {
+fn items(answer: &Value) -> Vec<CrmItem> {
     rows(&answer["items"]).into_iter().filter_map(|row| serde_json::from_value(row).ok()).collect()
 }
 
-fn titled(tenant: &Tenant, items: Vec<Item>) -> Vec<(u64, String, String)> {
+fn titled(tenant: &OpenTenant, items: Vec<CrmItem>) -> Vec<(u64, String, String)> {
     let titled = items.into_iter().map(|item| {
         let title = item.display_title().unwrap_or_else(|| item.id.to_string());
         (item.id, title, EntityType::DEAL.link(&tenant.portal.domain, item.id))

@@ -7,7 +7,7 @@ use serde_json::Value;
 use slack::Author;
 use slack::event::File;
 
-use crate::delivery::SlackDelivery;
+use crate::card_delivery::SlackDelivery;
 
 /// Something to do in a Bitrix24 chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

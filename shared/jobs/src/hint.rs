@@ -1,17 +1,17 @@
 //! A hint: an event that says that a record changed, not its present state. Also the follow-ups that share its queue.
 
-use bitrix24::{Action, ChatAct, Event, Subject};
+use bitrix24::{ChatAct, Subject, SubjectAction, UnverifiedEvent};
 use jiff::Timestamp;
 use locale::Language;
 use records::record::{Record, RecordRef};
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::SlackDelivery;
+use crate::card_delivery::SlackDelivery;
 
 /// Where a hint came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Origin {
+pub enum HintOrigin {
     /// Bitrix24 sent an event.
     #[default]
     Event,
@@ -26,7 +26,7 @@ pub enum Origin {
 /// A follow-up: what we come back to after a wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "errand", rename_all = "snake_case")]
-pub enum Errand {
+pub enum FollowUp {
     /// Look for the recording of a call.
     Recording {
         /// The call.
@@ -59,10 +59,10 @@ pub struct Hint {
     pub subject: Subject,
     /// Where it came from.
     #[serde(default)]
-    pub origin: Origin,
+    pub origin: HintOrigin,
     /// The follow-up, if it is one; never from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub errand: Option<Errand>,
+    pub errand: Option<FollowUp>,
     /// How many of the event's values could not be read, or only in part.
     #[serde(default, skip_serializing_if = "is_none")]
     pub unread: usize,
@@ -75,30 +75,30 @@ fn is_none(unread: &usize) -> bool {
 
 impl Hint {
     /// The hint in an event.
-    pub fn of(event: &Event) -> Self {
+    pub fn of(event: &UnverifiedEvent) -> Self {
         Self {
             event: event.code.clone(),
             ts: event.ts,
             subject: event.subject(),
-            origin: Origin::Event,
+            origin: HintOrigin::Event,
             errand: None,
             unread: event.unread,
         }
     }
 
     /// A hint without an event: something was found.
-    pub fn found(event: &str, ts: Option<i64>, subject: Subject, origin: Origin) -> Self {
+    pub fn found(event: &str, ts: Option<i64>, subject: Subject, origin: HintOrigin) -> Self {
         Self { event: event.to_owned(), ts, subject, origin, errand: None, unread: 0 }
     }
 
     /// A follow-up.
-    pub fn errand(errand: Errand) -> Self {
+    pub fn errand(errand: FollowUp) -> Self {
         let event = match errand {
-            Errand::Recording { .. } => "recording",
-            Errand::Digest { .. } => "digest",
+            FollowUp::Recording { .. } => "recording",
+            FollowUp::Digest { .. } => "digest",
         };
         let subject = Subject::Application;
-        Self { event: event.into(), ts: None, subject, origin: Origin::Own, errand: Some(errand), unread: 0 }
+        Self { event: event.into(), ts: None, subject, origin: HintOrigin::Own, errand: Some(errand), unread: 0 }
     }
 
     /// A remark for its line in the ledger, if some of it was lost.
@@ -126,8 +126,8 @@ impl Hint {
             Subject::Call { call_id, .. } => Some(RecordRef::Call(call_id.clone()).to_string()),
             Subject::Custom { name, id, .. } => Some(RecordRef::custom(name, id.as_deref()).to_string()),
             _ => match &self.errand {
-                Some(Errand::Recording { call_id }) => Some(RecordRef::Call(call_id.clone()).to_string()),
-                Some(Errand::Digest { .. }) | None => self.record().map(|record| record.to_string()),
+                Some(FollowUp::Recording { call_id }) => Some(RecordRef::Call(call_id.clone()).to_string()),
+                Some(FollowUp::Digest { .. }) | None => self.record().map(|record| record.to_string()),
             },
         }
     }
@@ -136,14 +136,14 @@ impl Hint {
     pub fn says_deleted(&self) -> bool {
         matches!(
             self.subject,
-            Subject::Item { action: Action::Delete, .. } | Subject::Task { action: Action::Delete, .. }
+            Subject::Item { action: SubjectAction::Delete, .. } | Subject::Task { action: SubjectAction::Delete, .. }
         )
     }
 
     /// The identity of what happens only once: a comment, a call, a custom event. The same twice is one.
     pub fn identity(&self) -> Option<String> {
         match &self.subject {
-            Subject::TaskComment { task, comment, message, action: Action::Add } => {
+            Subject::TaskComment { task, comment, message, action: SubjectAction::Add } => {
                 let which = message.map(|id| format!("m{id}")).or_else(|| comment.map(|id| format!("c{id}")))?;
                 Some(format!("comment#{task}#{which}"))
             }
@@ -171,7 +171,7 @@ impl Hint {
         match &self.subject {
             Subject::Unknown => Some("unknown event".into()),
             Subject::Incomplete { missing } => Some(format!("the event has no {missing}")),
-            Subject::TaskComment { action: Action::Update | Action::Delete, .. } => {
+            Subject::TaskComment { action: SubjectAction::Update | SubjectAction::Delete, .. } => {
                 Some("only new comments are posted".into())
             }
             Subject::Call { stage, .. } if stage != "end" => Some("a call is posted once it has ended".into()),

@@ -1,13 +1,13 @@
 //! What is on the queues: their names and one module for each kind of job. Pure, so that a webhook can write a job
 //! without the code that does it.
 
-pub mod asked;
+pub mod card_delivery;
 pub mod chat;
-pub mod delivery;
 pub mod hint;
-pub mod queueing;
+pub mod job_impls;
 pub mod queues;
+pub mod slack_request;
 pub mod sync;
 
-pub use delivery::SlackDelivery;
-pub use hint::{Errand, Hint, Origin};
+pub use card_delivery::SlackDelivery;
+pub use hint::{FollowUp, Hint, HintOrigin};

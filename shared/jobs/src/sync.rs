@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 /// One of the two sides of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
+pub enum SyncSide {
     /// The portal.
     Bitrix24,
     /// The page.
     Notion,
 }
 
-impl Side {
+impl SyncSide {
     /// The other one.
     #[must_use]
     pub fn other(self) -> Self {
@@ -37,7 +37,7 @@ impl Side {
     }
 }
 
-impl std::fmt::Display for Side {
+impl std::fmt::Display for SyncSide {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Bitrix24 => "Bitrix24",
@@ -51,7 +51,7 @@ impl std::fmt::Display for Side {
 pub struct Signal {
     /// Which side reported a change; none if both are to be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub side: Option<Side>,
+    pub side: Option<SyncSide>,
     /// The event's name, for the ledger: `page.properties_updated`, `notion-poll`.
     pub name: String,
     /// When the change was made, if the signal gives the exact time.
@@ -64,7 +64,7 @@ pub struct Signal {
 
 impl Signal {
     /// A signal of a side.
-    pub fn of(side: Side, name: &str) -> Self {
+    pub fn of(side: SyncSide, name: &str) -> Self {
         Self { side: Some(side), name: name.to_owned(), told: None, delivery: None }
     }
 
@@ -156,7 +156,7 @@ pub enum SyncJob {
         /// The field.
         field: String,
         /// The side whose value is taken.
-        side: Side,
+        side: SyncSide,
         /// Who wants it.
         by: String,
     },

@@ -46,8 +46,8 @@ fn language(code: &mut String, languages: &[Language]) {
     };
     line(code, "/// A language of texts: each folder of `locales/` is one.");
     line(code, "#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]\npub enum Language {");
-    for (place, (variant, language)) in variants.iter().zip(languages).enumerate() {
-        let default = if place == 0 { "#[default]\n" } else { "" };
+    for (index, (variant, language)) in variants.iter().zip(languages).enumerate() {
+        let default = if index == 0 { "#[default]\n" } else { "" };
         line(code, &format!("/// {}.\n{default}{variant},", language.facts.name));
     }
     line(code, "}\n\nimpl Language {");

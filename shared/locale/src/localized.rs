@@ -71,7 +71,7 @@ impl Eq for Localized {}
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Stored {
+enum StoredText {
     Same(String),
     Each(BTreeMap<String, String>),
 }
@@ -87,9 +87,9 @@ impl Serialize for Localized {
 
 impl<'de> Deserialize<'de> for Localized {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Stored::deserialize(deserializer)? {
-            Stored::Same(text) => Self::data(text),
-            Stored::Each(texts) => {
+        Ok(match StoredText::deserialize(deserializer)? {
+            StoredText::Same(text) => Self::data(text),
+            StoredText::Each(texts) => {
                 // A language that was added since: English.
                 let text = |language: Language| texts.get(language.code()).or_else(|| texts.get(Language::En.code()));
                 Self(Language::ALL.map(|language| text(language).cloned().unwrap_or_default().into()))

@@ -30,8 +30,8 @@ impl Language {
 
     fn grouped(self, digits: &str) -> String {
         let mut grouped = String::new();
-        for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place).is_multiple_of(3) {
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
                 grouped.push_str(self.facts().numbers.group);
             }
             grouped.push(digit);

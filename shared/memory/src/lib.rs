@@ -14,37 +14,37 @@ use runtime::clock::Clock;
 use runtime::metrics::Metrics;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
-use runtime::{Ports, QueueName};
+use runtime::{Backend, QueueName};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
 /// The store, the queues and the secrets of a deployment. Cheap to clone.
 #[derive(Clone)]
 pub struct Memory {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     clock: Arc<dyn Clock>,
     /// Which start of the process this belongs to.
     life: u64,
 }
 
-struct Shared {
-    kept: Mutex<Kept>,
+struct SharedState {
+    kept: Mutex<DurableState>,
     /// Wakes those who wait for a message.
     sent: Notify,
 }
 
 /// Everything that survives a crash.
-struct Kept {
+struct DurableState {
     /// The start of the process that may use it; earlier ones have crashed.
     life: u64,
-    items: store::Items,
+    items: store::StoredItems,
     queues: BTreeMap<QueueName, queue::Lane>,
     secrets: BTreeMap<String, SecretString>,
     /// The number of the next message, dead letter or lease.
     next: u64,
 }
 
-impl Kept {
+impl DurableState {
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -57,19 +57,19 @@ const CRASHED: &str = "this process has crashed";
 impl Memory {
     /// An empty engine with a new key ring.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let kept = Kept {
+        let kept = DurableState {
             life: 0,
-            items: store::Items::default(),
+            items: store::StoredItems::default(),
             queues: BTreeMap::new(),
             secrets: BTreeMap::from([(KEY_RING.to_owned(), KeyRing::generate())]),
             next: 0,
         };
-        Self { shared: Arc::new(Shared { kept: Mutex::new(kept), sent: Notify::new() }), clock, life: 0 }
+        Self { shared: Arc::new(SharedState { kept: Mutex::new(kept), sent: Notify::new() }), clock, life: 0 }
     }
 
     /// The ports, for the functions.
-    pub fn ports(&self, metrics: Arc<dyn Metrics>) -> Ports {
-        Ports {
+    pub fn ports(&self, metrics: Arc<dyn Metrics>) -> Backend {
+        Backend {
             store: Arc::new(self.clone()),
             queue: Arc::new(self.clone()),
             secrets: Arc::new(self.clone()),
@@ -100,7 +100,7 @@ impl Memory {
         kept.items.texts().chain(queued).collect()
     }
 
-    fn kept(&self) -> Result<MutexGuard<'_, Kept>, String> {
+    fn kept(&self) -> Result<MutexGuard<'_, DurableState>, String> {
         let kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.life == self.life { Ok(kept) } else { Err(CRASHED.to_owned()) }
     }

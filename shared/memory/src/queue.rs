@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::{later, until};
-use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
 
-use crate::{Kept, Memory};
+use crate::{DurableState, Memory};
 
 /// How long a deduplication id is remembered, as on SQS.
 const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
@@ -18,7 +18,7 @@ const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
 /// A queue with its dead letters.
 #[derive(Default)]
 pub(crate) struct Lane {
-    groups: BTreeMap<String, Group>,
+    groups: BTreeMap<String, QueuedGroup>,
     /// When each group of a tenant may be handed out next.
     ready: BTreeMap<String, BTreeSet<(Timestamp, String)>>,
     /// The group of each message.
@@ -32,12 +32,12 @@ pub(crate) struct Lane {
 }
 
 #[derive(Default)]
-struct Group {
+struct QueuedGroup {
     ready_at: Timestamp,
-    messages: BTreeMap<u64, Waiting>,
+    messages: BTreeMap<u64, QueuedMessageState>,
 }
 
-struct Waiting {
+struct QueuedMessageState {
     body: String,
     visible_at: Timestamp,
     receives: u32,
@@ -67,7 +67,7 @@ impl Lane {
         }
     }
 
-    fn send(&mut self, number: u64, message: Message, now: Timestamp) {
+    fn send(&mut self, number: u64, message: QueueMessage, now: Timestamp) {
         while self.forgotten_at.front().is_some_and(|(end, _)| *end <= now) {
             if let Some((_, id)) = self.forgotten_at.pop_front() {
                 self.deduplications.remove(&id);
@@ -78,7 +78,7 @@ impl Lane {
         }
         self.forgotten_at.push_back((later(now, DEDUPLICATION), message.deduplication));
         self.group_of.insert(number, message.group.clone());
-        let waiting = Waiting { body: message.body, visible_at: now, receives: 0, lease: None };
+        let waiting = QueuedMessageState { body: message.body, visible_at: now, receives: 0, lease: None };
         let is_new = !self.groups.contains_key(&message.group);
         self.groups.entry(message.group.clone()).or_default().messages.insert(number, waiting);
         // A group that is there already keeps its time: it waits for its head.
@@ -201,12 +201,12 @@ impl Lane {
     }
 }
 
-impl Kept {
+impl DurableState {
     fn lane(&mut self, queue: QueueName) -> &mut Lane {
         self.queues.entry(queue).or_default()
     }
 
-    fn send(&mut self, queue: QueueName, message: Message, now: Timestamp) {
+    fn send(&mut self, queue: QueueName, message: QueueMessage, now: Timestamp) {
         let number = self.number();
         self.lane(queue).send(number, message, now);
     }
@@ -218,7 +218,7 @@ impl Memory {
         self.lane(queue, |kept| kept.lane(queue).next_due())
     }
 
-    fn lane<R>(&self, queue: QueueName, work: impl FnOnce(&mut Kept) -> R) -> Result<R, QueueError> {
+    fn lane<R>(&self, queue: QueueName, work: impl FnOnce(&mut DurableState) -> R) -> Result<R, QueueError> {
         let mut kept = self.kept().map_err(|cause| QueueError { queue: queue.name(), cause })?;
         Ok(work(&mut kept))
     }
@@ -226,7 +226,7 @@ impl Memory {
 
 #[async_trait]
 impl Queue for Memory {
-    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+    async fn send(&self, queue: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         let now = self.clock.now();
         self.lane(queue, |kept| messages.into_iter().for_each(|message| kept.send(queue, message, now)))?;
         self.shared.sent.notify_waiters();

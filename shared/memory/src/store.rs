@@ -6,7 +6,8 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use runtime::store::{
-    Belongings, Condition, Item, Key, MAX_WRITES, Page, Query, Store, StoreError, Table, Version, Write, written_by,
+    Belongings, ItemKey, ItemPage, MAX_WRITES, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version,
+    WriteCondition, written_by,
 };
 
 use crate::Memory;
@@ -18,60 +19,60 @@ const BELONGINGS: usize = 500;
 
 /// The items, those that have expired and were not removed yet among them.
 #[derive(Default)]
-pub(crate) struct Items {
-    by_key: BTreeMap<Key, Kept>,
-    expiring: BTreeSet<(Timestamp, Key)>,
+pub(crate) struct StoredItems {
+    by_key: BTreeMap<ItemKey, KeptItem>,
+    expiring: BTreeSet<(Timestamp, ItemKey)>,
 }
 
-struct Kept {
+struct KeptItem {
     value: String,
     version: Version,
     expires_at: Option<Timestamp>,
 }
 
-impl Kept {
+impl KeptItem {
     fn is_present(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| end > now)
     }
 
-    fn item(&self, key: &Key) -> Item {
-        Item { key: key.clone(), value: self.value.clone(), version: self.version, expires_at: self.expires_at }
+    fn item(&self, key: &ItemKey) -> StoredItem {
+        StoredItem { key: key.clone(), value: self.value.clone(), version: self.version, expires_at: self.expires_at }
     }
 }
 
-impl Items {
+impl StoredItems {
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         self.by_key.iter().map(|(key, kept)| format!("{} {} {}", key.partition, key.sort, kept.value))
     }
 
-    fn get(&self, key: &Key, now: Timestamp) -> Option<Item> {
+    fn get(&self, key: &ItemKey, now: Timestamp) -> Option<StoredItem> {
         self.by_key.get(key).filter(|kept| kept.is_present(now)).map(|kept| kept.item(key))
     }
 
-    fn version(&self, key: &Key, now: Timestamp) -> Option<Version> {
+    fn version(&self, key: &ItemKey, now: Timestamp) -> Option<Version> {
         self.by_key.get(key).filter(|kept| kept.is_present(now)).map(|kept| kept.version)
     }
 
     /// The version that a write makes, if its condition holds.
-    fn next_version(&self, write: &Write, now: Timestamp) -> Result<Version, StoreError> {
+    fn next_version(&self, write: &StoreWrite, now: Timestamp) -> Result<Version, StoreError> {
         let present = self.version(&write.key, now);
         let holds = match write.condition {
-            Condition::Always => true,
-            Condition::Absent => present.is_none(),
-            Condition::Version(version) => present == Some(version),
+            WriteCondition::Always => true,
+            WriteCondition::Absent => present.is_none(),
+            WriteCondition::Version(version) => present == Some(version),
         };
         if !holds {
             return Err(StoreError::Conflict(write.key.clone()));
         }
         let next = present.map_or(0, |version| version + 1);
         Ok(match write.condition {
-            Condition::Version(_) => next,
-            Condition::Always | Condition::Absent => next.max(written_by(now)),
+            WriteCondition::Version(_) => next,
+            WriteCondition::Always | WriteCondition::Absent => next.max(written_by(now)),
         })
     }
 
     /// All of the writes, or none if a condition fails; their versions.
-    fn put(&mut self, writes: Vec<Write>, now: Timestamp) -> Result<Vec<Version>, StoreError> {
+    fn put(&mut self, writes: Vec<StoreWrite>, now: Timestamp) -> Result<Vec<Version>, StoreError> {
         let versions = writes.iter().map(|write| self.next_version(write, now)).collect::<Result<Vec<_>, _>>()?;
         for (write, version) in writes.into_iter().zip(&versions) {
             self.remove(&write.key);
@@ -79,14 +80,14 @@ impl Items {
             if let Some(end) = expires_at {
                 self.expiring.insert((end, write.key.clone()));
             }
-            self.by_key.insert(write.key, Kept { value: write.value, version: *version, expires_at });
+            self.by_key.insert(write.key, KeptItem { value: write.value, version: *version, expires_at });
         }
         self.sweep(now);
         Ok(versions)
     }
 
-    fn remove(&mut self, key: &Key) {
-        if let Some(Kept { expires_at: Some(end), .. }) = self.by_key.remove(key) {
+    fn remove(&mut self, key: &ItemKey) {
+        if let Some(KeptItem { expires_at: Some(end), .. }) = self.by_key.remove(key) {
             self.expiring.remove(&(end, key.clone()));
         }
     }
@@ -103,8 +104,8 @@ impl Items {
         }
     }
 
-    fn list(&self, query: &Query, now: Timestamp) -> Page {
-        let key = |sort: &str| Key::new(query.table, query.partition.clone(), sort);
+    fn list(&self, query: &Query, now: Timestamp) -> ItemPage {
+        let key = |sort: &str| ItemKey::new(query.table, query.partition.clone(), sort);
         let after = query.after.as_deref();
         let from = match after {
             Some(after) if !query.newest_first => Bound::Excluded(key(after)),
@@ -114,10 +115,10 @@ impl Items {
             Some(after) if query.newest_first => Bound::Excluded(key(after)),
             _ => Bound::Included(key(&format!("{}\u{10FFFF}", query.prefix))),
         };
-        let is_listed = |key: &Key, kept: &Kept| key.sort.starts_with(&query.prefix) && kept.is_present(now);
+        let is_listed = |key: &ItemKey, kept: &KeptItem| key.sort.starts_with(&query.prefix) && kept.is_present(now);
         let in_order = self.by_key.range((from, to)).filter(|(key, kept)| is_listed(key, kept));
         let limit = query.limit.clamp(1, 1000);
-        let item = |(key, kept): (&Key, &Kept)| kept.item(key);
+        let item = |(key, kept): (&ItemKey, &KeptItem)| kept.item(key);
         let mut items: Vec<_> = if query.newest_first {
             in_order.rev().take(limit + 1).map(item).collect()
         } else {
@@ -126,13 +127,13 @@ impl Items {
         let has_more = items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| has_more).map(|item| item.key.sort.clone());
-        Page { items, next }
+        ItemPage { items, next }
     }
 
-    fn belonging(&self, table: Table, owner: &str, after: Option<&Key>, now: Timestamp) -> Belongings {
+    fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>, now: Timestamp) -> Belongings {
         let own = format!("{owner}#");
         let from =
-            after.map_or_else(|| Bound::Included(Key::new(table, owner, "")), |key| Bound::Excluded(key.clone()));
+            after.map_or_else(|| Bound::Included(ItemKey::new(table, owner, "")), |key| Bound::Excluded(key.clone()));
         let items: Vec<_> = self
             .by_key
             .range((from, Bound::Unbounded))
@@ -153,16 +154,16 @@ fn to_the_millisecond(moment: Timestamp) -> Timestamp {
 
 #[async_trait]
 impl Store for Memory {
-    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+    async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
         Ok(self.kept().map_err(StoreError::Unavailable)?.items.get(key, self.clock.now()))
     }
 
-    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+    async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
         let versions = self.kept().map_err(StoreError::Unavailable)?.items.put(vec![write], self.clock.now())?;
         Ok(versions.first().copied().unwrap_or_default())
     }
 
-    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+    async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError> {
         if writes.len() > MAX_WRITES {
             return Err(StoreError::Unavailable(format!("{} writes at once; at most {MAX_WRITES}", writes.len())));
         }
@@ -174,12 +175,12 @@ impl Store for Memory {
         self.kept().map_err(StoreError::Unavailable)?.items.put(writes, self.clock.now()).map(|_| ())
     }
 
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+    async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
         self.kept().map_err(StoreError::Unavailable)?.items.remove(key);
         Ok(())
     }
 
-    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+    async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError> {
         let mut kept = self.kept().map_err(StoreError::Unavailable)?;
         let is_as_seen = kept.items.by_key.get(key).is_some_and(|kept| kept.version == version);
         if is_as_seen {
@@ -188,11 +189,11 @@ impl Store for Memory {
         Ok(is_as_seen)
     }
 
-    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+    async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
         Ok(self.kept().map_err(StoreError::Unavailable)?.items.list(query, self.clock.now()))
     }
 
-    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
         let kept = self.kept().map_err(StoreError::Unavailable)?;
         Ok(kept.items.belonging(table, owner, after, self.clock.now()))
     }

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use clients::{Connections, Failure, Standing, Trouble};
+use clients::{ConnectionTrouble, Connections, Failure, TokenState};
 use jiff::Timestamp;
 use locale::{Localized, texts};
 use runtime::clock::until;
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use tenants::portals::Portal;
 
 use crate::alert;
@@ -19,7 +19,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Looks after the tokens and the troubles of a tenant. Returns whether the portal itself can be called. `public_url` is
 /// where people reach us.
 pub async fn keep(
-    ports: &Ports,
+    ports: &Backend,
     connections: &Connections,
     public_url: Option<&str>,
     portal: &Portal,
@@ -44,7 +44,7 @@ pub async fn keep(
             tell(ports, public_url, portal, &trouble, false).await?;
         } else {
             tell(ports, public_url, portal, &trouble, true).await?;
-            is_open &= trouble.side != clients::Side::Bitrix24;
+            is_open &= trouble.side != clients::ConnectionSide::Bitrix24;
         }
     }
     Ok(is_open)
@@ -56,17 +56,17 @@ const OLD: Duration = Duration::from_secs(150 * 24 * 60 * 60);
 /// How many tokens of a tenant are near their end, and how many of its sides are in trouble.
 pub async fn standing(connections: &Connections, tenant: &TenantId, now: Timestamp) -> Result<(usize, usize), Failure> {
     let standings = connections.token_standings(tenant).await?;
-    let is_ending = |standing: &&Standing| standing.dead.is_some() || until(standing.renewed_at, now) > OLD;
+    let is_ending = |standing: &&TokenState| standing.dead.is_some() || until(standing.renewed_at, now) > OLD;
     let ending = standings.iter().filter(is_ending).count();
     Ok((ending, connections.troubles(tenant).await?.len()))
 }
 
 /// Once for each trouble: that it began, and that it is over.
 async fn tell(
-    ports: &Ports,
+    ports: &Backend,
     public_url: Option<&str>,
     portal: &Portal,
-    trouble: &Trouble,
+    trouble: &ConnectionTrouble,
     began: bool,
 ) -> Result<(), Failure> {
     let side = trouble.side.name();
@@ -84,11 +84,11 @@ async fn tell(
     alert::raise(ports, portal, &alert).await
 }
 
-fn since(trouble: &Trouble) -> String {
+fn since(trouble: &ConnectionTrouble) -> String {
     trouble.since.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-fn head(trouble: &Trouble, began: bool) -> Localized {
+fn head(trouble: &ConnectionTrouble, began: bool) -> Localized {
     if began {
         let (since, reason) = (since(trouble), trouble.why.as_str());
         return Localized::of(|language| texts::alerts::AccessRejected {
@@ -100,7 +100,7 @@ fn head(trouble: &Trouble, began: bool) -> Localized {
     Localized::of(|language| texts::alerts::AccessWorksAgain { provider: trouble.side.title(language) })
 }
 
-fn detail(public_url: Option<&str>, trouble: &Trouble, began: bool) -> Localized {
+fn detail(public_url: Option<&str>, trouble: &ConnectionTrouble, began: bool) -> Localized {
     if began {
         let address = format!("{}/install", public_url.unwrap_or_default());
         return Localized::of(|_| texts::alerts::Reconnect { address: address.as_str() });
@@ -115,9 +115,9 @@ mod tests {
 
     use super::*;
 
-    fn trouble() -> Trouble {
+    fn trouble() -> ConnectionTrouble {
         let since = "2026-11-23T09:00:00Z".parse().unwrap();
-        Trouble { side: clients::Side::Bitrix24, since, why: "—".into() }
+        ConnectionTrouble { side: clients::ConnectionSide::Bitrix24, since, why: "—".into() }
     }
 
     #[test]

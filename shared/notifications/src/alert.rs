@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use clients::Failure;
+use jobs::card_delivery::{CardDestination, SlackDelivery};
 use jobs::chat::SlackJob;
-use jobs::delivery::{CardDestination, SlackDelivery};
 use locale::{Language, Localized};
 use runtime::clock::later;
 use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
-use runtime::store::{Condition, Key, StoreError, Table, Write};
-use runtime::{Decision, DecisionError, DeliveryId, Ports, SettingsError, TraceId, UNREADABLE_SETTINGS};
+use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
+use runtime::{Backend, Decision, DecisionError, DeliveryId, SettingsError, TraceId, UNREADABLE_SETTINGS};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 use settings::schema::Thread;
-use slack::Message;
+use slack::SlackMessage;
 use tenants::portals::Portal;
 
 use crate::blocks;
@@ -44,7 +44,7 @@ impl Alert<'_> {
     }
 
     /// As it is sent.
-    pub(crate) fn message(&self, language: Language) -> Message {
+    pub(crate) fn message(&self, language: Language) -> SlackMessage {
         let lines: Vec<&str> = self.lines.iter().map(|line| line.text(language)).collect();
         blocks::notice(self.head.text(language), &lines)
     }
@@ -70,20 +70,26 @@ struct Raised {
 }
 
 /// Sends it to the operators' channel; without one it is only logged.
-pub async fn raise(ports: &Ports, portal: &Portal, alert: &Alert<'_>) -> Result<(), Failure> {
+pub async fn raise(ports: &Backend, portal: &Portal, alert: &Alert<'_>) -> Result<(), Failure> {
     raise_in(ports, portal, alert, None).await
 }
 
 /// The same in another channel than the operators', if one is named.
-pub async fn raise_in(ports: &Ports, portal: &Portal, alert: &Alert<'_>, channel: Option<&str>) -> Result<(), Failure> {
+pub async fn raise_in(
+    ports: &Backend,
+    portal: &Portal,
+    alert: &Alert<'_>,
+    channel: Option<&str>,
+) -> Result<(), Failure> {
     let (tenant, now) = (&portal.tenant, ports.clock.now());
-    let key = Key::new(Table::Links, format!("{tenant}#alert"), format!("{}#{}", alert.kind, alert.once));
+    let key = ItemKey::new(Table::Links, format!("{tenant}#alert"), format!("{}#{}", alert.kind, alert.once));
     let until = later(now, alert.again_after);
     let Raised { trace, sent, logged } = match ports.store.get(&key).await? {
         Some(item) => item.decode::<Raised>()?,
         None => {
             let raised = Raised { trace: TraceId::new(now), sent: false, logged: false };
-            match ports.store.put(Write::new(key.clone(), &raised, Condition::Absent)?.expiring(until)).await {
+            match ports.store.put(StoreWrite::new(key.clone(), &raised, WriteCondition::Absent)?.expiring(until)).await
+            {
                 Ok(_) => raised,
                 // Another worker sends it.
                 Err(StoreError::Conflict(_)) => return Ok(()),
@@ -114,7 +120,7 @@ pub async fn raise_in(ports: &Ports, portal: &Portal, alert: &Alert<'_>, channel
             Raised { trace, sent: false, logged: true }
         }
     };
-    ports.store.put(Write::new(key, &raised, Condition::Always)?.expiring(until)).await?;
+    ports.store.put(StoreWrite::new(key, &raised, WriteCondition::Always)?.expiring(until)).await?;
     Ok(())
 }
 
@@ -140,7 +146,7 @@ fn named_in(portal: &Portal, named: &str) -> String {
 
 /// Logs and counts an alert that could not be sent.
 async fn log_unsent(
-    ports: &Ports,
+    ports: &Backend,
     portal: &Portal,
     alert: &Alert<'_>,
     trace: TraceId,
@@ -154,7 +160,13 @@ async fn log_unsent(
     Ok(())
 }
 
-async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId, channel: &str) -> Result<(), Failure> {
+async fn send(
+    ports: &Backend,
+    portal: &Portal,
+    alert: &Alert<'_>,
+    trace: TraceId,
+    channel: &str,
+) -> Result<(), Failure> {
     let (tenant, now) = (&portal.tenant, ports.clock.now());
     let change = format!("alert.{}", alert.kind);
     let id = DeliveryId::of(&[tenant.as_str(), "alert", alert.kind, alert.once, &trace.to_string()]);
@@ -179,7 +191,7 @@ async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId,
     let mut decision = Decision::at_once(tenant, trace, change, Some(alert.what.into()), now);
     decision.send(&SlackJob::Card(Box::new(body)))?;
     // Written before, and perhaps not sent: an existing delivery is not written again.
-    decision.writes.push(delivery_write(tenant, line, Condition::Absent)?);
+    decision.writes.push(delivery_write(tenant, line, WriteCondition::Absent)?);
     let outbox = decision.outbox.clone();
     match decision.commit(ports).await {
         Err(DecisionError::LostRace(_)) => Ok(ports.send(outbox).await?),

@@ -2,14 +2,14 @@
 
 use locale::{Language, texts};
 use slack::block::Element;
-use slack::{Block, Message, Mrkdwn};
+use slack::{Block, Mrkdwn, SlackMessage};
 
 use crate::card::Card;
 
 /// A card as a message.
-pub fn message(card: &Card) -> Message {
+pub fn message(card: &Card) -> SlackMessage {
     let blocks = if card.is_compact { vec![Block::section(compact(card))] } else { blocks(card) };
-    Message::new(card.notification.to_mrkdwn(), blocks)
+    SlackMessage::new(card.notification.to_mrkdwn(), blocks)
 }
 
 fn blocks(card: &Card) -> Vec<Block> {
@@ -39,7 +39,7 @@ pub fn compact(card: &Card) -> Mrkdwn {
 }
 
 /// A digest of cards that waited: a line each.
-pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) -> Message {
+pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) -> SlackMessage {
     let head = language.text(texts::cards::Digest { title, count: (lines.len() + left) as u64 });
     let mut blocks = vec![Block::header(&head)];
     let mut section = Mrkdwn::default();
@@ -56,15 +56,15 @@ pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) ->
         let words = language.text(texts::cards::AndMore { count: left as u64 });
         blocks.push(Block::context([Mrkdwn::text(&words)]));
     }
-    Message::new(Mrkdwn::text(&head), blocks)
+    SlackMessage::new(Mrkdwn::text(&head), blocks)
 }
 
 /// A notice to operators.
-pub fn notice(head: &str, lines: &[&str]) -> Message {
+pub fn notice(head: &str, lines: &[&str]) -> SlackMessage {
     let text: Vec<_> = lines.iter().map(|line| format!("• {line}")).collect();
     let mut blocks = vec![Block::section(Mrkdwn::bold(head))];
     if !text.is_empty() {
         blocks.push(Block::section(Mrkdwn::text(&text.join("\n"))));
     }
-    Message::new(Mrkdwn::text(head), blocks)
+    SlackMessage::new(Mrkdwn::text(head), blocks)
 }

@@ -4,7 +4,7 @@ use locale::texts;
 use records::CardText;
 use records::words::{CardContext, Word};
 use settings::schema::{CardDesign, CardField, Density};
-use settings::template::{Piece, Template};
+use settings::template::{TemplatePiece, TextTemplate};
 
 use crate::design::own_design;
 
@@ -111,10 +111,10 @@ fn labelled(context: &CardContext<'_>, word: Word) -> CardFact {
 
 /// A template filled in. One that cannot be read, although it was checked when it was saved, is shown unchanged.
 fn fill(context: &CardContext<'_>, template: &str) -> CardText {
-    let Ok(template) = Template::parse(template) else { return CardText::text(template) };
-    let piece = |piece: &Piece| match piece {
-        Piece::Text(text) => CardText::text(text),
-        Piece::Word(word) => context.word(word),
+    let Ok(template) = TextTemplate::parse(template) else { return CardText::text(template) };
+    let piece = |piece: &TemplatePiece| match piece {
+        TemplatePiece::Text(text) => CardText::text(text),
+        TemplatePiece::Word(word) => context.word(word),
     };
     template.pieces().iter().map(piece).fold(CardText::default(), CardText::then)
 }
@@ -123,25 +123,26 @@ fn fill(context: &CardContext<'_>, template: &str) -> CardText {
 mod tests {
     use super::*;
     use crate::blocks;
-    use bitrix24::crm::Status;
-    use bitrix24::task::Comment;
-    use bitrix24::{Call, EntityType};
+    use bitrix24::crm::StatusRow;
+    use bitrix24::task::TaskComment;
+    use bitrix24::{EntityType, FinishedCall};
     use locale::Language;
     use proptest::prelude::*;
     use records::change::{Change, ChangeKind, Noun, Related};
-    use records::names::{Entry, Named, Names};
-    use records::record::State;
+    use records::names::{CachedName, Nameable, Names};
+    use records::record::RecordState;
     use serde_json::{Value, json};
-    use slack::Message;
+    use slack::SlackMessage;
 
     fn deal(title: &str) -> Change {
-        let state: State = serde_json::from_value(json!({
+        let state: RecordState = serde_json::from_value(json!({
             "id": 42, "title": title, "stageId": "WON", "stageSemanticId": "S", "categoryId": 0,
             "opportunity": 150_000, "currencyId": "EUR", "assignedById": 6, "companyId": 4, "sourceId": "WEB",
             "createdTime": "2026-11-20T10:00:00Z", "createdBy": 6,
         }))
         .unwrap();
-        let before: State = serde_json::from_value(json!({"id": 42, "categoryId": 1, "assignedById": 7})).unwrap();
+        let before: RecordState =
+            serde_json::from_value(json!({"id": 42, "categoryId": 1, "assignedById": 7})).unwrap();
         Change {
             before: Some(before),
             from_stage: Some("NEW".into()),
@@ -158,17 +159,17 @@ mod tests {
         let before = json!({"task": {"id": "7", "status": "3", "responsibleId": "7"}});
         Change {
             before: Some(serde_json::from_value(before).unwrap()),
-            comment: Some(Comment {
+            comment: Some(TaskComment {
                 author: 7,
                 text: "[b]Please[/b] hurry, [USER=6]Ann[/USER] <!channel>".into(),
-                ..Comment::default()
+                ..TaskComment::default()
             }),
             ..Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value(task).unwrap())
         }
     }
 
     fn call() -> Change {
-        let call: Call = serde_json::from_value(json!({
+        let call: FinishedCall = serde_json::from_value(json!({
             "CALL_ID": "x.1", "CALL_TYPE": "2", "PHONE_NUMBER": "+49 30 1234567", "PORTAL_USER_ID": "6", "CALL_DURATION": "75",
             "CALL_START_DATE": "2026-11-21T09:00:00Z", "CALL_FAILED_CODE": "304", "CALL_FAILED_REASON": "Missed",
             "CALL_RECORD_URL": "https://storage.example/rec.mp3",
@@ -177,14 +178,14 @@ mod tests {
         Change {
             deal: Some(Related { entity: EntityType::DEAL, id: 42, title: Some("Roof".into()) }),
             client: Some(Related { entity: EntityType::CONTACT, id: 9, title: None }),
-            ..Change::new(ChangeKind::CallMissed, "call x.1", State::from(call))
+            ..Change::new(ChangeKind::CallMissed, "call x.1", RecordState::from(call))
         }
     }
 
     fn names() -> Names {
         let mut names = Names::default();
         names.add_statuses(
-            serde_json::from_value::<Vec<Status>>(json!([
+            serde_json::from_value::<Vec<StatusRow>>(json!([
                 {"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "NEW", "NAME": "New"},
                 {"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "WON", "NAME": "Won & paid"},
                 {"ENTITY_ID": "SOURCE", "STATUS_ID": "WEB", "NAME": "Web site"},
@@ -192,14 +193,17 @@ mod tests {
             .unwrap(),
         );
         for (id, name) in [(6, "Ann Lee"), (7, "Bob Ray")] {
-            names.add(Named::User(id), Some(Entry { name: name.into(), ..Entry::default() }));
+            names.add(Nameable::User(id), Some(CachedName { name: name.into(), ..CachedName::default() }));
         }
-        names.add(Named::Item(EntityType::COMPANY, 4), Some(Entry { name: "ACME".into(), ..Entry::default() }));
+        names.add(
+            Nameable::Item(EntityType::COMPANY, 4),
+            Some(CachedName { name: "ACME".into(), ..CachedName::default() }),
+        );
         names.add_funnel(EntityType::DEAL, 0, "Sales".into());
         names
     }
 
-    fn drawn(context: &CardContext<'_>, design: Option<&CardDesign>) -> Message {
+    fn drawn(context: &CardContext<'_>, design: Option<&CardDesign>) -> SlackMessage {
         blocks::message(&Card::of(context, design))
     }
 
@@ -217,7 +221,7 @@ mod tests {
                 Noun::Call => call(),
                 Noun::Custom => {
                     let custom = json!({"title": "Order 17", "url": "https://acme.bitrix24.com/shop/17/"});
-                    let custom = State::Custom { custom: custom.as_object().unwrap().clone() };
+                    let custom = RecordState::Custom { custom: custom.as_object().unwrap().clone() };
                     Change::new(kind.clone(), "order_paid 17", custom)
                 }
                 Noun::Lead | Noun::Deal | Noun::Contact | Noun::Company | Noun::Item => deal("Roof for ACME"),
@@ -309,7 +313,7 @@ mod tests {
         #[test]
         fn no_text_makes_markup(text in "[<>!@#&|*_~`a-z \\n]{0,40}") {
             let names = names();
-            let spoken = Change { comment: Some(Comment { author: 7, text: text.clone(), ..Comment::default() }), kind: ChangeKind::TaskCommented, ..task() };
+            let spoken = Change { comment: Some(TaskComment { author: 7, text: text.clone(), ..TaskComment::default() }), kind: ChangeKind::TaskCommented, ..task() };
             for change in [deal(&text), spoken] {
                 let message = drawn(&telling(&change, &names), None);
                 for shown in [message.text.as_str(), &serde_json::to_string(&message.blocks).unwrap()] {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clients::{Connections, Failure};
-use jobs::delivery::SlackDelivery;
+use jobs::card_delivery::SlackDelivery;
 use locale::{Fixed, Localized, texts};
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 
 use crate::alert;
 use crate::alert::Alert;
@@ -20,7 +20,7 @@ pub(crate) fn is_of_the_channel(code: &str) -> bool {
 
 /// Alerts the operators, unless they know.
 pub(crate) async fn notify(
-    ports: &Ports,
+    ports: &Backend,
     connections: &Connections,
     tenant: &TenantId,
     body: &SlackDelivery,

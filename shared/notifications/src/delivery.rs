@@ -2,31 +2,31 @@
 
 use clients::{Connections, DeliveryAttempt, ErrorClass, Failure, WorkspaceClient, find_posted};
 use jobs::SlackDelivery;
-use jobs::delivery::{CardDestination, marked_as};
-use runtime::job::{Outcome, ReceivedJob};
+use jobs::card_delivery::{CardDestination, marked_as};
+use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::OpenCall;
-use runtime::{DeliveryId, Ports, TenantId};
+use runtime::{Backend, DeliveryId, TenantId};
 use settings::schema::Thread;
-use slack::{ChannelId, Message, MessageRef, Posted, Ts};
-use tenants::people::{Origin, People};
+use slack::{ChannelId, MessageRef, Posted, SlackMessage, Ts};
+use tenants::user_links::{LinkOrigin, UserLinks};
 
-use crate::{cards, channel_trouble};
+use crate::{channel_trouble, first_cards};
 
 /// A card in hand.
-struct Delivery<'a> {
-    ports: &'a Ports,
+struct CardDelivery<'a> {
+    ports: &'a Backend,
     connections: &'a Connections,
     job: &'a ReceivedJob<SlackDelivery>,
     line: DeliveryAttempt,
 }
 
 /// Delivers a card, once.
-pub async fn deliver(ports: &Ports, connections: &Connections, job: ReceivedJob<SlackDelivery>) -> Outcome {
+pub async fn deliver(ports: &Backend, connections: &Connections, job: ReceivedJob<SlackDelivery>) -> JobOutcome {
     let line = match DeliveryAttempt::take(ports, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
-    let mut delivery = Delivery { ports, connections, job: &job, line };
+    let mut delivery = CardDelivery { ports, connections, job: &job, line };
     match delivery.run().await {
         Ok(outcome) => outcome,
         Err(failure) => delivery.fail(&failure).await,
@@ -40,8 +40,8 @@ struct Target {
     name: String,
 }
 
-impl Delivery<'_> {
-    async fn run(&mut self) -> Result<Outcome, Failure> {
+impl CardDelivery<'_> {
+    async fn run(&mut self) -> Result<JobOutcome, Failure> {
         if let Some(call) = self.line.open_call().await
             && let Some(posted) = self.look_before_again(&call).await?
         {
@@ -95,8 +95,8 @@ impl Delivery<'_> {
 
     /// The account in Slack that an administrator or the person themselves has named.
     async fn linked_by_hand(&self, user: u64) -> Result<Option<String>, Failure> {
-        let links = People::new(self.ports.store.clone()).of_user(self.tenant(), user).await?;
-        Ok(links.into_iter().find(|link| link.origin != Origin::Email).map(|link| link.slack))
+        let links = UserLinks::new(self.ports.store.clone()).of_user(self.tenant(), user).await?;
+        Ok(links.into_iter().find(|link| link.origin != LinkOrigin::Email).map(|link| link.slack))
     }
 
     /// The channel is not there: it is made, or another takes its place, or it is said.
@@ -123,11 +123,11 @@ impl Delivery<'_> {
     }
 
     /// Posts as the route wants it: a card of its own, a reply, or the record's card updated.
-    async fn place(&mut self, workspace: &WorkspaceClient, channel: &ChannelId) -> Result<Outcome, Failure> {
+    async fn place(&mut self, workspace: &WorkspaceClient, channel: &ChannelId) -> Result<JobOutcome, Failure> {
         let body = &self.job.body;
         let first = match body.thread {
             Thread::None => None,
-            _ => cards::find(self.ports.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
+            _ => first_cards::find(self.ports.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
         };
         let message = body.message.clone();
         match (body.thread, first) {
@@ -150,7 +150,7 @@ impl Delivery<'_> {
                 let card = Posted { channel: channel.clone(), ts: parent.clone() };
                 self.line.repeatable(workspace.update(&card, &message)).await?;
                 let line = body.line.clone().unwrap_or_else(|| message.text.clone());
-                let posted = self.post(workspace, channel, Some(&parent), &Message::new(line, [])).await?;
+                let posted = self.post(workspace, channel, Some(&parent), &SlackMessage::new(line, [])).await?;
                 self.delivered(&posted, false).await
             }
         }
@@ -162,7 +162,7 @@ impl Delivery<'_> {
         workspace: &WorkspaceClient,
         channel: &ChannelId,
         parent: Option<&Ts>,
-        message: &Message,
+        message: &SlackMessage,
     ) -> Result<Posted, Failure> {
         let metadata = marked_as(self.line.id());
         let posting = async {
@@ -181,7 +181,7 @@ impl Delivery<'_> {
         workspace: &WorkspaceClient,
         target: Target,
         failure: Failure,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<JobOutcome, Failure> {
         // A person's own channel has no name by which it could be found again.
         let destination = &self.job.body.destination;
         let is_named = matches!(destination, CardDestination::Channel { .. }) || target.name != destination.name();
@@ -207,20 +207,22 @@ impl Delivery<'_> {
     }
 
     /// `is_card` says that it is a message of its own, and that others may reply to it.
-    async fn delivered(&mut self, posted: &Posted, is_card: bool) -> Result<Outcome, Failure> {
+    async fn delivered(&mut self, posted: &Posted, is_card: bool) -> Result<JobOutcome, Failure> {
         let body = &self.job.body;
         let mut also = Vec::new();
         if is_card && body.begins_thread() {
             let tenant = &self.job.tenant;
-            let card =
-                cards::FirstCard { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
-            also.push(cards::write(tenant, &body.record, &posted.channel.0, &card, self.ports.clock.now())?);
+            let card = first_cards::FirstCard {
+                message: posted.ts.0.clone(),
+                delivery: DeliveryId::from_text(self.line.id()),
+            };
+            also.push(first_cards::write(tenant, &body.record, &posted.channel.0, &card, self.ports.clock.now())?);
         }
         self.line.done(posted.to_string(), also).await
     }
 
     /// Says what becomes of the job, and alerts the operators to a channel's trouble.
-    async fn fail(&mut self, failure: &Failure) -> Outcome {
+    async fn fail(&mut self, failure: &Failure) -> JobOutcome {
         let reason = self.explain(failure);
         if matches!(&failure.class, ErrorClass::Permanent { code } if channel_trouble::is_of_the_channel(code))
             && let Err(error) = self.report(failure).await

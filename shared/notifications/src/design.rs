@@ -1,10 +1,10 @@
 //! The default look of the card of each change: its mark, its texts, its fields. Settings may override it.
 
-use bitrix24::Item;
+use bitrix24::CrmItem;
 use bitrix24::crm::StageMeaning;
 use locale::{Fixed, texts};
 use records::change::{Change, ChangeKind, Noun};
-use records::words::{Facts, Word};
+use records::words::{RecordFacts, Word};
 
 /// What a card shows if its route does not say. Texts have words of cards in braces.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ impl Own {
 
     /// With the facts that every card of such a record shows.
     fn facts(self, noun: Noun) -> Self {
-        let Facts { main, more } = Facts::of(noun);
+        let RecordFacts { main, more } = RecordFacts::of(noun);
         self.fields(main, more)
     }
 
@@ -133,7 +133,7 @@ pub(crate) fn own_design(change: &Change) -> Own {
 
 /// Whether a stage is the end of its funnel, and which.
 fn meaning(change: &Change) -> StageMeaning {
-    change.state.as_item().map_or(StageMeaning::InProgress, Item::stage_meaning)
+    change.state.as_item().map_or(StageMeaning::InProgress, CrmItem::stage_meaning)
 }
 
 fn moved(change: &Change, own: Own) -> Own {
@@ -173,9 +173,9 @@ fn deleted(head: Fixed) -> Own {
 mod tests {
     use super::*;
     use locale::Language;
-    use records::record::State;
+    use records::record::RecordState;
     use records::words;
-    use settings::template::Template;
+    use settings::template::TextTemplate;
 
     /// A won deal, a lost deal and any other have different cards.
     fn designs() -> Vec<(ChangeKind, Own)> {
@@ -183,7 +183,7 @@ mod tests {
         let design = |kind: ChangeKind| {
             ["S", "F", "P"].map(|meaning| {
                 let state = serde_json::json!({"id": 1, "stageSemanticId": meaning});
-                let state: State = serde_json::from_value(state).unwrap();
+                let state: RecordState = serde_json::from_value(state).unwrap();
                 (kind.clone(), own_design(&Change::new(kind.clone(), "deal 1", state)))
             })
         };
@@ -199,7 +199,7 @@ mod tests {
             }
             for language in Language::ALL {
                 for text in [own.head, own.notification] {
-                    let template = Template::parse(language.text(text)).unwrap();
+                    let template = TextTemplate::parse(language.text(text)).unwrap();
                     assert!(template.words().count() > 0, "{kind} in {language:?}");
                     for word in template.words() {
                         assert_eq!(words::problem(&kind, word), None, "{language:?}");

@@ -10,12 +10,12 @@ use locale::{Language, texts};
 use runtime::clock::{later, until};
 use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, delivery_write};
-use runtime::store::{Condition, Write};
-use runtime::{Decision, DeliveryId, Ports, Verdict};
+use runtime::store::{StoreWrite, WriteCondition};
+use runtime::{Backend, Decision, DeliveryId, Verdict};
 use slack::Mrkdwn;
 
 use crate::blocks;
-use crate::holds::{Hold, Waiting};
+use crate::digest_items::{DigestItem, DigestWindow};
 
 /// Decisions that were on their way at the end of a wait are waited for.
 const GRACE: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ pub struct Digest<'a> {
 }
 
 impl Digest<'_> {
-    fn render(&self, lines: &[Mrkdwn], left: usize) -> slack::Message {
+    fn render(&self, lines: &[Mrkdwn], left: usize) -> slack::SlackMessage {
         let title = if self.quiet { texts::cards::AFTER_QUIET_HOURS } else { texts::cards::MANY_AT_ONCE };
         blocks::digest(lines, left, self.language, self.language.text(title))
     }
@@ -46,14 +46,14 @@ impl Digest<'_> {
 /// Adds what waited to the decision, as one card. Every hold is marked first, in as many transactions as it takes; the
 /// last one makes the delivery. A crash in between only marks again what is marked.
 pub async fn send(
-    ports: &Ports,
+    ports: &Backend,
     job: &ReceivedJob<Hint>,
     decision: &mut Decision,
     digest: &Digest<'_>,
 ) -> Result<Verdict, Failure> {
     let now = ports.clock.now();
     let until_moment = Timestamp::from_second(digest.until).unwrap_or(now);
-    let waiting = Waiting { tenant: &job.tenant, place: digest.place, until: until_moment };
+    let waiting = DigestWindow { tenant: &job.tenant, place: digest.place, until: until_moment };
     let due = later(waiting.until, GRACE);
     if now < due {
         return Ok(Verdict::Wait { after: until(now, due), cause: format!("sent together at {}", waiting.until) });
@@ -64,7 +64,7 @@ pub async fn send(
     let (mut lines, mut count, mut after) = (Vec::new(), 0usize, None);
     loop {
         let (holds, page) = waiting.page(ports.store.as_ref(), after).await?;
-        let mut writes: Vec<Write> = Vec::new();
+        let mut writes: Vec<StoreWrite> = Vec::new();
         for hold in &holds {
             count += 1;
             if lines.len() < MAX_LINES {
@@ -73,10 +73,10 @@ pub async fn send(
             if hold.taken {
                 continue;
             }
-            writes.push(waiting.hold(&Hold { taken: true, ..hold.clone() })?);
+            writes.push(waiting.hold(&DigestItem { taken: true, ..hold.clone() })?);
             if let Some((mut told, version)) = ledger.delivery(tenant, hold.trace, &hold.delivery).await? {
                 told.status = DeliveryStatus::Grouped { into: id.clone() };
-                writes.push(delivery_write(tenant, told, Condition::Version(version))?);
+                writes.push(delivery_write(tenant, told, WriteCondition::Version(version))?);
             }
         }
         if !writes.is_empty() {

@@ -5,12 +5,12 @@ pub mod access;
 pub mod alert;
 pub mod blocks;
 pub mod card;
-pub mod cards;
 mod channel_trouble;
 pub mod delivery;
 mod design;
 pub mod digest;
-pub mod holds;
+pub mod digest_items;
+pub mod first_cards;
 #[cfg(test)]
 mod pseudo;
 pub mod reports;

@@ -1,13 +1,13 @@
 //! A test that renders every card and digest in a made-up language with foreign letters, so that a text that does not
 //! come from the catalogues shows.
 
-use bitrix24::crm::Status;
-use bitrix24::task::Comment;
-use bitrix24::{Call, EntityType};
+use bitrix24::crm::StatusRow;
+use bitrix24::task::TaskComment;
+use bitrix24::{EntityType, FinishedCall};
 use locale::{Language, assert_from_the_catalogues};
 use records::change::{Change, ChangeKind, Noun, Related};
-use records::names::{Entry, Named, Names};
-use records::record::{Record, RecordRef, State};
+use records::names::{CachedName, Nameable, Names};
+use records::record::{Record, RecordRef, RecordState};
 use records::words;
 use records::words::{CardContext, Word};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::blocks;
 use crate::card::Card;
 
 #[track_caller]
-fn assert_card(card: &slack::Message) {
+fn assert_card(card: &slack::SlackMessage) {
     let visible = |markup: &str| Document::from_mrkdwn(markup).visible();
     assert_from_the_catalogues(&visible(card.text.as_str()));
     let mut left = vec![serde_json::to_value(&card.blocks).unwrap()];
@@ -50,7 +50,7 @@ fn item(meaning: &str) -> Change {
         before: Some(serde_json::from_value(before).unwrap()),
         from_stage: Some("1".into()),
         fields: vec!["название".into()],
-        ..Change::new(ChangeKind::DealCreated, "deal 42", serde_json::from_value::<State>(state).unwrap())
+        ..Change::new(ChangeKind::DealCreated, "deal 42", serde_json::from_value::<RecordState>(state).unwrap())
     }
 }
 
@@ -62,14 +62,14 @@ fn task() -> Change {
     let before = json!({"task": {"id": "7", "status": "3", "responsibleId": "7"}});
     Change {
         before: Some(serde_json::from_value(before).unwrap()),
-        comment: Some(Comment { author: 7, text: "Скорее".into(), ..Comment::default() }),
+        comment: Some(TaskComment { author: 7, text: "Скорее".into(), ..TaskComment::default() }),
         fields: vec!["название".into()],
-        ..Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value::<State>(task).unwrap())
+        ..Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value::<RecordState>(task).unwrap())
     }
 }
 
 fn call() -> Change {
-    let call: Call = serde_json::from_value(json!({
+    let call: FinishedCall = serde_json::from_value(json!({
         "CALL_ID": "1.1", "CALL_TYPE": "2", "PHONE_NUMBER": "+49 30 1234567", "PORTAL_USER_ID": "6",
         "CALL_DURATION": "75", "CALL_START_DATE": "2026-11-21T09:00:00Z", "CALL_FAILED_CODE": "304",
         "CALL_FAILED_REASON": "Занято", "CALL_RECORD_URL": "https://storage.example/rec.mp3",
@@ -78,7 +78,7 @@ fn call() -> Change {
     Change {
         deal: Some(Related { entity: EntityType::DEAL, id: 42, title: Some("Крыша".into()) }),
         client: Some(Related { entity: EntityType::CONTACT, id: 5, title: None }),
-        ..Change::new(ChangeKind::CallMissed, "call 1.1", State::from(call))
+        ..Change::new(ChangeKind::CallMissed, "call 1.1", RecordState::from(call))
     }
 }
 
@@ -86,12 +86,12 @@ fn names() -> Names {
     let mut names = Names::default();
     let status = |entity: &str, id: &str| json!({"ENTITY_ID": entity, "STATUS_ID": id, "NAME": format!("№{id}")});
     let statuses = json!([status("DEAL_STAGE", "1"), status("DEAL_STAGE", "2"), status("SOURCE", "3")]);
-    names.add_statuses(serde_json::from_value::<Vec<Status>>(statuses).unwrap());
-    let entry = |name: &str| Some(Entry { name: name.into(), ..Entry::default() });
-    names.add(Named::User(6), entry("Анна"));
-    names.add(Named::User(7), entry("Борис"));
-    names.add(Named::Item(EntityType::COMPANY, 4), entry("АКМЕ"));
-    names.add(Named::Item(EntityType::CONTACT, 5), entry("Вера"));
+    names.add_statuses(serde_json::from_value::<Vec<StatusRow>>(statuses).unwrap());
+    let entry = |name: &str| Some(CachedName { name: name.into(), ..CachedName::default() });
+    names.add(Nameable::User(6), entry("Анна"));
+    names.add(Nameable::User(7), entry("Борис"));
+    names.add(Nameable::Item(EntityType::COMPANY, 4), entry("АКМЕ"));
+    names.add(Nameable::Item(EntityType::CONTACT, 5), entry("Вера"));
     names.add_funnel(EntityType::DEAL, 0, "Продажи".into());
     names
 }
@@ -104,7 +104,8 @@ fn changes() -> Vec<Change> {
             Noun::Task => vec![task()],
             Noun::Call => vec![call()],
             Noun::Custom => {
-                let custom = State::Custom { custom: json!({"title": "Заказ"}).as_object().unwrap().clone() };
+                let custom =
+                    RecordState::Custom { custom: json!({"title": "Заказ"}).as_object().unwrap().clone() };
                 vec![Change::new(kind.clone(), "оплата 17", custom)]
             }
             Noun::Lead | Noun::Deal | Noun::Contact | Noun::Company | Noun::Item => ["P", "S", "F"].map(item).into(),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use clients::{Connections, Failure, Side, Trouble};
+use clients::{ConnectionSide, ConnectionTrouble, Connections, Failure};
 use jiff::{SignedDuration, Timestamp};
 use locale::{Localized, texts};
 use records::change::ChangeKind;
-use runtime::ledger::{DeliveryStatus, Ledger, Line, today};
+use runtime::ledger::{DeliveryStatus, Ledger, LedgerLine, today};
 use settings::Settings;
 use tenants::portals::Portal;
 
@@ -23,7 +23,7 @@ async fn since(
     portal: &Portal,
     since: Timestamp,
     now: Timestamp,
-) -> Result<(Vec<Line>, bool), Failure> {
+) -> Result<(Vec<LedgerLine>, bool), Failure> {
     let (mut lines, mut all) = (Vec::new(), true);
     for back in 0..MAX_DAYS {
         let moment = now - SignedDuration::from_hours(24 * back);
@@ -45,8 +45,8 @@ async fn since(
         }
     }
     lines.retain(|line| match line {
-        Line::Event(event) => event.received_at >= since && event.received_at < now,
-        Line::Delivery(delivery) => delivery.trace.arrived_at() >= since && delivery.trace.arrived_at() < now,
+        LedgerLine::Event(event) => event.received_at >= since && event.received_at < now,
+        LedgerLine::Delivery(delivery) => delivery.trace.arrived_at() >= since && delivery.trace.arrived_at() < now,
     });
     Ok((lines, all))
 }
@@ -60,10 +60,10 @@ struct Sent {
 }
 
 impl Sent {
-    fn count(lines: &[Line]) -> Self {
+    fn count(lines: &[LedgerLine]) -> Self {
         let mut sent = Self::default();
         for line in lines {
-            if let Line::Delivery(delivery) = line {
+            if let LedgerLine::Delivery(delivery) = line {
                 match delivery.status {
                     DeliveryStatus::Delivered { .. } => sent.delivered += 1,
                     DeliveryStatus::Dead { .. } => sent.failed += 1,
@@ -108,16 +108,19 @@ pub async fn status(
     Ok(report)
 }
 
-fn connected(portal: &Portal, troubles: &[Trouble]) -> Vec<Localized> {
+fn connected(portal: &Portal, troubles: &[ConnectionTrouble]) -> Vec<Localized> {
     if troubles.is_empty() {
-        let parts =
-            [(Side::Bitrix24, true), (Side::Slack, portal.slack.is_some()), (Side::Notion, portal.notion.is_some())];
+        let parts = [
+            (ConnectionSide::Bitrix24, true),
+            (ConnectionSide::Slack, portal.slack.is_some()),
+            (ConnectionSide::Notion, portal.notion.is_some()),
+        ];
         let names = |language| parts.iter().filter(|(_, is)| *is).map(move |(side, _)| side.title(language));
         return vec![Localized::of(|language| texts::reports::Connected {
             providers: names(language).collect::<Vec<_>>().join(", "),
         })];
     }
-    let line = |trouble: &Trouble| {
+    let line = |trouble: &ConnectionTrouble| {
         let reason = trouble.why.as_str();
         Localized::of(|language| texts::reports::AccessRejected { provider: trouble.side.title(language), reason })
     };
@@ -134,7 +137,7 @@ pub async fn digest(
     let (lines, all) = since(ledger, portal, from, now).await?;
     let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
     for line in &lines {
-        if let Line::Event(event) = line {
+        if let LedgerLine::Event(event) = line {
             for change in event.changes.iter().filter(|change| !change.starts_with("alert.")) {
                 let kind = change.split([' ', ':']).next().unwrap_or_default().to_owned();
                 *kinds.entry(kind).or_default() += 1;

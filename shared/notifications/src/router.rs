@@ -3,13 +3,13 @@
 use std::cell::OnceCell;
 
 use jiff::Timestamp;
-use jobs::delivery::{CardDestination, Person};
+use jobs::card_delivery::{CardDestination, PortalPerson};
 use locale::Language;
 use records::CardText;
 use records::change::Change;
-use records::names::{Named, Names};
+use records::names::{Nameable, Names};
 use records::words::CardContext;
-use settings::condition::{Condition, Facts};
+use settings::condition::{Condition, ConditionFacts};
 use settings::destination::Destination;
 use settings::schema::{MissingChannel, Route, Settings};
 
@@ -82,7 +82,7 @@ impl Router {
                 Some(Err(error)) => Err(error.clone()),
                 Some(Ok(_)) if *steps == 0 => Err(OUT_OF_STEPS.into()),
                 Some(Ok(condition)) => {
-                    let evaluation = condition.evaluate(facts.get_or_init(|| Facts::of(change)));
+                    let evaluation = condition.evaluate(facts.get_or_init(|| ConditionFacts::of(change)));
                     *steps = steps.saturating_sub(evaluation.steps);
                     evaluation.holds.map_err(|error| error.to_string())
                 }
@@ -138,10 +138,10 @@ impl Router {
         (Taken { route, language, destinations }, left)
     }
 
-    fn person(&self, user: u64, names: &Names) -> Person {
+    fn person(&self, user: u64, names: &Names) -> PortalPerson {
         let people = &self.settings.people;
-        let is_dismissed = names.entry(Named::User(user)).is_some_and(|entry| entry.is_dismissed);
-        Person {
+        let is_dismissed = names.entry(Nameable::User(user)).is_some_and(|entry| entry.is_dismissed);
+        PortalPerson {
             user,
             name: names.user(Some(user)).map(str::to_owned),
             email: names.email(user).filter(|_| !people.not_by_email).map(str::to_owned),
@@ -173,7 +173,7 @@ impl Taken<'_> {
 mod tests {
     use super::*;
     use records::change::ChangeKind;
-    use records::record::State;
+    use records::record::RecordState;
     use serde_json::json;
 
     fn router(settings: serde_json::Value) -> Router {
@@ -182,7 +182,7 @@ mod tests {
 
     fn task() -> Change {
         let state = json!({"task": {"id": 7, "title": "Pack", "responsibleId": 6, "createdBy": 6, "groupId": 3, "group": {"name": "Move №2"}}});
-        Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value::<State>(state).unwrap())
+        Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value::<RecordState>(state).unwrap())
     }
 
     fn telling<'a>(change: &'a Change, names: &'a Names) -> CardContext<'a> {
@@ -200,7 +200,7 @@ mod tests {
             assert_eq!(taken.destinations, [CardDestination::Channel { name: "#project-move-2".into(), may_create }]);
         }
         let router = router(json!({}));
-        let alone: State = serde_json::from_value(json!({"task": {"id": 7, "groupId": "0"}})).unwrap();
+        let alone: RecordState = serde_json::from_value(json!({"task": {"id": 7, "groupId": "0"}})).unwrap();
         let (routes, left) = router.asked(&Change { state: alone, ..change });
         assert!(routes.is_empty() && !left[0].failed, "{left:?}");
     }
@@ -244,7 +244,7 @@ mod tests {
         let (change, names) = (task(), Names::default());
         let (routes, _) = router.asked(&change);
         let (taken, _) = router.destinations(routes[0], &telling(&change, &names));
-        let expected = Person { user: 6, name: None, email: None, slack: Some("U6".into()) };
+        let expected = PortalPerson { user: 6, name: None, email: None, slack: Some("U6".into()) };
         assert_eq!(taken.destinations, [CardDestination::Person(expected)]);
     }
 

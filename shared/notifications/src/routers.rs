@@ -11,7 +11,7 @@ use tenants::portals::Portal;
 use crate::Router;
 
 /// More tenants than this are not kept at once.
-const MOST: usize = 500;
+const MAX_ROUTERS: usize = 500;
 
 /// Routers by tenant. Cheap to clone.
 #[derive(Clone, Default)]
@@ -28,7 +28,7 @@ impl Routers {
             return Ok(router.clone());
         }
         let router = Arc::new(Router::new(Settings::clone(&settings)));
-        if kept.len() >= MOST {
+        if kept.len() >= MAX_ROUTERS {
             kept.clear();
         }
         kept.insert(portal.tenant.clone(), (settings, router.clone()));

@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use clients::Failure;
 use crm::Crm;
-use crm::sweeps::Counts;
+use crm::sweeps::SweepCounts;
 use jiff::Timestamp;
+use jobs::card_delivery::CardDestination;
 use jobs::chat::SlackJob;
-use jobs::delivery::CardDestination;
-use jobs::hint::Errand;
+use jobs::hint::FollowUp;
 use jobs::{Hint, SlackDelivery};
 use records::change::Noun;
 use records::{CardContext, Change, ChangeKind, Names};
 use runtime::job::{ReceivedJob, message};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
-use runtime::limiter::{Account, Limiter, Rate, Reservation};
-use runtime::store::Condition;
+use runtime::limiter::{Limiter, Rate, RateBucket, Reservation};
+use runtime::store::WriteCondition;
 use runtime::{Decision, DeliveryId, TraceId};
 use settings::Route;
 use settings::subscriptions::has_route_for;
 use tenants::portals::Portal;
 
 use crate::blocks;
-use crate::holds::{Hold, Waiting};
+use crate::digest_items::{DigestItem, DigestWindow};
 use crate::router::{Left, Router, Taken};
 
 /// Adds the deliveries that the tenant's routes make of the changes to the decision; whether there are any, held ones
@@ -76,7 +76,7 @@ impl Routing<'_> {
         for one in left {
             if one.failed {
                 self.crm.ports.metrics.count("conditions_failed", "route");
-                let counts = Counts { conditions_failed: 1, ..Counts::default() };
+                let counts = SweepCounts { conditions_failed: 1, ..SweepCounts::default() };
                 self.crm.sweeps.count(&self.job.tenant, self.crm.ports.clock.now(), counts).await?;
             }
             self.decision.line.left.push(format!("route {:?}: {}", one.route, one.reason));
@@ -150,20 +150,20 @@ impl Routing<'_> {
         quiet: bool,
     ) -> Result<(), Failure> {
         let tenant = &self.job.tenant;
-        let waiting = Waiting { tenant, place: held_under, until };
+        let waiting = DigestWindow { tenant, place: held_under, until };
         let line = taken.line(telling).to_mrkdwn().as_str().to_owned();
-        let hold = Hold { trace: self.job.trace, delivery: made.id.clone(), line, taken: false };
+        let hold = DigestItem { trace: self.job.trace, delivery: made.id.clone(), line, taken: false };
         self.has_deliveries = true;
         self.decision.writes.push(waiting.hold(&hold)?);
         let status = DeliveryStatus::Held { until };
-        self.decision.writes.push(delivery_write(tenant, self.line(&made, status), Condition::Always)?);
+        self.decision.writes.push(delivery_write(tenant, self.line(&made, status), WriteCondition::Always)?);
         let set = (held_under.to_owned(), until);
         if self.errands_set.contains(&set) || waiting.has_errand(self.crm.ports.store.as_ref()).await? {
             return Ok(());
         }
         self.decision.writes.push(waiting.set_errand()?);
         let language = taken.language;
-        let errand = Errand::Digest {
+        let errand = FollowUp::Digest {
             place: held_under.to_owned(),
             until: until.as_second(),
             quiet,
@@ -174,7 +174,7 @@ impl Routing<'_> {
         self.errand(errand)
     }
 
-    fn errand(&mut self, errand: Errand) -> Result<(), Failure> {
+    fn errand(&mut self, errand: FollowUp) -> Result<(), Failure> {
         // It is an event of its own, with a trace of its own.
         let trace = TraceId::new(self.crm.ports.clock.now());
         self.decision.outbox.push(message(&self.job.tenant, trace, &Hint::errand(errand))?);
@@ -192,7 +192,7 @@ impl Routing<'_> {
         let held_under = format!("burst#{}#{}", route.name, destination.key());
         let every = Duration::from_secs(u64::from(bursts.seconds)) / bursts.more_than;
         let rate = Rate { every, burst: bursts.more_than };
-        let account = Account::new(format!("{}#{held_under}", self.job.tenant), rate).for_a_person();
+        let account = RateBucket::new(format!("{}#{held_under}", self.job.tenant), rate).for_a_person();
         let limiter = Limiter::new(self.crm.ports.store.clone(), self.crm.ports.clock.clone());
         match limiter.reserve(&account, Duration::ZERO).await? {
             Reservation::Granted(_) => Ok(None),
@@ -211,7 +211,7 @@ impl Routing<'_> {
         let is_call = change.kind.noun() == Noun::Call && change.kind != ChangeKind::CallRecorded;
         let wanted = is_call && self.has_deliveries && has_route_for(self.router.settings(), &ChangeKind::CallRecorded);
         match change.state.as_call().and_then(|call| call.call_id.clone()).filter(|_| wanted) {
-            Some(call_id) => self.errand(Errand::Recording { call_id }),
+            Some(call_id) => self.errand(FollowUp::Recording { call_id }),
             None => Ok(()),
         }
     }

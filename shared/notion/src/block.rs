@@ -10,22 +10,22 @@ pub const MAX_IN_A_CALL: usize = 100;
 
 /// A block. Rows and nested blocks go with their parent, two levels in a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Block {
+pub enum NotionBlock {
     /// A heading, 1 to 3.
     Heading(u8, String),
     /// A paragraph.
     Paragraph(String),
     /// Something to do.
-    ToDo(String, Vec<Block>),
+    ToDo(String, Vec<NotionBlock>),
     /// A bullet.
-    Bullet(String, Vec<Block>),
+    Bullet(String, Vec<NotionBlock>),
     /// A table; the first row is its head.
     Table(Vec<Vec<String>>),
     /// A line across.
     Divider,
 }
 
-impl Block {
+impl NotionBlock {
     /// The block as a request writes it, without what is nested in it; of a table the first rows, for a table cannot be
     /// without.
     pub fn alone(&self) -> Value {
@@ -61,7 +61,7 @@ impl Block {
     }
 
     /// The blocks nested in it.
-    pub fn nested(&self) -> &[Block] {
+    pub fn nested(&self) -> &[NotionBlock] {
         match self {
             Self::ToDo(_, nested) | Self::Bullet(_, nested) => nested,
             _ => &[],
@@ -93,19 +93,19 @@ pub struct Append {
 
 /// The calls that write a body, in order: at most a hundred blocks each, and what is nested after what holds it. The
 /// first may go with the page itself.
-pub fn appends(body: &[Block]) -> Vec<Append> {
+pub fn appends(body: &[NotionBlock]) -> Vec<Append> {
     let mut calls = Vec::new();
     add_level(body, &[], &mut calls);
     calls
 }
 
-fn add_level(blocks: &[Block], into: &[usize], calls: &mut Vec<Append>) {
-    let level: Vec<Value> = blocks.iter().map(Block::alone).collect();
+fn add_level(blocks: &[NotionBlock], into: &[usize], calls: &mut Vec<Append>) {
+    let level: Vec<Value> = blocks.iter().map(NotionBlock::alone).collect();
     for some in level.chunks(MAX_IN_A_CALL) {
         calls.push(Append { into: into.to_vec(), blocks: some.to_vec() });
     }
-    for (place, block) in blocks.iter().enumerate() {
-        let inside = [into, &[place]].concat();
+    for (index, block) in blocks.iter().enumerate() {
+        let inside = [into, &[index]].concat();
         if block.nested().is_empty() {
             for some in block.inside().chunks(MAX_IN_A_CALL) {
                 calls.push(Append { into: inside.clone(), blocks: some.to_vec() });
@@ -122,9 +122,12 @@ mod tests {
 
     #[test]
     fn a_long_body_is_split_over_calls_and_a_deep_one_too() {
-        let deep = Block::Bullet("a".into(), vec![Block::Bullet("b".into(), vec![Block::Paragraph("c".into())])]);
+        let deep = NotionBlock::Bullet(
+            "a".into(),
+            vec![NotionBlock::Bullet("b".into(), vec![NotionBlock::Paragraph("c".into())])],
+        );
         let mut body = vec![deep];
-        body.extend((0..149).map(|n| Block::Paragraph(n.to_string())));
+        body.extend((0..149).map(|n| NotionBlock::Paragraph(n.to_string())));
         let calls = appends(&body);
         let sizes: Vec<_> = calls.iter().map(|call| (call.into.clone(), call.blocks.len())).collect();
         assert_eq!(sizes, [(vec![], 100), (vec![], 50), (vec![0], 1), (vec![0, 0], 1)]);
@@ -133,7 +136,7 @@ mod tests {
     #[test]
     fn a_long_table_begins_with_its_first_rows() {
         let rows: Vec<_> = (0..130).map(|n| vec![n.to_string(), "x".into()]).collect();
-        let calls = appends(&[Block::Table(rows)]);
+        let calls = appends(&[NotionBlock::Table(rows)]);
         assert_eq!(calls[0].blocks[0]["table"]["children"].as_array().unwrap().len(), 100);
         assert_eq!((calls[1].into.clone(), calls[1].blocks.len()), (vec![0], 30));
     }

@@ -7,11 +7,11 @@ use http::Method;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use wire::{Http, NoAnswer, Observer, Outgoing, Seen, Unread};
+use wire::{Http, NoAnswer, Observer, OutgoingRequest, SeenAnswer, Unread};
 
 use crate::VERSION;
 use crate::error::{DEFAULT_WAIT, Error};
-use crate::page::Page;
+use crate::page::NotionPage;
 use crate::schema::DataSource;
 
 /// Notion itself gives up after 60 seconds.
@@ -20,15 +20,15 @@ const MAX_ANSWER: usize = 32 * 1024 * 1024;
 
 /// Where the API is.
 #[derive(Debug, Clone)]
-pub struct ApiBase(String);
+pub struct NotionApiBase(String);
 
-impl Default for ApiBase {
+impl Default for NotionApiBase {
     fn default() -> Self {
         Self("https://api.notion.com".into())
     }
 }
 
-impl ApiBase {
+impl NotionApiBase {
     /// Another address, for a simulator on this very machine; anything else must be https.
     pub fn new(url: &str) -> Result<Self, Error> {
         Ok(Self(wire::api_url("Notion", url).map_err(Error::Address)?))
@@ -48,14 +48,14 @@ impl ApiBase {
 #[derive(Debug, Clone)]
 pub struct Client {
     http: Http,
-    base: ApiBase,
+    base: NotionApiBase,
     token: SecretString,
     observer: Option<Arc<dyn Observer>>,
 }
 
 /// Who a token belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct NotionIdentity {
     /// The bot user that what we write is signed with.
     pub bot_id: String,
     /// The connection's name, as people see it when they share a page with it.
@@ -68,7 +68,7 @@ pub struct Identity {
 
 /// A person of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
+pub struct NotionPerson {
     /// Their id.
     pub id: String,
     /// Their name.
@@ -81,7 +81,7 @@ pub struct Person {
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct List<T> {
+pub struct NotionList<T> {
     /// What is on it.
     pub items: Vec<T>,
     /// Where the next one starts.
@@ -92,7 +92,7 @@ pub struct List<T> {
 
 impl Client {
     /// A client. The token is a secret of the workspace.
-    pub fn new(http: Http, base: ApiBase, token: SecretString) -> Self {
+    pub fn new(http: Http, base: NotionApiBase, token: SecretString) -> Self {
         Self { http, base, token, observer: None }
     }
 
@@ -108,10 +108,10 @@ impl Client {
     }
 
     /// Who the token belongs to.
-    pub async fn me(&self) -> Result<Identity, Error> {
+    pub async fn me(&self) -> Result<NotionIdentity, Error> {
         let me = self.call(Method::GET, "/v1/users/me", None).await?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Ok(Identity {
+        Ok(NotionIdentity {
             bot_id: text(&me["id"]),
             name: text(&me["name"]),
             workspace_id: text(&me["bot"]["workspace_id"]),
@@ -120,19 +120,19 @@ impl Client {
     }
 
     /// A page of the workspace's people; bots are left out.
-    pub async fn people(&self, cursor: Option<&str>) -> Result<List<Person>, Error> {
+    pub async fn people(&self, cursor: Option<&str>) -> Result<NotionList<NotionPerson>, Error> {
         let path = format!(
             "/v1/users?page_size=100{}",
             cursor.map(|cursor| format!("&start_cursor={cursor}")).unwrap_or_default()
         );
         let mut list = self.list(Method::GET, &path, None).await?;
         list.items.retain(|user| user["type"] == "person");
-        let person = |user: &Value| Person {
+        let person = |user: &Value| NotionPerson {
             id: user["id"].as_str().unwrap_or_default().to_owned(),
             name: user["name"].as_str().unwrap_or_default().to_owned(),
             email: user["person"]["email"].as_str().map(str::to_lowercase),
         };
-        Ok(List { items: list.items.iter().map(person).collect(), cursor: list.cursor, capped: list.capped })
+        Ok(NotionList { items: list.items.iter().map(person).collect(), cursor: list.cursor, capped: list.capped })
     }
 
     /// The data sources of a database: id and name.
@@ -158,7 +158,12 @@ impl Client {
     }
 
     /// A page of rows. `query` is the body but for its cursor.
-    pub async fn query(&self, data_source: &str, query: &Value, cursor: Option<&str>) -> Result<List<Page>, Error> {
+    pub async fn query(
+        &self,
+        data_source: &str,
+        query: &Value,
+        cursor: Option<&str>,
+    ) -> Result<NotionList<NotionPage>, Error> {
         let path = format!("/v1/data_sources/{data_source}/query");
         let mut body = query.clone();
         body["result_type"] = json!("page");
@@ -166,26 +171,26 @@ impl Client {
             body["start_cursor"] = json!(cursor);
         }
         let list = self.list(Method::POST, &path, Some(&body)).await?;
-        let items: Result<Vec<_>, _> = list.items.into_iter().map(Page::read).collect();
+        let items: Result<Vec<_>, _> = list.items.into_iter().map(NotionPage::read).collect();
         let items = items.map_err(|error| shape(&path, &error.to_string()))?;
-        Ok(List { items, cursor: list.cursor, capped: list.capped })
+        Ok(NotionList { items, cursor: list.cursor, capped: list.capped })
     }
 
     /// A page. One in the trash comes as such; one that was deleted for good, or is not shared, is refused.
-    pub async fn page(&self, id: &str) -> Result<Page, Error> {
+    pub async fn page(&self, id: &str) -> Result<NotionPage, Error> {
         let path = format!("/v1/pages/{id}");
         let value = self.call(Method::GET, &path, None).await?;
-        Page::read(value).map_err(|error| shape(&path, &error.to_string()))
+        NotionPage::read(value).map_err(|error| shape(&path, &error.to_string()))
     }
 
     /// The ids that a relation holds: a page shows only the first 25.
-    pub async fn related(&self, page: &str, property: &str, cursor: Option<&str>) -> Result<List<String>, Error> {
+    pub async fn related(&self, page: &str, property: &str, cursor: Option<&str>) -> Result<NotionList<String>, Error> {
         let next = cursor.map(|cursor| format!("&start_cursor={cursor}")).unwrap_or_default();
         // The id comes percent-encoded, and is encoded once in a path.
         let path = format!("/v1/pages/{page}/properties/{}?page_size=100{next}", encoded(property));
         let list = self.list(Method::GET, &path, None).await?;
         let id = |item: &Value| item["relation"]["id"].as_str().map(str::to_owned);
-        Ok(List { items: list.items.iter().filter_map(id).collect(), cursor: list.cursor, capped: list.capped })
+        Ok(NotionList { items: list.items.iter().filter_map(id).collect(), cursor: list.cursor, capped: list.capped })
     }
 
     /// Creates a row of a data source, with the first blocks of its body (a hundred at most).
@@ -194,7 +199,7 @@ impl Client {
         data_source: &str,
         properties: &Map<String, Value>,
         children: &[Value],
-    ) -> Result<Page, Error> {
+    ) -> Result<NotionPage, Error> {
         let mut body = json!({
             "parent": {"type": "data_source_id", "data_source_id": data_source}, "properties": properties,
         });
@@ -202,23 +207,23 @@ impl Client {
             body["children"] = json!(children);
         }
         let value = self.call(Method::POST, "/v1/pages", Some(&body)).await?;
-        Page::read(value).map_err(|error| shape("/v1/pages", &error.to_string()))
+        NotionPage::read(value).map_err(|error| shape("/v1/pages", &error.to_string()))
     }
 
     /// Changes properties of a page, and nothing else of it.
-    pub async fn update(&self, page: &str, properties: &Map<String, Value>) -> Result<Page, Error> {
+    pub async fn update(&self, page: &str, properties: &Map<String, Value>) -> Result<NotionPage, Error> {
         self.change(page, &json!({"properties": properties})).await
     }
 
     /// Puts a page into the trash or takes it out.
-    pub async fn trash(&self, page: &str, in_trash: bool) -> Result<Page, Error> {
+    pub async fn trash(&self, page: &str, in_trash: bool) -> Result<NotionPage, Error> {
         self.change(page, &json!({"in_trash": in_trash})).await
     }
 
-    async fn change(&self, page: &str, body: &Value) -> Result<Page, Error> {
+    async fn change(&self, page: &str, body: &Value) -> Result<NotionPage, Error> {
         let path = format!("/v1/pages/{page}");
         let value = self.call(Method::PATCH, &path, Some(body)).await?;
-        Page::read(value).map_err(|error| shape(&path, &error.to_string()))
+        NotionPage::read(value).map_err(|error| shape(&path, &error.to_string()))
     }
 
     /// Appends blocks at the end; returns the ids of those of the first level, in order.
@@ -230,21 +235,21 @@ impl Client {
     }
 
     /// The blocks of a page or block, a hundred at most: id and type.
-    pub async fn children(&self, block: &str, cursor: Option<&str>) -> Result<List<(String, String)>, Error> {
+    pub async fn children(&self, block: &str, cursor: Option<&str>) -> Result<NotionList<(String, String)>, Error> {
         let next = cursor.map(|cursor| format!("&start_cursor={cursor}")).unwrap_or_default();
         let list = self.list(Method::GET, &format!("/v1/blocks/{block}/children?page_size=100{next}"), None).await?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let items = list.items.iter().map(|block| (text(&block["id"]), text(&block["type"]))).collect();
-        Ok(List { items, cursor: list.cursor, capped: list.capped })
+        Ok(NotionList { items, cursor: list.cursor, capped: list.capped })
     }
 
-    async fn list(&self, method: Method, path: &str, body: Option<&Value>) -> Result<List<Value>, Error> {
+    async fn list(&self, method: Method, path: &str, body: Option<&Value>) -> Result<NotionList<Value>, Error> {
         let mut value = self.call(method, path, body).await?;
         let Value::Array(items) = value["results"].take() else { return Err(shape(path, "a list without results")) };
         let capped = value["request_status"]["type"] == "incomplete";
         let has_more = value["has_more"] == true;
         let cursor = value["next_cursor"].as_str().filter(|_| has_more).map(str::to_owned);
-        Ok(List { items, cursor, capped })
+        Ok(NotionList { items, cursor, capped })
     }
 
     /// Makes one call.
@@ -265,7 +270,7 @@ impl Client {
     }
 }
 
-async fn ask(call: String, request: Outgoing, reads: bool) -> Result<Value, Error> {
+async fn ask(call: String, request: OutgoingRequest, reads: bool) -> Result<Value, Error> {
     let answer = send(&call, request, reads).await?;
     understand(call, answer, reads)
 }
@@ -284,7 +289,7 @@ pub(crate) fn understand(call: String, answer: Raw, reads: bool) -> Result<Value
 /// An answer before it is understood.
 pub(crate) struct Raw {
     /// What may be said of it, whatever it is.
-    pub(crate) seen: Seen,
+    pub(crate) seen: SeenAnswer,
     /// Its JSON, if it is that.
     pub(crate) body: Option<Value>,
     /// `Retry-After`.
@@ -292,7 +297,7 @@ pub(crate) struct Raw {
 }
 
 /// Sends a request and reads its answer.
-pub(crate) async fn send(call: &str, request: Outgoing, reads: bool) -> Result<Raw, Error> {
+pub(crate) async fn send(call: &str, request: OutgoingRequest, reads: bool) -> Result<Raw, Error> {
     let no_answer = |why: NoAnswer| Error::NoAnswer { call: call.to_owned(), why, reads };
     let request = request.timeout(MAX_CALL).header("Notion-Version", VERSION);
     let response = request.send().await.map_err(|error| no_answer(error.into()))?;

@@ -8,19 +8,19 @@ use serde_json::Value;
 
 /// What Notion posts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inbound {
+pub enum NotionInbound {
     /// The token of a new subscription. It is signed with itself and proves nothing.
     Verification {
         /// The token.
         token: String,
     },
     /// An event.
-    Event(Box<Event>),
+    Event(Box<NotionEvent>),
 }
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
+pub struct NotionEvent {
     /// Its identity: the same however often it is sent.
     pub id: String,
     /// What happened: `page.properties_updated`.
@@ -70,7 +70,7 @@ pub struct Who {
 pub struct Data {
     /// Where the entity is; older events do not say.
     #[serde(default)]
-    pub parent: Parent,
+    pub parent: EventParent,
     /// Of a comment: its page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page_id: Option<String>,
@@ -78,7 +78,7 @@ pub struct Data {
 
 /// Where an entity is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parent {
+pub struct EventParent {
     /// The id of the database, page, block or space.
     #[serde(default)]
     pub id: Option<String>,
@@ -92,7 +92,7 @@ pub struct Parent {
 #[error("the body is no event of Notion's: {0}")]
 pub struct NotAnEvent(String);
 
-impl Inbound {
+impl NotionInbound {
     /// Reads a body. Call it only after its signature was checked, except for a verification.
     pub fn parse(body: &[u8]) -> Result<Self, NotAnEvent> {
         let value: Value = serde_json::from_slice(body).map_err(|error| NotAnEvent(error.to_string()))?;
@@ -104,7 +104,7 @@ impl Inbound {
     }
 }
 
-impl Event {
+impl NotionEvent {
     /// Whether it is about a page.
     pub fn is_of_page(&self) -> bool {
         self.entity.kind == "page" && self.kind.starts_with("page.")
@@ -122,9 +122,9 @@ mod tests {
 
     #[test]
     fn documented_events_are_read_the_oldest_too() {
-        let read = |text: &str| match Inbound::parse(text.as_bytes()).unwrap() {
-            Inbound::Event(event) => event,
-            Inbound::Verification { .. } => unreachable!("an event"),
+        let read = |text: &str| match NotionInbound::parse(text.as_bytes()).unwrap() {
+            NotionInbound::Event(event) => event,
+            NotionInbound::Verification { .. } => unreachable!("an event"),
         };
         let created = read(include_str!("../tests/fixtures/webhooks/page.created_in_data_source.json"));
         assert!(created.is_of_page() && created.data.parent.data_source_id.is_some());
@@ -136,13 +136,13 @@ mod tests {
             read(include_str!("../tests/fixtures/webhooks/SYNTH_page.properties_updated_by_bot_in_data_source.json"));
         assert_eq!(ours.authors[0].kind, "bot");
         let handshake = include_bytes!("../tests/fixtures/webhooks/verification_handshake.json");
-        assert!(matches!(Inbound::parse(handshake), Ok(Inbound::Verification { .. })));
+        assert!(matches!(NotionInbound::parse(handshake), Ok(NotionInbound::Verification { .. })));
     }
 
     #[test]
     fn what_is_no_event_is_said_to_be_none() {
         for body in ["", "[]", "{\"id\": 1}", "<html>"] {
-            assert!(Inbound::parse(body.as_bytes()).is_err(), "{body}");
+            assert!(NotionInbound::parse(body.as_bytes()).is_err(), "{body}");
         }
     }
 }

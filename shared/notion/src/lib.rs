@@ -14,11 +14,11 @@ pub mod schema;
 pub mod signature;
 pub mod text;
 
-pub use client::{ApiBase, Client};
+pub use client::{Client, NotionApiBase};
 pub use error::Error;
-pub use event::Event;
+pub use event::NotionEvent;
 pub use id::object_id;
-pub use page::Page;
+pub use page::NotionPage;
 pub use schema::{DataSource, Property};
 
 /// The version of Notion's API that is spoken, in requests and in webhooks.

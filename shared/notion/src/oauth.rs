@@ -5,22 +5,22 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use wire::{AppKeys, Http};
 
-use crate::client::{ApiBase, Identity, Raw, send, understand};
+use crate::client::{NotionApiBase, NotionIdentity, Raw, send, understand};
 use crate::error::Error;
 
 /// A token with whose it is.
 #[derive(Debug, Clone)]
-pub struct Grant {
+pub struct NotionGrant {
     /// The access token.
     pub access: SecretString,
     /// What the next pair is fetched with; none where Notion gives none.
     pub refresh: Option<SecretString>,
     /// The bot and its workspace.
-    pub identity: Identity,
+    pub identity: NotionIdentity,
 }
 
 /// The address at which a person is asked.
-pub fn authorize_url(base: &ApiBase, client_id: &str, redirect: &str, state: &str) -> String {
+pub fn authorize_url(base: &NotionApiBase, client_id: &str, redirect: &str, state: &str) -> String {
     let encoded =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     format!(
@@ -33,17 +33,28 @@ pub fn authorize_url(base: &ApiBase, client_id: &str, redirect: &str, state: &st
 }
 
 /// Trades the code of a redirect for a token.
-pub async fn exchange(http: &Http, base: &ApiBase, app: &AppKeys, code: &str, redirect: &str) -> Result<Grant, Error> {
+pub async fn exchange(
+    http: &Http,
+    base: &NotionApiBase,
+    app: &AppKeys,
+    code: &str,
+    redirect: &str,
+) -> Result<NotionGrant, Error> {
     let body = json!({"grant_type": "authorization_code", "code": code, "redirect_uri": redirect});
     token(http, base, app, &body).await
 }
 
 /// Trades a refresh token for a new pair; both tokens of the old one give way.
-pub async fn refresh(http: &Http, base: &ApiBase, app: &AppKeys, refresh: &SecretString) -> Result<Grant, Error> {
+pub async fn refresh(
+    http: &Http,
+    base: &NotionApiBase,
+    app: &AppKeys,
+    refresh: &SecretString,
+) -> Result<NotionGrant, Error> {
     token(http, base, app, &json!({"grant_type": "refresh_token", "refresh_token": refresh.expose_secret()})).await
 }
 
-async fn token(http: &Http, base: &ApiBase, app: &AppKeys, body: &Value) -> Result<Grant, Error> {
+async fn token(http: &Http, base: &NotionApiBase, app: &AppKeys, body: &Value) -> Result<NotionGrant, Error> {
     const PATH: &str = "/v1/oauth/token";
     let call = format!("{} {PATH}", Method::POST);
     let request = http.post(base.at(PATH)).app_auth(app).json(body);
@@ -53,10 +64,10 @@ async fn token(http: &Http, base: &ApiBase, app: &AppKeys, body: &Value) -> Resu
     if access.is_empty() {
         return Err(Error::Shape { call, cause: "access_token is missing".into() });
     }
-    Ok(Grant {
+    Ok(NotionGrant {
         access: access.into(),
         refresh: answer["refresh_token"].as_str().filter(|token| !token.is_empty()).map(Into::into),
-        identity: Identity {
+        identity: NotionIdentity {
             bot_id: text(&answer["bot_id"]),
             name: String::new(),
             workspace_id: text(&answer["workspace_id"]),
@@ -87,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_person_is_asked_at_notion() {
-        let url = authorize_url(&ApiBase::default(), "a-b", "https://us/x", "s");
+        let url = authorize_url(&NotionApiBase::default(), "a-b", "https://us/x", "s");
         assert!(url.starts_with("https://api.notion.com/v1/oauth/authorize?client_id=a%2Db&"));
         assert!(url.contains("redirect_uri=https%3A%2F%2Fus%2Fx&state=s"));
     }
@@ -95,7 +106,7 @@ mod tests {
     #[test]
     fn an_oauth_error_is_read_and_a_cut_answer_is_not_shown() {
         let of = |status: u16, body: &str| {
-            let seen = wire::Seen::new(status, "application/json").with_length(body.len());
+            let seen = wire::SeenAnswer::new(status, "application/json").with_length(body.len());
             granted("x", Raw { seen, body: serde_json::from_str(body).ok(), wait: None })
         };
         let error = of(400, r#"{"error":"invalid_grant","error_description":"used"}"#).unwrap_err();

@@ -8,7 +8,7 @@ use crate::text;
 
 /// A page: a row of a data source, for us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Page {
+pub struct NotionPage {
     /// Its id, with dashes.
     pub id: String,
     /// When it was created, rounded down to the minute.
@@ -22,7 +22,7 @@ pub struct Page {
     pub in_trash: bool,
     /// Where it is.
     #[serde(default)]
-    pub parent: Parent,
+    pub parent: PageParent,
     /// Its properties by name, each with its `id`, `type` and value.
     #[serde(default)]
     pub properties: Map<String, Value>,
@@ -33,7 +33,7 @@ pub struct Page {
 
 /// Where a page is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parent {
+pub struct PageParent {
     /// The data source that it is a row of.
     #[serde(default)]
     pub data_source_id: Option<String>,
@@ -47,7 +47,7 @@ fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Er
     Ok(Option::<bool>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-impl Page {
+impl NotionPage {
     /// Reads a page out of an answer.
     pub fn read(mut value: Value) -> Result<Self, serde_json::Error> {
         if let Some(page) = value.as_object_mut() {
@@ -92,17 +92,18 @@ mod tests {
     #[test]
     fn a_recorded_page_is_read_and_so_is_one_of_an_older_version() {
         let recorded: Value = serde_json::from_str(include_str!("../tests/fixtures/recorded/post_pages.json")).unwrap();
-        let page = Page::read(recorded["response"]["body"].clone()).unwrap();
+        let page = NotionPage::read(recorded["response"]["body"].clone()).unwrap();
         assert_eq!(page.title(), "Test 2026-07-04 11:08:23.286175");
         assert_eq!(page.last_edited_time.unwrap().to_string(), "2026-07-04T09:08:00Z");
         assert!(!page.in_trash && page.property("title").is_some());
-        let old = Page::read(json!({"id": "x", "archived": true})).unwrap();
+        let old = NotionPage::read(json!({"id": "x", "archived": true})).unwrap();
         assert!(old.in_trash);
     }
 
     #[test]
     fn a_property_is_found_by_its_id_however_it_is_written() {
-        let page = Page::read(json!({"id": "x", "properties": {"Stage": {"id": "Z%3ClH", "type": "status"}}})).unwrap();
+        let page =
+            NotionPage::read(json!({"id": "x", "properties": {"Stage": {"id": "Z%3ClH", "type": "status"}}})).unwrap();
         assert!(page.property("Z<lH").is_some() && page.property("Z%3ClH").is_some() && page.property("Z").is_none());
     }
 }

@@ -35,7 +35,7 @@ pub struct Property {
     pub kind: String,
     /// The options of a select, multi-select or status.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<Choice>,
+    pub options: Vec<PropertyOption>,
     /// The data source that a relation leads to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relates_to: Option<String>,
@@ -43,7 +43,7 @@ pub struct Property {
 
 /// An option of a property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
+pub struct PropertyOption {
     /// Its id. It outlives a new name.
     #[serde(default)]
     pub id: String,
@@ -53,7 +53,7 @@ pub struct Choice {
 
 impl Property {
     /// The option of this name, whatever its case.
-    pub fn option(&self, name: &str) -> Option<&Choice> {
+    pub fn option(&self, name: &str) -> Option<&PropertyOption> {
         let wanted = name.trim().to_lowercase();
         self.options.iter().find(|option| option.name.trim().to_lowercase() == wanted)
     }

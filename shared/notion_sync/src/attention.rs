@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use locale::Localized;
 use records::Record;
 use runtime::TenantId;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 
 /// The longest value that an entry shows, in characters.
@@ -20,7 +20,7 @@ pub const MAX_COUNTED: usize = 100;
 
 /// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct AttentionEntry {
     /// The database, by its name in the settings.
     pub database: String,
     /// The record.
@@ -36,7 +36,7 @@ pub struct Entry {
     /// The property's name.
     pub property: String,
     /// The side whose value could not be written to the other.
-    pub of: Side,
+    pub of: SyncSide,
     /// What the portal shows, as people read it.
     pub bitrix24: String,
     /// What the page shows, as people read it.
@@ -53,10 +53,10 @@ pub struct Entry {
     pub rests_until: Option<Timestamp>,
     /// The sides whose value can be written to the other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub can_take: Vec<Side>,
+    pub can_take: Vec<SyncSide>,
 }
 
-impl Entry {
+impl AttentionEntry {
     /// Its place in the index, which also names it in forms.
     pub fn id(&self) -> String {
         format!("{}#{}#{}", self.database, self.record.key(), self.field)
@@ -107,7 +107,7 @@ impl Attention {
     }
 
     /// An entry by its id.
-    pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<Entry>, StoreError> {
+    pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<AttentionEntry>, StoreError> {
         self.store.get(&key(tenant, id)).await?.map(|item| item.decode()).transpose()
     }
 
@@ -117,12 +117,13 @@ impl Attention {
         tenant: &TenantId,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<(Vec<Entry>, Option<String>), StoreError> {
+    ) -> Result<(Vec<AttentionEntry>, Option<String>), StoreError> {
         let mut query = Query::prefix(Table::Links, partition(tenant), "");
         query.after = after.map(str::to_owned);
         query.limit = limit;
         let page = self.store.list(&query).await?;
-        let entries: Result<Vec<Entry>, _> = page.items.iter().map(runtime::store::Item::decode).collect();
+        let entries: Result<Vec<AttentionEntry>, _> =
+            page.items.iter().map(runtime::store::StoredItem::decode).collect();
         Ok((entries?, page.next))
     }
 
@@ -134,18 +135,22 @@ impl Attention {
 
     /// Removes an entry of a link that is not synced any more.
     pub async fn forget(&self, tenant: &TenantId, id: &str) -> Result<(), StoreError> {
-        self.store.put(Write::removal(key(tenant, id))).await.map(|_| ())
+        self.store.put(StoreWrite::removal(key(tenant, id))).await.map(|_| ())
     }
 }
 
 /// Replaces a link's entries by `entries`, and returns the writes that do so in the index.
-pub fn replace(tenant: &TenantId, known: &mut Vec<Entry>, entries: Vec<Entry>) -> Result<Vec<Write>, StoreError> {
+pub fn replace(
+    tenant: &TenantId,
+    known: &mut Vec<AttentionEntry>,
+    entries: Vec<AttentionEntry>,
+) -> Result<Vec<StoreWrite>, StoreError> {
     let mut writes = Vec::new();
     for gone in known.iter().filter(|old| !entries.iter().any(|new| new.id() == old.id())) {
-        writes.push(Write::removal(key(tenant, &gone.id())));
+        writes.push(StoreWrite::removal(key(tenant, &gone.id())));
     }
     for new in entries.iter().filter(|new| !known.contains(new)) {
-        writes.push(Write::new(key(tenant, &new.id()), new, Condition::Always)?);
+        writes.push(StoreWrite::new(key(tenant, &new.id()), new, WriteCondition::Always)?);
     }
     *known = entries;
     Ok(writes)
@@ -155,8 +160,8 @@ fn partition(tenant: &TenantId) -> String {
     format!("{tenant}#attention")
 }
 
-fn key(tenant: &TenantId, id: &str) -> Key {
-    Key::new(Table::Links, partition(tenant), id)
+fn key(tenant: &TenantId, id: &str) -> ItemKey {
+    ItemKey::new(Table::Links, partition(tenant), id)
 }
 
 #[cfg(test)]
@@ -165,15 +170,15 @@ mod tests {
 
     use super::*;
 
-    fn entry(field: &str, why: &str) -> Entry {
-        Entry {
+    fn entry(field: &str, why: &str) -> AttentionEntry {
+        AttentionEntry {
             database: "Deals".into(),
             record: Record::item(EntityType::DEAL, 42),
             title: "Roof".into(),
             page: None,
             field: field.into(),
             property: "Text".into(),
-            of: Side::Notion,
+            of: SyncSide::Notion,
             bitrix24: "a".into(),
             notion: "b".into(),
             why: Localized::data(why),
@@ -188,10 +193,11 @@ mod tests {
     fn the_index_is_written_only_where_it_changes() {
         let Ok(tenant) = TenantId::new("t") else { unreachable!() };
         let mut known = Vec::new();
-        let mut set = |entries: Vec<Entry>| {
+        let mut set = |entries: Vec<AttentionEntry>| {
             let writes = replace(&tenant, &mut known, entries).unwrap_or_default();
-            let name =
-                |write: &Write| format!("{}{}", write.key.sort, if write.value == "null" { " removed" } else { "" });
+            let name = |write: &StoreWrite| {
+                format!("{}{}", write.key.sort, if write.value == "null" { " removed" } else { "" })
+            };
             writes.iter().map(name).collect::<Vec<_>>()
         };
         assert_eq!(set(vec![entry("a", "x"), entry("b", "x")]), ["Deals#deal#42#a", "Deals#deal#42#b"]);

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use locale::Language;
 use records::Record;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
 use runtime::{TenantId, TraceId};
 use serde::{Deserialize, Serialize};
 
 use crate::fields::{Cell, Conflict};
 
 /// How long a conflict is kept.
-const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const CONFLICT_TTL: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// A conflict as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,18 +83,18 @@ impl Conflicts {
         let mut query = Query::prefix(Table::Links, partition(tenant), "");
         query.newest_first = true;
         query.limit = most;
-        self.store.list(&query).await?.items.iter().map(runtime::store::Item::decode).collect()
+        self.store.list(&query).await?.items.iter().map(runtime::store::StoredItem::decode).collect()
     }
 }
 
 /// The write of a conflict.
-pub fn conflict_write(tenant: &TenantId, kept: &StoredConflict) -> Result<Write, StoreError> {
-    Ok(Write::new(key(tenant, &kept.id), kept, Condition::Always)?.expiring(later(kept.at, KEEP)))
+pub fn conflict_write(tenant: &TenantId, kept: &StoredConflict) -> Result<StoreWrite, StoreError> {
+    Ok(StoreWrite::new(key(tenant, &kept.id), kept, WriteCondition::Always)?.expiring(later(kept.at, CONFLICT_TTL)))
 }
 
 /// The write that removes a conflict: the winning value could not be written, so nothing was lost.
-pub fn removal(tenant: &TenantId, id: &str) -> Write {
-    Write::removal(key(tenant, id))
+pub fn removal(tenant: &TenantId, id: &str) -> StoreWrite {
+    StoreWrite::removal(key(tenant, id))
 }
 
 /// The id of a conflict: the same conflict found again has the same id.
@@ -106,6 +106,6 @@ fn partition(tenant: &TenantId) -> String {
     format!("{tenant}#conflict")
 }
 
-fn key(tenant: &TenantId, id: &str) -> Key {
-    Key::new(Table::Links, partition(tenant), id)
+fn key(tenant: &TenantId, id: &str) -> ItemKey {
+    ItemKey::new(Table::Links, partition(tenant), id)
 }

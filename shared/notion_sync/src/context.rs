@@ -3,20 +3,20 @@
 use std::collections::HashMap;
 
 use clients::Failure;
-use notion::Page;
-use records::{Change, Record, State};
+use notion::NotionPage;
+use records::{Change, Record, RecordState};
 use serde_json::Value;
 
 use crate::NotionSync;
-use crate::database::Opened;
+use crate::database::OpenedDatabase;
 use crate::fields::page::Context;
 use crate::fields::portal;
-use crate::fields::{Cell, Field, PortalKind};
+use crate::fields::{Cell, MappedField, PortalKind};
 use crate::link::Owner;
 
 impl NotionSync {
     /// Learns the names that many records mention at once.
-    pub async fn learn_names(&self, opened: &Opened, records: &[(Record, State)]) {
+    pub async fn learn_names(&self, opened: &OpenedDatabase, records: &[(Record, RecordState)]) {
         let changes: Vec<_> = records.iter().map(|(record, state)| Change::whole(*record, state.clone())).collect();
         self.names.learn_all(opened.tenant(), &changes).await;
     }
@@ -24,10 +24,10 @@ impl NotionSync {
     /// What converting the values of `state` and of `page` needs.
     pub async fn context(
         &self,
-        opened: &Opened,
+        opened: &OpenedDatabase,
         record: Record,
-        state: Option<&State>,
-        page: Option<&Page>,
+        state: Option<&RecordState>,
+        page: Option<&NotionPage>,
     ) -> Result<Context, Failure> {
         self.extend(None, opened, record, state, page).await
     }
@@ -36,10 +36,10 @@ impl NotionSync {
     pub(crate) async fn extend(
         &self,
         known: Option<Context>,
-        opened: &Opened,
+        opened: &OpenedDatabase,
         record: Record,
-        state: Option<&State>,
-        page: Option<&Page>,
+        state: Option<&RecordState>,
+        page: Option<&NotionPage>,
     ) -> Result<Context, Failure> {
         let mut context = known.unwrap_or_else(|| Context::new(opened.settings.zone()));
         if let Some(state) = state {
@@ -81,7 +81,7 @@ impl NotionSync {
     /// Finds the records whose pages a relation points to.
     async fn find_owners(
         &self,
-        opened: &Opened,
+        opened: &OpenedDatabase,
         pages: Vec<String>,
         records: &mut HashMap<String, u64>,
     ) -> Result<(), Failure> {
@@ -99,8 +99,8 @@ impl NotionSync {
     /// Finds the pages that a relation has to point to.
     async fn relate(
         &self,
-        opened: &Opened,
-        field: &Field,
+        opened: &OpenedDatabase,
+        field: &MappedField,
         cell: &Cell,
         pages: &mut HashMap<(String, u64), String>,
     ) -> Result<(), Failure> {
@@ -123,9 +123,9 @@ impl NotionSync {
     /// that have no page yet.
     pub async fn awaited(
         &self,
-        opened: &Opened,
+        opened: &OpenedDatabase,
         record: Record,
-        state: &State,
+        state: &RecordState,
     ) -> Result<Vec<(String, Record)>, Failure> {
         let raw = portal::raw(state);
         let mut awaited = Vec::new();

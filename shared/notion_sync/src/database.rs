@@ -17,21 +17,21 @@ use records::RecordKind;
 use runtime::TenantId;
 use runtime::clock::later;
 use runtime::limiter::Priority;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
-use settings::databases::{Database, Plan};
+use settings::databases::{DatabaseSettings, Plan};
 use tenants::portals::Portal;
 
 use crate::NotionSync;
 use crate::fields::mapping;
-use crate::fields::mapping::{Trouble, resolve};
-use crate::fields::{Field, PortalField};
+use crate::fields::mapping::{MappingTrouble, resolve};
+use crate::fields::{MappedField, PortalField};
 use crate::link::Owner;
-use crate::look::{closed, find, portal_fields};
+use crate::lookup::{closed, find, portal_fields};
 
 /// How long a schema is cached.
-const FRESH: Duration = Duration::from_secs(10 * 60);
+const SCHEMA_TTL: Duration = Duration::from_secs(10 * 60);
 /// How long a resolved mapping is kept in memory.
 const REMEMBERED: Duration = Duration::from_secs(30);
 /// How often a closed database is checked.
@@ -43,7 +43,7 @@ const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is known of a database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Known {
+pub struct KnownDatabase {
     /// What the settings named when this was read.
     pub asked: String,
     /// Its data source with the schema.
@@ -54,13 +54,13 @@ pub struct Known {
     pub portal: Vec<PortalField>,
     /// The properties, as they were when they were first used.
     #[serde(default)]
-    pub properties: BTreeMap<String, mapping::Known>,
+    pub properties: BTreeMap<String, mapping::KnownProperty>,
     /// The mappings that pause.
     #[serde(default)]
-    pub troubles: Vec<Trouble>,
+    pub troubles: Vec<MappingTrouble>,
     /// What works although it differs from the settings.
     #[serde(default)]
-    pub notices: Vec<Trouble>,
+    pub notices: Vec<MappingTrouble>,
     /// Why it cannot be used.
     #[serde(default)]
     pub closed: Option<Closed>,
@@ -83,19 +83,19 @@ pub struct Closed {
 }
 
 /// A database, ready to be used.
-pub struct Opened {
+pub struct OpenedDatabase {
     /// The tenant's portal.
     pub portal: Arc<Portal>,
     /// The settings.
     pub settings: Arc<Settings>,
     /// What the settings say of it.
-    pub database: Database,
+    pub database: DatabaseSettings,
     /// Its data source.
     pub source: DataSource,
     /// The mappings that work.
-    pub fields: Vec<Field>,
+    pub fields: Vec<MappedField>,
     /// The databases of the settings that were found, this one among them, with the ids of their data sources.
-    pub found: Vec<(Database, String)>,
+    pub found: Vec<(DatabaseSettings, String)>,
     /// The number's property.
     pub id: Property,
     /// The note's property.
@@ -106,7 +106,7 @@ pub struct Opened {
     pub bitrix24: PortalClient,
 }
 
-impl Opened {
+impl OpenedDatabase {
     /// The owner of a page, if its database is still in the settings: a renamed database owns nothing any more.
     pub fn known_owner(&self, owner: Option<Owner>) -> Option<Owner> {
         owner.filter(|owner| self.settings.notion.named(&owner.database).is_some())
@@ -123,12 +123,12 @@ impl Opened {
     }
 
     /// The database of the settings whose data source this is.
-    pub fn database_of(&self, source: &str) -> Option<&Database> {
+    pub fn database_of(&self, source: &str) -> Option<&DatabaseSettings> {
         self.found.iter().find(|(_, own)| notion::id::same(own, source)).map(|(database, _)| database)
     }
 
     /// The mapping of a field.
-    pub fn field(&self, key: &str) -> Option<&Field> {
+    pub fn field(&self, key: &str) -> Option<&MappedField> {
         self.fields.iter().find(|field| field.key() == key)
     }
 }
@@ -136,7 +136,7 @@ impl Opened {
 /// The result of opening a database.
 pub enum Open {
     /// It can be used.
-    Ready(Box<Opened>),
+    Ready(Box<OpenedDatabase>),
     /// It cannot, and why.
     Closed(Closed),
 }
@@ -176,7 +176,7 @@ impl NotionSync {
         let found = self.found(&portal, &settings, None).await?;
         let resolved = resolve(&database, &known.portal, &source, &known.properties, &targets(&found));
         let id = resolved.id.ok_or_else(unusable)?;
-        Ok(Open::Ready(Box::new(Opened {
+        Ok(Open::Ready(Box::new(OpenedDatabase {
             notion: self.notion(&portal, &settings).await?,
             bitrix24: self.connections.bitrix24(&portal).await?.in_lane(Priority::Sync),
             portal,
@@ -191,7 +191,7 @@ impl NotionSync {
     }
 
     /// What is known of a database, as it is stored; nothing if it was never checked.
-    pub async fn stored(&self, tenant: &TenantId, name: &str) -> Result<Option<Known>, Failure> {
+    pub async fn stored(&self, tenant: &TenantId, name: &str) -> Result<Option<KnownDatabase>, Failure> {
         Ok(self.ports.store.get(&key(tenant, name)).await?.map(|item| item.decode()).transpose()?)
     }
 
@@ -200,8 +200,8 @@ impl NotionSync {
         &self,
         portal: &Arc<Portal>,
         settings: &Settings,
-        database: &Database,
-    ) -> Result<Arc<Known>, Failure> {
+        database: &DatabaseSettings,
+    ) -> Result<Arc<KnownDatabase>, Failure> {
         let (tenant, now) = (&portal.tenant, self.ports.clock.now());
         let place = (tenant.clone(), database.name.clone());
         if let Some((known, until)) = self.lock().get(&place)
@@ -212,7 +212,7 @@ impl NotionSync {
         }
         let stored = self.stored(tenant, &database.name).await?.filter(|known| known.asked == database.database);
         let is_old = stored.as_ref().is_none_or(|known| {
-            later(known.checked_at, if known.closed.is_some() { LOOK_AGAIN } else { FRESH }) <= now
+            later(known.checked_at, if known.closed.is_some() { LOOK_AGAIN } else { SCHEMA_TTL }) <= now
         });
         let known = match stored {
             Some(known) if !is_old => known,
@@ -228,7 +228,7 @@ impl NotionSync {
     }
 
     /// Checks a database now.
-    pub async fn look_at(&self, tenant: &TenantId, name: &str) -> Result<Option<Known>, Failure> {
+    pub async fn look_at(&self, tenant: &TenantId, name: &str) -> Result<Option<KnownDatabase>, Failure> {
         let portal = self.connections.portal(tenant).await?;
         let settings = Self::settings(&portal)?;
         let Some(database) = settings.notion.named(name) else { return Ok(None) };
@@ -239,8 +239,8 @@ impl NotionSync {
     /// Forgets that edits were missed: they are being made up for.
     pub async fn made_up(&self, tenant: &TenantId, name: &str) -> Result<(), Failure> {
         let Some(item) = self.ports.store.get(&key(tenant, name)).await? else { return Ok(()) };
-        let known = Known { missed_since: None, ..item.decode()? };
-        self.ports.store.put(Write::new(item.key, &known, Condition::Version(item.version))?).await?;
+        let known = KnownDatabase { missed_since: None, ..item.decode()? };
+        self.ports.store.put(StoreWrite::new(item.key, &known, WriteCondition::Version(item.version))?).await?;
         self.lock().remove(&(tenant.clone(), name.to_owned()));
         Ok(())
     }
@@ -249,9 +249,9 @@ impl NotionSync {
         &self,
         portal: &Arc<Portal>,
         settings: &Settings,
-        database: &Database,
-        stored: Option<Known>,
-    ) -> Result<Known, Failure> {
+        database: &DatabaseSettings,
+        stored: Option<KnownDatabase>,
+    ) -> Result<KnownDatabase, Failure> {
         let (tenant, now) = (&portal.tenant, self.ports.clock.now());
         let notion = self.notion(portal, settings).await;
         let found = match notion {
@@ -265,13 +265,13 @@ impl NotionSync {
             }
             Err(failure) => return Err(failure),
         };
-        let before = stored.clone().unwrap_or_else(|| Known::new(&database.database, now));
+        let before = stored.clone().unwrap_or_else(|| KnownDatabase::new(&database.database, now));
         let mut known = match found {
             Err((code, text)) => {
                 let since =
                     before.closed.as_ref().filter(|closed| closed.code == code).map_or(now, |closed| closed.since);
                 let closed = Some(Closed { code, text, since });
-                Known {
+                KnownDatabase {
                     closed,
                     checked_at: now,
                     missed_since: before.missed_since.or(Some(now - MARGIN)),
@@ -281,13 +281,14 @@ impl NotionSync {
             Ok((notion, source)) => self.hold(portal, settings, database, &notion, source, &before).await?,
         };
         // A mapping that works again has edits to make up for.
-        let paused = |known: &Known| known.troubles.iter().map(|trouble| trouble.field.clone()).collect::<Vec<_>>();
+        let paused =
+            |known: &KnownDatabase| known.troubles.iter().map(|trouble| trouble.field.clone()).collect::<Vec<_>>();
         if known.closed.is_none() {
             let again = paused(&before).iter().any(|field| !paused(&known).contains(field));
             known.missed_since = before.missed_since.or(again.then_some(now));
         }
         self.tell(portal, database, &before, &known).await?;
-        self.ports.store.put(Write::new(key(tenant, &database.name), &known, Condition::Always)?).await?;
+        self.ports.store.put(StoreWrite::new(key(tenant, &database.name), &known, WriteCondition::Always)?).await?;
         self.lock().remove(&(tenant.clone(), database.name.clone()));
         Ok(known)
     }
@@ -297,11 +298,11 @@ impl NotionSync {
         &self,
         portal: &Arc<Portal>,
         settings: &Settings,
-        database: &Database,
+        database: &DatabaseSettings,
         notion: &NotionClient,
         mut source: DataSource,
-        before: &Known,
-    ) -> Result<Known, Failure> {
+        before: &KnownDatabase,
+    ) -> Result<KnownDatabase, Failure> {
         let client = self.connections.bitrix24(portal).await?.in_lane(Priority::Sync);
         let fields = portal_fields(&client, database.records.kind()).await?;
         let targets = targets(&self.found(portal, settings, Some(notion)).await?);
@@ -322,7 +323,7 @@ impl NotionSync {
             }),
             since: self.ports.clock.now(),
         });
-        Ok(Known {
+        Ok(KnownDatabase {
             asked: database.database.clone(),
             source: Some(source),
             portal: fields,
@@ -342,8 +343,8 @@ impl NotionSync {
         portal: &Arc<Portal>,
         settings: &Settings,
         notion: Option<&NotionClient>,
-    ) -> Result<Vec<(Database, String)>, Failure> {
-        let mut found: Vec<(Database, String)> = Vec::new();
+    ) -> Result<Vec<(DatabaseSettings, String)>, Failure> {
+        let mut found: Vec<(DatabaseSettings, String)> = Vec::new();
         for database in &settings.notion.databases {
             let known = self.stored(&portal.tenant, &database.name).await?;
             let known = known.filter(|known| known.asked == database.database).and_then(|known| known.source);
@@ -358,7 +359,13 @@ impl NotionSync {
     }
 
     /// Alerts the operators to what is new: once for each trouble.
-    async fn tell(&self, portal: &Portal, database: &Database, before: &Known, now: &Known) -> Result<(), Failure> {
+    async fn tell(
+        &self,
+        portal: &Portal,
+        database: &DatabaseSettings,
+        before: &KnownDatabase,
+        now: &KnownDatabase,
+    ) -> Result<(), Failure> {
         let what = format!("database {}", database.name);
         let raise = |kind: &'static str, once: String, head: Localized, lines: Vec<Localized>| {
             let what = what.clone();
@@ -398,12 +405,12 @@ impl NotionSync {
 
     fn lock(
         &self,
-    ) -> std::sync::MutexGuard<'_, std::collections::HashMap<(TenantId, String), (Arc<Known>, Timestamp)>> {
+    ) -> std::sync::MutexGuard<'_, std::collections::HashMap<(TenantId, String), (Arc<KnownDatabase>, Timestamp)>> {
         self.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl KnownDatabase {
     fn new(asked: &str, now: Timestamp) -> Self {
         Self {
             asked: asked.to_owned(),
@@ -420,7 +427,7 @@ impl Known {
 }
 
 /// The data sources that relations can point to. Of several databases of a kind the first counts.
-fn targets(found: &[(Database, String)]) -> BTreeMap<RecordKind, String> {
+fn targets(found: &[(DatabaseSettings, String)]) -> BTreeMap<RecordKind, String> {
     let mut targets = BTreeMap::new();
     for (database, source) in found {
         targets.entry(database.records.kind()).or_insert_with(|| source.clone());
@@ -428,6 +435,6 @@ fn targets(found: &[(Database, String)]) -> BTreeMap<RecordKind, String> {
     targets
 }
 
-fn key(tenant: &TenantId, name: &str) -> Key {
-    Key::new(Table::Links, format!("{tenant}#database"), name)
+fn key(tenant: &TenantId, name: &str) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{tenant}#database"), name)
 }

@@ -9,7 +9,7 @@ pub mod context;
 pub mod database;
 pub mod fields;
 pub mod link;
-mod look;
+mod lookup;
 pub mod notion_jobs;
 pub mod paused;
 pub mod people;
@@ -27,26 +27,26 @@ use clients::{Connections, Failure};
 use crm::names::NamesCache;
 use crm::sweeps::Sweeps;
 use jiff::Timestamp;
-use runtime::links::Records;
-use runtime::queue::Outgoing;
-use runtime::store::{StoreError, Version, Write};
-use runtime::{Ports, TenantId, TraceId};
+use runtime::queue::QueuedMessage;
+use runtime::snapshots::Records;
+use runtime::store::{StoreError, StoreWrite, Version};
+use runtime::{Backend, TenantId, TraceId};
 use tenants::hooks::Hooks;
 
 pub use attention::Attention;
 pub use conflicts::{Conflicts, StoredConflict};
-pub use database::{Closed, Known, Open, Opened};
+pub use database::{Closed, KnownDatabase, Open, OpenedDatabase};
 pub use jobs::sync::{Others, Signal, SyncJob};
-pub use link::{Apart, Link, Links, Standing};
+pub use link::{Apart, LinkState, Links, PageLink};
 pub use plan::Plans;
-pub use runs::{Run, Runs};
+pub use runs::{Runs, SyncRun};
 pub use worker::work;
 
 /// The stores and providers that sync works on. Cheap to clone.
 #[derive(Clone)]
 pub struct NotionSync {
     /// The ports.
-    pub ports: Ports,
+    pub ports: Backend,
     /// The connections.
     pub connections: Connections,
     /// The links.
@@ -63,23 +63,23 @@ pub struct NotionSync {
     hooks: Hooks,
     sweeps: Sweeps,
     names: NamesCache,
-    memory: Arc<Mutex<HashMap<(TenantId, String), (Arc<Known>, Timestamp)>>>,
-    people: Arc<Mutex<HashMap<TenantId, Arc<people::Map>>>>,
+    memory: Arc<Mutex<HashMap<(TenantId, String), (Arc<KnownDatabase>, Timestamp)>>>,
+    people: Arc<Mutex<HashMap<TenantId, Arc<people::PeopleMapping>>>>,
 }
 
 /// A job as a message; `once` makes a second send of it harmless.
-pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> Result<Outgoing, Failure> {
+pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> Result<QueuedMessage, Failure> {
     Ok(runtime::job::message_once(tenant, trace, job, once)?)
 }
 
 impl NotionSync {
     /// Sends jobs.
-    pub async fn send(&self, jobs: Vec<Outgoing>) -> Result<(), Failure> {
+    pub async fn send(&self, jobs: Vec<QueuedMessage>) -> Result<(), Failure> {
         Ok(self.ports.send(jobs).await?)
     }
 
     /// Over `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self {
             ports: ports.clone(),
             names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
@@ -102,7 +102,7 @@ impl NotionSync {
     }
 
     /// Writes a new item and returns its version.
-    async fn begin(&self, write: Write) -> Result<Version, Failure> {
+    async fn begin(&self, write: StoreWrite) -> Result<Version, Failure> {
         match self.ports.store.put(write).await {
             Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker is using this link")),
             done => Ok(done?),
@@ -110,7 +110,7 @@ impl NotionSync {
     }
 
     /// Writes all or none; a worker that finds another was faster tries again.
-    async fn put(&self, writes: Vec<Write>) -> Result<(), Failure> {
+    async fn put(&self, writes: Vec<StoreWrite>) -> Result<(), Failure> {
         match self.ports.store.put_all(writes).await {
             Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker is using this link")),
             done => Ok(done?),

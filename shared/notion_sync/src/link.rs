@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use locale::{Language, texts};
 use records::Record;
 use runtime::TenantId;
-use runtime::store::{Condition, Key, Store, StoreError, Table, Version, Write};
+use runtime::store::{ItemKey, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use serde::{Deserialize, Serialize};
 
-use crate::attention::Entry;
+use crate::attention::AttentionEntry;
 use crate::fields::written::Held;
 use crate::fields::{Base, Cell, Intent, Stuck};
 
 /// A record and its page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
+pub struct PageLink {
     /// The database, by its name in the settings.
     pub database: String,
     /// The record.
@@ -28,7 +28,7 @@ pub struct Link {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
     /// Their state.
-    pub standing: Standing,
+    pub standing: LinkState,
     /// What both last agreed on.
     #[serde(default)]
     pub base: Base,
@@ -40,10 +40,10 @@ pub struct Link {
     pub resting: Option<Resting>,
     /// When the reads began that both sides were last merged from.
     #[serde(default)]
-    pub seen: Seen,
+    pub seen: ReadMoments,
     /// The side that the last change came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sync_source: Option<Side>,
+    pub sync_source: Option<SyncSide>,
     /// When both were last written or found in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synced_at: Option<Timestamp>,
@@ -55,10 +55,10 @@ pub struct Link {
     pub held: Vec<Held>,
     /// Its entries in the index of what needs attention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attention: Vec<Entry>,
+    pub attention: Vec<AttentionEntry>,
     /// Recent writes, to notice when something writes against us.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub written: Vec<Written>,
+    pub written: Vec<RecordedWrite>,
     /// The backfill that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<String>,
@@ -70,7 +70,7 @@ pub struct Link {
 /// The state of a record and its page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-pub enum Standing {
+pub enum LinkState {
     /// The page is being made. `open` says that a call may have made it without a note of it.
     Making {
         /// Since when.
@@ -126,7 +126,7 @@ pub struct Resting {
 
 /// When the reads began that a merge was made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct ReadMoments {
     /// Of the portal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bitrix24: Option<Timestamp>,
@@ -137,18 +137,18 @@ pub struct Seen {
 
 /// A write that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written {
+pub struct RecordedWrite {
     /// The field.
     pub field: String,
     /// The side that was written.
-    pub to: Side,
+    pub to: SyncSide,
     /// When.
     pub at: Timestamp,
     /// The value.
     pub cell: Cell,
 }
 
-impl Link {
+impl PageLink {
     /// A link whose page is still to be made.
     pub fn making(database: &str, record: Record, since: Timestamp) -> Self {
         Self {
@@ -156,11 +156,11 @@ impl Link {
             record,
             title: String::new(),
             page: None,
-            standing: Standing::Making { since, open: false },
+            standing: LinkState::Making { since, open: false },
             base: Base::new(),
             intents: Vec::new(),
             resting: None,
-            seen: Seen::default(),
+            seen: ReadMoments::default(),
             sync_source: None,
             synced_at: None,
             stuck: Vec::new(),
@@ -179,7 +179,7 @@ impl Link {
 
     /// Whether both are synced.
     pub fn is_together(&self) -> bool {
-        self.standing == Standing::Together
+        self.standing == LinkState::Together
     }
 }
 
@@ -210,7 +210,7 @@ impl Links {
         tenant: &TenantId,
         database: &str,
         record: Record,
-    ) -> Result<Option<(Link, Version)>, StoreError> {
+    ) -> Result<Option<(PageLink, Version)>, StoreError> {
         match self.store.get(&link_key(tenant, database, record)).await? {
             Some(item) => Ok(Some((item.decode()?, item.version))),
             None => Ok(None),
@@ -228,7 +228,7 @@ impl Links {
     }
 
     /// Forgets a link and its page's owner.
-    pub async fn forget(&self, tenant: &TenantId, link: &Link) -> Result<(), StoreError> {
+    pub async fn forget(&self, tenant: &TenantId, link: &PageLink) -> Result<(), StoreError> {
         if let Some(page) = &link.page {
             self.store.delete(&page_key(tenant, page)).await?;
         }
@@ -237,25 +237,25 @@ impl Links {
 }
 
 /// The write of a link; `None` if there was none.
-pub fn link_write(tenant: &TenantId, link: &Link, version: Option<Version>) -> Result<Write, StoreError> {
-    let condition = version.map_or(Condition::Absent, Condition::Version);
-    Write::new(link_key(tenant, &link.database, link.record), link, condition)
+pub fn link_write(tenant: &TenantId, link: &PageLink, version: Option<Version>) -> Result<StoreWrite, StoreError> {
+    let condition = version.map_or(WriteCondition::Absent, WriteCondition::Version);
+    StoreWrite::new(link_key(tenant, &link.database, link.record), link, condition)
 }
 
 /// The write of a page's owner.
-pub fn owner_write(tenant: &TenantId, page: &str, link: &Link) -> Result<Write, StoreError> {
+pub fn owner_write(tenant: &TenantId, page: &str, link: &PageLink) -> Result<StoreWrite, StoreError> {
     let owner = Owner { database: link.database.clone(), record: link.record };
-    Write::new(page_key(tenant, page), &owner, Condition::Always)
+    StoreWrite::new(page_key(tenant, page), &owner, WriteCondition::Always)
 }
 
 fn partition(tenant: &TenantId) -> String {
     format!("{tenant}#page")
 }
 
-fn link_key(tenant: &TenantId, database: &str, record: Record) -> Key {
-    Key::new(Table::Links, partition(tenant), format!("record#{database}#{}", record.key()))
+fn link_key(tenant: &TenantId, database: &str, record: Record) -> ItemKey {
+    ItemKey::new(Table::Links, partition(tenant), format!("record#{database}#{}", record.key()))
 }
 
-fn page_key(tenant: &TenantId, page: &str) -> Key {
-    Key::new(Table::Links, partition(tenant), format!("page#{page}"))
+fn page_key(tenant: &TenantId, page: &str) -> ItemKey {
+    ItemKey::new(Table::Links, partition(tenant), format!("page#{page}"))
 }

@@ -3,7 +3,7 @@
 use clients::Failure;
 use jiff::Timestamp;
 use jobs::Hint;
-use jobs::sync::{Side, Signal, SyncJob};
+use jobs::sync::{Signal, SyncJob, SyncSide};
 use records::Record;
 use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
@@ -27,7 +27,7 @@ pub fn add(
     for database in settings.notion.of(record.kind()) {
         let cause = [job.tenant.as_str(), &record.key(), &revision.to_string(), "sync", &database.name];
         let id = DeliveryId::of(&cause);
-        let signal = Signal { delivery: Some(id.to_string()), ..Signal::of(Side::Bitrix24, &job.body.event) };
+        let signal = Signal { delivery: Some(id.to_string()), ..Signal::of(SyncSide::Bitrix24, &job.body.event) };
         let line = DeliveryLine {
             record: record.to_string(),
             change: "sync".into(),

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use locale::Localized;
 use serde::Serialize;
-use settings::databases::Database;
+use settings::databases::DatabaseSettings;
 
-use crate::database::Known;
+use crate::database::KnownDatabase;
 
 /// A mapping or a database that pauses as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,7 +21,7 @@ pub struct Paused {
 }
 
 /// The mappings and databases of the settings that pause.
-pub fn paused(databases: &[Database], known: &[(String, Known)]) -> Vec<Paused> {
+pub fn paused(databases: &[DatabaseSettings], known: &[(String, KnownDatabase)]) -> Vec<Paused> {
     let mut all = Vec::new();
     for database in databases {
         let Some((_, known)) = known.iter().find(|(name, _)| *name == database.name) else { continue };

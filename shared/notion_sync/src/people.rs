@@ -5,11 +5,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bitrix24::client::shaped;
-use bitrix24::user::User;
+use bitrix24::user::PortalUser;
 use clients::{Failure, NotionClient, PortalClient};
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use settings::Settings;
@@ -17,22 +17,22 @@ use settings::Settings;
 use crate::NotionSync;
 
 /// How long the mapping is cached.
-const KEEPS: Duration = Duration::from_secs(60 * 60);
+const MAPPING_TTL: Duration = Duration::from_secs(60 * 60);
 /// How long, if a person is missing from it.
-const KEEPS_GAPS: Duration = Duration::from_secs(5 * 60);
+const INCOMPLETE_MAPPING_TTL: Duration = Duration::from_secs(5 * 60);
 /// E-mails in one request to the portal.
 const AT_ONCE: usize = 50;
 
 /// The mapping of people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Map {
+pub struct PeopleMapping {
     /// People in Notion by their number on the portal.
     pub to_notion: BTreeMap<u64, String>,
     /// When it was read.
     pub at: jiff::Timestamp,
 }
 
-impl Map {
+impl PeopleMapping {
     /// The other direction.
     pub fn to_portal(&self) -> HashMap<String, u64> {
         self.to_notion.iter().map(|(user, id)| (id.clone(), *user)).collect()
@@ -54,29 +54,34 @@ impl NotionSync {
         portal: &PortalClient,
         users: &[u64],
         ids: &[String],
-    ) -> Result<Arc<Map>, Failure> {
+    ) -> Result<Arc<PeopleMapping>, Failure> {
         let now = self.ports.clock.now();
         let remembered = self.people.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
         let stored = match remembered {
             Some(map) => Some(map),
-            None => {
-                self.ports.store.get(&key(tenant)).await?.map(|item| item.decode::<Map>()).transpose()?.map(Arc::new)
-            }
+            None => self
+                .ports
+                .store
+                .get(&key(tenant))
+                .await?
+                .map(|item| item.decode::<PeopleMapping>())
+                .transpose()?
+                .map(Arc::new),
         };
         if let Some(map) = stored {
-            let keeps = if map.knows(users, ids) { KEEPS } else { KEEPS_GAPS };
+            let keeps = if map.knows(users, ids) { MAPPING_TTL } else { INCOMPLETE_MAPPING_TTL };
             if now < later(map.at, keeps) {
                 self.remember_people(tenant, &map);
                 return Ok(map);
             }
         }
         let map = Arc::new(look_up(settings, notion, portal, now).await?);
-        self.ports.store.put(Write::new(key(tenant), map.as_ref(), Condition::Always)?).await?;
+        self.ports.store.put(StoreWrite::new(key(tenant), map.as_ref(), WriteCondition::Always)?).await?;
         self.remember_people(tenant, &map);
         Ok(map)
     }
 
-    fn remember_people(&self, tenant: &TenantId, map: &Arc<Map>) {
+    fn remember_people(&self, tenant: &TenantId, map: &Arc<PeopleMapping>) {
         self.people.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), map.clone());
     }
 }
@@ -86,7 +91,7 @@ async fn look_up(
     notion: &NotionClient,
     portal: &PortalClient,
     now: jiff::Timestamp,
-) -> Result<Map, Failure> {
+) -> Result<PeopleMapping, Failure> {
     let mut by_email: BTreeMap<String, String> = BTreeMap::new();
     let mut cursor = None;
     loop {
@@ -108,7 +113,7 @@ async fn look_up(
     let emails: Vec<_> = by_email.keys().cloned().collect();
     for some in emails.chunks(AT_ONCE) {
         let answer = portal.call("user.get", &json!({"FILTER": {"EMAIL": some}})).await?;
-        let users = shaped::<Vec<User>>("user.get", answer.result).map_err(|error| portal.failure(&error))?;
+        let users = shaped::<Vec<PortalUser>>("user.get", answer.result).map_err(|error| portal.failure(&error))?;
         for user in users {
             let id = user.email.and_then(|email| by_email.get(&email.to_lowercase()));
             to_notion.extend(user.id.zip(id.cloned()));
@@ -120,9 +125,9 @@ async fn look_up(
             to_notion.insert(user, id);
         }
     }
-    Ok(Map { to_notion, at: now })
+    Ok(PeopleMapping { to_notion, at: now })
 }
 
-fn key(tenant: &TenantId) -> Key {
-    Key::new(Table::Links, format!("{tenant}#notion"), "people")
+fn key(tenant: &TenantId) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{tenant}#notion"), "people")
 }

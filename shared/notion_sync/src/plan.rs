@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use records::Record;
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 
 /// How long the lines of a run are kept.
@@ -95,7 +95,7 @@ pub struct FieldChange {
     pub notion: String,
     /// The side that is written; none if both are left as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Side>,
+    pub to: Option<SyncSide>,
     /// Why both are left as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -103,7 +103,7 @@ pub struct FieldChange {
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct PlanLine {
     /// What it is about.
     pub kind: EntryKind,
     /// The record.
@@ -126,7 +126,7 @@ pub struct Entry {
     pub why: Option<String>,
 }
 
-impl Entry {
+impl PlanLine {
     /// A line about a record.
     pub fn new(kind: EntryKind, record: Record, title: impl Into<String>) -> Self {
         Self { record: Some(record), title: title.into(), ..Self::about(kind) }
@@ -175,16 +175,21 @@ impl Plans {
         kind: Option<EntryKind>,
         after: Option<String>,
         limit: usize,
-    ) -> Result<(Vec<Entry>, Option<String>), StoreError> {
+    ) -> Result<(Vec<PlanLine>, Option<String>), StoreError> {
         let prefix = kind.map(|kind| format!("{}#", kind.rank())).unwrap_or_default();
         let query = Query { after, limit, ..Query::prefix(Table::Links, partition(tenant, run), prefix) };
         let page = self.store.list(&query).await?;
-        let entries: Result<Vec<Entry>, _> = page.items.iter().map(runtime::store::Item::decode).collect();
+        let entries: Result<Vec<PlanLine>, _> = page.items.iter().map(runtime::store::StoredItem::decode).collect();
         Ok((entries?, page.next))
     }
 
     /// All lines of a run of one kind, or of all.
-    pub async fn all(&self, tenant: &TenantId, run: &str, kind: Option<EntryKind>) -> Result<Vec<Entry>, StoreError> {
+    pub async fn all(
+        &self,
+        tenant: &TenantId,
+        run: &str,
+        kind: Option<EntryKind>,
+    ) -> Result<Vec<PlanLine>, StoreError> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let (entries, next) = self.page(tenant, run, kind, after, 1_000).await?;
@@ -198,9 +203,9 @@ impl Plans {
 }
 
 /// The write of a line.
-pub fn entry_write(tenant: &TenantId, run: &str, entry: &Entry, now: Timestamp) -> Result<Write, StoreError> {
-    let key = Key::new(Table::Links, partition(tenant, run), entry.sort());
-    Ok(Write::new(key, entry, Condition::Always)?.expiring(later(now, PLAN_TTL)))
+pub fn entry_write(tenant: &TenantId, run: &str, entry: &PlanLine, now: Timestamp) -> Result<StoreWrite, StoreError> {
+    let key = ItemKey::new(Table::Links, partition(tenant, run), entry.sort());
+    Ok(StoreWrite::new(key, entry, WriteCondition::Always)?.expiring(later(now, PLAN_TTL)))
 }
 
 fn partition(tenant: &TenantId, run: &str) -> String {
@@ -223,7 +228,7 @@ const COLUMNS: [&str; 11] = [
 ];
 
 /// A part of the file: each differing field in a row, a line without any in one row. With a head for the first part.
-pub fn csv(entries: &[Entry], with_head: bool) -> String {
+pub fn csv(entries: &[PlanLine], with_head: bool) -> String {
     let mut file = String::new();
     if with_head {
         // Without the mark, spreadsheets read a file in an older encoding.
@@ -279,8 +284,8 @@ mod tests {
     use super::*;
     use bitrix24::EntityType;
 
-    fn entry() -> Entry {
-        Entry {
+    fn entry() -> PlanLine {
+        PlanLine {
             rows: vec![RowRef { page: "p".into(), title: "Roof".into(), url: "https://notion.so/p".into() }],
             key: Some("title".into()),
             changes: vec![
@@ -289,7 +294,7 @@ mod tests {
                     property: "Amount".into(),
                     bitrix24: "-5".into(),
                     notion: "=HYPERLINK(\"http://x\")".into(),
-                    to: Some(Side::Notion),
+                    to: Some(SyncSide::Notion),
                     why: None,
                 },
                 FieldChange {
@@ -301,7 +306,7 @@ mod tests {
                     why: Some("undecided".into()),
                 },
             ],
-            ..Entry::new(EntryKind::Link, Record::item(EntityType::DEAL, 7), "@Roof")
+            ..PlanLine::new(EntryKind::Link, Record::item(EntityType::DEAL, 7), "@Roof")
         }
     }
 
@@ -313,17 +318,17 @@ mod tests {
              link,deal 7,'@Roof,https://notion.so/p,title,opportunity,Amount,'-5,\"'=HYPERLINK(\"\"http://x\"\")\",Notion,\r\n\
              link,deal 7,'@Roof,https://notion.so/p,title,comments,Notes,\"a, b\",\"one\ntwo \"\"three\"\"\",neither side,undecided\r\n"
         );
-        let made = Entry::new(EntryKind::Make, Record::Task(3), "Pack");
+        let made = PlanLine::new(EntryKind::Make, Record::Task(3), "Pack");
         assert_eq!(csv(&[made], false), "make,task 3,Pack,,,,,,,,\r\n");
     }
 
     #[test]
     fn a_line_has_one_place_and_doubles_come_first() {
-        let sort = |kind| Entry::new(kind, Record::Task(3), "x").sort();
+        let sort = |kind| PlanLine::new(kind, Record::Task(3), "x").sort();
         let mut sorts = EntryKind::ALL.map(sort);
         sorts.sort();
         assert_eq!(sorts, EntryKind::ALL.map(sort));
-        assert_eq!(entry().sort(), Entry { title: "other".into(), ..entry() }.sort());
+        assert_eq!(entry().sort(), PlanLine { title: "other".into(), ..entry() }.sort());
         assert!(EntryKind::ALL.iter().all(|kind| EntryKind::named(kind.name()) == Some(*kind)));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clients::Failure;
 use jiff::Timestamp;
 use jobs::sync::SyncJob;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use runtime::{TenantId, TraceId};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub const MAX_EXAMPLES: usize = 20;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
+pub struct SyncRun {
     /// Its id.
     pub id: String,
     /// The database.
@@ -39,7 +39,7 @@ pub struct Run {
     pub phase: Phase,
     /// What it found and did.
     #[serde(default)]
-    pub counts: Counts,
+    pub counts: RunCounts,
     /// Some of what it would do, or could not, in words.
     #[serde(default)]
     pub examples: Vec<String>,
@@ -88,7 +88,7 @@ pub enum Phase {
 
 /// What a run found and did. In a dry run: would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct RunCounts {
     /// Rows in the database.
     pub rows: u64,
     /// Of them, those without a number.
@@ -144,7 +144,7 @@ impl Phase {
     }
 }
 
-impl Run {
+impl SyncRun {
     /// Whether there is nothing left to do.
     pub fn has_ended(&self) -> bool {
         self.ended_at.is_some()
@@ -171,7 +171,7 @@ impl Runs {
     }
 
     /// A run, with its version for [`Runs::put`].
-    pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<(Run, Version)>, StoreError> {
+    pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<(SyncRun, Version)>, StoreError> {
         match self.store.get(&key(tenant, id)).await? {
             Some(item) => Ok(Some((item.decode()?, item.version))),
             None => Ok(None),
@@ -179,17 +179,17 @@ impl Runs {
     }
 
     /// Writes a run if nobody else did since `version` was read; `None` if it is new.
-    pub async fn put(&self, tenant: &TenantId, run: &Run, version: Option<Version>) -> Result<Version, StoreError> {
-        let condition = version.map_or(Condition::Absent, Condition::Version);
-        self.store.put(Write::new(key(tenant, &run.id), run, condition)?).await
+    pub async fn put(&self, tenant: &TenantId, run: &SyncRun, version: Option<Version>) -> Result<Version, StoreError> {
+        let condition = version.map_or(WriteCondition::Absent, WriteCondition::Version);
+        self.store.put(StoreWrite::new(key(tenant, &run.id), run, condition)?).await
     }
 
     /// The latest runs, newest first.
-    pub async fn latest(&self, tenant: &TenantId, most: usize) -> Result<Vec<Run>, StoreError> {
+    pub async fn latest(&self, tenant: &TenantId, most: usize) -> Result<Vec<SyncRun>, StoreError> {
         let mut query = Query::prefix(Table::Links, partition(tenant), "");
         query.newest_first = true;
         query.limit = most;
-        self.store.list(&query).await?.items.iter().map(runtime::store::Item::decode).collect()
+        self.store.list(&query).await?.items.iter().map(runtime::store::StoredItem::decode).collect()
     }
 }
 
@@ -197,8 +197,8 @@ fn partition(tenant: &TenantId) -> String {
     format!("{tenant}#backfill")
 }
 
-fn key(tenant: &TenantId, id: &str) -> Key {
-    Key::new(Table::Links, partition(tenant), id)
+fn key(tenant: &TenantId, id: &str) -> ItemKey {
+    ItemKey::new(Table::Links, partition(tenant), id)
 }
 
 /// A run that was asked for.
@@ -217,7 +217,7 @@ impl NotionSync {
     pub async fn start(&self, tenant: &TenantId, database: &str, wanted: &RunRequest<'_>) -> Result<String, Failure> {
         let now = self.ports.clock.now();
         let trace = TraceId::new(now);
-        let run = Run {
+        let run = SyncRun {
             id: trace.to_string(),
             database: database.to_owned(),
             dry: wanted.dry,
@@ -227,7 +227,7 @@ impl NotionSync {
             touched_at: now,
             ended_at: None,
             phase: Phase::Rows { cursor: None, since: None },
-            counts: Counts::default(),
+            counts: RunCounts::default(),
             examples: Vec::new(),
             waits_for: None,
         };

@@ -11,9 +11,9 @@ use notifications::alert::Alert;
 use runtime::DeliveryId;
 use runtime::decision;
 use runtime::decision::Decision;
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, EventStatus, Ledger, delivery_write};
-use runtime::store::Condition;
+use runtime::store::WriteCondition;
 
 use crate::NotionSync;
 use crate::work::{SyncDecision, SyncOutcome};
@@ -29,7 +29,7 @@ pub(crate) enum Trail {
 }
 
 impl Trail {
-    pub(crate) async fn take(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Self, Outcome> {
+    pub(crate) async fn take(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Self, JobOutcome> {
         let delivery = match &job.body {
             SyncJob::Record { signal, .. } => signal.delivery.as_deref(),
             _ => None,
@@ -49,7 +49,7 @@ impl Trail {
         sync: &NotionSync,
         job: &ReceivedJob<SyncJob>,
         decided: SyncDecision,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<JobOutcome, Failure> {
         if let SyncOutcome::Done { changes, place } = &decided.outcome {
             tracing::info!(trace = %job.trace, tenant = %job.tenant, ?changes, place, "synced");
         }
@@ -59,11 +59,16 @@ impl Trail {
             SyncOutcome::Done { changes, place } => attempt.done_as(changes.join("; "), place, writes).await,
             SyncOutcome::Skip(reason) => attempt.skip_with(reason, writes).await,
             SyncOutcome::Wait(after, cause) => attempt.wait(after, cause, writes).await,
-            SyncOutcome::HandedOn => Ok(Outcome::Done),
+            SyncOutcome::HandedOn => Ok(JobOutcome::Done),
         }
     }
 
-    pub(crate) async fn fail(&mut self, sync: &NotionSync, job: &ReceivedJob<SyncJob>, failure: &Failure) -> Outcome {
+    pub(crate) async fn fail(
+        &mut self,
+        sync: &NotionSync,
+        job: &ReceivedJob<SyncJob>,
+        failure: &Failure,
+    ) -> JobOutcome {
         if let ErrorClass::Permanent { code } = &failure.class {
             notify(sync, job, code, failure).await;
         }
@@ -79,7 +84,7 @@ impl Trail {
 
 /// What an earlier try made of a page's event: it may have ended before the job that goes on was sent. Of a record the line
 /// may be that of the page's event, which says nothing of the record's own job.
-async fn earlier_try(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Option<Outcome>, Failure> {
+async fn earlier_try(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Option<JobOutcome>, Failure> {
     match &job.body {
         SyncJob::Page { .. } => Ok(decision::finished(&sync.ports, job, |_| Vec::new()).await?),
         _ => Ok(None),
@@ -87,7 +92,7 @@ async fn earlier_try(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Op
 }
 
 /// Commits what came of an event: its line, with what is written in the same moment, and the jobs that go on.
-async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDecision) -> Result<Outcome, Failure> {
+async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDecision) -> Result<JobOutcome, Failure> {
     let mut decision = decision(sync, job);
     decision.claims = decided.claims;
     decision.writes = decided.writes;
@@ -104,14 +109,14 @@ async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDeci
                 attempts: 1,
                 ..DeliveryLine::new(id, job.trace, now, DeliveryStatus::Delivered { at: now, provider_id: place })
             };
-            decision.writes.push(delivery_write(&job.tenant, delivery, Condition::Always)?);
+            decision.writes.push(delivery_write(&job.tenant, delivery, WriteCondition::Always)?);
             decision.line.changes = changes;
             Ok(decision.commit(&sync.ports).await?)
         }
         SyncOutcome::Skip(reason) => Ok(decision.skip(&sync.ports, reason).await?),
         SyncOutcome::Wait(after, cause) => Ok(decision.wait(&sync.ports, after, cause).await?),
         // An earlier try handed it on.
-        SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(Outcome::Done),
+        SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(JobOutcome::Done),
         SyncOutcome::HandedOn => {
             let cause = "the page's record is checked next".into();
             decision.line.status = EventStatus::Waiting { cause };

@@ -2,7 +2,7 @@
 
 use clients::Failure;
 use jobs::sync::SyncJob;
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::{JobOutcome, ReceivedJob};
 
 use crate::trail::Trail;
 use crate::work::join::JoinRequest;
@@ -11,7 +11,7 @@ use crate::work::{self, SyncDecision, join, owner, undo};
 use crate::{NotionSync, backfill};
 
 /// Works a job, and writes down what came of it.
-pub async fn work(sync: &NotionSync, job: ReceivedJob<SyncJob>) -> Outcome {
+pub async fn work(sync: &NotionSync, job: ReceivedJob<SyncJob>) -> JobOutcome {
     let mut trail = match Trail::take(sync, &job).await {
         Ok(trail) => trail,
         Err(outcome) => return outcome,

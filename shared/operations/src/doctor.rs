@@ -16,7 +16,7 @@ use notion_sync::database::Open;
 use runtime::limiter::Priority;
 use runtime::queue::Depth;
 use runtime::secrets::SecretsError;
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use secrecy::ExposeSecret;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ const MAX_NAMED: usize = 8;
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum CheckVerdict {
     /// It is right.
     Fine,
     /// It works, but an operator should know.
@@ -51,7 +51,7 @@ pub struct Check {
     #[serde(serialize_with = "english")]
     pub what: Localized,
     /// The result.
-    pub verdict: Verdict,
+    pub verdict: CheckVerdict,
     /// What was seen.
     #[serde(serialize_with = "english")]
     pub seen: Localized,
@@ -62,22 +62,22 @@ pub struct Check {
 
 impl Check {
     fn fine(what: impl Into<Localized>, seen: impl Into<Localized>) -> Self {
-        Self { what: what.into(), verdict: Verdict::Fine, seen: seen.into(), fix: Localized::data("") }
+        Self { what: what.into(), verdict: CheckVerdict::Fine, seen: seen.into(), fix: Localized::data("") }
     }
 
     fn notice(what: impl Into<Localized>, seen: impl Into<Localized>, fix: impl Into<Localized>) -> Self {
-        Self { what: what.into(), verdict: Verdict::Notice, seen: seen.into(), fix: fix.into() }
+        Self { what: what.into(), verdict: CheckVerdict::Notice, seen: seen.into(), fix: fix.into() }
     }
 
     fn wrong(what: impl Into<Localized>, seen: impl Into<Localized>, fix: impl Into<Localized>) -> Self {
-        Self { what: what.into(), verdict: Verdict::Wrong, seen: seen.into(), fix: fix.into() }
+        Self { what: what.into(), verdict: CheckVerdict::Wrong, seen: seen.into(), fix: fix.into() }
     }
 }
 
 /// What the checks need.
 pub struct Doctor<'a> {
     /// The engine.
-    pub ports: &'a Ports,
+    pub ports: &'a Backend,
     /// The providers.
     pub connections: &'a Connections,
     /// The synced databases.
@@ -367,7 +367,7 @@ impl Doctor<'_> {
         tell(match found.await {
             Ok(alone) if alone.is_empty() => Check::fine(what, texts::operations::EVERYONE_FOUND),
             Ok(alone) => Check::notice(what, not_found(&alone), texts::operations::LINK_PEOPLE),
-            Err(failure) => Check { verdict: Verdict::Notice, ..failed(what, &failure) },
+            Err(failure) => Check { verdict: CheckVerdict::Notice, ..failed(what, &failure) },
         });
     }
 

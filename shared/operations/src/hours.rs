@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use runtime::TenantId;
-use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, Line};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, LedgerLine};
 use runtime::store::StoreError;
 use serde::Serialize;
 
-use crate::log::Status;
+use crate::log::LogStatus;
 
 /// Hours that are shown.
 pub const HOURS: usize = 24;
@@ -34,12 +34,12 @@ impl Hour {
         self.delivered + self.waiting + self.skipped + self.dead
     }
 
-    fn count(&mut self, status: Status) {
+    fn count(&mut self, status: LogStatus) {
         let counter = match status {
-            Status::Delivered => &mut self.delivered,
-            Status::Waiting => &mut self.waiting,
-            Status::Skipped => &mut self.skipped,
-            Status::Dead => &mut self.dead,
+            LogStatus::Delivered => &mut self.delivered,
+            LogStatus::Waiting => &mut self.waiting,
+            LogStatus::Skipped => &mut self.skipped,
+            LogStatus::Dead => &mut self.dead,
         };
         *counter += 1;
     }
@@ -47,7 +47,7 @@ impl Hour {
 
 /// The last day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Day {
+pub struct LastDay {
     /// The beginning of the first hour.
     pub from: Timestamp,
     /// Its hours, oldest first.
@@ -64,11 +64,11 @@ pub struct Day {
 }
 
 /// Counts the last day.
-pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result<Day, StoreError> {
+pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result<LastDay, StoreError> {
     let span = SignedDuration::from_hours(i64::try_from(HOURS).unwrap_or(24) - 1);
     let this_hour = Timestamp::from_second(now.as_second() / 3600 * 3600).unwrap_or(now);
     let from = this_hour - span;
-    let mut day = Day {
+    let mut day = LastDay {
         from,
         hours: vec![Hour::default(); HOURS],
         lag_ms: None,
@@ -85,12 +85,12 @@ pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result
             counted += lines.len();
             for (_, line) in lines {
                 match line {
-                    Line::Event(event) => {
+                    LedgerLine::Event(event) => {
                         if event.received_at >= from {
-                            *day.events.entry(Status::of_event(&event).name()).or_default() += 1;
+                            *day.events.entry(LogStatus::of_event(&event).name()).or_default() += 1;
                         }
                     }
-                    Line::Delivery(line) => day.take(&line, &mut lags),
+                    LedgerLine::Delivery(line) => day.take(&line, &mut lags),
                 }
             }
             after = next;
@@ -112,18 +112,18 @@ pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result
     Ok(day)
 }
 
-impl Day {
+impl LastDay {
     fn take(&mut self, line: &DeliveryLine, lags: &mut Vec<i64>) {
         let arrived = line.trace.arrived_at();
         let hour = arrived.duration_since(self.from).as_secs().div_euclid(3600);
         let Some(hour) = usize::try_from(hour).ok().and_then(|hour| self.hours.get_mut(hour)) else { return };
-        let status = Status::of_delivery(line);
+        let status = LogStatus::of_delivery(line);
         hour.count(status);
         if let DeliveryStatus::Delivered { at, .. } = &line.status {
             lags.push(i64::try_from(at.duration_since(arrived).as_millis()).unwrap_or(i64::MAX));
         }
         // A held delivery waits on purpose.
-        let waits = status == Status::Waiting && !matches!(line.status, DeliveryStatus::Held { .. });
+        let waits = status == LogStatus::Waiting && !matches!(line.status, DeliveryStatus::Held { .. });
         if waits && self.oldest.as_ref().is_none_or(|(_, oldest)| arrived < *oldest) {
             self.oldest = Some((line.trace.to_string(), arrived));
         }

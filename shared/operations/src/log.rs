@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, KEEP, Ledger, Line};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, LINE_TTL, Ledger, LedgerLine};
 use runtime::store::StoreError;
 use runtime::{TenantId, TraceId};
 use serde::Serialize;
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 500;
 
 /// An event and what it led to. A delivery without its event (not yet written, or expired) is alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Way {
+pub struct EventTrail {
     /// Its trace.
     pub trace: TraceId,
     /// The event.
@@ -31,7 +31,7 @@ pub struct Way {
 /// A status in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub enum LogStatus {
     /// It was done.
     Delivered,
     /// It is not done yet.
@@ -42,7 +42,7 @@ pub enum Status {
     Dead,
 }
 
-impl Status {
+impl LogStatus {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Delivered, Self::Waiting, Self::Skipped, Self::Dead];
 
@@ -107,21 +107,21 @@ pub fn event_reason(line: &EventLine) -> Option<String> {
     }
 }
 
-impl Way {
+impl EventTrail {
     /// Its status as a whole: the worst of its deliveries, else that of the event.
-    pub fn status(&self) -> Status {
-        let of = |status| self.deliveries.iter().any(|line| Status::of_delivery(line) == status);
-        let event = self.event.as_ref().map(Status::of_event);
-        if of(Status::Dead) || event == Some(Status::Dead) {
-            Status::Dead
-        } else if of(Status::Waiting) || event == Some(Status::Waiting) {
-            Status::Waiting
-        } else if of(Status::Delivered) {
-            Status::Delivered
-        } else if of(Status::Skipped) {
-            Status::Skipped
+    pub fn status(&self) -> LogStatus {
+        let of = |status| self.deliveries.iter().any(|line| LogStatus::of_delivery(line) == status);
+        let event = self.event.as_ref().map(LogStatus::of_event);
+        if of(LogStatus::Dead) || event == Some(LogStatus::Dead) {
+            LogStatus::Dead
+        } else if of(LogStatus::Waiting) || event == Some(LogStatus::Waiting) {
+            LogStatus::Waiting
+        } else if of(LogStatus::Delivered) {
+            LogStatus::Delivered
+        } else if of(LogStatus::Skipped) {
+            LogStatus::Skipped
         } else {
-            event.unwrap_or(Status::Waiting)
+            event.unwrap_or(LogStatus::Waiting)
         }
     }
 
@@ -139,34 +139,34 @@ impl Way {
 
 /// The conditions of a search.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct LogFilter {
     /// Words that must all occur in the trail: a record, a person, a channel, a route, a code, a reason.
     pub text: String,
     /// The status of any step.
-    pub status: Option<Status>,
+    pub status: Option<LogStatus>,
     /// Not before.
     pub from: Option<Timestamp>,
     /// Not after.
     pub to: Option<Timestamp>,
 }
 
-impl Filter {
+impl LogFilter {
     /// Whether it asks for anything.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// Whether an event with its deliveries matches.
-    pub fn fits(&self, way: &Way) -> bool {
+    pub fn fits(&self, way: &EventTrail) -> bool {
         let in_status = self.status.is_none_or(|status| {
-            way.status() == status || way.deliveries.iter().any(|line| Status::of_delivery(line) == status)
+            way.status() == status || way.deliveries.iter().any(|line| LogStatus::of_delivery(line) == status)
         });
         let at = way.arrived_at();
         let in_time = self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at <= to);
         in_status && in_time && self.has_words(way)
     }
 
-    fn has_words(&self, way: &Way) -> bool {
+    fn has_words(&self, way: &EventTrail) -> bool {
         if self.text.trim().is_empty() {
             return true;
         }
@@ -184,7 +184,7 @@ impl Filter {
 }
 
 /// All texts of an event and its deliveries that a search may match.
-fn told(way: &Way) -> String {
+fn told(way: &EventTrail) -> String {
     let mut told = way.trace.to_string();
     let mut add = |text: &str| {
         told.push(' ');
@@ -210,9 +210,9 @@ fn told(way: &Way) -> String {
 
 /// The result of a search.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Found {
+pub struct SearchResult {
     /// The events with their deliveries, newest first.
-    pub ways: Vec<Way>,
+    pub ways: Vec<EventTrail>,
     /// Where to continue; `None` if everything that is kept was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -220,22 +220,22 @@ pub struct Found {
     pub looked_at: usize,
 }
 
-/// Searches a tenant's log, newest first, up to `most` events, continuing at [`Found::next`].
+/// Searches a tenant's log, newest first, up to `most` events, continuing at [`SearchResult::next`].
 pub async fn search(
     ledger: &Ledger,
     tenant: &TenantId,
-    filter: &Filter,
+    filter: &LogFilter,
     after: Option<&str>,
     most: usize,
     now: Timestamp,
-) -> Result<Found, StoreError> {
+) -> Result<SearchResult, StoreError> {
     if let Ok(trace) = filter.text.trim().parse::<TraceId>() {
         let ways = way(ledger, tenant, trace).await?.into_iter().collect();
-        return Ok(Found { ways, next: None, looked_at: 1 });
+        return Ok(SearchResult { ways, next: None, looked_at: 1 });
     }
-    let mut found = Found::default();
-    let mut reading = Reading::begin(ledger, tenant, filter, after, now);
-    let mut open: Option<Way> = None;
+    let mut found = SearchResult::default();
+    let mut reading = LogReading::begin(ledger, tenant, filter, after, now);
+    let mut open: Option<EventTrail> = None;
     loop {
         let lines = reading.next().await?;
         let is_end = lines.is_empty();
@@ -250,11 +250,11 @@ pub async fn search(
                     return Ok(found);
                 }
             }
-            let way = open.get_or_insert_with(|| Way { trace, event: None, deliveries: Vec::new() });
+            let way = open.get_or_insert_with(|| EventTrail { trace, event: None, deliveries: Vec::new() });
             match line {
-                Line::Event(event) => way.event = Some(event),
+                LedgerLine::Event(event) => way.event = Some(event),
                 // Newest first: they are read in the reverse order of their ids.
-                Line::Delivery(delivery) => way.deliveries.insert(0, delivery),
+                LedgerLine::Delivery(delivery) => way.deliveries.insert(0, delivery),
             }
         }
         if is_end {
@@ -265,43 +265,43 @@ pub async fn search(
             && let Some(open) = &open
         {
             // An event that is half read is read again from its beginning.
-            found.next = Some(Place::after(open.trace));
+            found.next = Some(LogCursor::after(open.trace));
             return Ok(found);
         }
     }
 }
 
 /// One event with all its deliveries.
-pub async fn way(ledger: &Ledger, tenant: &TenantId, trace: TraceId) -> Result<Option<Way>, StoreError> {
+pub async fn way(ledger: &Ledger, tenant: &TenantId, trace: TraceId) -> Result<Option<EventTrail>, StoreError> {
     let lines = ledger.trace(tenant, trace).await?;
     if lines.is_empty() {
         return Ok(None);
     }
-    let mut way = Way { trace, event: None, deliveries: Vec::new() };
+    let mut way = EventTrail { trace, event: None, deliveries: Vec::new() };
     for line in lines {
         match line {
-            Line::Event(event) => way.event = Some(event),
-            Line::Delivery(delivery) => way.deliveries.push(delivery),
+            LedgerLine::Event(event) => way.event = Some(event),
+            LedgerLine::Delivery(delivery) => way.deliveries.push(delivery),
         }
     }
     Ok(Some(way))
 }
 
-fn trace_of(line: &Line) -> TraceId {
+fn trace_of(line: &LedgerLine) -> TraceId {
     match line {
-        Line::Event(event) => event.trace,
-        Line::Delivery(delivery) => delivery.trace,
+        LedgerLine::Event(event) => event.trace,
+        LedgerLine::Delivery(delivery) => delivery.trace,
     }
 }
 
 /// A place in the log: a day, and the last line of it that was read.
 #[derive(Debug, Clone)]
-struct Place {
+struct LogCursor {
     day: Date,
     after: Option<String>,
 }
 
-impl Place {
+impl LogCursor {
     /// Just behind a whole way, read backwards.
     fn after(trace: TraceId) -> String {
         // No line of it sorts above this: ids of deliveries are hexadecimal.
@@ -328,33 +328,39 @@ impl At {
     }
 }
 
-struct Reading<'a> {
+struct LogReading<'a> {
     ledger: &'a Ledger,
     tenant: &'a TenantId,
-    place: Option<Place>,
+    place: Option<LogCursor>,
     oldest: Date,
 }
 
-impl<'a> Reading<'a> {
-    fn begin(ledger: &'a Ledger, tenant: &'a TenantId, filter: &Filter, after: Option<&str>, now: Timestamp) -> Self {
+impl<'a> LogReading<'a> {
+    fn begin(
+        ledger: &'a Ledger,
+        tenant: &'a TenantId,
+        filter: &LogFilter,
+        after: Option<&str>,
+        now: Timestamp,
+    ) -> Self {
         let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
-        let kept = runtime::clock::earlier(now, KEEP);
+        let kept = runtime::clock::earlier(now, LINE_TTL);
         let oldest = day(filter.from.map_or(kept, |from| from.max(kept)));
         let newest = day(filter.to.map_or(now, |to| to.min(now)));
-        let place = after.and_then(Place::parse).unwrap_or(Place { day: newest, after: None });
+        let place = after.and_then(LogCursor::parse).unwrap_or(LogCursor { day: newest, after: None });
         Self { ledger, tenant, place: Some(place), oldest }
     }
 
     /// The next lines, newest first; none at the end.
-    async fn next(&mut self) -> Result<Vec<(At, Line)>, StoreError> {
+    async fn next(&mut self) -> Result<Vec<(At, LedgerLine)>, StoreError> {
         while let Some(place) = self.place.take() {
             if place.day < self.oldest {
                 return Ok(Vec::new());
             }
             let page = self.ledger.day_lines(self.tenant, &place.day.to_string(), place.after, AT_ONCE).await?;
             self.place = match page.1 {
-                Some(after) => Some(Place { day: place.day, after: Some(after) }),
-                None => place.day.yesterday().ok().map(|day| Place { day, after: None }),
+                Some(after) => Some(LogCursor { day: place.day, after: Some(after) }),
+                None => place.day.yesterday().ok().map(|day| LogCursor { day, after: None }),
             };
             if !page.0.is_empty() {
                 let at = |sort| At { day: place.day, sort };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clients::{Connections, Failure, Side, Standing, Trouble};
-use crm::sweeps::{Counts, POLL, SWEEP, Subscriptions, Sweeps};
+use clients::{ConnectionSide, ConnectionTrouble, Connections, Failure, TokenState};
+use crm::sweeps::{POLL, SWEEP, Subscriptions, SweepCounts, Sweeps};
 use jiff::Timestamp;
 use jobs::queues;
 use locale::{Localized, texts};
@@ -11,14 +11,15 @@ use notion_sync::NotionSync;
 use runtime::ledger::Ledger;
 use runtime::limiter::Usage;
 use runtime::queue::{Depth, QueueName};
-use runtime::{Ports, clock};
+use runtime::{Backend, clock};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 use settings::databases::Plan;
 use tenants::portals::Portal;
 
-use crate::hours::{self, Day};
-use crate::letters::{Letters, Which};
+use crate::dead_letters::{Letters, Which};
+use crate::hours;
+use crate::hours::LastDay;
 
 /// What waits longer than this is an alarm.
 const LATE: Duration = Duration::from_secs(15 * 60);
@@ -31,11 +32,11 @@ const POLL_LATE: Duration = Duration::from_secs(5 * 60);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Connection {
     /// The side.
-    pub side: Side,
+    pub side: ConnectionSide,
     /// What it is connected to; `None` if it is not connected.
     pub to: Option<String>,
     /// Since when and why its access is rejected.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<ConnectionTrouble>,
     /// Missing scopes, with what each is for.
     pub lacks: Vec<(String, String)>,
     /// When its access token expires and is renewed, if it does.
@@ -69,9 +70,9 @@ pub struct Overview {
     /// The tenant's dead letters.
     pub dead: usize,
     /// The last day.
-    pub day: Day,
+    pub day: LastDay,
     /// What was lost and swept today.
-    pub lost: Counts,
+    pub lost: SweepCounts,
     /// The state of the subscriptions.
     pub subscriptions: Subscriptions,
     /// When the sweep last finished.
@@ -90,7 +91,7 @@ struct Silence {
 
 /// Reads everything; no provider is asked.
 pub async fn look(
-    ports: &Ports,
+    ports: &Backend,
     connections: &Connections,
     mirror: &NotionSync,
     portal: &Portal,
@@ -248,25 +249,25 @@ async fn sides(connections: &Connections, portal: &Portal, settings: &Settings) 
     let standings = connections.token_standings(&portal.tenant).await?;
     let a_minute = if settings.notion.plan == Plan::Business { 600 } else { 180 };
     let usage = connections.usage(portal, a_minute).await?;
-    let side = |side: Side| {
+    let side = |side: ConnectionSide| {
         let (to, lacks) = match side {
-            Side::Bitrix24 => {
+            ConnectionSide::Bitrix24 => {
                 let given = portal.application.as_ref().map(|application| application.scopes.as_slice());
                 (
                     Some(portal.domain.clone()),
                     clients::scopes::lacking(&clients::scopes::BITRIX24, given.unwrap_or_default()),
                 )
             }
-            Side::Slack => {
+            ConnectionSide::Slack => {
                 let named = |slack: &tenants::portals::SlackConnection| {
                     if slack.team.is_empty() { slack.team_id.clone() } else { slack.team.clone() }
                 };
                 let given = portal.slack.as_ref().map(|slack| slack.scopes.as_slice()).unwrap_or_default();
                 (portal.slack.as_ref().map(named), clients::scopes::lacking(&clients::scopes::SLACK, given))
             }
-            Side::Notion => (portal.notion.as_ref().map(|notion| notion.workspace.clone()), Vec::new()),
+            ConnectionSide::Notion => (portal.notion.as_ref().map(|notion| notion.workspace.clone()), Vec::new()),
         };
-        let is_of = |standing: &&Standing| standing.slot.name() == side.name();
+        let is_of = |standing: &&TokenState| standing.slot.name() == side.name();
         Connection {
             side,
             to,
@@ -276,5 +277,5 @@ async fn sides(connections: &Connections, portal: &Portal, settings: &Settings) 
             usage: usage.iter().find(|(of, _)| *of == side).map(|(_, usage)| *usage),
         }
     };
-    Ok(Side::ALL.into_iter().map(side).collect())
+    Ok(ConnectionSide::ALL.into_iter().map(side).collect())
 }

@@ -4,11 +4,11 @@
 use std::fmt;
 
 use bitrix24::EntityType;
-use bitrix24::task::Comment;
+use bitrix24::task::TaskComment;
 use locale::{Fixed, texts};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::record::{Record, RecordKind, RecordRef, State};
+use crate::record::{Record, RecordKind, RecordRef, RecordState};
 
 /// What a change is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -275,10 +275,10 @@ pub struct Change {
     /// Of what.
     pub about: RecordRef,
     /// How it is after it.
-    pub state: State,
+    pub state: RecordState,
     /// How it was before it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<State>,
+    pub before: Option<RecordState>,
     /// The stage before it, for a move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_stage: Option<String>,
@@ -287,7 +287,7 @@ pub struct Change {
     pub fields: Vec<String>,
     /// What was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<Comment>,
+    pub comment: Option<TaskComment>,
     /// The deal that a call belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deal: Option<Related>,
@@ -309,7 +309,7 @@ pub struct Related {
 
 impl Change {
     /// A change of `about` that leads to `state`.
-    pub fn new(kind: ChangeKind, about: impl Into<RecordRef>, state: State) -> Self {
+    pub fn new(kind: ChangeKind, about: impl Into<RecordRef>, state: RecordState) -> Self {
         Self {
             kind,
             about: about.into(),
@@ -324,7 +324,7 @@ impl Change {
     }
 
     /// A record as it is now, as if it had just appeared: for its names and words.
-    pub fn whole(record: Record, state: State) -> Self {
+    pub fn whole(record: Record, state: RecordState) -> Self {
         let kind = ChangeKind::of(record.kind().into(), Verb::Created).unwrap_or(ChangeKind::DealCreated);
         Self::new(kind, record, state)
     }

@@ -1,12 +1,12 @@
 //! From two states of a record to its changes.
 
 use bitrix24::crm::StageMove;
-use bitrix24::{EntityType, Item, Task};
+use bitrix24::{CrmItem, EntityType, Task};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::change::{Change, ChangeKind, Verb};
-use crate::record::{Record, State};
+use crate::record::{Record, RecordState};
 
 /// What an update of a task names where nothing that is read of it changed.
 pub const OTHER: &str = "other";
@@ -15,7 +15,7 @@ pub const OTHER: &str = "other";
 #[derive(Debug, Clone, Copy)]
 pub enum Before<'a> {
     /// The state that was last acted on.
-    Known(&'a State),
+    Known(&'a RecordState),
     /// Nothing: it is judged by when it was created and by its stage history, any order.
     Unseen {
         /// From when on it is watched; what happened before is not news.
@@ -26,10 +26,10 @@ pub enum Before<'a> {
 }
 
 /// The changes that lead to `state`. The same state gives none, so a doubled hint changes nothing.
-pub fn diff(record: Record, before: Before<'_>, state: &State) -> Vec<Change> {
+pub fn diff(record: Record, before: Before<'_>, state: &RecordState) -> Vec<Change> {
     let kinds = match (record, state) {
-        (Record::Item { entity, .. }, State::Item(item)) => item_changes(entity, before, item),
-        (Record::Task(_), State::Task { task }) => task_changes(before, task),
+        (Record::Item { entity, .. }, RecordState::Item(item)) => item_changes(entity, before, item),
+        (Record::Task(_), RecordState::Task { task }) => task_changes(before, task),
         _ => Vec::new(),
     };
     let known = match before {
@@ -46,7 +46,7 @@ pub fn diff(record: Record, before: Before<'_>, state: &State) -> Vec<Change> {
 }
 
 /// The change of a deleted record, with its last known state.
-pub fn deleted(record: Record, last: &State) -> Option<Change> {
+pub fn deleted(record: Record, last: &RecordState) -> Option<Change> {
     let kind = match record {
         Record::Item { entity, .. } => ChangeKind::of(entity.into(), Verb::Deleted)?,
         Record::Task(_) => ChangeKind::TaskDeleted,
@@ -66,13 +66,13 @@ impl From<ChangeKind> for Found {
     }
 }
 
-fn item_changes(entity: EntityType, before: Before<'_>, item: &Item) -> Vec<Found> {
+fn item_changes(entity: EntityType, before: Before<'_>, item: &CrmItem) -> Vec<Found> {
     let mut found = Vec::new();
     let mut add = |verb: Verb, from_stage: Option<String>, fields: Vec<String>| {
         found.extend(ChangeKind::of(entity.into(), verb).map(|kind| Found { kind, from_stage, fields }));
     };
     let known = match before {
-        Before::Known(State::Item(known)) => known,
+        Before::Known(RecordState::Item(known)) => known,
         Before::Known(_) => return found,
         Before::Unseen { since, moves } => {
             let is_news = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment >= since);
@@ -104,9 +104,9 @@ fn item_changes(entity: EntityType, before: Before<'_>, item: &Item) -> Vec<Foun
 }
 
 /// The fields whose changes have no name of their own.
-fn updated_fields(known: &Item, item: &Item) -> Vec<String> {
+fn updated_fields(known: &CrmItem, item: &CrmItem) -> Vec<String> {
     let none = |id: Option<u64>| id.filter(|id| *id != 0);
-    let sum = |item: &Item| item.opportunity.as_deref().and_then(|sum| sum.parse::<f64>().ok()).map(f64::to_bits);
+    let sum = |item: &CrmItem| item.opportunity.as_deref().and_then(|sum| sum.parse::<f64>().ok()).map(f64::to_bits);
     let mut fields = Vec::new();
     let mut compare = |name: &str, same: bool| {
         if !same {
@@ -136,7 +136,7 @@ fn updated_customs<'a>(
 
 fn task_changes(before: Before<'_>, task: &Task) -> Vec<Found> {
     let known = match before {
-        Before::Known(State::Task { task }) => task,
+        Before::Known(RecordState::Task { task }) => task,
         Before::Known(_) => return Vec::new(),
         Before::Unseen { since, .. } => {
             let is_news = task.created_date.is_some_and(|created| created >= since);
@@ -188,11 +188,11 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn deal(stage: &str, created: &str) -> State {
+    fn deal(stage: &str, created: &str) -> RecordState {
         serde_json::from_value(json!({"id": 7, "title": "Roof", "stageId": stage, "createdTime": created})).unwrap()
     }
 
-    fn state(fields: Value) -> State {
+    fn state(fields: Value) -> RecordState {
         serde_json::from_value(fields).unwrap()
     }
 
@@ -200,7 +200,7 @@ mod tests {
         serde_json::from_value(json!({"ID": id, "STAGE_ID": stage, "CREATED_TIME": at})).unwrap()
     }
 
-    fn changes(entity: EntityType, before: Before<'_>, state: &State) -> Vec<Change> {
+    fn changes(entity: EntityType, before: Before<'_>, state: &RecordState) -> Vec<Change> {
         diff(Record::item(entity, 7), before, state)
     }
 

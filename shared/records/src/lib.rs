@@ -12,5 +12,5 @@ pub use card_text::CardText;
 pub use change::{Change, ChangeKind};
 pub use diff::{Before, diff};
 pub use names::Names;
-pub use record::{Record, RecordKind, RecordRef, State};
+pub use record::{Record, RecordKind, RecordRef, RecordState};
 pub use words::CardContext;

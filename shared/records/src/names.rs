@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bitrix24::crm::Status;
-use bitrix24::user::User;
-use bitrix24::{EntityType, Item};
+use bitrix24::crm::StatusRow;
+use bitrix24::user::PortalUser;
+use bitrix24::{CrmItem, EntityType};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
@@ -22,14 +22,14 @@ pub struct Names {
     /// By type and number: `2#1`.
     #[serde(default)]
     funnels: BTreeMap<String, String>,
-    /// Everything that has a name of its own, by [`Named::key`]; nothing where it was asked for and not found.
+    /// Everything that has a name of its own, by [`Nameable::key`]; nothing where it was asked for and not found.
     #[serde(default, skip)]
-    named: BTreeMap<String, Option<Entry>>,
+    named: BTreeMap<String, Option<CachedName>>,
 }
 
 /// A name as it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct CachedName {
     /// What people call it.
     pub name: String,
     /// A person's e-mail; none for who was dismissed and for extranet users, whom no e-mail finds in Slack.
@@ -42,7 +42,7 @@ pub struct Entry {
 
 /// Something that has a name of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Named {
+pub enum Nameable {
     /// A person on the portal.
     User(u64),
     /// A company, a contact, a deal.
@@ -51,7 +51,7 @@ pub enum Named {
     Project(u64),
 }
 
-impl Named {
+impl Nameable {
     /// Its key in the store: `user#6`.
     pub fn key(self) -> String {
         match self {
@@ -64,7 +64,7 @@ impl Named {
 
 impl Names {
     /// Takes in the rows of `crm.status.list`.
-    pub fn add_statuses(&mut self, rows: impl IntoIterator<Item = Status>) {
+    pub fn add_statuses(&mut self, rows: impl IntoIterator<Item = StatusRow>) {
         for row in rows {
             if let (Some(list), Some(code), Some(name)) = (row.entity_id, row.status_id, row.name) {
                 self.statuses.entry(list).or_default().insert(code, name);
@@ -84,23 +84,23 @@ impl Names {
     }
 
     /// Takes in people.
-    pub fn add_users(&mut self, users: impl IntoIterator<Item = User>) {
+    pub fn add_users(&mut self, users: impl IntoIterator<Item = PortalUser>) {
         for user in users {
             if let (Some(id), Some(name)) = (user.id, user.display_name()) {
                 let is_colleague = user.is_active() && user.is_employee();
                 let (email, is_dismissed) = (user.email.clone().filter(|_| is_colleague), !user.is_active());
-                self.add(Named::User(id), Some(Entry { name, email, is_dismissed }));
+                self.add(Nameable::User(id), Some(CachedName { name, email, is_dismissed }));
             }
         }
     }
 
     /// Takes in a name; `None` says that it was asked for and there is none for us.
-    pub fn add(&mut self, named: Named, entry: Option<Entry>) {
+    pub fn add(&mut self, named: Nameable, entry: Option<CachedName>) {
         self.named.insert(named.key(), entry);
     }
 
     /// What was taken in under a name, if it was.
-    pub fn entry(&self, named: Named) -> Option<&Entry> {
+    pub fn entry(&self, named: Nameable) -> Option<&CachedName> {
         self.named.get(&named.key()).and_then(Option::as_ref)
     }
 
@@ -110,7 +110,7 @@ impl Names {
     }
 
     /// Those of `wanted` that were not even asked for.
-    pub fn missing(&self, wanted: &BTreeSet<Named>) -> Vec<Named> {
+    pub fn missing(&self, wanted: &BTreeSet<Nameable>) -> Vec<Nameable> {
         wanted.iter().copied().filter(|named| !self.named.contains_key(&named.key())).collect()
     }
 
@@ -133,16 +133,16 @@ impl Names {
 
     /// A person's name.
     pub fn user(&self, id: Option<u64>) -> Option<&str> {
-        self.entry(Named::User(id?)).map(|entry| entry.name.as_str())
+        self.entry(Nameable::User(id?)).map(|entry| entry.name.as_str())
     }
 
     /// A person's e-mail.
     pub fn email(&self, id: u64) -> Option<&str> {
-        self.entry(Named::User(id))?.email.as_deref()
+        self.entry(Nameable::User(id))?.email.as_deref()
     }
 
     /// The name of the item's source; its code if unknown.
-    pub fn source<'a>(&'a self, item: &'a Item) -> Option<&'a str> {
+    pub fn source<'a>(&'a self, item: &'a CrmItem) -> Option<&'a str> {
         let code = item.source_id.as_deref()?;
         Some(self.statuses.get(SOURCES).and_then(|sources| sources.get(code)).map_or(code, String::as_str))
     }
@@ -161,31 +161,31 @@ impl Names {
 }
 
 /// Everything with a name of its own that cards of a change may speak of.
-pub fn wanted(change: &Change) -> BTreeSet<Named> {
+pub fn wanted(change: &Change) -> BTreeSet<Nameable> {
     let state = &change.state;
     let is_some = |id: Option<u64>| id.filter(|id| *id != 0);
     let before = change.before.as_ref();
-    let mut users: Vec<_> = [state.responsible(), state.creator(), before.and_then(crate::State::responsible)]
+    let mut users: Vec<_> = [state.responsible(), state.creator(), before.and_then(crate::RecordState::responsible)]
         .into_iter()
         .flatten()
         .chain(is_some(change.author()))
         .collect();
     let mut wanted = BTreeSet::new();
     if let Some(item) = state.as_item() {
-        wanted.extend(is_some(item.company_id).map(|id| Named::Item(EntityType::COMPANY, id)));
-        wanted.extend(is_some(item.contact_id).map(|id| Named::Item(EntityType::CONTACT, id)));
+        wanted.extend(is_some(item.company_id).map(|id| Nameable::Item(EntityType::COMPANY, id)));
+        wanted.extend(is_some(item.contact_id).map(|id| Nameable::Item(EntityType::CONTACT, id)));
     }
     if let Some(task) = state.as_task() {
         users.extend(task.accomplices.iter().chain(&task.auditors));
         let named = task.group.as_ref().is_some_and(|group| group.name.is_some());
-        wanted.extend(task.project().filter(|_| !named).map(Named::Project));
+        wanted.extend(task.project().filter(|_| !named).map(Nameable::Project));
     }
     for related in [&change.deal, &change.client].into_iter().flatten() {
         if related.title.is_none() {
-            wanted.insert(Named::Item(related.entity, related.id));
+            wanted.insert(Nameable::Item(related.entity, related.id));
         }
     }
-    wanted.extend(users.into_iter().map(Named::User));
+    wanted.extend(users.into_iter().map(Nameable::User));
     wanted
 }
 
@@ -197,7 +197,7 @@ mod tests {
     fn names() -> Names {
         let mut names = Names::default();
         names.add_statuses(
-            serde_json::from_value::<Vec<Status>>(json!([
+            serde_json::from_value::<Vec<StatusRow>>(json!([
                 {"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "NEW", "NAME": "New"},
                 {"ENTITY_ID": "DEAL_STAGE_7", "STATUS_ID": "NEW", "NAME": "Seventh new"},
                 {"ENTITY_ID": "DEAL_STAGE_8", "STATUS_ID": "C8:WON", "NAME": "Eighth won"},
@@ -221,9 +221,9 @@ mod tests {
     #[test]
     fn what_was_asked_for_in_vain_is_not_asked_for_again() {
         let mut names = names();
-        let wanted = BTreeSet::from([Named::User(6), Named::Item(EntityType::COMPANY, 4)]);
-        names.add(Named::User(6), None);
-        assert_eq!(names.missing(&wanted), [Named::Item(EntityType::COMPANY, 4)]);
+        let wanted = BTreeSet::from([Nameable::User(6), Nameable::Item(EntityType::COMPANY, 4)]);
+        names.add(Nameable::User(6), None);
+        assert_eq!(names.missing(&wanted), [Nameable::Item(EntityType::COMPANY, 4)]);
         assert_eq!(names.user(Some(6)), None);
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-use bitrix24::{Call, EntityType, Item, Task, tolerant};
+use bitrix24::{CrmItem, EntityType, FinishedCall, Task, tolerant};
 use jiff::Timestamp;
 use locale::{Language, texts};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -213,7 +213,7 @@ impl<'de> Deserialize<'de> for RecordRef {
 /// What something is now, or was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum State {
+pub enum RecordState {
     /// A task.
     Task {
         /// Its fields.
@@ -222,7 +222,7 @@ pub enum State {
     /// A call.
     Call {
         /// What is known of it.
-        call: Box<Call>,
+        call: Box<FinishedCall>,
     },
     /// Something of the customer's own.
     Custom {
@@ -230,30 +230,30 @@ pub enum State {
         custom: Map<String, Value>,
     },
     /// A CRM item.
-    Item(Box<Item>),
+    Item(Box<CrmItem>),
 }
 
-impl From<Item> for State {
-    fn from(item: Item) -> Self {
+impl From<CrmItem> for RecordState {
+    fn from(item: CrmItem) -> Self {
         Self::Item(Box::new(item))
     }
 }
 
-impl From<Task> for State {
+impl From<Task> for RecordState {
     fn from(task: Task) -> Self {
         Self::Task { task: Box::new(task) }
     }
 }
 
-impl From<Call> for State {
-    fn from(call: Call) -> Self {
+impl From<FinishedCall> for RecordState {
+    fn from(call: FinishedCall) -> Self {
         Self::Call { call: Box::new(call) }
     }
 }
 
-impl State {
+impl RecordState {
     /// The CRM item, if it is one.
-    pub fn as_item(&self) -> Option<&Item> {
+    pub fn as_item(&self) -> Option<&CrmItem> {
         match self {
             Self::Item(item) => Some(item),
             _ => None,
@@ -269,7 +269,7 @@ impl State {
     }
 
     /// The call, if it is one.
-    pub fn as_call(&self) -> Option<&Call> {
+    pub fn as_call(&self) -> Option<&FinishedCall> {
         match self {
             Self::Call { call } => Some(call),
             _ => None,
@@ -398,23 +398,23 @@ mod tests {
 
     #[test]
     fn a_state_is_told_from_the_others_when_read_back() {
-        let item: State = serde_json::from_value(json!({"id": 7, "title": "Roof", "ufCrm_1": "x"})).unwrap();
+        let item: RecordState = serde_json::from_value(json!({"id": 7, "title": "Roof", "ufCrm_1": "x"})).unwrap();
         assert_eq!(item.as_item().unwrap().more["ufCrm_1"], "x");
-        let task: State = serde_json::from_value(json!({"task": {"id": "7", "title": "Pack"}})).unwrap();
+        let task: RecordState = serde_json::from_value(json!({"task": {"id": "7", "title": "Pack"}})).unwrap();
         assert_eq!(task.title().unwrap(), "Pack");
-        for state in [item, task, State::from(Call { call_type: Some(2), ..Call::default() })] {
+        for state in [item, task, RecordState::from(FinishedCall { call_type: Some(2), ..FinishedCall::default() })] {
             let text = serde_json::to_string(&state).unwrap();
-            assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
+            assert_eq!(serde_json::from_str::<RecordState>(&text).unwrap(), state);
         }
     }
 
     #[test]
     fn facts_are_named_alike_and_sums_are_numbers() {
-        let item: State = serde_json::from_value(json!({"id": 7, "opportunity": "150000.50"})).unwrap();
+        let item: RecordState = serde_json::from_value(json!({"id": 7, "opportunity": "150000.50"})).unwrap();
         assert_eq!(item.facts()["opportunity"], 150_000.5);
-        let call = State::from(Call { call_failed_code: Some("304".into()), ..Call::default() });
+        let call = RecordState::from(FinishedCall { call_failed_code: Some("304".into()), ..FinishedCall::default() });
         assert_eq!(call.facts()["callFailedCode"], "304");
-        let task: State = serde_json::from_value(json!({"task": {"id": 7}})).unwrap();
+        let task: RecordState = serde_json::from_value(json!({"task": {"id": 7}})).unwrap();
         assert_eq!(task.facts()["groupId"], 0);
     }
 }

@@ -6,12 +6,12 @@ use locale::Language;
 use locale::money;
 use locale::{Fixed, Localized, texts};
 use serde_json::Value;
-use text::{Block, Document, Span, Surroundings};
+use text::{Document, Span, Surroundings, TextBlock};
 
 use crate::card_text::CardText;
 use crate::change::{Change, ChangeKind, Noun, Related, likeness};
-use crate::names::{Named, Names};
-use crate::record::{Record, RecordRef, State};
+use crate::names::{Nameable, Names};
+use crate::record::{Record, RecordRef, RecordState};
 
 /// What the card of a change is made from.
 #[derive(Debug, Clone, Copy)]
@@ -151,14 +151,14 @@ fn own_words(noun: Noun) -> &'static [Word] {
 
 /// What cards of a record show of it, and answers of commands.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts {
+pub struct RecordFacts {
     /// Always.
     pub main: &'static [Word],
     /// In full density besides.
     pub more: &'static [Word],
 }
 
-impl Facts {
+impl RecordFacts {
     /// Those of a kind of record.
     pub fn of(noun: Noun) -> Self {
         let (main, more): (&[Word], &[Word]) = match noun {
@@ -317,8 +317,8 @@ impl CardContext<'_> {
         let change = self.change;
         let (state, before) = (&change.state, change.before.as_ref());
         let (item, task, call) = (state.as_item(), state.as_task(), state.as_call());
-        let item_before = before.and_then(State::as_item);
-        let task_before = before.and_then(State::as_task);
+        let item_before = before.and_then(RecordState::as_item);
+        let task_before = before.and_then(RecordState::as_task);
         match word {
             Word::Title => Some(CardText::text(&self.title())),
             Word::Link => Some(self.link()),
@@ -326,7 +326,7 @@ impl CardContext<'_> {
             Word::Id => Some(CardText::text(&change.about.id().unwrap_or_default())),
             Word::Type => Some(CardText::text(&change.about.type_name())),
             Word::Responsible | Word::Assignee => self.person(state.responsible()),
-            Word::PreviousResponsible => self.person(before.and_then(State::responsible)),
+            Word::PreviousResponsible => self.person(before.and_then(RecordState::responsible)),
             Word::Creator => self.person(state.creator()),
             Word::Created => state.created_at().map(CardText::moment),
             Word::Author => self.person(change.author()),
@@ -418,16 +418,16 @@ impl CardContext<'_> {
     /// The page of what changed.
     pub fn url(&self) -> Option<String> {
         match &self.change.state {
-            State::Item(item) => Some(self.change.entity()?.link(self.domain, item.id)),
-            State::Task { task } => Some(task.link(self.domain)),
-            State::Call { .. } => {
+            RecordState::Item(item) => Some(self.change.entity()?.link(self.domain, item.id)),
+            RecordState::Task { task } => Some(task.link(self.domain)),
+            RecordState::Call { .. } => {
                 let related = self.change.deal.as_ref().or(self.change.client.as_ref());
                 Some(match related {
                     Some(related) => related.entity.link(self.domain, related.id),
                     None => format!("{}/telephony/detail.php", bitrix24::crm::origin(self.domain)),
                 })
             }
-            State::Custom { custom } => {
+            RecordState::Custom { custom } => {
                 // Only pages of the portal itself: the handler's own words are not trusted with more.
                 let url = custom.get("url").or_else(|| custom.get("URL"))?.as_str()?;
                 let own = format!("{}/", bitrix24::crm::origin(self.domain));
@@ -448,12 +448,12 @@ impl CardContext<'_> {
     pub fn project(&self) -> Option<String> {
         let task = self.change.state.as_task()?;
         let own = task.group.as_ref().and_then(|group| group.name.clone());
-        own.or_else(|| Some(self.names.entry(Named::Project(task.project()?))?.name.clone()))
+        own.or_else(|| Some(self.names.entry(Nameable::Project(task.project()?))?.name.clone()))
     }
 
     fn related(&self, related: Option<&Related>) -> CardText {
         let Some(related) = related else { return self.none() };
-        let read = self.names.entry(Named::Item(related.entity, related.id)).map(|entry| entry.name.clone());
+        let read = self.names.entry(Nameable::Item(related.entity, related.id)).map(|entry| entry.name.clone());
         let title = related.title.clone().or(read);
         let title = title.unwrap_or_else(|| Record::item(related.entity, related.id).title(self.language));
         CardText::link(&related.entity.link(self.domain, related.id), &title)
@@ -463,7 +463,7 @@ impl CardContext<'_> {
         match id.filter(|id| *id != 0) {
             None => Some(self.none()),
             Some(id) => {
-                let entry = self.names.entry(Named::Item(entity, id))?;
+                let entry = self.names.entry(Nameable::Item(entity, id))?;
                 Some(CardText::link(&entity.link(self.domain, id), &entry.name))
             }
         }
@@ -484,7 +484,7 @@ impl CardContext<'_> {
         let mut document = self.read(&comment.text, Some(&named));
         let shown = document.visible();
         for name in comment.files.iter().map(|file| &file.name).filter(|name| !shown.contains(name.as_str())) {
-            document.blocks.push(Block::Paragraph(vec![Span::text(format!("📎 {name}"))]));
+            document.blocks.push(TextBlock::Paragraph(vec![Span::text(format!("📎 {name}"))]));
         }
         Some(if document.is_empty() {
             CardText::text(self.language.text(texts::records::A_FILE))
@@ -502,7 +502,7 @@ impl CardContext<'_> {
         )
     }
 
-    fn field(&self, state: &State, path: &str) -> CardText {
+    fn field(&self, state: &RecordState, path: &str) -> CardText {
         let facts = Value::Object(state.facts());
         let value = path.split('.').try_fold(&facts, |value, step| value.get(step));
         match value {

@@ -12,13 +12,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The most that is kept of a request or an answer, in bytes.
-const LONGEST: usize = 700;
+const MAX_SHOWN_BYTES: usize = 700;
 /// The most calls of a job that are kept: the last ones.
-pub const MOST: usize = 6;
+pub const MAX_CALLS: usize = 6;
 
 /// A call and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
+pub struct ProviderCall {
     /// When it ended.
     pub at: Timestamp,
     /// The provider and its method.
@@ -33,7 +33,7 @@ pub struct Call {
     pub ok: bool,
 }
 
-impl Call {
+impl ProviderCall {
     /// A call, with what is kept of it.
     pub fn new(
         at: Timestamp,
@@ -50,7 +50,7 @@ impl Call {
 }
 
 tokio::task_local! {
-    static NOTED: RefCell<Vec<Call>>;
+    static NOTED: RefCell<Vec<ProviderCall>>;
 }
 
 /// Runs `work`, noting the calls that are made in it.
@@ -59,7 +59,7 @@ pub async fn scope<F: Future>(work: F) -> F::Output {
 }
 
 /// Runs `work` and returns the calls that were made in it.
-pub async fn recorded<F: Future>(work: F) -> (F::Output, Vec<Call>) {
+pub async fn recorded<F: Future>(work: F) -> (F::Output, Vec<ProviderCall>) {
     scope(async {
         let output = work.await;
         (output, taken())
@@ -73,7 +73,7 @@ pub fn are_noted() -> bool {
 }
 
 /// Notes a call.
-pub fn note(call: Call) {
+pub fn note(call: ProviderCall) {
     let _ = NOTED.try_with(|noted| {
         let mut noted = noted.borrow_mut();
         noted.push(call);
@@ -82,13 +82,13 @@ pub fn note(call: Call) {
 }
 
 /// The calls noted since the last time; none outside of a scope.
-pub fn taken() -> Vec<Call> {
+pub fn taken() -> Vec<ProviderCall> {
     NOTED.try_with(RefCell::take).unwrap_or_default()
 }
 
 /// Keeps only the last calls.
-pub fn shorten(calls: &mut Vec<Call>) {
-    let more = calls.len().saturating_sub(MOST);
+pub fn shorten(calls: &mut Vec<ProviderCall>) {
+    let more = calls.len().saturating_sub(MAX_CALLS);
     calls.drain(..more);
 }
 
@@ -97,7 +97,7 @@ struct Short(String);
 
 impl Write for Short {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let room = LONGEST - self.0.len();
+        let room = MAX_SHOWN_BYTES - self.0.len();
         if text.len() <= room {
             self.0.push_str(text);
             return Ok(());
@@ -198,8 +198,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn call(to: &str) -> Call {
-        Call::new(Timestamp::UNIX_EPOCH, to.into(), Duration::from_millis(3), &"asked", Ok(&"answered"))
+    fn call(to: &str) -> ProviderCall {
+        ProviderCall::new(Timestamp::UNIX_EPOCH, to.into(), Duration::from_millis(3), &"asked", Ok(&"answered"))
     }
 
     #[tokio::test]
@@ -208,7 +208,7 @@ mod tests {
         note(call("nobody's"));
         let (left, right) = tokio::join!(
             recorded(async {
-                for n in 0..MOST + 2 {
+                for n in 0..MAX_CALLS + 2 {
                     note(call(&n.to_string()));
                     tokio::task::yield_now().await;
                 }
@@ -244,9 +244,9 @@ mod tests {
         #[test]
         fn no_secret_survives_wherever_it_is_cut(before in "[a-zé\"\\\\ ]{0,700}", secret in "[a-zA-Z0-9]{12,40}") {
             let text = json!({"text": before, "refresh_token": secret, "also": format!("xoxb-{secret}")});
-            let call = Call::new(Timestamp::UNIX_EPOCH, "x".into(), Duration::ZERO, &text, Err(&text));
+            let call = ProviderCall::new(Timestamp::UNIX_EPOCH, "x".into(), Duration::ZERO, &text, Err(&text));
             prop_assert!(!call.request.contains(&secret[..8]), "{}", call.request);
-            prop_assert!(call.answer.len() <= LONGEST + 20);
+            prop_assert!(call.answer.len() <= MAX_SHOWN_BYTES + 20);
         }
     }
 }

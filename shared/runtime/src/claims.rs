@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::later;
-use crate::store::{Condition, Key, Store, StoreError, Table, Write};
+use crate::store::{ItemKey, Store, StoreError, StoreWrite, Table, WriteCondition};
 use crate::{TenantId, TraceId};
 
 /// How long an identity is remembered: as long as a queue keeps a job, and longer than a sweep after an outage looks back.
-const KEEP: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const CLAIM_TTL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// The event that reported it first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,12 +28,12 @@ pub async fn find(store: &dyn Store, tenant: &TenantId, identity: &str) -> Resul
 }
 
 /// The write of a claim, to go with the decision in one transaction. It fails if another event claimed it first.
-pub fn write(tenant: &TenantId, identity: &str, claim: &Claim, now: Timestamp) -> Result<Write, StoreError> {
-    Ok(Write::new(key(tenant, identity), claim, Condition::Absent)?.expiring(later(now, KEEP)))
+pub fn write(tenant: &TenantId, identity: &str, claim: &Claim, now: Timestamp) -> Result<StoreWrite, StoreError> {
+    Ok(StoreWrite::new(key(tenant, identity), claim, WriteCondition::Absent)?.expiring(later(now, CLAIM_TTL)))
 }
 
-fn key(tenant: &TenantId, identity: &str) -> Key {
+fn key(tenant: &TenantId, identity: &str) -> ItemKey {
     // Ids come from outside: whatever they are, they make one key.
     let digest = crate::DeliveryId::of(&[identity]);
-    Key::new(Table::Links, format!("{tenant}#claim"), digest.as_str())
+    ItemKey::new(Table::Links, format!("{tenant}#claim"), digest.as_str())
 }

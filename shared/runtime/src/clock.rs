@@ -44,12 +44,12 @@ impl Clock for SystemClock {
 pub struct ManualClock {
     now: Mutex<Timestamp>,
     moved: watch::Sender<()>,
-    pace: Pace,
+    pace: ClockPace,
 }
 
 /// How time passes on a [`ManualClock`] by itself.
 #[derive(Debug, Clone, Copy)]
-enum Pace {
+enum ClockPace {
     /// It does not pass.
     Still,
     /// It jumps to the waking time of each sleeper.
@@ -61,24 +61,24 @@ enum Pace {
 impl ManualClock {
     /// A clock that moves only by [`ManualClock::advance`]; sleepers wait for that.
     pub fn at(now: Timestamp) -> Self {
-        Self { now: Mutex::new(now), moved: watch::Sender::new(()), pace: Pace::Still }
+        Self { now: Mutex::new(now), moved: watch::Sender::new(()), pace: ClockPace::Still }
     }
 
     /// A clock on which a sleep takes no real time: the sleeper moves the clock to its own waking time.
     pub fn automatic(now: Timestamp) -> Self {
-        Self { pace: Pace::ToSleepers, ..Self::at(now) }
+        Self { pace: ClockPace::ToSleepers, ..Self::at(now) }
     }
 
     /// A clock that runs at the speed of real time from `now` on, and can be moved as well: for work that takes time
     /// outside of the program.
     pub fn flowing(now: Timestamp) -> Self {
-        Self { pace: Pace::Flowing(std::time::Instant::now()), ..Self::at(now) }
+        Self { pace: ClockPace::Flowing(std::time::Instant::now()), ..Self::at(now) }
     }
 
     fn passed(&self) -> Duration {
         match self.pace {
-            Pace::Flowing(since) => since.elapsed(),
-            Pace::Still | Pace::ToSleepers => Duration::ZERO,
+            ClockPace::Flowing(since) => since.elapsed(),
+            ClockPace::Still | ClockPace::ToSleepers => Duration::ZERO,
         }
     }
 
@@ -107,13 +107,13 @@ impl Clock for ManualClock {
     async fn sleep(&self, duration: Duration) {
         let due = later(self.now(), duration);
         match self.pace {
-            Pace::Still => {}
-            Pace::ToSleepers => {
+            ClockPace::Still => {}
+            ClockPace::ToSleepers => {
                 self.advance_to(due);
                 tokio::task::yield_now().await;
                 return;
             }
-            Pace::Flowing(_) => {
+            ClockPace::Flowing(_) => {
                 tokio::time::sleep(duration).await;
                 return;
             }

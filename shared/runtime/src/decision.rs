@@ -12,11 +12,11 @@ use crate::claims;
 use crate::claims::Claim;
 use crate::clock::MAX_WAIT;
 use crate::job;
-use crate::job::{BadJob, Job, Outcome, ReceivedJob};
+use crate::job::{BadJob, Job, JobOutcome, ReceivedJob};
 use crate::ledger::{DeliveryLine, EarlierOutbox, EventLine, EventStatus, Ledger, delivery_write, event_write};
-use crate::queue::{Outgoing, QueueError};
-use crate::store::{Condition, Key, MAX_WRITES, StoreError, Write};
-use crate::{Ports, TenantId, TraceId, calls};
+use crate::queue::{QueueError, QueuedMessage};
+use crate::store::{ItemKey, MAX_WRITES, StoreError, StoreWrite, WriteCondition};
+use crate::{Backend, TenantId, TraceId, calls};
 
 /// What was decided on an event.
 #[derive(Debug, Clone)]
@@ -29,9 +29,9 @@ pub struct Decision {
     /// Whether a sweep found what is claimed.
     pub swept: bool,
     /// Other writes of the same transaction.
-    pub writes: Vec<Write>,
+    pub writes: Vec<StoreWrite>,
     /// The jobs that the decision makes.
-    pub outbox: Vec<Outgoing>,
+    pub outbox: Vec<QueuedMessage>,
     /// Whether a line of the same trace may have been written before.
     goes_on: bool,
 }
@@ -67,7 +67,7 @@ pub enum DecisionError {
     TooManyWrites(usize),
     /// Another worker wrote some of it first; decide again on the new state.
     #[error("another worker wrote {} {}/{} first; the event is decided again", .0.table.name(), .0.partition, .0.sort)]
-    LostRace(Key),
+    LostRace(ItemKey),
     /// One of its jobs cannot be written.
     #[error(transparent)]
     BadJob(#[from] BadJob),
@@ -82,10 +82,10 @@ pub enum DecisionError {
 /// What an earlier try of this job decided, if it did. Its jobs are sent again: the try may have ended before the queue
 /// accepted them. `earlier` gives the queues of a line that was written when lines did not name them.
 pub async fn finished<T>(
-    ports: &Ports,
+    ports: &Backend,
     job: &ReceivedJob<T>,
-    earlier: fn(EarlierOutbox) -> Vec<Outgoing>,
-) -> Result<Option<Outcome>, DecisionError> {
+    earlier: fn(EarlierOutbox) -> Vec<QueuedMessage>,
+) -> Result<Option<JobOutcome>, DecisionError> {
     if job.attempt == 1 {
         return Ok(None);
     }
@@ -96,15 +96,15 @@ pub async fn finished<T>(
 }
 
 async fn finish(
-    ports: &Ports,
+    ports: &Backend,
     line: EventLine,
-    earlier: fn(EarlierOutbox) -> Vec<Outgoing>,
-) -> Result<Option<Outcome>, DecisionError> {
+    earlier: fn(EarlierOutbox) -> Vec<QueuedMessage>,
+) -> Result<Option<JobOutcome>, DecisionError> {
     let outcome = match line.status {
-        EventStatus::Routed => Outcome::Done,
-        EventStatus::Skipped { reason } => Outcome::Skip(reason),
+        EventStatus::Routed => JobOutcome::Done,
+        EventStatus::Skipped { reason } => JobOutcome::Skip(reason),
         // Handed to another job; what that makes of it follows.
-        EventStatus::Waiting { .. } if !line.outbox.is_empty() => Outcome::Done,
+        EventStatus::Waiting { .. } if !line.outbox.is_empty() => JobOutcome::Done,
         EventStatus::Waiting { .. } | EventStatus::Dead { .. } => return Ok(None),
     };
     ports.send([line.outbox, earlier(line.earlier)].concat()).await?;
@@ -152,7 +152,7 @@ impl Decision {
     /// Adds a delivery: its line and the job that carries it.
     pub fn deliver<T: Job>(&mut self, delivery: DeliveryLine, job: &T) -> Result<(), DecisionError> {
         self.send(job)?;
-        self.writes.push(delivery_write(&self.tenant, delivery, Condition::Always)?);
+        self.writes.push(delivery_write(&self.tenant, delivery, WriteCondition::Always)?);
         Ok(())
     }
 
@@ -160,10 +160,10 @@ impl Decision {
     ///
     /// After a lost race there is one rule: if another event has claimed the same, this one is skipped; otherwise it is
     /// decided again.
-    pub async fn commit(mut self, ports: &Ports) -> Result<Outcome, DecisionError> {
+    pub async fn commit(mut self, ports: &Backend) -> Result<JobOutcome, DecisionError> {
         let outcome = match &self.line.status {
-            EventStatus::Skipped { reason } => Outcome::Skip(reason.clone()),
-            _ => Outcome::Done,
+            EventStatus::Skipped { reason } => JobOutcome::Skip(reason.clone()),
+            _ => JobOutcome::Done,
         };
         match self.write(ports).await {
             Ok(()) => {}
@@ -177,7 +177,7 @@ impl Decision {
     }
 
     /// Commits it, skips it or waits.
-    pub async fn settle(self, ports: &Ports, verdict: Verdict) -> Result<Outcome, DecisionError> {
+    pub async fn settle(self, ports: &Backend, verdict: Verdict) -> Result<JobOutcome, DecisionError> {
         match verdict {
             Verdict::Commit => self.commit(ports).await,
             Verdict::Skip(reason) => self.skip(ports, reason).await,
@@ -186,7 +186,7 @@ impl Decision {
     }
 
     /// Writes that there is nothing to do, and why.
-    pub async fn skip(mut self, ports: &Ports, reason: impl Into<String>) -> Result<Outcome, DecisionError> {
+    pub async fn skip(mut self, ports: &Backend, reason: impl Into<String>) -> Result<JobOutcome, DecisionError> {
         self.line.status = EventStatus::Skipped { reason: reason.into() };
         self.commit(ports).await
     }
@@ -195,10 +195,10 @@ impl Decision {
     /// giving up.
     pub async fn wait(
         mut self,
-        ports: &Ports,
+        ports: &Backend,
         after: Duration,
         cause: impl Into<String>,
-    ) -> Result<Outcome, DecisionError> {
+    ) -> Result<JobOutcome, DecisionError> {
         let cause = cause.into();
         self.line.note_calls();
         // A later try that called nobody has nothing to add to the line.
@@ -206,10 +206,10 @@ impl Decision {
             self.line.status = EventStatus::Waiting { cause: cause.clone() };
             self.write(ports).await?;
         }
-        Ok(Outcome::Retry { after: after.min(MAX_WAIT), cause })
+        Ok(JobOutcome::Retry { after: after.min(MAX_WAIT), cause })
     }
 
-    async fn write(&mut self, ports: &Ports) -> Result<(), DecisionError> {
+    async fn write(&mut self, ports: &Backend) -> Result<(), DecisionError> {
         self.line.note_calls();
         self.keep_earlier(ports).await?;
         self.line.outbox.clone_from(&self.outbox);
@@ -222,7 +222,7 @@ impl Decision {
         if writes.len() > MAX_WRITES {
             return Err(DecisionError::TooManyWrites(writes.len()));
         }
-        let written = match <[Write; 1]>::try_from(writes) {
+        let written = match <[StoreWrite; 1]>::try_from(writes) {
             // A transaction costs twice a plain write.
             Ok([line]) => ports.store.put(line).await.map(|_| ()),
             Err(writes) => ports.store.put_all(writes).await,
@@ -234,7 +234,7 @@ impl Decision {
     }
 
     /// Keeps the calls and waits of earlier tries in the event's line.
-    async fn keep_earlier(&mut self, ports: &Ports) -> Result<(), StoreError> {
+    async fn keep_earlier(&mut self, ports: &Backend) -> Result<(), StoreError> {
         if !self.goes_on {
             return Ok(());
         }
@@ -244,7 +244,7 @@ impl Decision {
         Ok(())
     }
 
-    async fn lost(self, ports: &Ports, key: Key) -> Result<Outcome, DecisionError> {
+    async fn lost(self, ports: &Backend, key: ItemKey) -> Result<JobOutcome, DecisionError> {
         let ledger = Ledger::new(ports.store.clone());
         for identity in &self.claims {
             let Some(claim) = claims::find(ports.store.as_ref(), &self.tenant, identity).await? else { continue };
@@ -266,7 +266,7 @@ impl Decision {
                 ..self.line
             };
             ledger.record_event(&self.tenant, line).await?;
-            return Ok(Outcome::Skip(reason));
+            return Ok(JobOutcome::Skip(reason));
         }
         Err(DecisionError::LostRace(key))
     }

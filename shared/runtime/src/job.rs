@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::calls;
 use crate::clock::later;
 use crate::envelope::{Envelope, SCHEMA};
-use crate::queue::{Message, Outgoing, QueueName, Received};
+use crate::queue::{QueueMessage, QueueName, QueuedMessage, Received};
 use crate::{TenantId, TraceId};
 
 /// Something to do. Its queue, its group and its deduplication follow from what it is.
@@ -66,12 +66,12 @@ pub struct BadJob {
 pub const BAD_JOB: &str = "bad_job";
 
 /// A tenant's job as a message, with the trace of its event.
-pub fn message<T: Job>(tenant: &TenantId, trace: TraceId, job: &T) -> Result<Outgoing, BadJob> {
+pub fn message<T: Job>(tenant: &TenantId, trace: TraceId, job: &T) -> Result<QueuedMessage, BadJob> {
     written(tenant, trace, job, job.deduplication().map(|own| format!("{tenant}#{own}")))
 }
 
 /// The same for a thing that may be found twice, in different ways: `once` identifies it within the tenant.
-pub fn message_once<T: Job>(tenant: &TenantId, trace: TraceId, job: &T, once: &str) -> Result<Outgoing, BadJob> {
+pub fn message_once<T: Job>(tenant: &TenantId, trace: TraceId, job: &T, once: &str) -> Result<QueuedMessage, BadJob> {
     written(tenant, trace, job, Some(format!("{tenant}#{once}")))
 }
 
@@ -80,15 +80,15 @@ fn written<T: Job>(
     trace: TraceId,
     job: &T,
     deduplication: Option<String>,
-) -> Result<Outgoing, BadJob> {
+) -> Result<QueuedMessage, BadJob> {
     let envelope = Envelope { v: SCHEMA, tenant: tenant.clone(), trace, body: job };
     let body = serde_json::to_string(&envelope).map_err(|cause| BadJob { queue: T::QUEUE.name(), cause })?;
-    let message = Message {
+    let message = QueueMessage {
         group: job.group().of_tenant(tenant),
         deduplication: deduplication.unwrap_or_else(|| trace.to_string()),
         body,
     };
-    Ok(Outgoing { queue: T::QUEUE, message })
+    Ok(QueuedMessage { queue: T::QUEUE, message })
 }
 
 /// A job as its handler gets it.
@@ -176,7 +176,7 @@ fn of_newer_schema(schema: u32) -> String {
 
 /// The outcome of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobOutcome {
     /// Done.
     Done,
     /// Nothing had to be done, for this reason.
@@ -199,7 +199,7 @@ pub enum Outcome {
 
 /// The outcome of each job of a batch, by message id.
 #[derive(Debug, Default)]
-pub struct Outcomes(pub HashMap<String, Outcome>);
+pub struct Outcomes(pub HashMap<String, JobOutcome>);
 
 /// The jobs received together, by group and in order.
 #[derive(Debug)]
@@ -231,23 +231,23 @@ impl<T> Jobs<T> {
     /// group is not worked: it would overtake.
     pub async fn each<F>(self, work: impl Fn(ReceivedJob<T>) -> F) -> Outcomes
     where
-        F: Future<Output = Outcome>,
+        F: Future<Output = JobOutcome>,
     {
         let work = &work;
         let groups = self.groups.into_iter().map(|group| async move {
-            let mut outcomes: Vec<(String, Outcome)> = Vec::with_capacity(group.len());
+            let mut outcomes: Vec<(String, JobOutcome)> = Vec::with_capacity(group.len());
             let mut blocked: Option<Duration> = None;
             for job in group {
                 let id = job.id.clone();
                 let outcome = match blocked {
-                    Some(after) => Outcome::Retry { after, cause: "behind a job of its group that waits".into() },
+                    Some(after) => JobOutcome::Retry { after, cause: "behind a job of its group that waits".into() },
                     None => {
                         // Every line that is logged for a job says whose it is and which way it came.
                         let span = tracing::info_span!("job", trace = %job.trace, tenant = %job.tenant);
                         calls::scope(work(job)).instrument(span).await
                     }
                 };
-                if let Outcome::Retry { after, .. } = outcome {
+                if let JobOutcome::Retry { after, .. } = outcome {
                     blocked = Some(after);
                 }
                 outcomes.push((id, outcome));

@@ -14,16 +14,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::calls;
-use crate::calls::Call;
+use crate::calls::ProviderCall;
 use crate::clock::later;
 use crate::id::day;
 use crate::job::ReceivedJob;
-use crate::queue::{Message, Outgoing};
-use crate::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use crate::queue::{QueueMessage, QueuedMessage};
+use crate::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use crate::{DeliveryId, TenantId, TraceId};
 
 /// How long lines are kept.
-pub const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const LINE_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The status of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,13 +84,13 @@ pub struct EventLine {
     pub found: Vec<serde_json::Value>,
     /// The calls that deciding it took: the last ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<Call>,
+    pub calls: Vec<ProviderCall>,
     /// The event's status.
     #[serde(flatten)]
     pub status: EventStatus,
     /// The jobs that the decision made, each with its queue.
     #[serde(default, rename = "jobs", skip_serializing_if = "Vec::is_empty")]
-    pub outbox: Vec<Outgoing>,
+    pub outbox: Vec<QueuedMessage>,
     /// The jobs of a line that was written when a line did not name their queues.
     #[serde(flatten, skip_serializing)]
     pub earlier: EarlierOutbox,
@@ -101,13 +101,13 @@ pub struct EventLine {
 #[serde(default)]
 pub struct EarlierOutbox {
     /// Deliveries.
-    pub outbox: Vec<Message>,
+    pub outbox: Vec<QueueMessage>,
     /// Follow-ups.
-    pub errands: Vec<Message>,
+    pub errands: Vec<QueueMessage>,
     /// Messages of the bot.
-    pub said: Vec<Message>,
+    pub said: Vec<QueueMessage>,
     /// Records to sync.
-    pub syncs: Vec<Message>,
+    pub syncs: Vec<QueueMessage>,
 }
 
 impl EventLine {
@@ -233,7 +233,7 @@ pub struct DeliveryLine {
     pub open_call: Option<OpenCall>,
     /// The calls that it took: the last ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<Call>,
+    pub calls: Vec<ProviderCall>,
     /// The delivery's status.
     #[serde(flatten)]
     pub status: DeliveryStatus,
@@ -271,7 +271,7 @@ pub struct OpenCall {
 /// One line of either kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
-pub enum Line {
+pub enum LedgerLine {
     /// An event's.
     Event(EventLine),
     /// A delivery's.
@@ -280,9 +280,9 @@ pub enum Line {
 
 /// Some lines, newest first, and where to go on.
 #[derive(Debug, Clone, Default)]
-pub struct Lines {
+pub struct LedgerPage {
     /// The lines.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LedgerLine>,
     /// The position for [`Ledger::day`] to continue from.
     pub next: Option<String>,
 }
@@ -303,8 +303,8 @@ impl Ledger {
     pub async fn event(&self, tenant: &TenantId, trace: TraceId) -> Result<Option<EventLine>, StoreError> {
         match self.store.get(&event_key(tenant, trace)).await? {
             Some(item) => Ok(Some(match item.decode()? {
-                Line::Event(line) => line,
-                Line::Delivery(_) => return Err(wrong_kind(&item.key)),
+                LedgerLine::Event(line) => line,
+                LedgerLine::Delivery(_) => return Err(wrong_kind(&item.key)),
             })),
             None => Ok(None),
         }
@@ -324,8 +324,8 @@ impl Ledger {
     ) -> Result<Option<(DeliveryLine, Version)>, StoreError> {
         match self.store.get(&delivery_key(tenant, trace, id)).await? {
             Some(item) => Ok(Some(match item.decode()? {
-                Line::Delivery(line) => (line, item.version),
-                Line::Event(_) => return Err(wrong_kind(&item.key)),
+                LedgerLine::Delivery(line) => (line, item.version),
+                LedgerLine::Event(_) => return Err(wrong_kind(&item.key)),
             })),
             None => Ok(None),
         }
@@ -338,13 +338,13 @@ impl Ledger {
         line: DeliveryLine,
         version: Version,
     ) -> Result<Version, StoreError> {
-        self.store.put(delivery_write(tenant, line, Condition::Version(version))?).await
+        self.store.put(delivery_write(tenant, line, WriteCondition::Version(version))?).await
     }
 
     /// The lines of a UTC day (`2026-11-21`), newest arrival first, up to 200, continuing from `after`.
-    pub async fn day(&self, tenant: &TenantId, day: &str, after: Option<String>) -> Result<Lines, StoreError> {
+    pub async fn day(&self, tenant: &TenantId, day: &str, after: Option<String>) -> Result<LedgerPage, StoreError> {
         let (lines, next) = self.day_lines(tenant, day, after, 200).await?;
-        Ok(Lines { lines: lines.into_iter().map(|(_, line)| line).collect(), next })
+        Ok(LedgerPage { lines: lines.into_iter().map(|(_, line)| line).collect(), next })
     }
 
     /// The same, up to `most` lines, each with its position in the day: continuing from `after` leaves out that
@@ -355,7 +355,7 @@ impl Ledger {
         day: &str,
         after: Option<String>,
         most: usize,
-    ) -> Result<(Vec<(String, Line)>, Option<String>), StoreError> {
+    ) -> Result<(Vec<(String, LedgerLine)>, Option<String>), StoreError> {
         let mut query = Query::prefix(Table::Ledger, partition(tenant, day), "");
         query.after = after;
         query.newest_first = true;
@@ -366,22 +366,26 @@ impl Ledger {
     }
 
     /// All lines of one trace: the event's first, then its deliveries'.
-    pub async fn trace(&self, tenant: &TenantId, trace: TraceId) -> Result<Vec<Line>, StoreError> {
+    pub async fn trace(&self, tenant: &TenantId, trace: TraceId) -> Result<Vec<LedgerLine>, StoreError> {
         let query = Query::prefix(Table::Ledger, partition(tenant, &trace.day()), trace.to_string());
-        self.store.list(&query).await?.items.iter().map(crate::store::Item::decode).collect()
+        self.store.list(&query).await?.items.iter().map(crate::store::StoredItem::decode).collect()
     }
 }
 
 /// The write of an event's line, to go with others in one transaction.
-pub fn event_write(tenant: &TenantId, line: EventLine) -> Result<Write, StoreError> {
-    let (key, expires) = (event_key(tenant, line.trace), later(line.received_at, KEEP));
-    Ok(Write::new(key, &Line::Event(line), Condition::Always)?.expiring(expires))
+pub fn event_write(tenant: &TenantId, line: EventLine) -> Result<StoreWrite, StoreError> {
+    let (key, expires) = (event_key(tenant, line.trace), later(line.received_at, LINE_TTL));
+    Ok(StoreWrite::new(key, &LedgerLine::Event(line), WriteCondition::Always)?.expiring(expires))
 }
 
 /// The write of a delivery's line, to go with others in one transaction.
-pub fn delivery_write(tenant: &TenantId, line: DeliveryLine, condition: Condition) -> Result<Write, StoreError> {
-    let (key, expires) = (delivery_key(tenant, line.trace, &line.id), later(line.trace.arrived_at(), KEEP));
-    Ok(Write::new(key, &Line::Delivery(line), condition)?.expiring(expires))
+pub fn delivery_write(
+    tenant: &TenantId,
+    line: DeliveryLine,
+    condition: WriteCondition,
+) -> Result<StoreWrite, StoreError> {
+    let (key, expires) = (delivery_key(tenant, line.trace, &line.id), later(line.trace.arrived_at(), LINE_TTL));
+    Ok(StoreWrite::new(key, &LedgerLine::Delivery(line), condition)?.expiring(expires))
 }
 
 /// Today's partition name part, for readers that want the newest lines.
@@ -393,14 +397,14 @@ fn partition(tenant: &TenantId, day: &str) -> String {
     format!("{tenant}#{day}")
 }
 
-fn event_key(tenant: &TenantId, trace: TraceId) -> Key {
-    Key::new(Table::Ledger, partition(tenant, &trace.day()), trace.to_string())
+fn event_key(tenant: &TenantId, trace: TraceId) -> ItemKey {
+    ItemKey::new(Table::Ledger, partition(tenant, &trace.day()), trace.to_string())
 }
 
-fn delivery_key(tenant: &TenantId, trace: TraceId, id: &DeliveryId) -> Key {
-    Key::new(Table::Ledger, partition(tenant, &trace.day()), format!("{trace}#{id}"))
+fn delivery_key(tenant: &TenantId, trace: TraceId, id: &DeliveryId) -> ItemKey {
+    ItemKey::new(Table::Ledger, partition(tenant, &trace.day()), format!("{trace}#{id}"))
 }
 
-fn wrong_kind(key: &Key) -> StoreError {
+fn wrong_kind(key: &ItemKey) -> StoreError {
     StoreError::Unreadable { key: key.clone(), cause: "a line of the other kind".into() }
 }

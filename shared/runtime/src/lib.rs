@@ -4,6 +4,7 @@
 //! runner, decisions, the ledger, snapshots, the limiter and seals are written over the ports, so that an engine stays
 //! thin. Nothing here knows a provider, HTTP or AWS.
 
+pub mod backend;
 pub mod calls;
 pub mod claims;
 pub mod client_address;
@@ -15,9 +16,7 @@ pub mod invoke;
 pub mod job;
 pub mod ledger;
 pub mod limiter;
-pub mod links;
 pub mod metrics;
-pub mod ports;
 pub mod private_files;
 pub mod queue;
 pub mod reasons;
@@ -26,15 +25,16 @@ pub mod runner;
 pub mod seal;
 pub mod secrets;
 pub mod settings_document;
+pub mod snapshots;
 pub mod store;
 
+pub use backend::Backend;
 pub use client_address::ClientAddress;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use decision::{Decision, DecisionError, Verdict};
 pub use id::{DeliveryId, TenantId, TraceId};
 pub use invoke::Invoke;
-pub use job::{GroupKey, Job, Jobs, Outcome, Outcomes, ReceivedJob};
-pub use ports::Ports;
+pub use job::{GroupKey, Job, JobOutcome, Jobs, Outcomes, ReceivedJob};
 pub use queue::{Queue, QueueName};
 pub use secrets::Secrets;
 pub use settings_document::{SettingsError, UNREADABLE_SETTINGS};

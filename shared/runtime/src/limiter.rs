@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, later, until};
 use crate::retry::jittered;
-use crate::store::{Condition, Key, Store, StoreError, Table, Version, Write};
+use crate::store::{ItemKey, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 
 /// How many calls an account may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Window {
 
 /// A provider account with its rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub struct RateBucket {
     /// Its key: provider, tenant or workspace, and what the provider counts by.
     pub name: String,
     /// Its rate.
@@ -75,7 +75,7 @@ pub struct Account {
     pub lane: Priority,
 }
 
-impl Account {
+impl RateBucket {
     /// An account, used with the priority of events.
     pub fn new(name: String, rate: Rate) -> Self {
         Self { name, rate, window: None, lane: Priority::default() }
@@ -123,7 +123,7 @@ pub struct Usage {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
+struct LimiterState {
     /// When the bucket is empty again.
     next: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,7 +141,7 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
-impl State {
+impl LimiterState {
     fn new(now: Timestamp) -> Self {
         Self { next: now, parked_until: None, failures: 0, used: 0 }
     }
@@ -193,7 +193,7 @@ pub struct Limiter {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     /// The last state seen of each account: a right guess saves the read before the conditional write.
-    seen: Arc<Mutex<HashMap<String, (State, Option<Version>)>>>,
+    seen: Arc<Mutex<HashMap<String, (LimiterState, Option<Version>)>>>,
 }
 
 /// More accounts than this are not remembered at once.
@@ -206,7 +206,7 @@ impl Limiter {
     }
 
     /// Reserves a slot if one comes within `patience`.
-    pub async fn reserve(&self, account: &Account, patience: Duration) -> Result<Reservation, StoreError> {
+    pub async fn reserve(&self, account: &RateBucket, patience: Duration) -> Result<Reservation, StoreError> {
         let mut guess = self.recall(&account.name);
         for _ in 0..MAX_CONFLICTS {
             let fresh = guess.is_none();
@@ -235,7 +235,7 @@ impl Limiter {
     }
 
     /// Waits for a slot that comes within `patience` and takes it, or says how long to stay away.
-    pub async fn admit(&self, account: &Account, patience: Duration) -> Result<Result<(), Reservation>, StoreError> {
+    pub async fn admit(&self, account: &RateBucket, patience: Duration) -> Result<Result<(), Reservation>, StoreError> {
         match self.reserve(account, patience).await? {
             Reservation::Granted(wait) => {
                 if !wait.is_zero() {
@@ -249,7 +249,7 @@ impl Limiter {
 
     /// How much of an account is used, for display; uses no slot.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
-    pub async fn look(&self, account: &Account) -> Result<Usage, StoreError> {
+    pub async fn look(&self, account: &RateBucket) -> Result<Usage, StoreError> {
         let (state, _) = self.read(&account.name).await?;
         let now = self.clock.now();
         let (used, of) = match account.window {
@@ -264,9 +264,9 @@ impl Limiter {
     }
 
     /// Pauses the account until then: the provider asked for it.
-    pub async fn park(&self, account: &Account, moment: Timestamp) -> Result<(), StoreError> {
+    pub async fn park(&self, account: &RateBucket, moment: Timestamp) -> Result<(), StoreError> {
         // The provider's window ends then, and ours begins again with it.
-        self.change(account, |state| State {
+        self.change(account, |state| LimiterState {
             parked_until: state.parked_until.max(Some(moment)),
             used: if account.window.is_some() { 0 } else { state.used },
             next: if account.window.is_some() { moment } else { state.next },
@@ -276,13 +276,13 @@ impl Limiter {
     }
 
     /// Ends the account's pause, whatever it was for.
-    pub async fn release(&self, account: &Account) -> Result<(), StoreError> {
-        self.change(account, |state| State { parked_until: None, failures: 0, ..state }).await
+    pub async fn release(&self, account: &RateBucket) -> Result<(), StoreError> {
+        self.change(account, |state| LimiterState { parked_until: None, failures: 0, ..state }).await
     }
 
     /// Notes that a call found the provider down. From the fifth in a row on, the account is paused, longer each time,
     /// up to 15 minutes. Returns whether the account as a whole now counts as down.
-    pub async fn provider_failed(&self, account: &Account) -> Result<bool, StoreError> {
+    pub async fn provider_failed(&self, account: &RateBucket) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let mut down = false;
         self.change(account, |state| {
@@ -290,23 +290,27 @@ impl Limiter {
             down = failures >= DOWN_AFTER;
             let pause = Duration::from_secs(1).max(jittered(failures.saturating_sub(DOWN_AFTER) + 2));
             let parked_until = if down { state.parked_until.max(Some(later(now, pause))) } else { state.parked_until };
-            State { failures, parked_until, ..state }
+            LimiterState { failures, parked_until, ..state }
         })
         .await?;
         Ok(down)
     }
 
     /// Notes that a call was answered. Writes only when failures had been counted.
-    pub async fn provider_answered(&self, account: &Account) -> Result<(), StoreError> {
+    pub async fn provider_answered(&self, account: &RateBucket) -> Result<(), StoreError> {
         match self.recall(&account.name) {
             Some((state, _)) if state.failures > 0 => {
-                self.change(account, |state| State { failures: 0, ..state }).await
+                self.change(account, |state| LimiterState { failures: 0, ..state }).await
             }
             _ => Ok(()),
         }
     }
 
-    async fn change(&self, account: &Account, mut change: impl FnMut(State) -> State) -> Result<(), StoreError> {
+    async fn change(
+        &self,
+        account: &RateBucket,
+        mut change: impl FnMut(LimiterState) -> LimiterState,
+    ) -> Result<(), StoreError> {
         loop {
             let (state, version) = self.read(&account.name).await?;
             match self.write(&account.name, change(state), version).await {
@@ -316,18 +320,18 @@ impl Limiter {
         }
     }
 
-    async fn read(&self, name: &str) -> Result<(State, Option<Version>), StoreError> {
+    async fn read(&self, name: &str) -> Result<(LimiterState, Option<Version>), StoreError> {
         Ok(match self.store.get(&key(name)).await? {
             Some(item) => (item.decode()?, Some(item.version)),
-            None => (State::new(self.clock.now()), None),
+            None => (LimiterState::new(self.clock.now()), None),
         })
     }
 
-    async fn write(&self, name: &str, state: State, version: Option<Version>) -> Result<(), StoreError> {
-        let condition = version.map_or(Condition::Absent, Condition::Version);
+    async fn write(&self, name: &str, state: LimiterState, version: Option<Version>) -> Result<(), StoreError> {
+        let condition = version.map_or(WriteCondition::Absent, WriteCondition::Version);
         // An account at rest says nothing that a missing one does not.
         let rest = later(state.next.max(state.parked_until.unwrap_or(state.next)), Duration::from_secs(86_400));
-        let written = self.store.put(Write::new(key(name), &state, condition)?.expiring(rest)).await;
+        let written = self.store.put(StoreWrite::new(key(name), &state, condition)?.expiring(rest)).await;
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &written {
             Ok(version) => {
@@ -343,13 +347,13 @@ impl Limiter {
         written.map(|_| ())
     }
 
-    fn recall(&self, name: &str) -> Option<(State, Option<Version>)> {
+    fn recall(&self, name: &str) -> Option<(LimiterState, Option<Version>)> {
         self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(name).copied()
     }
 }
 
-fn key(account: &str) -> Key {
-    Key::new(Table::Limits, account, "slots")
+fn key(account: &str) -> ItemKey {
+    ItemKey::new(Table::Limits, account, "slots")
 }
 
 #[cfg(test)]
@@ -366,7 +370,7 @@ mod tests {
     #[test]
     fn a_sweep_leaves_room_for_events_and_they_for_a_person() {
         let rate = Rate { every: Duration::from_millis(500), burst: 40 };
-        let mut state = State::new(at(0));
+        let mut state = LimiterState::new(at(0));
         let mut at_once = |lane| {
             let mut taken = 0;
             while let (Reservation::Granted(_), Some(next)) = state.reserve(rate, lane, at(0), Duration::ZERO) {
@@ -383,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
-        let mut state = State::new(at(0));
+        let mut state = LimiterState::new(at(0));
         let mut waits = Vec::new();
         for _ in 0..7 {
             let (reservation, taken) = state.reserve(RATE, Priority::Event, at(0), Duration::from_secs(60));
@@ -396,7 +400,7 @@ mod tests {
 
     #[test]
     fn no_slot_is_taken_when_the_wait_is_longer_than_the_patience() {
-        let mut state = State::new(at(0));
+        let mut state = LimiterState::new(at(0));
         for _ in 0..5 {
             state = state.reserve(RATE, Priority::Event, at(0), Duration::from_secs(60)).1.unwrap_or(state);
         }
@@ -408,7 +412,7 @@ mod tests {
     #[test]
     fn a_window_takes_its_calls_at_any_pace_and_then_none() {
         let window = Window { length: Duration::from_secs(60), most: 100 };
-        let mut state = State::new(at(0));
+        let mut state = LimiterState::new(at(0));
         let mut taken = |now: i64, lane| {
             let mut calls = 0;
             while let (Reservation::Granted(_), Some(next)) = state.reserve_in(window, lane, at(now)) {
@@ -425,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_parked_account_grants_nothing_until_then() {
-        let state = State { parked_until: Some(at(5_000)), ..State::new(at(0)) };
+        let state = LimiterState { parked_until: Some(at(5_000)), ..LimiterState::new(at(0)) };
         let (reservation, _) = state.reserve(RATE, Priority::Event, at(1_000), Duration::from_secs(60));
         assert_eq!(reservation, Reservation::Wait { wait: Duration::from_secs(4), parked: true });
         let (reservation, _) = state.reserve(RATE, Priority::Event, at(5_000), Duration::ZERO);
@@ -436,7 +440,7 @@ mod tests {
         /// Whatever the moments of asking, no window holds more calls than the burst and the rate allow.
         #[test]
         fn no_window_holds_more_than_burst_and_rate(gaps in prop::collection::vec(0i64..900, 1..80)) {
-            let mut state = State::new(at(0));
+            let mut state = LimiterState::new(at(0));
             let mut now = 0;
             let mut calls = Vec::new();
             for gap in gaps {

@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for QueueName {
 
 /// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub struct QueueMessage {
     /// Messages of one group keep their order.
     pub group: String,
     /// The queue drops a second message with the same id within five minutes. Every hint has its own.
@@ -70,12 +70,12 @@ pub struct Message {
 
 /// A message with the queue that it goes to, as a decision keeps it until it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outgoing {
+pub struct QueuedMessage {
     /// Where it goes.
     pub queue: QueueName,
     /// The message.
     #[serde(flatten)]
-    pub message: Message,
+    pub message: QueueMessage,
 }
 
 /// A message that was handed out.
@@ -153,9 +153,9 @@ pub struct Buried {
 
 impl Buried {
     /// Its job, ready to be sent again. The same letter sent again twice within five minutes is one job.
-    pub fn job(&self) -> Message {
+    pub fn job(&self) -> QueueMessage {
         let deduplication = format!("redrive#{}#{}", self.id, self.letter.buried_at.as_millisecond());
-        Message { group: self.letter.way_back(), deduplication, body: self.letter.body.clone() }
+        QueueMessage { group: self.letter.way_back(), deduplication, body: self.letter.body.clone() }
     }
 }
 
@@ -200,7 +200,7 @@ pub struct QueueError {
 pub trait Queue: Send + Sync + 'static {
     /// Sends the messages in order. On an error some of them may have been sent; sending all again is safe,
     /// as the deduplication ids are the same.
-    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError>;
+    async fn send(&self, queue: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError>;
 
     /// Hands out up to `most` messages (1 to 10) that are ready, waiting up to `wait` for the first.
     async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError>;

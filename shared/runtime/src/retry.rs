@@ -6,14 +6,14 @@ use std::time::Duration;
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// The wait before try number `failures + 1`: full jitter below 1 s doubling to 15 min. `random` is in 0..1.
 ///
 /// Full jitter spreads the herd that one outage makes; see "Exponential Backoff And Jitter" in the AWS
 /// Architecture Blog.
 pub fn back_off(failures: u32, random: f64) -> Duration {
-    let ceiling = FIRST.saturating_mul(1 << failures.min(12)).min(LONGEST);
+    let ceiling = FIRST.saturating_mul(1 << failures.min(12)).min(MAX_WAIT);
     ceiling.mul_f64(random.clamp(0.0, 1.0))
 }
 

@@ -10,9 +10,9 @@ use futures::future::join_all;
 
 use crate::clock::{Clock, MAX_WAIT};
 use crate::envelope;
-use crate::job::{Job, Jobs, Outcome, Outcomes, ReceivedJob};
+use crate::job::{Job, JobOutcome, Jobs, Outcomes, ReceivedJob};
 use crate::metrics::Metrics;
-use crate::queue::{DeadLetter, Message, Queue, QueueName, Received};
+use crate::queue::{DeadLetter, Queue, QueueMessage, QueueName, Received};
 
 /// The outcome of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ where
                 Some(letter) => reopen(queue, name, received, letter).await,
                 None => {
                     let reason = format!("a job on {} cannot be read: {cause}", name.name());
-                    Outcome::Dead { code: "unreadable_job".into(), reason }
+                    JobOutcome::Dead { code: "unreadable_job".into(), reason }
                 }
             },
         };
@@ -69,10 +69,10 @@ fn count(metrics: &dyn Metrics, outcomes: &Outcomes) {
     let (mut done, mut skipped, mut retried, mut dead) = (0, 0, 0, 0);
     for outcome in outcomes.0.values() {
         match outcome {
-            Outcome::Done => done += 1,
-            Outcome::Skip(_) => skipped += 1,
-            Outcome::Retry { .. } => retried += 1,
-            Outcome::Dead { .. } => dead += 1,
+            JobOutcome::Done => done += 1,
+            JobOutcome::Skip(_) => skipped += 1,
+            JobOutcome::Retry { .. } => retried += 1,
+            JobOutcome::Dead { .. } => dead += 1,
         }
     }
     for (reason, number) in [("done", done), ("skipped", skipped), ("retried", retried), ("dead", dead)] {
@@ -82,13 +82,13 @@ fn count(metrics: &dyn Metrics, outcomes: &Outcomes) {
     }
 }
 
-async fn reopen(queue: &dyn Queue, name: QueueName, received: &Received, letter: DeadLetter) -> Outcome {
+async fn reopen(queue: &dyn Queue, name: QueueName, received: &Received, letter: DeadLetter) -> JobOutcome {
     tracing::info!(queue = name.name(), trace = letter.trace, tenant = letter.tenant, "a dead letter was moved back");
     let deduplication = format!("reopened#{}", received.id);
-    let job = Message { group: letter.way_back(), deduplication, body: letter.body };
+    let job = QueueMessage { group: letter.way_back(), deduplication, body: letter.body };
     match queue.send(name, vec![job]).await {
-        Ok(()) => Outcome::Done,
-        Err(error) => Outcome::Retry { after: Duration::from_secs(5), cause: error.to_string() },
+        Ok(()) => JobOutcome::Done,
+        Err(error) => JobOutcome::Retry { after: Duration::from_secs(5), cause: error.to_string() },
     }
 }
 
@@ -101,12 +101,12 @@ async fn settle(
 ) -> BatchReport {
     let settled = join_all(batch.into_iter().map(|received| async move {
         let finished = match outcomes.0.get(&received.id) {
-            Some(Outcome::Done | Outcome::Skip(_)) => true,
-            Some(Outcome::Retry { after, cause }) => {
+            Some(JobOutcome::Done | JobOutcome::Skip(_)) => true,
+            Some(JobOutcome::Retry { after, cause }) => {
                 put_back(queue, name, &received, *after, cause).await;
                 false
             }
-            Some(Outcome::Dead { code, reason }) => bury(queue, clock, name, &received, code, reason).await,
+            Some(JobOutcome::Dead { code, reason }) => bury(queue, clock, name, &received, code, reason).await,
             None => {
                 tracing::error!(queue = name.name(), message = received.id, "the handler said nothing of this job");
                 false

@@ -40,7 +40,7 @@ impl Table {
 /// The key of an item. `partition` starts with the tenant (or, in `Limits`, the provider account); `sort` orders the
 /// items of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
+pub struct ItemKey {
     /// The table.
     pub table: Table,
     /// What belongs together; [`Store::list`] works within one.
@@ -49,7 +49,7 @@ pub struct Key {
     pub sort: String,
 }
 
-impl Key {
+impl ItemKey {
     /// A key from its parts.
     pub fn new(table: Table, partition: impl Into<String>, sort: impl Into<String>) -> Self {
         Self { table, partition: partition.into(), sort: sort.into() }
@@ -68,9 +68,9 @@ pub fn written_by(moment: Timestamp) -> Version {
 
 /// An item as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct StoredItem {
     /// Its key.
-    pub key: Key,
+    pub key: ItemKey,
     /// Its JSON text.
     pub value: String,
     /// Its version.
@@ -79,7 +79,7 @@ pub struct Item {
     pub expires_at: Option<Timestamp>,
 }
 
-impl Item {
+impl StoredItem {
     /// The value as a typed record.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
         serde_json::from_str(&self.value)
@@ -89,7 +89,7 @@ impl Item {
 
 /// What must hold for a write to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub enum WriteCondition {
     /// Nothing.
     Always,
     /// The item is absent or expired.
@@ -100,28 +100,33 @@ pub enum Condition {
 
 /// One write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Write {
+pub struct StoreWrite {
     /// The item's key.
-    pub key: Key,
+    pub key: ItemKey,
     /// The item's value, a JSON text.
     pub value: String,
     /// The condition.
-    pub condition: Condition,
+    pub condition: WriteCondition,
     /// When the item expires.
     pub expires_at: Option<Timestamp>,
 }
 
-impl Write {
+impl StoreWrite {
     /// A write of `value` on `condition` that never expires.
-    pub fn new<T: Serialize>(key: Key, value: &T, condition: Condition) -> Result<Self, StoreError> {
+    pub fn new<T: Serialize>(key: ItemKey, value: &T, condition: WriteCondition) -> Result<Self, StoreError> {
         let value = serde_json::to_string(value)
             .map_err(|cause| StoreError::Unreadable { key: key.clone(), cause: cause.to_string() })?;
         Ok(Self { key, value, condition, expires_at: None })
     }
 
     /// A write that leaves nothing to be read: an item that has already expired. It needs no right to delete.
-    pub fn removal(key: Key) -> Self {
-        Self { key, value: "null".to_owned(), condition: Condition::Always, expires_at: Some(Timestamp::UNIX_EPOCH) }
+    pub fn removal(key: ItemKey) -> Self {
+        Self {
+            key,
+            value: "null".to_owned(),
+            condition: WriteCondition::Always,
+            expires_at: Some(Timestamp::UNIX_EPOCH),
+        }
     }
 
     /// The same write with an expiry.
@@ -134,9 +139,9 @@ impl Write {
 
 /// Some items of a partition, in order, and where to continue.
 #[derive(Debug, Clone, Default)]
-pub struct Page {
+pub struct ItemPage {
     /// The items, by rising `sort`.
-    pub items: Vec<Item>,
+    pub items: Vec<StoredItem>,
     /// The `sort` after which the next page starts; `None` when this was the last.
     pub next: Option<String>,
 }
@@ -145,9 +150,9 @@ pub struct Page {
 #[derive(Debug, Clone, Default)]
 pub struct Belongings {
     /// The items, with when each expires.
-    pub items: Vec<(Item, Option<Timestamp>)>,
+    pub items: Vec<(StoredItem, Option<Timestamp>)>,
     /// The key after which the next part begins; `None` when this was the last.
-    pub next: Option<Key>,
+    pub next: Option<ItemKey>,
 }
 
 /// Which items of a partition to list.
@@ -159,7 +164,7 @@ pub struct Query {
     pub partition: String,
     /// Only items whose `sort` starts so.
     pub prefix: String,
-    /// Only items after this `sort` (before it, when `newest_first`): [`Page::next`] of the page before.
+    /// Only items after this `sort` (before it, when `newest_first`): [`ItemPage::next`] of the page before.
     pub after: Option<String>,
     /// From the greatest `sort` down.
     pub newest_first: bool,
@@ -183,7 +188,7 @@ pub const MAX_WRITES: usize = 100;
 pub enum StoreError {
     /// The condition did not hold; nothing was written.
     #[error("{} {}/{}: somebody else wrote it first", .0.table.name(), .0.partition, .0.sort)]
-    Conflict(Key),
+    Conflict(ItemKey),
     /// The engine could not be reached or refused; the write may or may not have happened.
     #[error("the store did not answer: {0}")]
     Unavailable(String),
@@ -191,7 +196,7 @@ pub enum StoreError {
     #[error("{} {}/{} cannot be read: {cause}", .key.table.name(), .key.partition, .key.sort)]
     Unreadable {
         /// Its key.
-        key: Key,
+        key: ItemKey,
         /// What is wrong with it.
         cause: String,
     },
@@ -201,27 +206,27 @@ pub enum StoreError {
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The item at `key`, unless absent or expired.
-    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError>;
+    async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError>;
 
     /// Writes one item if its condition holds, and returns its new version.
-    async fn put(&self, write: Write) -> Result<Version, StoreError>;
+    async fn put(&self, write: StoreWrite) -> Result<Version, StoreError>;
 
     /// Writes all or, if any condition fails, none. At most [`MAX_WRITES`], each to another key.
-    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+    async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError>;
 
     /// Removes the item; fine if there is none. What remains of it (a key without a value, say) disappears by itself
     /// later: on AWS this needs the right to write and not the right to delete.
-    async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+    async fn delete(&self, key: &ItemKey) -> Result<(), StoreError>;
 
     /// Removes the item for good if it still has this version; returns whether it did. Only the upkeep and operators'
     /// commands may call it: it is for what [`Store::belonging`] finds.
-    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError>;
+    async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError>;
 
     /// A page of items by prefix.
-    async fn list(&self, query: &Query) -> Result<Page, StoreError>;
+    async fn list(&self, query: &Query) -> Result<ItemPage, StoreError>;
 
     /// Some of the items of a table whose partition is `owner`, or begins with `owner#`: for removing or moving a
     /// tenant, for it may read the whole table. Only the upkeep and operators' commands may call it. Items are in no
     /// order; it continues after [`Belongings::next`], and a part may be empty before the last.
-    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError>;
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError>;
 }

@@ -59,10 +59,10 @@ impl BotSettings {
         if self.name.trim().is_empty() {
             problems.push(("name".into(), texts::settings::BOT_WITHOUT_NAME.into()));
         }
-        for (place, phrase) in self.phrases.iter().enumerate() {
+        for (index, phrase) in self.phrases.iter().enumerate() {
             if phrase.says.iter().all(|says| says.trim().is_empty()) || phrase.answer.trim().is_empty() {
                 let text = texts::settings::PHRASE_INCOMPLETE.into();
-                problems.push((format!("phrases[{place}]"), text));
+                problems.push((format!("phrases[{index}]"), text));
             }
         }
         problems

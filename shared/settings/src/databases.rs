@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 use crate::default::is_default;
-use crate::template::Template;
+use crate::template::TextTemplate;
 
 /// Notion: its databases and its people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub struct Notion {
+pub struct NotionSettings {
     /// The databases whose rows are records of the portal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub databases: Vec<Database>,
+    pub databases: Vec<DatabaseSettings>,
     /// Who is who, where the e-mail does not tell: the number on the portal, and the person's id in Notion.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub people: BTreeMap<String, String>,
@@ -67,7 +67,7 @@ pub enum Master {
 
 /// By what a row is recognised.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Key {
+pub enum RowKey {
     /// The record's number.
     Number,
     /// The title.
@@ -82,7 +82,7 @@ pub enum Key {
     Field(String),
 }
 
-impl Key {
+impl RowKey {
     /// The key of a name in the settings.
     pub fn parse(name: &str) -> Self {
         match name {
@@ -149,7 +149,7 @@ impl Key {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Database {
+pub struct DatabaseSettings {
     /// What it is called in logs and on pages; unique.
     pub name: String,
     /// The database: its address, or its id, or that of its data source.
@@ -173,7 +173,7 @@ pub struct Database {
     pub first: First,
     /// The body of a new page; the usual one if not said, none if empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub page: Option<Vec<Part>>,
+    pub page: Option<Vec<BodyPart>>,
     /// Whether properties that are missing when the database is used for the first time are made. One that is deleted
     /// later is not made again: its mapping pauses.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
@@ -317,7 +317,7 @@ pub enum Gone {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum BodyPart {
     /// A heading.
     Heading(String),
     /// A smaller heading.
@@ -334,7 +334,7 @@ pub enum Part {
     Divider,
 }
 
-impl Part {
+impl BodyPart {
     /// The templates in it.
     pub fn templates(&self) -> Vec<&String> {
         match self {
@@ -370,7 +370,7 @@ impl FieldSetting {
     }
 }
 
-impl Database {
+impl DatabaseSettings {
     /// A database with the usual fields.
     pub fn new(name: &str, database: &str, records: Mirrored) -> Self {
         Self {
@@ -405,27 +405,27 @@ impl Database {
             problems.extend(problem.map(|text| ("when".into(), text)));
         }
         let mappings = self.mappings();
-        for (place, mapping) in mappings.iter().enumerate() {
-            if mappings[..place].iter().any(|other| other.field == mapping.field) {
+        for (index, mapping) in mappings.iter().enumerate() {
+            if mappings[..index].iter().any(|other| other.field == mapping.field) {
                 let text = Localized::of(|_| texts::settings::FieldTwice { field: &mapping.field });
-                problems.push((format!("fields[{place}].field"), text));
+                problems.push((format!("fields[{index}].field"), text));
             }
-            if mappings[..place].iter().any(|other| other.property == mapping.property) {
+            if mappings[..index].iter().any(|other| other.property == mapping.property) {
                 let text = Localized::of(|_| texts::settings::PropertyTwice { property: &mapping.property });
-                problems.push((format!("fields[{place}].property"), text));
+                problems.push((format!("fields[{index}].property"), text));
             }
         }
         problems.extend(self.key_problems(&mappings));
-        for (place, part) in self.page.iter().flatten().enumerate() {
+        for (index, part) in self.page.iter().flatten().enumerate() {
             for text in part.templates() {
-                let unknown = match Template::parse(text) {
+                let unknown = match TextTemplate::parse(text) {
                     Ok(template) => {
                         let words = template.words().filter_map(|word| words::problem(created.as_ref()?, word));
                         words.collect::<Vec<_>>()
                     }
                     Err(error) => vec![error.text()],
                 };
-                problems.extend(unknown.into_iter().map(|text| (format!("page[{place}]"), text)));
+                problems.extend(unknown.into_iter().map(|text| (format!("page[{index}]"), text)));
             }
         }
         problems
@@ -434,38 +434,38 @@ impl Database {
     fn key_problems(&self, mappings: &[FieldSetting]) -> Vec<(String, Localized)> {
         let mut problems = Vec::new();
         let settings = self.keys.as_deref().unwrap_or_default();
-        for (place, setting) in settings.iter().enumerate() {
-            let key = Key::parse(setting.key());
-            let text = if settings[..place].iter().any(|other| other.key() == setting.key()) {
+        for (index, setting) in settings.iter().enumerate() {
+            let key = RowKey::parse(setting.key());
+            let text = if settings[..index].iter().any(|other| other.key() == setting.key()) {
                 Localized::of(|_| texts::settings::KeyTwice { key: setting.key() })
             } else if !key.fits(self.records) {
                 Localized::of(|_| texts::settings::NoSuchKey {
                     kind: self.records.kind().to_string(),
                     key: setting.key().to_owned(),
-                    keys: Key::named(self.records).join(", "),
+                    keys: RowKey::named(self.records).join(", "),
                 })
-            } else if let (Key::Field(field), None) = (&key, setting.property())
+            } else if let (RowKey::Field(field), None) = (&key, setting.property())
                 && !mappings.iter().any(|mapping| mapping.field == *field)
             {
                 Localized::of(|_| texts::settings::KeyWithoutProperty {
                     field: field.clone(),
-                    keys: Key::named(self.records).join(", "),
+                    keys: RowKey::named(self.records).join(", "),
                     database: self.name.clone(),
                 })
             } else {
                 continue;
             };
-            problems.push((format!("match[{place}]"), text));
+            problems.push((format!("match[{index}]"), text));
         }
         problems
     }
 
     /// By what rows are recognised besides the number, the surest first.
-    pub fn match_keys(&self) -> Vec<(Key, Option<String>)> {
-        let usual = || Key::usual(self.records).into_iter().map(|key| (key, None)).collect();
+    pub fn match_keys(&self) -> Vec<(RowKey, Option<String>)> {
+        let usual = || RowKey::usual(self.records).into_iter().map(|key| (key, None)).collect();
         let Some(settings) = &self.keys else { return usual() };
-        let read = |setting: &MatchSetting| (Key::parse(setting.key()), setting.property().map(str::to_owned));
-        settings.iter().map(read).filter(|(key, _)| *key != Key::Number).collect()
+        let read = |setting: &MatchSetting| (RowKey::parse(setting.key()), setting.property().map(str::to_owned));
+        settings.iter().map(read).filter(|(key, _)| *key != RowKey::Number).collect()
     }
 
     /// Which field goes with which property.
@@ -474,12 +474,12 @@ impl Database {
     }
 
     /// The body of a new page.
-    pub fn parts(&self) -> Vec<Part> {
+    pub fn parts(&self) -> Vec<BodyPart> {
         self.page.clone().unwrap_or_else(|| usual_page(self.records))
     }
 }
 
-impl Notion {
+impl NotionSettings {
     /// What is wrong, with its place.
     pub fn problems(&self) -> Vec<(String, Localized)> {
         let mut problems = Vec::new();
@@ -489,9 +489,9 @@ impl Notion {
                 problems.push((format!("people.{portal}"), text));
             }
         }
-        for (place, database) in self.databases.iter().enumerate() {
-            let at = format!("databases[{place}]");
-            if self.databases[..place].iter().any(|other| other.name == database.name) {
+        for (index, database) in self.databases.iter().enumerate() {
+            let at = format!("databases[{index}]");
+            if self.databases[..index].iter().any(|other| other.name == database.name) {
                 let text = Localized::of(|_| texts::settings::TwoDatabases { name: &database.name });
                 problems.push((format!("{at}.name"), text));
             }
@@ -501,22 +501,23 @@ impl Notion {
     }
 
     /// The databases of a kind of record.
-    pub fn of(&self, kind: RecordKind) -> impl Iterator<Item = &Database> {
+    pub fn of(&self, kind: RecordKind) -> impl Iterator<Item = &DatabaseSettings> {
         self.databases.iter().filter(move |database| database.records.kind() == kind)
     }
 
     /// The database of a name.
-    pub fn named(&self, name: &str) -> Option<&Database> {
+    pub fn named(&self, name: &str) -> Option<&DatabaseSettings> {
         self.databases.iter().find(|database| database.name == name)
     }
 
     /// The portal's fields of a kind that databases mirror.
     pub fn fields_of(&self, kind: RecordKind) -> Vec<String> {
-        let mut fields: Vec<_> = self.of(kind).flat_map(Database::mappings).map(|mapping| mapping.field).collect();
-        let keys = self.of(kind).flat_map(Database::match_keys);
+        let mut fields: Vec<_> =
+            self.of(kind).flat_map(DatabaseSettings::mappings).map(|mapping| mapping.field).collect();
+        let keys = self.of(kind).flat_map(DatabaseSettings::match_keys);
         fields.extend(keys.filter_map(|(key, _)| match key {
-            Key::Field(field) => Some(field),
-            Key::FullName => Some(FULL_NAME.to_owned()),
+            RowKey::Field(field) => Some(field),
+            RowKey::FullName => Some(FULL_NAME.to_owned()),
             _ => None,
         }));
         if fields.iter().any(|field| field == FULL_NAME) {
@@ -570,26 +571,26 @@ fn usual_fields(records: Mirrored) -> Vec<FieldSetting> {
 }
 
 /// The body of a page that is not told otherwise.
-fn usual_page(records: Mirrored) -> Vec<Part> {
+fn usual_page(records: Mirrored) -> Vec<BodyPart> {
     let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
     match records {
         Mirrored::Deal | Mirrored::Lead => vec![
-            Part::Heading("Requirements".into()),
-            Part::Text("What does the client need, and by when is it done?".into()),
-            Part::ToDo(vec![
+            BodyPart::Heading("Requirements".into()),
+            BodyPart::Text("What does the client need, and by when is it done?".into()),
+            BodyPart::ToDo(vec![
                 "Write down the requirements".into(),
                 "Agree on the price: {sum}".into(),
                 "Confirm who decides".into(),
             ]),
-            Part::Heading("Deadlines".into()),
-            Part::Table(vec![
+            BodyPart::Heading("Deadlines".into()),
+            BodyPart::Table(vec![
                 row(["What", "When"]),
                 row(["Created", "{created}"]),
                 row(["Offer sent", ""]),
                 row(["Decision", ""]),
             ]),
-            Part::Heading("Contacts".into()),
-            Part::Table(vec![
+            BodyPart::Heading("Contacts".into()),
+            BodyPart::Table(vec![
                 row(["Who", "Name"]),
                 row(["Company", "{company}"]),
                 row(["Contact", "{contact}"]),
@@ -607,12 +608,12 @@ mod tests {
 
     #[test]
     fn a_database_needs_three_words_and_deals_have_seven_fields() {
-        let deals: Database =
+        let deals: DatabaseSettings =
             serde_json::from_value(json!({"name": "Deals", "database": "x", "records": "deal"})).unwrap();
-        assert_eq!(deals, Database::new("Deals", "x", Mirrored::Deal));
+        assert_eq!(deals, DatabaseSettings::new("Deals", "x", Mirrored::Deal));
         assert_eq!(deals.mappings().len(), 7);
         assert_eq!(serde_json::to_value(&deals).unwrap(), json!({"name": "Deals", "database": "x", "records": "deal"}));
-        let notion = Notion { databases: vec![deals], ..Notion::default() };
+        let notion = NotionSettings { databases: vec![deals], ..NotionSettings::default() };
         assert!(notion.fields_of(Mirrored::Deal.kind()).contains(&"closedate".to_owned()));
         assert!(notion.fields_of(RecordKind::Tasks).is_empty());
     }
@@ -621,7 +622,8 @@ mod tests {
         let mut database = database;
         database["name"] = json!("People");
         database["database"] = json!("0123456789abcdef0123456789abcdef");
-        let notion = Notion { databases: vec![serde_json::from_value(database).unwrap()], ..Notion::default() };
+        let notion =
+            NotionSettings { databases: vec![serde_json::from_value(database).unwrap()], ..NotionSettings::default() };
         notion.problems().into_iter().map(|(place, text)| format!("{place}: {text}")).collect()
     }
 
@@ -648,7 +650,7 @@ mod tests {
         );
         let twice = problems(json!({"records": "deal", "match": ["title", "title"]}));
         assert_eq!(twice, ["databases[0].match[1]: \"title\" is named twice; name each key once"]);
-        let mistyped = serde_json::from_value::<Database>(
+        let mistyped = serde_json::from_value::<DatabaseSettings>(
             json!({"name": "x", "database": "x", "records": "deal", "first": "bitrix"}),
         );
         assert!(mistyped.unwrap_err().to_string().contains("expected one of `bitrix24`, `notion`, `ask`"));
@@ -656,7 +658,10 @@ mod tests {
 
     #[test]
     fn a_contacts_title_is_its_full_name_and_its_parts_are_read() {
-        let notion = Notion { databases: vec![Database::new("People", "x", Mirrored::Contact)], ..Notion::default() };
+        let notion = NotionSettings {
+            databases: vec![DatabaseSettings::new("People", "x", Mirrored::Contact)],
+            ..NotionSettings::default()
+        };
         let fields = notion.fields_of(Mirrored::Contact.kind());
         assert_eq!(fields, ["assignedById", "honorific", "lastName", "name", "secondName"]);
     }

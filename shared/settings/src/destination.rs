@@ -4,18 +4,18 @@ use std::fmt;
 
 use locale::{Localized, texts};
 use records::change::{Change, ChangeKind, Noun};
-use records::record::State;
+use records::record::RecordState;
 use records::words::{CardContext, Word};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::template::{Piece, Template};
+use crate::template::{TemplatePiece, TextTemplate};
 
 /// The longest name of a channel.
 const MAX_NAME: usize = 80;
 
 /// A person by what they are to the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
+pub enum RecordRole {
     /// Who is responsible; of a task, who is to do it.
     Responsible,
     /// Who was responsible before.
@@ -28,13 +28,13 @@ pub enum Role {
     Auditors,
 }
 
-const ROLES: [(&str, Role); 6] = [
-    ("responsible", Role::Responsible),
-    ("assignee", Role::Responsible),
-    ("previous_responsible", Role::PreviousResponsible),
-    ("creator", Role::Creator),
-    ("accomplices", Role::Accomplices),
-    ("auditors", Role::Auditors),
+const ROLES: [(&str, RecordRole); 6] = [
+    ("responsible", RecordRole::Responsible),
+    ("assignee", RecordRole::Responsible),
+    ("previous_responsible", RecordRole::PreviousResponsible),
+    ("creator", RecordRole::Creator),
+    ("accomplices", RecordRole::Accomplices),
+    ("auditors", RecordRole::Auditors),
 ];
 
 /// Where to. Written `#sales-pipeline`, `@responsible`, `#project-{project}`.
@@ -43,9 +43,9 @@ pub enum Destination {
     /// A channel by name or id.
     Channel(String),
     /// A channel whose name is made of the record.
-    Pattern(Template),
+    Pattern(TextTemplate),
     /// A direct message.
-    Person(Role),
+    Person(RecordRole),
 }
 
 impl Destination {
@@ -62,7 +62,7 @@ impl Destination {
         if name.trim().is_empty() {
             return Err(texts::settings::NO_CHANNEL.into());
         }
-        let template = Template::parse(name).map_err(|error| error.text())?;
+        let template = TextTemplate::parse(name).map_err(|error| error.text())?;
         if template.words().next().is_some() {
             return Ok(Self::Pattern(template));
         }
@@ -77,7 +77,7 @@ impl Destination {
     pub fn problem(&self, kind: &ChangeKind) -> Option<Localized> {
         match self {
             Self::Pattern(template) => template.words().find_map(|word| records::words::problem(kind, word)),
-            Self::Person(Role::Accomplices | Role::Auditors) if kind.noun() != Noun::Task => {
+            Self::Person(RecordRole::Accomplices | RecordRole::Auditors) if kind.noun() != Noun::Task => {
                 Some(Localized::of(|_| texts::settings::OnlyTasks { change: kind.name() }))
             }
             Self::Channel(_) | Self::Person(_) => None,
@@ -94,13 +94,15 @@ impl Destination {
     }
 }
 
-impl Role {
+impl RecordRole {
     /// The people of that role, by their number on the portal; never the one who did it.
     pub fn people(self, change: &Change) -> Vec<u64> {
         let state = &change.state;
         let mut people: Vec<u64> = match self {
             Self::Responsible => state.responsible().into_iter().collect(),
-            Self::PreviousResponsible => change.before.as_ref().and_then(State::responsible).into_iter().collect(),
+            Self::PreviousResponsible => {
+                change.before.as_ref().and_then(RecordState::responsible).into_iter().collect()
+            }
             Self::Creator => state.creator().into_iter().collect(),
             Self::Accomplices => state.as_task().map(|task| task.accomplices.clone()).unwrap_or_default(),
             Self::Auditors => state.as_task().map(|task| task.auditors.clone()).unwrap_or_default(),
@@ -110,12 +112,12 @@ impl Role {
     }
 }
 
-fn named_after(template: &Template, telling: &CardContext<'_>) -> Result<String, String> {
+fn named_after(template: &TextTemplate, telling: &CardContext<'_>) -> Result<String, String> {
     let mut name = String::new();
     for piece in template.pieces() {
         match piece {
-            Piece::Text(text) => name.push_str(text),
-            Piece::Word(word) => {
+            TemplatePiece::Text(text) => name.push_str(text),
+            TemplatePiece::Word(word) => {
                 let value = raw(word, telling).map(|value| slug(&value)).filter(|value| !value.is_empty());
                 name.push_str(
                     &value.ok_or_else(|| format!("{} has no {word} to name a channel after", telling.change.about))?,
@@ -191,7 +193,7 @@ mod tests {
     use bitrix24::EntityType;
     use locale::Language;
     use proptest::prelude::*;
-    use records::names::{Entry, Named, Names};
+    use records::names::{CachedName, Nameable, Names};
     use serde_json::json;
 
     #[test]
@@ -215,8 +217,11 @@ mod tests {
     #[test]
     fn a_channel_is_named_after_the_words_that_people_read() {
         let mut names = Names::default();
-        names.add(Named::Item(EntityType::COMPANY, 4), Some(Entry { name: "ACME & Co".into(), ..Entry::default() }));
-        let state: State = serde_json::from_value(json!({"id": 42, "title": "Roof", "companyId": 4})).unwrap();
+        names.add(
+            Nameable::Item(EntityType::COMPANY, 4),
+            Some(CachedName { name: "ACME & Co".into(), ..CachedName::default() }),
+        );
+        let state: RecordState = serde_json::from_value(json!({"id": 42, "title": "Roof", "companyId": 4})).unwrap();
         let change = Change::new(ChangeKind::DealCreated, "deal 42", state);
         let context =
             CardContext { change: &change, names: &names, domain: "a.bitrix24.com", language: Language::default() };
@@ -227,12 +232,12 @@ mod tests {
 
     #[test]
     fn nobody_is_told_of_their_own_comment() {
-        let state: State =
+        let state: RecordState =
             serde_json::from_value(json!({"task": {"id": 7, "responsibleId": 5, "auditors": [5, 6]}})).unwrap();
-        let comment = bitrix24::task::Comment { author: 5, text: "x".into(), ..Default::default() };
+        let comment = bitrix24::task::TaskComment { author: 5, text: "x".into(), ..Default::default() };
         let change = Change { comment: Some(comment), ..Change::new(ChangeKind::TaskCommented, "task 7", state) };
-        assert_eq!(Role::Responsible.people(&change), [0u64; 0]);
-        assert_eq!(Role::Auditors.people(&change), [6]);
+        assert_eq!(RecordRole::Responsible.people(&change), [0u64; 0]);
+        assert_eq!(RecordRole::Auditors.people(&change), [6]);
     }
 
     proptest! {

@@ -22,14 +22,14 @@ const MAX_COLUMNS: usize = 200;
 
 /// A problem with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct LocatedProblem {
     /// The line, from 1, where one can be named.
     pub line: Option<usize>,
     /// What is wrong, and where.
     pub problem: Problem,
 }
 
-impl std::fmt::Display for Finding {
+impl std::fmt::Display for LocatedProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(line) = self.line {
             write!(f, "line {line}: ")?;
@@ -39,8 +39,8 @@ impl std::fmt::Display for Finding {
 }
 
 /// Reads a document, or says everything that is wrong with it.
-pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
-    let alone = |line, text: Localized| vec![Finding { line, problem: Problem { path: String::new(), text } }];
+pub fn read(text: &str) -> Result<Settings, Vec<LocatedProblem>> {
+    let alone = |line, text: Localized| vec![LocatedProblem { line, problem: Problem { path: String::new(), text } }];
     if text.len() > MAX_SETTINGS {
         let most = MAX_SETTINGS as u64;
         return Err(alone(None, Localized::of(|_| texts::settings::DocumentTooLong { most })));
@@ -62,7 +62,7 @@ pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
     if value.is_null() {
         return Ok(Settings::default());
     }
-    let found = |problem: Problem| Finding { line: line_of(document, &problem.path), problem };
+    let found = |problem: Problem| LocatedProblem { line: line_of(document, &problem.path), problem };
     let settings: Settings = serde_path_to_error::deserialize(value).map_err(|error| {
         let path = match error.path().to_string() {
             whole if whole == "." => String::new(),

@@ -8,7 +8,7 @@ use crate::condition::Condition;
 use crate::hours::Hours;
 use crate::robots::MAX_ROBOTS;
 use crate::schema::{Route, Settings};
-use crate::template::Template;
+use crate::template::TextTemplate;
 
 /// More routes than this are refused: one change makes one transaction.
 const MAX_ROUTES: usize = 40;
@@ -66,10 +66,10 @@ impl Settings {
         if self.group_bursts.is_some_and(|bursts| bursts.more_than == 0 || bursts.seconds == 0) {
             add("group_bursts".into(), texts::settings::BURSTS_NEED_NUMBERS.into());
         }
-        for (place, number) in self.smart_processes.iter().enumerate() {
+        for (index, number) in self.smart_processes.iter().enumerate() {
             if *number <= 4 {
                 let text = Localized::of(|_| texts::settings::NotASmartProcess { number: number.to_string() });
-                add(format!("smart_processes[{place}]"), text);
+                add(format!("smart_processes[{index}]"), text);
             }
         }
         for (portal, slack) in &self.people.map {
@@ -85,27 +85,27 @@ impl Settings {
             let (count, most) = (self.robots.len() as u64, MAX_ROBOTS as u64);
             add("robots".into(), Localized::of(|_| texts::settings::TooManyRobots { count, most }));
         }
-        for (place, robot) in self.robots.iter().enumerate() {
+        for (index, robot) in self.robots.iter().enumerate() {
             if let Some((part, text)) = robot.problem() {
-                add(format!("robots[{place}].{part}"), text);
+                add(format!("robots[{index}].{part}"), text);
             }
-            if self.robots[..place].iter().any(|other| other.name == robot.name) {
+            if self.robots[..index].iter().any(|other| other.name == robot.name) {
                 let text = Localized::of(|_| texts::settings::TwoRobots { name: &robot.name });
-                add(format!("robots[{place}].name"), text);
+                add(format!("robots[{index}].name"), text);
             }
             let unknown =
                 robot.database.as_ref().filter(|name| !self.notion.databases.iter().any(|known| known.name == **name));
             if let Some(name) = unknown {
                 let text = Localized::of(|_| texts::settings::NoSuchDatabase { name });
-                add(format!("robots[{place}].database"), text);
+                add(format!("robots[{index}].database"), text);
             }
         }
         for (path, text) in self.notion.problems() {
             add(format!("notion.{path}"), text);
         }
-        for (place, route) in self.routes.iter().enumerate() {
-            let at = format!("routes[{place}]");
-            if self.routes[..place].iter().any(|other| other.name == route.name) {
+        for (index, route) in self.routes.iter().enumerate() {
+            let at = format!("routes[{index}]");
+            if self.routes[..index].iter().any(|other| other.name == route.name) {
                 add(format!("{at}.name"), Localized::of(|_| texts::settings::TwoRoutes { name: &route.name }));
             }
             for (part, text) in route.problems() {
@@ -140,7 +140,7 @@ impl Route {
                 problems.extend(problem.map(|text| ("when".into(), text)));
             }
             for (part, text) in self.templates() {
-                match Template::parse(&text) {
+                match TextTemplate::parse(&text) {
                     Ok(template) => {
                         problems.extend(
                             template

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
+pub enum ScheduleAction {
     /// Tells in a channel what has changed since it last did.
     Digest,
     /// Compares the databases with the portal, and makes and links what is missing.
@@ -30,7 +30,7 @@ pub struct Robot {
     /// When: minute, hour, day, month, day of the week, in the tenant's time zone: `0 9 * * 1-5`.
     pub at: String,
     /// What is done.
-    pub run: Action,
+    pub run: ScheduleAction,
     /// The channel, for what is told; the operators' if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
@@ -81,7 +81,8 @@ mod tests {
     use super::*;
 
     fn next(at: &str, after: &str) -> String {
-        let robot = Robot { name: "x".into(), at: at.into(), run: Action::Status, channel: None, database: None };
+        let robot =
+            Robot { name: "x".into(), at: at.into(), run: ScheduleAction::Status, channel: None, database: None };
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         robot.next_after(after.parse().unwrap(), &zone).map(|next| next.to_string()).unwrap_or_default()
     }
@@ -97,8 +98,13 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_named() {
-        let robot =
-            |at: &str| Robot { name: "x".into(), at: at.into(), run: Action::Sync, channel: None, database: None };
+        let robot = |at: &str| Robot {
+            name: "x".into(),
+            at: at.into(),
+            run: ScheduleAction::Sync,
+            channel: None,
+            database: None,
+        };
         for bad in ["", "9", "61 * * * *", "0 0 9 * * 1", "every day"] {
             let (place, text) = robot(bad).problem().unwrap();
             assert!(place == "at" && text.to_string().contains("is not a time"), "{bad}: {text}");

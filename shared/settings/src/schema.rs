@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::bot::BotSettings;
 use crate::condition::Condition;
-use crate::databases::Notion;
+use crate::databases::NotionSettings;
 use crate::default::is_default;
 use crate::destination::Destination;
 use crate::hours;
 use crate::hours::Hours;
 use crate::robots::Robot;
-use crate::template::Template;
+use crate::template::TextTemplate;
 
 /// One, or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -174,7 +174,7 @@ pub struct Route {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub struct People {
+pub struct PeopleSettings {
     /// Whether they are not looked up by e-mail.
     #[serde(skip_serializing_if = "is_default")]
     pub not_by_email: bool,
@@ -354,7 +354,7 @@ pub struct Settings {
     pub routes: Vec<Route>,
     /// How people of the portal are found in Slack.
     #[serde(skip_serializing_if = "is_default")]
-    pub people: People,
+    pub people: PeopleSettings,
     /// What is done when a channel named after a project does not exist.
     #[serde(skip_serializing_if = "is_default")]
     pub missing_channels: MissingChannel,
@@ -384,7 +384,7 @@ pub struct Settings {
     pub commands: Commands,
     /// What is synced with Notion.
     #[serde(skip_serializing_if = "is_default")]
-    pub notion: Notion,
+    pub notion: NotionSettings,
     /// The chatbot in Bitrix24.
     #[serde(skip_serializing_if = "is_default")]
     pub bot: BotSettings,
@@ -400,7 +400,7 @@ impl Default for Settings {
             time_zone: "UTC".into(),
             channels: BTreeMap::new(),
             routes: default_routes(),
-            people: People::default(),
+            people: PeopleSettings::default(),
             missing_channels: MissingChannel::Say,
             quiet_outside: None,
             group_bursts: Some(Bursts::default()),
@@ -410,7 +410,7 @@ impl Default for Settings {
             bridges: Vec::new(),
             chats: Chats::default(),
             commands: Commands::default(),
-            notion: Notion::default(),
+            notion: NotionSettings::default(),
             bot: BotSettings::default(),
             robots: Vec::new(),
         }
@@ -445,7 +445,7 @@ fn default_routes() -> Vec<Route> {
         project_tasks.to = OneOrMany::One(pattern);
     }
     project_tasks.when = Some("record.groupId > 0".into());
-    let assignee = Destination::Person(crate::destination::Role::Responsible);
+    let assignee = Destination::Person(crate::destination::RecordRole::Responsible);
     let mut recordings = Route::new("call recordings", &[ChangeKind::CallRecorded], channel("#calls"));
     recordings.thread = Thread::OnlyReply;
     vec![
@@ -493,7 +493,7 @@ impl Settings {
             if let Some(Ok(condition)) = route.when.as_deref().map(Condition::parse) {
                 fields.extend(condition.custom_fields());
             }
-            for template in route.templates().into_iter().filter_map(|(_, text)| Template::parse(&text).ok()) {
+            for template in route.templates().into_iter().filter_map(|(_, text)| TextTemplate::parse(&text).ok()) {
                 let words = template.words().filter_map(|word| word.split_once('.').map(|(_, field)| field.to_owned()));
                 fields.extend(words.map(|field| field.split('.').next().unwrap_or_default().to_owned()));
             }
@@ -509,10 +509,10 @@ impl Route {
         let mut templates = Vec::new();
         templates.extend(card.title.clone().map(|title| ("card.title".to_owned(), title)));
         templates.extend(card.text.clone().map(|text| ("card.text".to_owned(), text)));
-        for (place, field) in card.fields.iter().flatten().enumerate() {
+        for (index, field) in card.fields.iter().flatten().enumerate() {
             templates.push(match field {
-                CardField::Word(word) => (format!("card.fields[{place}]"), format!("{{{word}}}")),
-                CardField::Own { value, .. } => (format!("card.fields[{place}].value"), value.clone()),
+                CardField::Word(word) => (format!("card.fields[{index}]"), format!("{{{word}}}")),
+                CardField::Own { value, .. } => (format!("card.fields[{index}].value"), value.clone()),
             });
         }
         templates

@@ -13,7 +13,7 @@ pub const CONNECTOR: &str = "switchboard";
 
 /// An event as the portal names it, with what people see where they tick it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wanted {
+pub struct WantedEvent {
     /// `ONCRMDEALUPDATE`.
     pub code: &'static str,
     /// What people see: "Deal updated".
@@ -24,11 +24,11 @@ pub struct Wanted {
     pub app_only: bool,
 }
 
-const fn event(code: &'static str, words: &'static str, family: Family) -> Wanted {
-    Wanted { code, words, family, app_only: false }
+const fn event(code: &'static str, words: &'static str, family: Family) -> WantedEvent {
+    WantedEvent { code, words, family, app_only: false }
 }
 
-const EVENTS: [(Noun, &[Wanted]); 7] = [
+const EVENTS: [(Noun, &[WantedEvent]); 7] = [
     (
         Noun::Lead,
         &[
@@ -43,7 +43,10 @@ const EVENTS: [(Noun, &[Wanted]); 7] = [
             event("ONCRMDEALADD", "Deal created", Family::Crm),
             event("ONCRMDEALUPDATE", "Deal updated", Family::Crm),
             event("ONCRMDEALDELETE", "Deal deleted", Family::Crm),
-            Wanted { app_only: true, ..event("ONCRMDEALMOVETOCATEGORY", "Deal moved to another funnel", Family::Crm) },
+            WantedEvent {
+                app_only: true,
+                ..event("ONCRMDEALMOVETOCATEGORY", "Deal moved to another funnel", Family::Crm)
+            },
         ],
     ),
     (
@@ -91,7 +94,7 @@ fn nouns(settings: &Settings) -> BTreeSet<Noun> {
 
 /// Exactly the events that the routes need. Of a record that is watched all three: an update may be the first that
 /// is heard of it.
-pub fn wanted(settings: &Settings) -> Vec<Wanted> {
+pub fn wanted(settings: &Settings) -> Vec<WantedEvent> {
     let nouns = nouns(settings);
     let commented =
         settings.routes.iter().flat_map(|route| route.change.iter()).any(|kind| *kind == ChangeKind::TaskCommented);
@@ -137,7 +140,7 @@ pub fn family(code: &str) -> Option<Family> {
 
 /// An event that is bound to an address of ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bound {
+pub struct BoundEvent {
     /// Its code, in capitals.
     pub event: String,
     /// The address it is sent to; empty for the offline queue.
@@ -163,7 +166,7 @@ impl Repair {
 }
 
 /// Compares what is wanted with what is bound to `handler`. Bindings to other addresses are nobody's business.
-pub fn compare(wanted: &BTreeSet<String>, bound: &[Bound], handler: &str, offline: bool) -> Repair {
+pub fn compare(wanted: &BTreeSet<String>, bound: &[BoundEvent], handler: &str, offline: bool) -> Repair {
     let mut ours: BTreeMap<String, usize> = BTreeMap::new();
     for one in bound.iter().filter(|one| one.offline == offline && (offline || one.handler == handler)) {
         *ours.entry(one.event.to_uppercase()).or_default() += 1;
@@ -188,8 +191,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn bound(event: &str) -> Bound {
-        Bound { event: event.into(), handler: "https://us/".into(), offline: false }
+    fn bound(event: &str) -> BoundEvent {
+        BoundEvent { event: event.into(), handler: "https://us/".into(), offline: false }
     }
 
     fn set(events: &[&str]) -> BTreeSet<String> {
@@ -216,7 +219,7 @@ mod tests {
             bound("OnB"),
             bound("ONC"),
             bound("ONC"),
-            Bound { handler: "https://other/".into(), ..bound("ONX") },
+            BoundEvent { handler: "https://other/".into(), ..bound("ONX") },
         ];
         let repair = compare(&set(&["ONA", "ONC", "OND"]), &there, "https://us/", false);
         assert_eq!(repair, Repair { bind: vec!["ONC".into(), "OND".into()], unbind: vec!["ONB".into(), "ONC".into()] });

@@ -6,11 +6,11 @@ use locale::{Localized, texts};
 
 /// A template, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template(Vec<Piece>);
+pub struct TextTemplate(Vec<TemplatePiece>);
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum TemplatePiece {
     /// Text as it stands.
     Text(String),
     /// A word to be looked up.
@@ -37,7 +37,7 @@ impl TemplateError {
     }
 }
 
-impl Template {
+impl TextTemplate {
     /// Takes a text apart.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
@@ -61,37 +61,37 @@ impl Template {
                 return Err(TemplateError::Empty);
             }
             if !plain.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                pieces.push(TemplatePiece::Text(std::mem::take(&mut plain)));
             }
-            pieces.push(Piece::Word(word.to_owned()));
+            pieces.push(TemplatePiece::Word(word.to_owned()));
             rest = &rest[close + 1..];
         }
         plain.push_str(rest);
         if !plain.is_empty() {
-            pieces.push(Piece::Text(plain));
+            pieces.push(TemplatePiece::Text(plain));
         }
         Ok(Self(pieces))
     }
 
     /// Its parts.
-    pub fn pieces(&self) -> &[Piece] {
+    pub fn pieces(&self) -> &[TemplatePiece] {
         &self.0
     }
 
     /// The words in it.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Word(word) => Some(word.as_str()),
-            Piece::Text(_) => None,
+            TemplatePiece::Word(word) => Some(word.as_str()),
+            TemplatePiece::Text(_) => None,
         })
     }
 }
 
-impl fmt::Display for Template {
+impl fmt::Display for TextTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|piece| match piece {
-            Piece::Text(text) => f.write_str(&text.replace('{', "{{")),
-            Piece::Word(word) => write!(f, "{{{word}}}"),
+            TemplatePiece::Text(text) => f.write_str(&text.replace('{', "{{")),
+            TemplatePiece::Word(word) => write!(f, "{{{word}}}"),
         })
     }
 }
@@ -103,19 +103,19 @@ mod tests {
 
     #[test]
     fn words_stand_in_braces_and_two_braces_are_one() {
-        let template = Template::parse("Deal {title}: {{ {record.ufCrm_1} }").unwrap();
+        let template = TextTemplate::parse("Deal {title}: {{ {record.ufCrm_1} }").unwrap();
         assert_eq!(template.words().collect::<Vec<_>>(), ["title", "record.ufCrm_1"]);
         assert_eq!(template.to_string(), "Deal {title}: {{ {record.ufCrm_1} }");
-        assert!(Template::parse("{open").unwrap_err().to_string().contains("\"open\" is not closed"));
-        assert_eq!(Template::parse("{ }"), Err(TemplateError::Empty));
-        assert!(matches!(Template::parse("{ {}"), Err(TemplateError::Open(_))), "a brace is no word");
+        assert!(TextTemplate::parse("{open").unwrap_err().to_string().contains("\"open\" is not closed"));
+        assert_eq!(TextTemplate::parse("{ }"), Err(TemplateError::Empty));
+        assert!(matches!(TextTemplate::parse("{ {}"), Err(TemplateError::Open(_))), "a brace is no word");
     }
 
     proptest! {
         #[test]
         fn what_is_written_out_reads_back_the_same(text in "[a-z{} .]{0,30}") {
-            if let Ok(template) = Template::parse(&text) {
-                prop_assert_eq!(Template::parse(&template.to_string()).unwrap(), template);
+            if let Ok(template) = TextTemplate::parse(&text) {
+                prop_assert_eq!(TextTemplate::parse(&template.to_string()).unwrap(), template);
             }
         }
     }

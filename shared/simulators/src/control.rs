@@ -17,19 +17,19 @@ use serde_json::{Value, json};
 
 use crate::fault::{Fault, Rule};
 use crate::http::{Server, answer, not_found};
-use crate::notion::Notion;
-use crate::portal::{DEAL, Delivery, Portal, Quirk};
-use crate::slack::Workspace;
+use crate::notion::NotionSimulator;
+use crate::portal::{DEAL, PortalEventDelivery, PortalSimulator, Quirk};
+use crate::slack::SlackSimulator;
 use crate::tls;
 
 /// The simulators, running. They stop when dropped.
 pub struct Sandbox {
     /// The portal.
-    pub portal: Arc<Portal>,
+    pub portal: Arc<PortalSimulator>,
     /// The Slack workspace.
-    pub slack: Arc<Workspace>,
+    pub slack: Arc<SlackSimulator>,
     /// The Notion workspace.
-    pub notion: Arc<Notion>,
+    pub notion: Arc<NotionSimulator>,
     control: Server,
 }
 
@@ -59,9 +59,9 @@ impl Sandbox {
     pub async fn start(clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let ahead = Arc::new(AheadClock { world: clock, seconds: AtomicI64::new(0) });
         let clock: Arc<dyn Clock> = ahead.clone();
-        let portal = Arc::new(Portal::start(clock.clone(), 0).await?);
-        let slack = Arc::new(Workspace::start(clock.clone(), 0).await?);
-        let notion = Arc::new(Notion::start(clock, 0).await?);
+        let portal = Arc::new(PortalSimulator::start(clock.clone(), 0).await?);
+        let slack = Arc::new(SlackSimulator::start(clock.clone(), 0).await?);
+        let notion = Arc::new(NotionSimulator::start(clock, 0).await?);
         let (steered, workspace, pages) = (portal.clone(), slack.clone(), notion.clone());
         let control = Server::start(0, move |request| {
             let (portal, slack, notion) = (steered.clone(), workspace.clone(), pages.clone());
@@ -138,9 +138,9 @@ impl Sandbox {
 
 /// What concerns all simulators.
 struct All<'a> {
-    portal: &'a Portal,
-    slack: &'a Workspace,
-    notion: &'a Notion,
+    portal: &'a PortalSimulator,
+    slack: &'a SlackSimulator,
+    notion: &'a NotionSimulator,
     clock: &'a AheadClock,
 }
 
@@ -269,7 +269,12 @@ fn help(own: Value) -> Value {
     Value::Object(all)
 }
 
-async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Request<Bytes>) -> Response<Bytes> {
+async fn steer(
+    portal: &PortalSimulator,
+    slack: &SlackSimulator,
+    notion: &NotionSimulator,
+    request: &Request<Bytes>,
+) -> Response<Bytes> {
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let number = |name: &str| body[name].as_u64().unwrap_or_default();
@@ -360,7 +365,7 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
             json!({"ok": true})
         }
         (&Method::POST, "/delivery") => {
-            portal.deliver(Delivery {
+            portal.deliver(PortalEventDelivery {
                 delay: Duration::from_millis(number("delay_ms")),
                 drop_every: number("drop_every"),
                 double_every: number("double_every"),

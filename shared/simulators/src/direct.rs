@@ -18,34 +18,34 @@ use http::{HeaderValue, Request, Response, Uri};
 use url::{Host, Url};
 use wire::{Body, Cause, Network, Peer, SendError, TimeLimit, Transport};
 
-use crate::http::{Answer, HangUp};
+use crate::http::{HangUp, HttpAnswer};
 
 /// How long a provider waits for a handler's answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What answers the requests of a server.
-pub type Handler = Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Answer> + Send + Sync>;
+pub type DirectHandler = Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, HttpAnswer> + Send + Sync>;
 
-static SERVERS: Mutex<BTreeMap<SocketAddr, (bool, Handler)>> = Mutex::new(BTreeMap::new());
+static SERVERS: Mutex<BTreeMap<SocketAddr, (bool, DirectHandler)>> = Mutex::new(BTreeMap::new());
 
-fn servers() -> MutexGuard<'static, BTreeMap<SocketAddr, (bool, Handler)>> {
+fn servers() -> MutexGuard<'static, BTreeMap<SocketAddr, (bool, DirectHandler)>> {
     SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A server that can be reached without sockets until this is dropped.
 #[derive(Debug)]
-pub struct Listed(SocketAddr);
+pub struct ListedServer(SocketAddr);
 
-impl Listed {
+impl ListedServer {
     /// Lets `handler` answer what is sent to `address`, by https if `is_secure`.
-    pub fn new(address: SocketAddr, is_secure: bool, handler: Handler) -> Self {
+    pub fn new(address: SocketAddr, is_secure: bool, handler: DirectHandler) -> Self {
         let replaced = servers().insert(address, (is_secure, handler));
         drop(replaced);
         Self(address)
     }
 }
 
-impl Drop for Listed {
+impl Drop for ListedServer {
     fn drop(&mut self) {
         let removed = servers().remove(&self.0);
         // Only now, without the lock: a handler may hold the last of another server.
@@ -104,7 +104,7 @@ async fn address_of(url: &Url, network: &Network) -> Result<SocketAddr, SendErro
     Ok(SocketAddr::new(ip, port))
 }
 
-fn handler_at(address: SocketAddr, url: &Url) -> Result<Handler, SendError> {
+fn handler_at(address: SocketAddr, url: &Url) -> Result<DirectHandler, SendError> {
     match servers().get(&address) {
         None => Err(SendError::NotConnected(Cause::Refused)),
         Some((is_secure, _)) if *is_secure != (url.scheme() == "https") => Err(SendError::NotConnected(Cause::Tls)),
@@ -168,7 +168,7 @@ impl Courier {
     }
 }
 
-fn listed(url: &str) -> Option<(Url, Handler)> {
+fn listed(url: &str) -> Option<(Url, DirectHandler)> {
     let url = Url::parse(url).ok()?;
     let ip = match url.host()? {
         Host::Ipv4(ip) => ip.into(),
@@ -179,7 +179,12 @@ fn listed(url: &str) -> Option<(Url, Handler)> {
     Some((url, handler))
 }
 
-async fn post_directly(url: &Url, handler: Handler, headers: &[(&str, &str)], body: String) -> Option<(u16, Bytes)> {
+async fn post_directly(
+    url: &Url,
+    handler: DirectHandler,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Option<(u16, Bytes)> {
     let request =
         headers.iter().fold(Request::post(url.as_str()), |request, (name, value)| request.header(*name, *value));
     let request = arriving(url, request.body(Bytes::from(body)).ok()?);

@@ -9,10 +9,10 @@ use runtime::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::http::{Server, answer, not_found};
-use crate::notion::Notion;
-use crate::oauth::{Authority, Card, Region, SlackHub};
-use crate::portal::Portal;
-use crate::slack::Workspace;
+use crate::notion::NotionSimulator;
+use crate::oauth::{AppCard, OauthServers, Region, SlackHub};
+use crate::portal::PortalSimulator;
+use crate::slack::SlackSimulator;
 
 /// The Bitrix24 application that all portals may install.
 pub const BITRIX24_APP: (&str, &str) = ("app.sandbox.00000001", "planted-bitrix24-client-secret");
@@ -24,41 +24,41 @@ pub const NOTION_APP: (&str, &str) = ("11111111-2222-3333-4444-555555555555", "p
 /// The simulators, running. They stop when dropped.
 pub struct Estate {
     /// The portals.
-    pub portals: Vec<Arc<Portal>>,
+    pub portals: Vec<Arc<PortalSimulator>>,
     /// The workspaces, one a portal.
-    pub workspaces: Vec<Arc<Workspace>>,
+    pub workspaces: Vec<Arc<SlackSimulator>>,
     /// Bitrix24's authorization servers.
-    pub authority: Arc<Authority>,
+    pub authority: Arc<OauthServers>,
     /// Slack's address.
     pub hub: Arc<SlackHub>,
     /// One Notion workspace.
-    pub notion: Arc<Notion>,
+    pub notion: Arc<NotionSimulator>,
     control: Server,
 }
 
 impl Estate {
     /// Starts so many companies; every second portal is one of the eastern region.
     pub async fn start(clock: Arc<dyn Clock>, companies: usize) -> std::io::Result<Self> {
-        let authority = Arc::new(Authority::start(clock.clone()).await?);
+        let authority = Arc::new(OauthServers::start(clock.clone()).await?);
         let (mut portals, mut workspaces) = (Vec::new(), Vec::new());
         for number in 1..=companies {
-            let portal = Portal::start(clock.clone(), 0).await?;
+            let portal = PortalSimulator::start(clock.clone(), 0).await?;
             portal.rename(&format!("{number:032x}"));
             authority.admit(&portal, if number % 2 == 0 { Region::East } else { Region::West });
             portals.push(Arc::new(portal));
             let (team, name) = (format!("T0SANDBOX{number}"), format!("Company {number}"));
-            workspaces.push(Arc::new(Workspace::start_as(clock.clone(), 0, &team, &name).await?));
+            workspaces.push(Arc::new(SlackSimulator::start_as(clock.clone(), 0, &team, &name).await?));
         }
-        let card = |(id, secret): (&str, &str), scope: &str| Card {
+        let card = |(id, secret): (&str, &str), scope: &str| AppCard {
             id: id.into(),
             secret: secret.into(),
             redirect: String::new(),
             scope: scope.into(),
         };
         authority.add_card(card(BITRIX24_APP, "crm,user_basic,task,im,imbot,telephony,sonet_group"));
-        let known: Vec<&Workspace> = workspaces.iter().map(AsRef::as_ref).collect();
+        let known: Vec<&SlackSimulator> = workspaces.iter().map(AsRef::as_ref).collect();
         let hub = Arc::new(SlackHub::start(clock.clone(), card(SLACK_APP, "chat:write,commands"), &known).await?);
-        let notion = Arc::new(Notion::start(clock, 0).await?);
+        let notion = Arc::new(NotionSimulator::start(clock, 0).await?);
         notion.publish(NOTION_APP.0, NOTION_APP.1);
         let steered = (portals.clone(), workspaces.clone(), authority.clone(), hub.clone());
         let control = Server::start(0, move |request| {
@@ -111,7 +111,7 @@ impl Estate {
     }
 }
 
-fn deploy(workspaces: &[Arc<Workspace>], authority: &Authority, hub: &SlackHub, url: &str) {
+fn deploy(workspaces: &[Arc<SlackSimulator>], authority: &OauthServers, hub: &SlackHub, url: &str) {
     let url = url.trim_end_matches('/');
     authority.redirect_to(BITRIX24_APP.0, &format!("{url}/install/bitrix24/callback"));
     hub.redirect_to(&format!("{url}/install/slack/callback"));
@@ -121,9 +121,9 @@ fn deploy(workspaces: &[Arc<Workspace>], authority: &Authority, hub: &SlackHub, 
 }
 
 fn steer(
-    portals: &[Arc<Portal>],
-    workspaces: &[Arc<Workspace>],
-    authority: &Authority,
+    portals: &[Arc<PortalSimulator>],
+    workspaces: &[Arc<SlackSimulator>],
+    authority: &OauthServers,
     hub: &SlackHub,
     request: &Request<Bytes>,
 ) -> Response<Bytes> {
@@ -176,7 +176,7 @@ fn steer(
 }
 
 /// What happens to the tokens of a portal's application.
-fn change_tokens(authority: &Authority, portal: &Portal, body: &Value) -> Result<(), String> {
+fn change_tokens(authority: &OauthServers, portal: &PortalSimulator, body: &Value) -> Result<(), String> {
     match body["do"].as_str().unwrap_or_default() {
         "expire" => authority.expire_all(),
         "revoke" => authority.revoke(portal),

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::direct::{Handler, Listed};
+use crate::direct::{DirectHandler, ListedServer};
 use crate::fault::Fault;
 use crate::tls;
 
@@ -39,7 +39,7 @@ impl std::fmt::Display for HangUp {
 impl std::error::Error for HangUp {}
 
 /// What a request comes to.
-pub type Answer = Result<Response<Bytes>, HangUp>;
+pub type HttpAnswer = Result<Response<Bytes>, HangUp>;
 
 /// A running server; it stops when dropped.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub struct Server {
     is_secure: bool,
     slow: Arc<Mutex<Vec<(String, Duration)>>>,
     task: JoinHandle<()>,
-    _listed: Listed,
+    _listed: ListedServer,
 }
 
 impl Drop for Server {
@@ -65,7 +65,7 @@ impl Server {
         handle: impl Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
     ) -> std::io::Result<Self>
     where
-        F: Future<Output = Answer> + Send + 'static,
+        F: Future<Output = HttpAnswer> + Send + 'static,
     {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
@@ -73,7 +73,7 @@ impl Server {
         let is_secure = acceptor.is_some();
         let slow: Arc<Mutex<Vec<(String, Duration)>>> = Arc::default();
         let waits = slow.clone();
-        let handler: Handler = Arc::new(move |request| {
+        let handler: DirectHandler = Arc::new(move |request| {
             let (handle, pause) = (handle.clone(), latency(&waits, request.uri().path()));
             Box::pin(async move {
                 if !pause.is_zero() {
@@ -82,7 +82,7 @@ impl Server {
                 handle(request).await
             })
         });
-        let listed = Listed::new(address, is_secure, handler.clone());
+        let listed = ListedServer::new(address, is_secure, handler.clone());
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -138,7 +138,10 @@ impl Server {
     }
 }
 
-async fn answer_over_socket(handler: Handler, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, HangUp> {
+async fn answer_over_socket(
+    handler: DirectHandler,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, HangUp> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| HangUp::Breaks)?.to_bytes();
     match handler(Request::from_parts(head, body)).await {
@@ -166,7 +169,7 @@ pub fn answer(status: u16, body: &Value) -> Response<Bytes> {
 }
 
 /// Turns a good answer into the fault's.
-pub fn spoil(fault: &Fault, good: Response<Bytes>) -> Answer {
+pub fn spoil(fault: &Fault, good: Response<Bytes>) -> HttpAnswer {
     match fault {
         Fault::Timeout { .. } => Err(HangUp::Silence),
         Fault::Reset { .. } => Err(HangUp::Breaks),

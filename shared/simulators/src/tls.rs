@@ -13,12 +13,12 @@ tokio::task_local! {
 }
 
 /// A certificate authority and a certificate for `localhost` and 127.0.0.1. Its keys never leave the process.
-pub struct Authority {
+pub struct CertificateAuthority {
     certificate: String,
     acceptor: TlsAcceptor,
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// Makes both.
     pub fn new() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let mut authority = CertificateParams::new(Vec::new())?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Client, garbage, read};
 use crate::error::Error;
 use crate::id::Ts;
-use crate::message::{Message, Posted};
+use crate::message::{Posted, SlackMessage};
 use crate::view::View;
 
 const MAX_CALL: Duration = Duration::from_secs(15);
@@ -25,7 +25,7 @@ pub enum Shown {
 
 impl Client {
     /// Answers at a command's or an interaction's `response_url`; up to five times within 30 minutes.
-    pub async fn respond(&self, response_url: &str, message: &Message, shown: Shown) -> Result<(), Error> {
+    pub async fn respond(&self, response_url: &str, message: &SlackMessage, shown: Shown) -> Result<(), Error> {
         const METHOD: &str = "response_url";
         let url = self.base.own(METHOD, response_url)?;
         let mut body = json!({"text": message.text, "unfurl_links": false});
@@ -64,7 +64,7 @@ impl Client {
     }
 
     /// `chat.postEphemeral`: a message that only one person in a channel sees, for now.
-    pub async fn whisper(&self, channel: &str, user: &str, message: &Message) -> Result<(), Error> {
+    pub async fn whisper(&self, channel: &str, user: &str, message: &SlackMessage) -> Result<(), Error> {
         let mut body = json!({"channel": channel, "user": user, "text": message.text});
         if !message.blocks.is_empty() {
             body["blocks"] = json!(message.blocks);
@@ -81,7 +81,7 @@ impl Client {
     }
 
     /// `chat.unfurl`: shows a card below each of a message's links.
-    pub async fn unfurl(&self, channel: &str, ts: &Ts, cards: &[(String, Message)]) -> Result<(), Error> {
+    pub async fn unfurl(&self, channel: &str, ts: &Ts, cards: &[(String, SlackMessage)]) -> Result<(), Error> {
         let cards: Map<String, Value> =
             cards.iter().map(|(link, card)| (link.clone(), json!({"blocks": card.blocks}))).collect();
         self.call("chat.unfurl", &json!({"channel": channel, "ts": ts, "unfurls": cards})).await.map(|_| ())

@@ -5,7 +5,7 @@
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum CarriedPart {
     /// A message's subtype.
     Subtype,
     /// A block.
@@ -29,9 +29,9 @@ pub enum Carriage {
 
 /// A row: things that are treated the same way.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct CarriedRow {
     /// What they are parts of.
-    pub part: Part,
+    pub part: CarriedPart,
     /// Slack's names of them.
     pub names: &'static [&'static str],
     /// What people call them.
@@ -43,19 +43,19 @@ pub struct Row {
 }
 
 const fn row(
-    part: Part,
+    part: CarriedPart,
     names: &'static [&'static str],
     what: &'static str,
     carriage: Carriage,
     how: &'static str,
-) -> Row {
-    Row { part, names, what, carriage, how }
+) -> CarriedRow {
+    CarriedRow { part, names, what, carriage, how }
 }
 
 /// All rows.
-pub const ROWS: &[Row] = {
+pub const ROWS: &[CarriedRow] = {
     use Carriage::{Carried, Left, Named};
-    use Part::{Attachment, Block, File, Subtype};
+    use CarriedPart::{Attachment, Block, File, Subtype};
     &[
         row(Subtype, &[""], "a message", Carried, "its text, blocks, attachments and files, below its author's name"),
         row(Subtype, &["file_share"], "a message with files", Carried, "the same; each file by its kind (below)"),
@@ -205,13 +205,13 @@ pub const ROWS: &[Row] = {
 };
 
 /// The row of something by Slack's name of it, if it has one.
-pub fn find(part: Part, name: &str) -> Option<&'static Row> {
+pub fn find(part: CarriedPart, name: &str) -> Option<&'static CarriedRow> {
     ROWS.iter().find(|row| row.part == part && row.names.contains(&name))
 }
 
 /// The reason for which a message of this subtype is left out, if it is. A subtype that has no row is carried.
-pub fn left_out(subtype: &str) -> Option<&'static Row> {
-    find(Part::Subtype, subtype).filter(|row| row.carriage == Carriage::Left)
+pub fn left_out(subtype: &str) -> Option<&'static CarriedRow> {
+    find(CarriedPart::Subtype, subtype).filter(|row| row.carriage == Carriage::Left)
 }
 
 /// The table as `docs/talking.md` shows it.

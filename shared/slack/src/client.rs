@@ -9,27 +9,27 @@ use http::header::CONTENT_TYPE;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
-use wire::{Http, NoAnswer, Observer, Outgoing, Response, Seen};
+use wire::{Http, NoAnswer, Observer, OutgoingRequest, Response, SeenAnswer};
 
 use crate::error::Error;
-use crate::event::User;
+use crate::event::SlackUser;
 use crate::id::{ChannelId, Ts};
-use crate::message::{Author, Message, Metadata, Posted};
+use crate::message::{Author, Metadata, Posted, SlackMessage};
 
 const MAX_CALL: Duration = Duration::from_secs(30);
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Where the Web API is.
 #[derive(Debug, Clone)]
-pub struct ApiBase(String);
+pub struct SlackApiBase(String);
 
-impl Default for ApiBase {
+impl Default for SlackApiBase {
     fn default() -> Self {
         Self("https://slack.com/api/".into())
     }
 }
 
-impl ApiBase {
+impl SlackApiBase {
     /// Another address, for a simulator on this very machine; anything else must be https.
     pub fn new(url: &str) -> Result<Self, Error> {
         Ok(Self(format!("{}/", wire::api_url("Slack", url).map_err(Error::Address)?)))
@@ -73,7 +73,7 @@ impl ApiBase {
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) http: Http,
-    pub(crate) base: ApiBase,
+    pub(crate) base: SlackApiBase,
     pub(crate) token: SecretString,
     observer: Option<Arc<dyn Observer>>,
 }
@@ -91,7 +91,7 @@ pub struct Channel {
 
 /// Who a token belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct SlackIdentity {
     /// The workspace's id.
     pub team_id: String,
     /// The workspace's name.
@@ -113,7 +113,7 @@ pub struct HistoryMessage {
 
 /// A page of something, and the cursor of the next.
 #[derive(Debug, Clone)]
-pub struct Page<T> {
+pub struct SlackPage<T> {
     /// What is on it.
     pub items: Vec<T>,
     /// Where to go on.
@@ -122,7 +122,7 @@ pub struct Page<T> {
 
 impl Client {
     /// A client with a bot token.
-    pub fn new(http: Http, base: ApiBase, token: SecretString) -> Self {
+    pub fn new(http: Http, base: SlackApiBase, token: SecretString) -> Self {
         Self { http, base, token, observer: None }
     }
 
@@ -138,9 +138,9 @@ impl Client {
     }
 
     /// `auth.test`: who the token belongs to.
-    pub async fn auth_test(&self) -> Result<Identity, Error> {
+    pub async fn auth_test(&self) -> Result<SlackIdentity, Error> {
         let answer = self.call("auth.test", &json!({})).await?;
-        Ok(Identity {
+        Ok(SlackIdentity {
             team_id: text(&answer, "team_id"),
             team: text(&answer, "team"),
             user_id: text(&answer, "user_id"),
@@ -152,7 +152,7 @@ impl Client {
     pub async fn post_message(
         &self,
         channel: &ChannelId,
-        message: &Message,
+        message: &SlackMessage,
         metadata: Option<&Metadata>,
     ) -> Result<Posted, Error> {
         self.posted("chat.postMessage", &new_message(channel, message, metadata)).await
@@ -164,7 +164,7 @@ impl Client {
         author: &Author,
         channel: &ChannelId,
         thread: Option<&Ts>,
-        message: &Message,
+        message: &SlackMessage,
         metadata: Option<&Metadata>,
     ) -> Result<Posted, Error> {
         let mut body = new_message(channel, message, metadata);
@@ -183,7 +183,7 @@ impl Client {
         &self,
         channel: &ChannelId,
         parent: &Ts,
-        message: &Message,
+        message: &SlackMessage,
         metadata: Option<&Metadata>,
     ) -> Result<Posted, Error> {
         let mut body = new_message(channel, message, metadata);
@@ -192,9 +192,9 @@ impl Client {
     }
 
     /// `users.lookupByEmail`: the person with that e-mail.
-    pub async fn user_by_email(&self, email: &str) -> Result<User, Error> {
+    pub async fn user_by_email(&self, email: &str) -> Result<SlackUser, Error> {
         let answer = self.call_form("users.lookupByEmail", &[("email", email)]).await?;
-        Ok(User::read(&answer["user"]))
+        Ok(SlackUser::read(&answer["user"]))
     }
 
     /// `conversations.open`: the direct messages with a person.
@@ -216,7 +216,7 @@ impl Client {
         parent: &Ts,
         oldest: &str,
         cursor: Option<&str>,
-    ) -> Result<Page<HistoryMessage>, Error> {
+    ) -> Result<SlackPage<HistoryMessage>, Error> {
         let mut body = json!({
             "channel": channel, "ts": parent, "oldest": oldest, "inclusive": true, "limit": 200,
             "include_all_metadata": true,
@@ -232,7 +232,7 @@ impl Client {
     pub async fn update_message(
         &self,
         posted: &Posted,
-        message: &Message,
+        message: &SlackMessage,
         metadata: Option<&Metadata>,
     ) -> Result<Posted, Error> {
         let mut body = json!({"channel": posted.channel, "ts": posted.ts, "text": message.text});
@@ -241,7 +241,7 @@ impl Client {
     }
 
     /// `conversations.list`: a page of the channels that the bot can see.
-    pub async fn channels(&self, cursor: Option<&str>) -> Result<Page<Channel>, Error> {
+    pub async fn channels(&self, cursor: Option<&str>) -> Result<SlackPage<Channel>, Error> {
         let mut body = json!({"types": "public_channel,private_channel", "limit": 1000, "exclude_archived": false});
         if let Some(cursor) = cursor {
             body["cursor"] = cursor.into();
@@ -266,7 +266,7 @@ impl Client {
         channel: &ChannelId,
         oldest: &str,
         cursor: Option<&str>,
-    ) -> Result<Page<HistoryMessage>, Error> {
+    ) -> Result<SlackPage<HistoryMessage>, Error> {
         let mut body = json!({
             "channel": channel, "oldest": oldest, "inclusive": true, "limit": 200, "include_all_metadata": true,
         });
@@ -281,7 +281,7 @@ impl Client {
         let answer = self.call(method, body).await?;
         let (channel, ts) = (text(&answer, "channel"), text(&answer, "ts"));
         if channel.is_empty() || ts.is_empty() {
-            return Err(garbage(method, Seen::new(200, "application/json")));
+            return Err(garbage(method, SeenAnswer::new(200, "application/json")));
         }
         Ok(Posted { channel: ChannelId(channel), ts: Ts(ts) })
     }
@@ -308,7 +308,7 @@ impl Client {
 }
 
 /// Sends a request and understands its answer.
-pub(crate) async fn ask(method: &'static str, request: Outgoing) -> Result<Value, Error> {
+pub(crate) async fn ask(method: &'static str, request: OutgoingRequest) -> Result<Value, Error> {
     let response = request.timeout(MAX_CALL).send().await.map_err(|error| Error::no_answer(method, error))?;
     if response.status() == StatusCode::TOO_MANY_REQUESTS {
         return Err(Error::too_many(method, response.retry_after()));
@@ -317,11 +317,11 @@ pub(crate) async fn ask(method: &'static str, request: Outgoing) -> Result<Value
     understand(method, seen, &answer)
 }
 
-pub(crate) async fn read(method: &'static str, response: Response) -> Result<(Seen, Bytes), Error> {
+pub(crate) async fn read(method: &'static str, response: Response) -> Result<(SeenAnswer, Bytes), Error> {
     response.read(MAX_ANSWER).await.map_err(|unread| Error::no_answer(method, unread))
 }
 
-fn new_message(channel: &ChannelId, message: &Message, metadata: Option<&Metadata>) -> Value {
+fn new_message(channel: &ChannelId, message: &SlackMessage, metadata: Option<&Metadata>) -> Value {
     let mut body = json!({
         "channel": channel, "text": message.text, "unfurl_links": false, "unfurl_media": false,
     });
@@ -336,7 +336,7 @@ fn history_message(message: &Value) -> HistoryMessage {
     }
 }
 
-fn add_content(body: &mut Value, message: &Message, metadata: Option<&Metadata>) {
+fn add_content(body: &mut Value, message: &SlackMessage, metadata: Option<&Metadata>) {
     if !message.blocks.is_empty() {
         body["blocks"] = json!(message.blocks);
     }
@@ -349,13 +349,13 @@ pub(crate) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
-pub(crate) fn page<T>(answer: &Value, name: &str, read: impl Fn(&Value) -> T) -> Page<T> {
+pub(crate) fn page<T>(answer: &Value, name: &str, read: impl Fn(&Value) -> T) -> SlackPage<T> {
     let items = answer[name].as_array().map(|items| items.iter().map(read).collect()).unwrap_or_default();
     let cursor = answer["response_metadata"]["next_cursor"].as_str().filter(|cursor| !cursor.is_empty());
-    Page { items, cursor: cursor.map(str::to_owned) }
+    SlackPage { items, cursor: cursor.map(str::to_owned) }
 }
 
-fn understand(method: &'static str, seen: Seen, body: &[u8]) -> Result<Value, Error> {
+fn understand(method: &'static str, seen: SeenAnswer, body: &[u8]) -> Result<Value, Error> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Err(garbage(method, seen)) };
     match answer["ok"].as_bool() {
         Some(true) => Ok(answer),
@@ -375,7 +375,7 @@ fn details(answer: &Value) -> String {
     details.join("; ")
 }
 
-pub(crate) fn garbage(method: &'static str, seen: Seen) -> Error {
+pub(crate) fn garbage(method: &'static str, seen: SeenAnswer) -> Error {
     Error::no_answer(method, NoAnswer::Garbage(seen))
 }
 
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn the_code_decides_what_to_do() {
         let class = |body: &str| {
-            understand("chat.postMessage", Seen::new(200, ""), body.as_bytes())
+            understand("chat.postMessage", SeenAnswer::new(200, ""), body.as_bytes())
                 .unwrap_err()
                 .class(Timestamp::UNIX_EPOCH)
         };
@@ -403,7 +403,7 @@ mod tests {
     #[test]
     fn not_a_byte_of_an_answer_that_is_none_of_slacks_is_shown() {
         for body in ["SECRET-MARKER", r#"{"ok":tr"#, r#"{"token":"SECRET-MARKER"}"#] {
-            let error = understand("auth.test", Seen::new(200, "text/plain").with_length(3), body.as_bytes());
+            let error = understand("auth.test", SeenAnswer::new(200, "text/plain").with_length(3), body.as_bytes());
             let text = format!("{0} {0:?}", error.unwrap_err());
             assert!(!text.contains("MARKER") && text.contains("HTTP 200, text/plain"), "{text}");
         }
@@ -413,7 +413,7 @@ mod tests {
     fn what_slack_adds_is_kept() {
         let error = understand(
             "chat.postMessage",
-            Seen::new(200, ""),
+            SeenAnswer::new(200, ""),
             br#"{"ok":false,"error":"missing_scope","needed":"chat:write"}"#,
         )
         .unwrap_err();
@@ -422,8 +422,8 @@ mod tests {
 
     #[test]
     fn a_named_address_is_slacks_or_refused() {
-        let own = |base: &ApiBase, url: &str| base.own("respond", url).is_ok();
-        let (slack, local) = (ApiBase::default(), ApiBase::new("http://127.0.0.1:9/api").unwrap());
+        let own = |base: &SlackApiBase, url: &str| base.own("respond", url).is_ok();
+        let (slack, local) = (SlackApiBase::default(), SlackApiBase::new("http://127.0.0.1:9/api").unwrap());
         assert!(own(&slack, "https://hooks.slack.com/commands/T1/2/3"));
         assert!(own(&slack, "https://files.slack.com/files-pri/T1-F1/download/a.png"));
         for url in [

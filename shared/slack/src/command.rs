@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::form::Fields;
+use crate::form::FormFields;
 use crate::text::received_with_mark;
 
 /// A slash command.
@@ -30,7 +30,7 @@ pub struct SlashCommand {
 
 impl SlashCommand {
     /// Reads a command's form; says what is missing.
-    pub fn read(form: &Fields) -> Result<Self, &'static str> {
+    pub fn read(form: &FormFields) -> Result<Self, &'static str> {
         let whole = form.get("is_enterprise_install") == Some("true");
         let team = if whole {
             form.filled("enterprise_id").or_else(|| form.filled("team_id"))

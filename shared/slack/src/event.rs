@@ -27,13 +27,13 @@ pub struct EventCallback {
     /// Slack's name of it: `message`, `reaction_added`.
     pub kind: String,
     /// What happened.
-    pub event: Event,
+    pub event: WorkspaceEvent,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+pub enum WorkspaceEvent {
     /// Something about a message.
     Message(Box<MessageEvent>),
     /// A reaction was added or taken away.
@@ -68,7 +68,7 @@ pub enum Event {
         tab: String,
     },
     /// A person's profile changed, or they joined.
-    UserChanged(User),
+    UserChanged(SlackUser),
     /// A channel was archived, deleted or left by the bot.
     ChannelGone {
         /// Which.
@@ -154,12 +154,12 @@ pub struct MessageEvent {
     pub huddle: Option<Huddle>,
     /// What an edit changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edit: Option<Edit>,
+    pub edit: Option<MessageEdit>,
 }
 
 /// What an edit of a message changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Edit {
+pub struct MessageEdit {
     /// When: a moment of Slack's, by which edits that arrive in the wrong order are known.
     #[serde(default)]
     pub at: String,
@@ -177,7 +177,7 @@ pub struct Edit {
 /// A person, or a bot.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools)] // as Slack has them
-pub struct User {
+pub struct SlackUser {
     /// Their id.
     pub id: String,
     /// The name that people see.
@@ -232,13 +232,13 @@ impl EventCallback {
             api_app_id: text(&outer["api_app_id"]),
             event_id: filled(&outer["event_id"]).ok_or("event_id")?,
             is_shared_channel: outer["is_ext_shared_channel"] == true,
-            event: Event::read(&kind, &outer["event"]),
+            event: WorkspaceEvent::read(&kind, &outer["event"]),
             kind,
         })
     }
 }
 
-impl Event {
+impl WorkspaceEvent {
     fn read(kind: &str, event: &Value) -> Self {
         let channel = || filled(&event["channel"]).or_else(|| filled(&event["channel"]["id"])).unwrap_or_default();
         match kind {
@@ -263,7 +263,7 @@ impl Event {
                     .collect(),
             },
             "app_home_opened" => Self::HomeOpened { user: text(&event["user"]), tab: text(&event["tab"]) },
-            "user_change" | "team_join" => Self::UserChanged(User::read(&event["user"])),
+            "user_change" | "team_join" => Self::UserChanged(SlackUser::read(&event["user"])),
             "channel_archive" | "channel_deleted" | "channel_left" | "group_archive" | "group_left"
             | "group_deleted" => Self::ChannelGone { channel: channel() },
             "channel_rename" | "group_rename" => {
@@ -291,10 +291,14 @@ impl Event {
 }
 
 /// Whose tokens are gone: people's alone, or the bot's.
-fn revoked(tokens: &Value) -> Event {
+fn revoked(tokens: &Value) -> WorkspaceEvent {
     let of = |kind: &str| tokens[kind].as_array().into_iter().flatten().take(MAX_PARTS).filter_map(filled).collect();
     let (users, bots): (Vec<String>, Vec<String>) = (of("oauth"), of("bot"));
-    if bots.is_empty() && !users.is_empty() { Event::PeopleRevoked { users } } else { Event::AppRemoved }
+    if bots.is_empty() && !users.is_empty() {
+        WorkspaceEvent::PeopleRevoked { users }
+    } else {
+        WorkspaceEvent::AppRemoved
+    }
 }
 
 impl MessageEvent {
@@ -339,7 +343,7 @@ impl MessageEvent {
     }
 
     /// What changed since the message was as `before`.
-    fn edit_since(&self, before: &Value, event: &Value) -> Edit {
+    fn edit_since(&self, before: &Value, event: &Value) -> MessageEdit {
         let was = Content::read(before);
         let has = |id: &str| self.files.iter().any(|file| file.id == id && !file.is_taken_back());
         let is_gone = |file: &&File| !file.is_taken_back() && !has(&file.id);
@@ -348,7 +352,7 @@ impl MessageEvent {
             taken.extend(self.files.iter().filter(|file| file.is_taken_back()).cloned());
         }
         let moment = [&Self::edited_at(event), &event["event_ts"], &event["ts"]].into_iter().find_map(filled);
-        Edit {
+        MessageEdit {
             at: moment.unwrap_or_default(),
             words: before.is_null() || !self.says_the_same(&was),
             taken,
@@ -379,7 +383,7 @@ impl MessageEvent {
 
     /// Whether an edit changed nothing that is carried: the preview of a link also comes as a change.
     pub fn is_the_same(&self) -> bool {
-        let is_new = |edit: &Edit| self.files.iter().any(|file| !edit.had.contains(&file.id));
+        let is_new = |edit: &MessageEdit| self.files.iter().any(|file| !edit.had.contains(&file.id));
         self.edit.as_ref().is_some_and(|edit| !edit.words && edit.taken.is_empty() && !is_new(edit))
     }
 
@@ -418,7 +422,7 @@ impl MessageEvent {
     }
 
     /// The reason for which it is left out by its subtype, if it is.
-    pub fn left_out(&self) -> Option<&'static carries::Row> {
+    pub fn left_out(&self) -> Option<&'static carries::CarriedRow> {
         carries::left_out(self.subtype.as_deref().unwrap_or_default()).filter(|_| self.change != MessageChange::Deleted)
     }
 }
@@ -454,7 +458,7 @@ impl Content {
     }
 }
 
-impl User {
+impl SlackUser {
     /// Reads a user object.
     pub fn read(user: &Value) -> Self {
         let profile = &user["profile"];
@@ -506,14 +510,14 @@ mod tests {
     use serde_json::json;
 
     #[allow(clippy::needless_pass_by_value)] // written where it is read
-    fn read(event: Value) -> Event {
+    fn read(event: Value) -> WorkspaceEvent {
         let outer = json!({"team_id": "T1", "api_app_id": "A1", "event_id": "Ev1", "event": event});
         EventCallback::read(&outer).unwrap().event
     }
 
     fn message(event: Value) -> MessageEvent {
         match read(event) {
-            Event::Message(message) => *message,
+            WorkspaceEvent::Message(message) => *message,
             other => panic!("{other:?}"),
         }
     }
@@ -523,7 +527,7 @@ mod tests {
         let member = |more: Value| {
             let mut user = json!({"id": "U1", "team_id": "T1", "name": "ann"});
             user.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            User::read(&user).is_member_of("T1")
+            SlackUser::read(&user).is_member_of("T1")
         };
         assert!(member(json!({})));
         for flag in ["deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger"] {
@@ -533,7 +537,7 @@ mod tests {
         // Another workspace of the organisation is the home of a member of this one.
         let grid = json!({"team_id": "T2", "enterprise_user": {"enterprise_id": "E1", "teams": ["T1", "T2"]}});
         assert!(member(grid.clone()));
-        assert!(User::read(&grid).is_member_of("E1") && !User::read(&grid).is_member_of("E2"));
+        assert!(SlackUser::read(&grid).is_member_of("E1") && !SlackUser::read(&grid).is_member_of("E2"));
     }
 
     #[test]
@@ -627,13 +631,13 @@ mod tests {
     #[test]
     fn a_persons_token_is_not_the_apps() {
         let revoked = |tokens: Value| read(json!({"type": "tokens_revoked", "tokens": tokens}));
-        let people = Event::PeopleRevoked { users: vec!["U1".into()] };
+        let people = WorkspaceEvent::PeopleRevoked { users: vec!["U1".into()] };
         assert_eq!(revoked(json!({"oauth": ["U1"], "bot": []})), people);
         assert_eq!(revoked(json!({"oauth": ["U1"]})), people);
         for all in
             [json!({"oauth": [], "bot": ["U9"]}), json!({"oauth": ["U1"], "bot": ["U9"]}), json!({}), Value::Null]
         {
-            assert_eq!(revoked(all), Event::AppRemoved);
+            assert_eq!(revoked(all), WorkspaceEvent::AppRemoved);
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::command::SlashCommand;
 use crate::event::EventCallback;
-use crate::form::Fields;
+use crate::form::FormFields;
 use crate::interaction::Interaction;
 
 /// The largest body that is read, once its signature is right. The largest honest one tells of an edit: a message of 40,000
@@ -13,7 +13,7 @@ pub const MAX_REQUEST_BODY: usize = 4 * 1024 * 1024;
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inbound {
+pub enum SlackInbound {
     /// Slack makes sure that the address is ours; the challenge is the answer.
     UrlVerification {
         /// What to answer.
@@ -45,11 +45,11 @@ pub enum InboundError {
     Missing(&'static str),
 }
 
-impl Inbound {
+impl SlackInbound {
     /// Reads a body: an object is an event, anything else a form.
     pub fn parse(body: &[u8]) -> Result<Self, InboundError> {
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        if first == Some(&b'{') { Self::json(body) } else { Self::form(&Fields::parse(body)) }
+        if first == Some(&b'{') { Self::json(body) } else { Self::form(&FormFields::parse(body)) }
     }
 
     fn json(body: &[u8]) -> Result<Self, InboundError> {
@@ -73,7 +73,7 @@ impl Inbound {
         }
     }
 
-    fn form(form: &Fields) -> Result<Self, InboundError> {
+    fn form(form: &FormFields) -> Result<Self, InboundError> {
         if form.get("ssl_check") == Some("1") {
             return Ok(Self::SslCheck);
         }
@@ -111,18 +111,18 @@ mod tests {
 
     #[test]
     fn each_kind_is_told_from_the_others() {
-        let parse = |body: &str| Inbound::parse(body.as_bytes());
+        let parse = |body: &str| SlackInbound::parse(body.as_bytes());
         let challenge = parse(r#"{"type":"url_verification","challenge":"c","token":"t"}"#);
-        assert_eq!(challenge, Ok(Inbound::UrlVerification { challenge: "c".into() }));
-        assert_eq!(parse("ssl_check=1&token=x"), Ok(Inbound::SslCheck));
-        let Ok(Inbound::Command(command)) = parse(
+        assert_eq!(challenge, Ok(SlackInbound::UrlVerification { challenge: "c".into() }));
+        assert_eq!(parse("ssl_check=1&token=x"), Ok(SlackInbound::SslCheck));
+        let Ok(SlackInbound::Command(command)) = parse(
             "team_id=T1&user_id=U1&channel_id=C1&command=%2Fb24-lead&text=ACME+%7C+hi&response_url=https%3A%2F%2Fhooks",
         ) else {
             panic!()
         };
         assert_eq!((command.command.as_str(), command.text.as_str()), ("/b24-lead", "ACME | hi"));
         let payload = r#"payload={"type":"view_closed","team":{"id":"T1"},"user":{"id":"U1"}}"#;
-        assert!(matches!(parse(payload), Ok(Inbound::Interaction(_))));
+        assert!(matches!(parse(payload), Ok(SlackInbound::Interaction(_))));
         assert_eq!(parse("hello=1"), Err(InboundError::Missing("command, payload or ssl_check")));
         assert_eq!(parse("command=%2Fx"), Err(InboundError::Missing("team_id")));
         assert!(matches!(parse("{"), Err(InboundError::Unreadable(_))));
@@ -132,12 +132,12 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_makes_it_fall(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Inbound::parse(&body);
+            let _ = SlackInbound::parse(&body);
         }
 
         #[test]
         fn nor_does_any_json(text in "\\{\"type\":\"(event_callback|url_verification)\",\"event\":(\\{\"type\":\"message\"\\}|null|1)\\}") {
-            let _ = Inbound::parse(text.as_bytes());
+            let _ = SlackInbound::parse(text.as_bytes());
         }
     }
 }

@@ -24,10 +24,10 @@ pub mod users;
 pub mod view;
 
 pub use block::{Block, Element};
-pub use client::{ApiBase, Client};
+pub use client::{Client, SlackApiBase};
 pub use error::Error;
 pub use id::{ChannelId, TeamId, Ts};
-pub use inbound::Inbound;
-pub use message::{Author, Message, MessageRef, Metadata, Posted};
+pub use inbound::SlackInbound;
+pub use message::{Author, MessageRef, Metadata, Posted, SlackMessage};
 pub use text::{Mrkdwn, Plain};
 pub use view::View;

@@ -16,7 +16,7 @@ const FILE: &str = "file:";
 
 /// What is shown, and what notifications and screen readers say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub struct SlackMessage {
     /// The fallback: what a notification says.
     pub text: Mrkdwn,
     /// What is shown.
@@ -24,7 +24,7 @@ pub struct Message {
     pub blocks: Vec<Block>,
 }
 
-impl Message {
+impl SlackMessage {
     /// A message; blocks beyond the fiftieth are dropped.
     pub fn new(text: Mrkdwn, blocks: impl IntoIterator<Item = Block>) -> Self {
         Self { text: text.cut(TEXT), blocks: blocks.into_iter().take(MAX_BLOCKS).collect() }

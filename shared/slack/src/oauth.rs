@@ -6,12 +6,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use wire::{AppKeys, Http};
 
-use crate::client::{ApiBase, ask, text};
+use crate::client::{SlackApiBase, ask, text};
 use crate::error::Error;
 
 /// A bot token with whose it is.
 #[derive(Debug, Clone)]
-pub struct Grant {
+pub struct SlackGrant {
     /// The bot token.
     pub access: SecretString,
     /// Where tokens rotate: what the next pair is fetched with.
@@ -30,7 +30,7 @@ pub struct Grant {
     pub scopes: Vec<String>,
 }
 
-impl Grant {
+impl SlackGrant {
     /// The id and the name of what the app was installed for.
     pub fn place(&self) -> Option<&(String, String)> {
         if self.is_enterprise { self.enterprise.as_ref() } else { self.team.as_ref() }
@@ -39,7 +39,7 @@ impl Grant {
 
 /// The address at which a person is asked. `challenge` is the S256 challenge, where the app uses PKCE.
 pub fn authorize_url(
-    base: &ApiBase,
+    base: &SlackApiBase,
     client_id: &str,
     scopes: &[&str],
     redirect: &str,
@@ -58,19 +58,24 @@ pub fn authorize_url(
 /// Trades the code of a redirect for a token; it lives ten minutes and works once.
 pub async fn exchange(
     http: &Http,
-    base: &ApiBase,
+    base: &SlackApiBase,
     app: &AppKeys,
     code: &str,
     redirect: &str,
     verifier: Option<&SecretString>,
-) -> Result<Grant, Error> {
+) -> Result<SlackGrant, Error> {
     let mut fields = vec![("code", code), ("redirect_uri", redirect)];
     fields.extend(verifier.map(|verifier| ("code_verifier", verifier.expose_secret())));
     token(http, base, app, &fields).await
 }
 
 /// Trades a refresh token for a new pair.
-pub async fn refresh(http: &Http, base: &ApiBase, app: &AppKeys, refresh: &SecretString) -> Result<Grant, Error> {
+pub async fn refresh(
+    http: &Http,
+    base: &SlackApiBase,
+    app: &AppKeys,
+    refresh: &SecretString,
+) -> Result<SlackGrant, Error> {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
     token(http, base, app, &fields).await
 }
@@ -89,7 +94,7 @@ pub struct SignedIn {
 }
 
 /// The address at which a person signs in with Slack (`OpenID` Connect).
-pub fn sign_in_url(base: &ApiBase, client_id: &str, redirect: &str, state: &str) -> String {
+pub fn sign_in_url(base: &SlackApiBase, client_id: &str, redirect: &str, state: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("response_type", "code").append_pair("scope", "openid profile email");
     query.append_pair("client_id", client_id).append_pair("redirect_uri", redirect).append_pair("state", state);
@@ -100,7 +105,7 @@ pub fn sign_in_url(base: &ApiBase, client_id: &str, redirect: &str, state: &str)
 /// asked whose token it is; so nothing depends on the signature of the `id_token`.
 pub async fn signed_in(
     http: &Http,
-    base: &ApiBase,
+    base: &SlackApiBase,
     app: &AppKeys,
     code: &str,
     redirect: &str,
@@ -126,7 +131,7 @@ pub async fn signed_in(
     Ok(SignedIn { user: user.into(), team: team.into(), enterprise, name: text(&person, "name") })
 }
 
-async fn token(http: &Http, base: &ApiBase, app: &AppKeys, fields: &[(&str, &str)]) -> Result<Grant, Error> {
+async fn token(http: &Http, base: &SlackApiBase, app: &AppKeys, fields: &[(&str, &str)]) -> Result<SlackGrant, Error> {
     const METHOD: &str = "oauth.v2.access";
     let answer = ask(METHOD, http.post(base.method(METHOD)).app_auth(app).form(fields)).await?;
     let access = text(&answer, "access_token");
@@ -135,7 +140,7 @@ async fn token(http: &Http, base: &ApiBase, app: &AppKeys, fields: &[(&str, &str
         return Err(Error::Refused { method: METHOD, code: "no_bot_token".into(), details });
     }
     let place = |value: &Value| Some((value["id"].as_str()?.to_owned(), text(value, "name")));
-    Ok(Grant {
+    Ok(SlackGrant {
         access: access.into(),
         refresh: answer["refresh_token"].as_str().filter(|token| !token.is_empty()).map(Into::into),
         lives: answer["expires_in"].as_u64().map(Duration::from_secs),
@@ -154,7 +159,7 @@ mod tests {
     #[test]
     fn a_person_is_asked_at_slack_for_exactly_these_scopes() {
         let url =
-            authorize_url(&ApiBase::default(), "1.2", &["chat:write", "commands"], "https://us/x", "s", Some("c"));
+            authorize_url(&SlackApiBase::default(), "1.2", &["chat:write", "commands"], "https://us/x", "s", Some("c"));
         assert_eq!(
             url,
             "https://slack.com/oauth/v2/authorize?client_id=1.2&scope=chat%3Awrite%2Ccommands\

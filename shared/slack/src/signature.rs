@@ -46,10 +46,10 @@ pub fn verify(
     }
     let given = signature.strip_prefix("v0=").and_then(|hex| hex::decode(hex).ok()).ok_or(SignatureError::Malformed)?;
     let mut found = None;
-    for (place, secret) in secrets.iter().enumerate() {
+    for (index, secret) in secrets.iter().enumerate() {
         let matches = hmac(secret, timestamp, body).is_some_and(|mac| mac.verify_slice(&given).is_ok());
         if matches && found.is_none() {
-            found = Some(place);
+            found = Some(index);
         }
     }
     found.ok_or(SignatureError::Wrong)

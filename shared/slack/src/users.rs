@@ -3,23 +3,23 @@
 use serde_json::{Value, json};
 
 use crate::attached::filled;
-use crate::client::{Client, Page, page};
+use crate::client::{Client, SlackPage, page};
 use crate::error::Error;
-use crate::event::User;
+use crate::event::SlackUser;
 
 impl Client {
     /// `users.info`: a person, with their language.
-    pub async fn user(&self, id: &str) -> Result<User, Error> {
+    pub async fn user(&self, id: &str) -> Result<SlackUser, Error> {
         let answer = self.call_form("users.info", &[("user", id), ("include_locale", "true")]).await?;
-        Ok(User::read(&answer["user"]))
+        Ok(SlackUser::read(&answer["user"]))
     }
 
     /// `users.list`: a page of the workspace's people.
-    pub async fn users(&self, cursor: Option<&str>) -> Result<Page<User>, Error> {
+    pub async fn users(&self, cursor: Option<&str>) -> Result<SlackPage<SlackUser>, Error> {
         let mut fields = vec![("limit", "200"), ("include_locale", "true")];
         fields.extend(cursor.map(|cursor| ("cursor", cursor)));
         let answer = self.call_form("users.list", &fields).await?;
-        Ok(page(&answer, "members", User::read))
+        Ok(page(&answer, "members", SlackUser::read))
     }
 
     /// `conversations.info`: whether a channel is shared with another organisation, and its name.

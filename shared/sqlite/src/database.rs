@@ -57,13 +57,13 @@ pub struct OpenError {
 }
 
 /// Answers its caller once the commit is known to be durable, or known to have failed.
-type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
-type Write = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Reply> + Send>;
+type CommitReply = Box<dyn FnOnce(Result<(), String>) + Send>;
+type PendingWrite = Box<dyn FnOnce(&Connection) -> rusqlite::Result<CommitReply> + Send>;
 
 /// One SQLite file. Cheap to clone.
 #[derive(Clone)]
-pub struct Database {
-    writes: mpsc::Sender<Write>,
+pub struct SqliteFile {
+    writes: mpsc::Sender<PendingWrite>,
     readers: Arc<Readers>,
 }
 
@@ -72,7 +72,7 @@ struct Readers {
     path: String,
 }
 
-impl Database {
+impl SqliteFile {
     /// Opens the file, creating it if need be. Only its owner may read it, and what SQLite keeps beside it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let file = path;
@@ -97,7 +97,7 @@ impl Database {
         let beside = Connection::open(&path).map_err(failed)?;
         beside.execute_batch("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;").map_err(failed)?;
 
-        let (writes, waiting) = mpsc::channel::<Write>();
+        let (writes, waiting) = mpsc::channel::<PendingWrite>();
         let written = Arc::new(AtomicBool::new(true));
         let writer_lives = Arc::downgrade(&written);
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
@@ -118,20 +118,20 @@ impl Database {
     ) -> Result<R, E>
     where
         R: Send + 'static,
-        E: From<Trouble> + Send + 'static,
+        E: From<SqliteTrouble> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let write: Write = Box::new(move |connection| {
+        let write: PendingWrite = Box::new(move |connection| {
             let result = write(connection)?;
-            let reply: Reply = Box::new(move |committed| {
-                let result = committed.map_err(|cause| E::from(Trouble(cause))).and(result);
+            let reply: CommitReply = Box::new(move |committed| {
+                let result = committed.map_err(|cause| E::from(SqliteTrouble(cause))).and(result);
                 // Nobody waits any more; the write is valid all the same.
                 let _ = reply.send(result);
             });
             Ok(reply)
         });
-        self.writes.send(write).map_err(|_| Trouble("the writer has stopped".into()))?;
-        answer.await.unwrap_or_else(|_| Err(Trouble("the transaction was undone".into()).into()))
+        self.writes.send(write).map_err(|_| SqliteTrouble("the writer has stopped".into()))?;
+        answer.await.unwrap_or_else(|_| Err(SqliteTrouble("the transaction was undone".into()).into()))
     }
 
     /// Runs `read` against what is committed now.
@@ -141,7 +141,7 @@ impl Database {
     ) -> Result<R, E>
     where
         R: Send + 'static,
-        E: From<Trouble> + Send + 'static,
+        E: From<SqliteTrouble> + Send + 'static,
     {
         let readers = self.readers.clone();
         let done = tokio::task::spawn_blocking(move || {
@@ -150,12 +150,12 @@ impl Database {
             readers.put_back(connection);
             result
         });
-        done.await.map_err(|error| Trouble(error.to_string()))?
+        done.await.map_err(|error| SqliteTrouble(error.to_string()))?
     }
 }
 
 impl Readers {
-    fn take(&self) -> Result<Connection, Trouble> {
+    fn take(&self) -> Result<Connection, SqliteTrouble> {
         if let Some(connection) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(connection);
         }
@@ -172,18 +172,18 @@ impl Readers {
 
 /// What the engine says when something is wrong with it.
 #[derive(Debug, Clone)]
-pub(crate) struct Trouble(pub(crate) String);
+pub(crate) struct SqliteTrouble(pub(crate) String);
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for SqliteTrouble {
     fn from(error: rusqlite::Error) -> Self {
         Self(error.to_string())
     }
 }
 
 /// The writer's life: takes what waits, commits it together, answers.
-fn write_all(mut connection: Connection, waiting: &mpsc::Receiver<Write>, written: &AtomicBool) {
+fn write_all(mut connection: Connection, waiting: &mpsc::Receiver<PendingWrite>, written: &AtomicBool) {
     while let Ok(first) = waiting.recv() {
-        let mut replies: Vec<Reply> = Vec::new();
+        let mut replies: Vec<CommitReply> = Vec::new();
         let committed = connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
             let more = std::iter::from_fn(|| waiting.try_recv().ok());
             for write in std::iter::once(first).chain(more.take(MAX_IN_ONE_COMMIT - 1)) {

@@ -11,7 +11,7 @@ mod queue;
 mod secrets;
 mod store;
 
-pub use database::{Database, OpenError};
+pub use database::{OpenError, SqliteFile};
 pub use queue::SqliteQueue;
 pub use secrets::FileSecrets;
 pub use store::SqliteStore;

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::{Database, FileSecrets};
+use crate::{FileSecrets, SqliteFile};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -24,12 +24,12 @@ fn files(database: &Path) -> Vec<std::path::PathBuf> {
 fn a_database_is_its_owners_alone_and_one_that_was_not_becomes_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("switchboard.db");
-    let first = Database::open(&path).unwrap();
+    let first = SqliteFile::open(&path).unwrap();
     for file in files(&path) {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
         open(&file, 0o644);
     }
-    let second = Database::open(&path).unwrap();
+    let second = SqliteFile::open(&path).unwrap();
     for file in files(&path) {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }

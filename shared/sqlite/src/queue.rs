@@ -8,19 +8,19 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::{Clock, later};
-use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
-use crate::database::{Database, Trouble};
+use crate::database::{SqliteFile, SqliteTrouble};
 
 /// How long a deduplication id is remembered, as on SQS.
 const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
 
-/// Carries jobs in a [`Database`].
+/// Carries jobs in a [`SqliteFile`].
 #[derive(Clone)]
 pub struct SqliteQueue {
-    database: Database,
+    database: SqliteFile,
     clock: Arc<dyn Clock>,
     /// Wakes those who wait for a message, by queue.
     sent: Arc<Mutex<HashMap<QueueName, Arc<Notify>>>>,
@@ -30,7 +30,7 @@ pub struct SqliteQueue {
 
 impl SqliteQueue {
     /// The queues in `database`.
-    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(database: SqliteFile, clock: Arc<dyn Clock>) -> Self {
         Self { database, clock, sent: Arc::default(), served: Arc::default() }
     }
 
@@ -78,8 +78,8 @@ impl SqliteQueue {
 /// SQLite's errors, and those of the writer around it.
 type SqlError = rusqlite::Error;
 
-impl From<Trouble> for SqlError {
-    fn from(trouble: Trouble) -> Self {
+impl From<SqliteTrouble> for SqlError {
+    fn from(trouble: SqliteTrouble) -> Self {
         Self::ToSqlConversionFailure(trouble.0.into())
     }
 }
@@ -91,7 +91,7 @@ fn failed(queue: &'static str, error: SqlError) -> QueueError {
 
 #[async_trait]
 impl Queue for SqliteQueue {
-    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+    async fn send(&self, queue: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         let now = self.clock.now();
         self.write(queue, move |connection| {
             messages.iter().try_for_each(|message| send(connection, queue, message, now))
@@ -230,7 +230,7 @@ impl Queue for SqliteQueue {
     }
 }
 
-fn send(connection: &Connection, queue: QueueName, message: &Message, now: Timestamp) -> rusqlite::Result<()> {
+fn send(connection: &Connection, queue: QueueName, message: &QueueMessage, now: Timestamp) -> rusqlite::Result<()> {
     let until = later(now, DEDUPLICATION).as_millisecond();
     let is_new = connection
         .prepare_cached(

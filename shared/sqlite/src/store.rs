@@ -6,43 +6,44 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use runtime::clock::Clock;
 use runtime::store::{
-    Belongings, Condition, Item, Key, MAX_WRITES, Page, Query, Store, StoreError, Table, Version, Write, written_by,
+    Belongings, ItemKey, ItemPage, MAX_WRITES, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version,
+    WriteCondition, written_by,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::database::{Database, Trouble};
+use crate::database::{SqliteFile, SqliteTrouble};
 
 /// Expired items are swept out a few at a time, behind writes.
 const SWEEP: u32 = 8;
 
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
+impl From<SqliteTrouble> for StoreError {
+    fn from(trouble: SqliteTrouble) -> Self {
         Self::Unavailable(trouble.0)
     }
 }
 
-/// Keeps items in a [`Database`].
+/// Keeps items in a [`SqliteFile`].
 #[derive(Clone)]
 pub struct SqliteStore {
-    database: Database,
+    database: SqliteFile,
     clock: Arc<dyn Clock>,
 }
 
 impl SqliteStore {
     /// The store in `database`; `clock` decides what has expired.
-    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(database: SqliteFile, clock: Arc<dyn Clock>) -> Self {
         Self { database, clock }
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+    async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
         let (key, now) = (key.clone(), self.clock.now());
-        self.database.read(move |connection| Ok(get(connection, key, now).map_err(Trouble::from)?)).await
+        self.database.read(move |connection| Ok(get(connection, key, now).map_err(SqliteTrouble::from)?)).await
     }
 
-    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+    async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
         let now = self.clock.now();
         self.database
             .write(move |connection| {
@@ -53,7 +54,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+    async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError> {
         if writes.len() > MAX_WRITES {
             return Err(StoreError::Unavailable(format!("{} writes at once; at most {MAX_WRITES}", writes.len())));
         }
@@ -61,7 +62,7 @@ impl Store for SqliteStore {
         self.database.write(move |connection| Ok(put(connection, &writes, now)?.map(|_| ()))).await
     }
 
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+    async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
         let key = key.clone();
         self.database
             .write(move |connection| {
@@ -73,7 +74,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+    async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError> {
         let key = key.clone();
         self.database
             .write(move |connection| {
@@ -85,16 +86,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+    async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
         let (query, now) = (query.clone(), self.clock.now());
-        self.database.read(move |connection| Ok(list(connection, &query, now).map_err(Trouble::from)?)).await
+        self.database.read(move |connection| Ok(list(connection, &query, now).map_err(SqliteTrouble::from)?)).await
     }
 
-    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
         let (owner, after, now) = (owner.to_owned(), after.cloned(), self.clock.now());
         self.database
             .read(move |connection| {
-                Ok(belonging(connection, table, &owner, after.as_ref(), now).map_err(Trouble::from)?)
+                Ok(belonging(connection, table, &owner, after.as_ref(), now).map_err(SqliteTrouble::from)?)
             })
             .await
     }
@@ -105,7 +106,7 @@ fn moment(millis: Option<i64>) -> Option<Timestamp> {
     Timestamp::from_millisecond(millis?).ok()
 }
 
-fn get(connection: &Connection, key: Key, now: Timestamp) -> rusqlite::Result<Option<Item>> {
+fn get(connection: &Connection, key: ItemKey, now: Timestamp) -> rusqlite::Result<Option<StoredItem>> {
     let mut select = connection.prepare_cached(
         "SELECT value, version, expires_at FROM items
          WHERE tbl = ?1 AND part = ?2 AND sort = ?3 AND (expires_at IS NULL OR expires_at > ?4)",
@@ -114,22 +115,22 @@ fn get(connection: &Connection, key: Key, now: Timestamp) -> rusqlite::Result<Op
         Ok((row.get(0)?, row.get::<_, i64>(1)?, moment(row.get(2)?)))
     });
     let found = found.optional()?;
-    Ok(found.map(|(value, version, expires_at)| Item { key, value, version: version.unsigned_abs(), expires_at }))
+    Ok(found.map(|(value, version, expires_at)| StoredItem { key, value, version: version.unsigned_abs(), expires_at }))
 }
 
 /// Writes all, if every condition holds, and returns their versions; the conditions come first.
 fn put(
     connection: &Connection,
-    writes: &[Write],
+    writes: &[StoreWrite],
     now: Timestamp,
 ) -> rusqlite::Result<Result<Vec<Version>, StoreError>> {
     let mut versions = Vec::with_capacity(writes.len());
     for write in writes {
         let present = get(connection, write.key.clone(), now)?.map(|item| item.version);
         let holds = match write.condition {
-            Condition::Always => true,
-            Condition::Absent => present.is_none(),
-            Condition::Version(version) => present == Some(version),
+            WriteCondition::Always => true,
+            WriteCondition::Absent => present.is_none(),
+            WriteCondition::Version(version) => present == Some(version),
         };
         if !holds {
             return Ok(Err(StoreError::Conflict(write.key.clone())));
@@ -138,8 +139,8 @@ fn put(
         // again.
         let next = present.map_or(0, |version| version + 1);
         versions.push(match write.condition {
-            Condition::Version(_) => next,
-            Condition::Always | Condition::Absent => next.max(written_by(now)),
+            WriteCondition::Version(_) => next,
+            WriteCondition::Always | WriteCondition::Absent => next.max(written_by(now)),
         });
     }
     let mut upsert = connection.prepare_cached(
@@ -177,7 +178,7 @@ fn belonging(
     connection: &Connection,
     table: Table,
     owner: &str,
-    after: Option<&Key>,
+    after: Option<&ItemKey>,
     now: Timestamp,
 ) -> rusqlite::Result<Belongings> {
     let mut select = connection.prepare_cached(
@@ -191,9 +192,9 @@ fn belonging(
     let most = i64::try_from(BELONGINGS).unwrap_or(i64::MAX);
     let values = params![table.name(), owner, from, to, part, sort, now.as_millisecond(), most];
     let rows = select.query_map(values, |row| {
-        let key = Key::new(table, row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+        let key = ItemKey::new(table, row.get::<_, String>(0)?, row.get::<_, String>(1)?);
         let expires_at = moment(row.get(4)?);
-        let item = Item { key, value: row.get(2)?, version: row.get::<_, i64>(3)?.unsigned_abs(), expires_at };
+        let item = StoredItem { key, value: row.get(2)?, version: row.get::<_, i64>(3)?.unsigned_abs(), expires_at };
         Ok((item, expires_at))
     })?;
     let items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -201,7 +202,7 @@ fn belonging(
     Ok(Belongings { items, next })
 }
 
-fn list(connection: &Connection, query: &Query, now: Timestamp) -> rusqlite::Result<Page> {
+fn list(connection: &Connection, query: &Query, now: Timestamp) -> rusqlite::Result<ItemPage> {
     // Both bounds of the range are inclusive; U+10FFFF ends every prefix, as no key holds it.
     let end = format!("{}\u{10FFFF}", query.prefix);
     let (from, to, order) = if query.newest_first {
@@ -220,13 +221,13 @@ fn list(connection: &Connection, query: &Query, now: Timestamp) -> rusqlite::Res
     let after = query.after.as_deref();
     let values = params![query.table.name(), query.partition, from, to, after, now.as_millisecond(), one_more];
     let rows = select.query_map(values, |row| {
-        let key = Key::new(query.table, query.partition.clone(), row.get::<_, String>(0)?);
+        let key = ItemKey::new(query.table, query.partition.clone(), row.get::<_, String>(0)?);
         let version = row.get::<_, i64>(2)?.unsigned_abs();
-        Ok(Item { key, value: row.get(1)?, version, expires_at: moment(row.get(3)?) })
+        Ok(StoredItem { key, value: row.get(1)?, version, expires_at: moment(row.get(3)?) })
     })?;
     let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|item| item.key.sort.clone());
-    Ok(Page { items, next })
+    Ok(ItemPage { items, next })
 }

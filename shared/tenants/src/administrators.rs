@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The proof that a session began with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Proof {
+pub enum SignInProof {
     /// A code that an operator of Switchboard made. No provider knows of it.
     #[default]
     Operator,
@@ -27,7 +27,7 @@ pub enum Proof {
 
 /// A provider's answer when it is asked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rights {
+pub enum AdministratorRights {
     /// They still administer the tenant.
     Held,
     /// They no longer do.

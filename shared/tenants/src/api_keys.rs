@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -61,8 +61,8 @@ const PREFIX: &str = "api-key#";
 /// How every key begins, so that a leaked one is recognised.
 pub const MARK: &str = "swb_";
 
-fn place(tenant: &TenantId, id: &str) -> Key {
-    Key::new(Table::Portals, tenant.as_str(), format!("{PREFIX}{id}"))
+fn place(tenant: &TenantId, id: &str) -> ItemKey {
+    ItemKey::new(Table::Portals, tenant.as_str(), format!("{PREFIX}{id}"))
 }
 
 /// Makes, finds and revokes keys.
@@ -94,7 +94,7 @@ impl ApiKeys {
             made_at: now,
             digest: TokenDigest::of(&secret),
         };
-        self.store.put(Write::new(place(tenant, &id), &key, Condition::Absent)?).await?;
+        self.store.put(StoreWrite::new(place(tenant, &id), &key, WriteCondition::Absent)?).await?;
         Ok((key, format!("{MARK}{tenant}.{id}.{secret}")))
     }
 
@@ -117,7 +117,7 @@ impl ApiKeys {
     /// All keys of a tenant.
     pub async fn all(&self, tenant: &TenantId) -> Result<Vec<ApiKey>, StoreError> {
         let page = self.store.list(&Query::prefix(Table::Portals, tenant.as_str(), PREFIX)).await?;
-        page.items.iter().map(runtime::store::Item::decode).collect()
+        page.items.iter().map(runtime::store::StoredItem::decode).collect()
     }
 
     /// Revokes a key; fine if there is none.

@@ -6,18 +6,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::calls::masked;
 use runtime::clock::later;
-use runtime::store::{Condition, Item, Key, Query, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, StoredItem, Table, WriteCondition};
 use runtime::{TenantId, TraceId};
 use serde::{Deserialize, Serialize};
 
 /// How long an entry is kept.
-const KEEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const ENTRY_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The most characters that are kept of a value before or after.
-const LONGEST: usize = 4_000;
+const MAX_VALUE_CHARS: usize = 4_000;
 
 /// A change that someone made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
     /// Who: a person as they signed in, or `the command line`.
@@ -35,7 +35,7 @@ pub struct Entry {
     pub after: String,
 }
 
-impl Entry {
+impl AuditEntry {
     /// An entry without before and after.
     pub fn new(at: Timestamp, who: impl Into<String>, what: impl Into<String>, of: impl Into<String>) -> Self {
         Self { at, who: who.into(), what: what.into(), of: of.into(), before: String::new(), after: String::new() }
@@ -44,7 +44,7 @@ impl Entry {
     /// The same with the values before and after; secrets are masked.
     #[must_use]
     pub fn changed(self, before: &str, after: &str) -> Self {
-        let short = |text: &str| masked(text).chars().take(LONGEST).collect();
+        let short = |text: &str| masked(text).chars().take(MAX_VALUE_CHARS).collect();
         Self { before: short(before), after: short(after), ..self }
     }
 }
@@ -62,9 +62,9 @@ impl Audit {
     }
 
     /// Writes an entry.
-    pub async fn note(&self, tenant: &TenantId, entry: &Entry) -> Result<(), StoreError> {
-        let key = Key::new(Table::Ledger, partition(tenant), TraceId::new(entry.at).to_string());
-        let write = Write::new(key, entry, Condition::Absent)?.expiring(later(entry.at, KEEP));
+    pub async fn note(&self, tenant: &TenantId, entry: &AuditEntry) -> Result<(), StoreError> {
+        let key = ItemKey::new(Table::Ledger, partition(tenant), TraceId::new(entry.at).to_string());
+        let write = StoreWrite::new(key, entry, WriteCondition::Absent)?.expiring(later(entry.at, ENTRY_TTL));
         self.store.put(write).await.map(|_| ())
     }
 
@@ -74,13 +74,13 @@ impl Audit {
         tenant: &TenantId,
         most: usize,
         after: Option<String>,
-    ) -> Result<(Vec<Entry>, Option<String>), StoreError> {
+    ) -> Result<(Vec<AuditEntry>, Option<String>), StoreError> {
         let mut query = Query::prefix(Table::Ledger, partition(tenant), "");
         query.newest_first = true;
         query.limit = most;
         query.after = after;
         let page = self.store.list(&query).await?;
-        Ok((page.items.iter().map(Item::decode).collect::<Result<_, _>>()?, page.next))
+        Ok((page.items.iter().map(StoredItem::decode).collect::<Result<_, _>>()?, page.next))
     }
 }
 

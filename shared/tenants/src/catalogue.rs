@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::store::{Key, Query, Store, StoreError, Table};
+use runtime::store::{ItemKey, Query, Store, StoreError, Table};
 
 /// What happens to an item in which a person is found, when their data is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Treatment {
 
 /// A kind of item.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct StoredKind {
     /// The table.
     pub table: Table,
     /// What follows the tenant in the partition; empty for the tenant's own, with `#` for items in partitions that
@@ -50,12 +50,12 @@ const fn kind(
     sort: &'static str,
     name: &'static str,
     treatment: Treatment,
-) -> Kind {
-    Kind { table, partition, sort, name, treatment }
+) -> StoredKind {
+    StoredKind { table, partition, sort, name, treatment }
 }
 
 /// All kinds. If several match a key, the first counts.
-pub const KINDS: &[Kind] = {
+pub const KINDS: &[StoredKind] = {
     use Table::{Ledger, Limits, Links, Portals};
     use Treatment::{Blank, Delete, Keep, SyncState};
     &[
@@ -124,7 +124,7 @@ pub const KINDS: &[Kind] = {
 };
 
 /// The kind of the item at a key; `None` if the list does not know it.
-pub fn kind_of(key: &Key) -> Option<&'static Kind> {
+pub fn kind_of(key: &ItemKey) -> Option<&'static StoredKind> {
     let partition = match (key.table, key.partition.as_str()) {
         (Table::Limits, _) => "",
         (_, shared) if shared.starts_with('#') => shared,
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_key_has_the_kind_that_its_partition_and_sort_say() {
         let name =
-            |table, partition: &str, sort: &str| kind_of(&Key::new(table, partition, sort)).map(|kind| kind.name);
+            |table, partition: &str, sort: &str| kind_of(&ItemKey::new(table, partition, sort)).map(|kind| kind.name);
         assert_eq!(name(Table::Portals, "t", "portal"), Some("connection and settings"));
         assert_eq!(name(Table::Portals, "t", "token#person#15"), Some("own access to Bitrix24"));
         assert_eq!(name(Table::Portals, "t", "token#slack"), Some("access of the connection"));

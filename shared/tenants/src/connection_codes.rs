@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use runtime::Ports;
+use runtime::Backend;
 use runtime::store::StoreError;
 
-use crate::once;
+use crate::one_time_secrets;
 
 const KIND: &str = "connect";
 /// How long a code is valid.
@@ -15,33 +15,33 @@ const CODE_TTL: Duration = Duration::from_secs(15 * 60);
 const HELD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A new code.
-pub async fn make(ports: &Ports) -> Result<String, StoreError> {
-    let code = once::secret();
+pub async fn make(ports: &Backend) -> Result<String, StoreError> {
+    let code = one_time_secrets::secret();
     put_back(ports, &code).await?;
     Ok(code)
 }
 
 /// Whether a code is valid; it stays valid.
-pub async fn is_valid(ports: &Ports, code: &str) -> Result<bool, StoreError> {
-    Ok(once::hold(ports, KIND, code, CODE_TTL).await?.is_some())
+pub async fn is_valid(ports: &Backend, code: &str) -> Result<bool, StoreError> {
+    Ok(one_time_secrets::hold(ports, KIND, code, CODE_TTL).await?.is_some())
 }
 
 /// Uses a code up; false if it was not valid.
-pub async fn take(ports: &Ports, code: &str) -> Result<bool, StoreError> {
-    Ok(once::take::<bool>(ports, KIND, code).await?.is_some())
+pub async fn take(ports: &Backend, code: &str) -> Result<bool, StoreError> {
+    Ok(one_time_secrets::take::<bool>(ports, KIND, code).await?.is_some())
 }
 
 /// Makes a code valid again that was used for nothing.
-pub async fn put_back(ports: &Ports, code: &str) -> Result<(), StoreError> {
-    once::put(ports, KIND, code, &true, CODE_TTL).await
+pub async fn put_back(ports: &Backend, code: &str) -> Result<(), StoreError> {
+    one_time_secrets::put(ports, KIND, code, &true, CODE_TTL).await
 }
 
 /// Keeps a code for an authorization that was begun with it, and returns the name by which it is used up in the end.
-pub async fn hold(ports: &Ports, code: &str) -> Result<Option<String>, StoreError> {
-    once::hold(ports, KIND, code, HELD_TTL).await
+pub async fn hold(ports: &Backend, code: &str) -> Result<Option<String>, StoreError> {
+    one_time_secrets::hold(ports, KIND, code, HELD_TTL).await
 }
 
 /// Uses up a code that was held; false if it was used meanwhile.
-pub async fn take_held(ports: &Ports, name: &str) -> Result<bool, StoreError> {
-    Ok(once::take_held::<bool>(ports, name).await?.is_some())
+pub async fn take_held(ports: &Backend, name: &str) -> Result<bool, StoreError> {
+    Ok(one_time_secrets::take_held::<bool>(ports, name).await?.is_some())
 }

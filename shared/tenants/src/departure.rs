@@ -12,8 +12,8 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use runtime::clock::{earlier, later, until};
-use runtime::store::{Condition, Item, Key, Query, StoreError, Table, Write, written_by};
-use runtime::{Ports, TenantId};
+use runtime::store::{ItemKey, Query, StoreError, StoreWrite, StoredItem, Table, WriteCondition, written_by};
+use runtime::{Backend, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::portals::{Portals, TokenDigest};
@@ -105,17 +105,17 @@ pub struct Worked {
     pub late: usize,
 }
 
-fn key(tenant: &TenantId) -> Key {
-    Key::new(Table::Portals, DEPARTED, tenant.as_str())
+fn key(tenant: &TenantId) -> ItemKey {
+    ItemKey::new(Table::Portals, DEPARTED, tenant.as_str())
 }
 
 /// A tenant's departure, if it left.
-pub async fn of(ports: &Ports, tenant: &TenantId) -> Result<Option<Departure>, StoreError> {
+pub async fn of(ports: &Backend, tenant: &TenantId) -> Result<Option<Departure>, StoreError> {
     ports.store.get(&key(tenant)).await?.map(|item| item.decode()).transpose()
 }
 
 /// The progress of a departure, for the holder of its receipt.
-pub async fn by_receipt(ports: &Ports, tenant: &TenantId, receipt: &str) -> Result<Option<Departure>, StoreError> {
+pub async fn by_receipt(ports: &Backend, tenant: &TenantId, receipt: &str) -> Result<Option<Departure>, StoreError> {
     let given = TokenDigest::of(receipt);
     Ok(of(ports, tenant).await?.filter(|departure| departure.receipt.is_some_and(|own| own.matches(&given))))
 }
@@ -123,7 +123,7 @@ pub async fn by_receipt(ports: &Ports, tenant: &TenantId, receipt: &str) -> Resu
 /// Cuts a tenant off at once and leaves the rest to the upkeep: from here on nothing is accepted or done for it, and
 /// nobody is signed in to its pages. It works by keys and within the tenant's own partitions, and deletes nothing for
 /// good.
-pub async fn begin(ports: &Ports, tenant: &TenantId, receipt: Option<&str>) -> Result<Departure, StoreError> {
+pub async fn begin(ports: &Backend, tenant: &TenantId, receipt: Option<&str>) -> Result<Departure, StoreError> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     let portal = portals.fresh(tenant).await?;
     let earlier = of(ports, tenant).await?;
@@ -146,7 +146,7 @@ pub async fn begin(ports: &Ports, tenant: &TenantId, receipt: Option<&str>) -> R
     let shared = shared_keys(ports, tenant).await?;
     let [listed, connection] = Portals::removal(tenant);
     let mut writes = vec![noted(&departure)?, listed, connection];
-    writes.extend(shared.into_iter().map(Write::removal));
+    writes.extend(shared.into_iter().map(StoreWrite::removal));
     ports.store.put_all(writes).await?;
     drop_own(ports, tenant).await?;
     sign_everybody_out(ports, tenant).await?;
@@ -156,7 +156,7 @@ pub async fn begin(ports: &Ports, tenant: &TenantId, receipt: Option<&str>) -> R
 
 /// Removes a tenant completely; continues an interrupted departure. For operators, who may read and delete everything;
 /// functions may not.
-pub async fn depart(ports: &Ports, tenant: &TenantId) -> Result<Departure, StoreError> {
+pub async fn depart(ports: &Backend, tenant: &TenantId) -> Result<Departure, StoreError> {
     let mut departure = begin(ports, tenant, None).await?;
     let cutoff = Cutoff { until: Timestamp::MAX, came_back: false };
     pass(ports, &mut departure, cutoff, Timestamp::MAX).await?;
@@ -168,24 +168,24 @@ pub async fn depart(ports: &Ports, tenant: &TenantId) -> Result<Departure, Store
 
 /// The tenant is connected again: a completed departure is forgotten; another one continues with data that is older
 /// than itself.
-pub async fn forget(ports: &Ports, tenant: &TenantId) -> Result<(), StoreError> {
+pub async fn forget(ports: &Backend, tenant: &TenantId) -> Result<(), StoreError> {
     match of(ports, tenant).await? {
         Some(departure) if departure.done_at.is_some() => ports.store.delete(&key(tenant)).await,
         _ => Ok(()),
     }
 }
 
-fn noted(departure: &Departure) -> Result<Write, StoreError> {
-    let write = Write::new(key(&departure.tenant), departure, Condition::Always)?;
+fn noted(departure: &Departure) -> Result<StoreWrite, StoreError> {
+    let write = StoreWrite::new(key(&departure.tenant), departure, WriteCondition::Always)?;
     Ok(write.expiring(later(departure.began_at, DEPARTURE_TTL)))
 }
 
-async fn note(ports: &Ports, departure: &Departure) -> Result<(), StoreError> {
+async fn note(ports: &Backend, departure: &Departure) -> Result<(), StoreError> {
     ports.store.put(noted(departure)?).await.map(|_| ())
 }
 
 /// The items of the tenant's own partition of the portals: tokens, API keys, troubles.
-async fn drop_own(ports: &Ports, tenant: &TenantId) -> Result<(), StoreError> {
+async fn drop_own(ports: &Backend, tenant: &TenantId) -> Result<(), StoreError> {
     let mut query = Query::prefix(Table::Portals, tenant.as_str(), "");
     loop {
         let page = ports.store.list(&query).await?;
@@ -200,9 +200,9 @@ async fn drop_own(ports: &Ports, tenant: &TenantId) -> Result<(), StoreError> {
 }
 
 /// Codes and sessions of its administrators.
-async fn sign_everybody_out(ports: &Ports, tenant: &TenantId) -> Result<(), StoreError> {
-    let mut query = Query::prefix(Table::Portals, crate::once::PARTITION, "");
-    let is_its = |item: &Item| {
+async fn sign_everybody_out(ports: &Backend, tenant: &TenantId) -> Result<(), StoreError> {
+    let mut query = Query::prefix(Table::Portals, crate::one_time_secrets::PARTITION, "");
+    let is_its = |item: &StoredItem| {
         let value: serde_json::Value = serde_json::from_str(&item.value).unwrap_or_default();
         value == tenant.as_str() || value["tenant"] == tenant.as_str()
     };
@@ -237,14 +237,14 @@ impl Cutoff {
         Self { until, came_back }
     }
 
-    fn covers(self, item: &Item) -> bool {
+    fn covers(self, item: &StoredItem) -> bool {
         item.version <= written_by(self.until)
     }
 }
 
 /// How a pass over everything ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
+enum DeparturePass {
     /// Nothing is left that the departure covers.
     Complete,
     /// Something was too young.
@@ -255,20 +255,20 @@ enum Pass {
 
 /// Deletes what the cutoff covers; continues where the last pass was interrupted.
 async fn pass(
-    ports: &Ports,
+    ports: &Backend,
     departure: &mut Departure,
     cutoff: Cutoff,
     deadline: Timestamp,
-) -> Result<Pass, StoreError> {
+) -> Result<DeparturePass, StoreError> {
     let mut position = departure.resume.take().unwrap_or_default();
     let places = departure.places();
     while let Some((table, owner)) = places.get(position.place) {
         if ports.clock.now() >= deadline {
             departure.resume = Some(position);
             note(ports, departure).await?;
-            return Ok(Pass::Interrupted);
+            return Ok(DeparturePass::Interrupted);
         }
-        let after = position.after.take().map(|(partition, sort)| Key::new(*table, partition, sort));
+        let after = position.after.take().map(|(partition, sort)| ItemKey::new(*table, partition, sort));
         let part = ports.store.belonging(*table, owner, after.as_ref()).await?;
         let items = part.items.into_iter().map(|(item, _)| item);
         let (old, young): (Vec<_>, Vec<_>) = items.partition(|item| cutoff.covers(item));
@@ -282,11 +282,11 @@ async fn pass(
             note(ports, &Departure { resume: Some(position.clone()), ..departure.clone() }).await?;
         }
     }
-    Ok(if position.young { Pass::Young } else { Pass::Complete })
+    Ok(if position.young { DeparturePass::Young } else { DeparturePass::Complete })
 }
 
 /// Erases items unless they were written since they were read; returns how many.
-async fn erase(ports: &Ports, items: Vec<Item>) -> Result<u64, StoreError> {
+async fn erase(ports: &Backend, items: Vec<StoredItem>) -> Result<u64, StoreError> {
     let erased = AtomicU64::new(0);
     let count = &erased;
     let deletions = stream::iter(items).map(|item| async move {
@@ -301,12 +301,12 @@ async fn erase(ports: &Ports, items: Vec<Item>) -> Result<u64, StoreError> {
 
 /// Deletes what remains of departed tenants, and looks for a day for late writes of work that was under way. `None` if
 /// another run is doing so.
-pub async fn work(ports: &Ports) -> Result<Option<Worked>, StoreError> {
+pub async fn work(ports: &Backend) -> Result<Option<Worked>, StoreError> {
     let began = ports.clock.now();
     if !noted_departures(ports).await?.iter().any(|departure| departure.is_due(began)) {
         return Ok(Some(Worked::default()));
     }
-    let lease = Write::new(Key::new(Table::Portals, RUNNING, "run"), &began, Condition::Absent)?;
+    let lease = StoreWrite::new(ItemKey::new(Table::Portals, RUNNING, "run"), &began, WriteCondition::Absent)?;
     let running = lease.key.clone();
     match ports.store.put(lease.expiring(later(began, RUN_TTL))).await {
         Ok(_) => {}
@@ -318,7 +318,7 @@ pub async fn work(ports: &Ports) -> Result<Option<Worked>, StoreError> {
     worked.map(Some)
 }
 
-async fn work_all(ports: &Ports, began: Timestamp) -> Result<Worked, StoreError> {
+async fn work_all(ports: &Backend, began: Timestamp) -> Result<Worked, StoreError> {
     let deadline = later(began, MAX_RUN);
     let mut worked = Worked::default();
     for departure in noted_departures(ports).await? {
@@ -336,7 +336,7 @@ async fn work_all(ports: &Ports, began: Timestamp) -> Result<Worked, StoreError>
     Ok(worked)
 }
 
-async fn noted_departures(ports: &Ports) -> Result<Vec<Departure>, StoreError> {
+async fn noted_departures(ports: &Backend) -> Result<Vec<Departure>, StoreError> {
     let mut query = Query::prefix(Table::Portals, DEPARTED, "");
     let mut departures = Vec::new();
     loop {
@@ -351,7 +351,7 @@ async fn noted_departures(ports: &Ports) -> Result<Vec<Departure>, StoreError> {
     }
 }
 
-async fn go_on(ports: &Ports, mut departure: Departure, deadline: Timestamp) -> Result<Departure, StoreError> {
+async fn go_on(ports: &Backend, mut departure: Departure, deadline: Timestamp) -> Result<Departure, StoreError> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     // The time is taken before the read: what is connected after the read is younger.
     let now = ports.clock.now();
@@ -363,9 +363,9 @@ async fn go_on(ports: &Ports, mut departure: Departure, deadline: Timestamp) -> 
     }
     let cutoff = Cutoff::of(&departure, came_back, now);
     match pass(ports, &mut departure, cutoff, deadline).await? {
-        Pass::Interrupted => return Ok(departure),
-        Pass::Complete => end(&mut departure, now),
-        Pass::Young => {}
+        DeparturePass::Interrupted => return Ok(departure),
+        DeparturePass::Complete => end(&mut departure, now),
+        DeparturePass::Young => {}
     }
     if came_back {
         ports.store.delete(&key(&departure.tenant)).await?;

@@ -7,8 +7,8 @@ use std::io::BufRead;
 use jiff::Timestamp;
 use runtime::seal::{KeyRing, SealError, Sealed};
 use runtime::secrets::{KEY_RING, SecretsError, add_line};
-use runtime::store::{Condition, Key, StoreError, Table, Write};
-use runtime::{Ports, TenantId};
+use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
+use runtime::{Backend, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -66,7 +66,7 @@ struct Head {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct ExportLine {
     table: String,
     partition: String,
     sort: String,
@@ -86,7 +86,7 @@ pub struct Imported {
 
 /// Writes a tenant to `file`; returns how many items, and the key that opens its secrets.
 pub async fn export(
-    ports: &Ports,
+    ports: &Backend,
     tenant: &TenantId,
     mut file: impl std::io::Write,
 ) -> Result<(u64, SecretString), ExportError> {
@@ -105,11 +105,11 @@ pub async fn export(
         },
     };
     writeln!(file, "{}", json(&head)?)?;
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<ExportLine> = Vec::new();
     let collected = std::sync::Mutex::new(&mut lines);
     for table in [Table::Links, Table::Ledger, Table::Portals] {
         each_of(ports, table, tenant.as_str(), |item, expires_at| {
-            let line = item.decode().map(|value| Line {
+            let line = item.decode().map(|value| ExportLine {
                 table: table.name().to_owned(),
                 partition: item.key.partition.clone(),
                 sort: item.key.sort.clone(),
@@ -126,8 +126,8 @@ pub async fn export(
     for key in shared_keys(ports, tenant).await? {
         if let Some(item) = ports.store.get(&key).await? {
             let value = item.decode()?;
-            let (table, Key { partition, sort, .. }) = (key.table.name().to_owned(), key);
-            lines.push(Line { table, partition, sort, value, expires_at: None });
+            let (table, ItemKey { partition, sort, .. }) = (key.table.name().to_owned(), key);
+            lines.push(ExportLine { table, partition, sort, value, expires_at: None });
         }
     }
     for line in &mut lines {
@@ -142,7 +142,7 @@ fn json<T: Serialize>(value: &T) -> std::io::Result<String> {
     serde_json::to_string(value).map_err(std::io::Error::other)
 }
 
-async fn signing_of(ports: &Ports, portals: &Portals, portal: &Portal) -> Result<Option<SecretString>, ExportError> {
+async fn signing_of(ports: &Backend, portals: &Portals, portal: &Portal) -> Result<Option<SecretString>, ExportError> {
     let Some(slack) = &portal.slack else { return Ok(None) };
     let Some(Workspace { signing, .. }) = portals.workspace(&slack.team_id).await? else { return Ok(None) };
     let known = match ports.secrets.get(SLACK_SIGNING).await {
@@ -156,7 +156,7 @@ async fn signing_of(ports: &Ports, portals: &Portals, portal: &Portal) -> Result
 
 /// Imports a tenant. Its connection comes last: nothing is worked for it before everything is there.
 pub async fn import(
-    ports: &Ports,
+    ports: &Backend,
     file: impl BufRead,
     key: &SecretString,
     replace: bool,
@@ -185,7 +185,7 @@ pub async fn import(
     let mut portal: Option<Portal> = None;
     let mut items = 0;
     for (number, line) in lines {
-        let mut line: Line =
+        let mut line: ExportLine =
             serde_json::from_str(&line?).map_err(|error| format(number, &format!("not an item: {error}")))?;
         let table = Table::ALL.into_iter().find(|table| table.name() == line.table);
         let table = table.ok_or_else(|| format(number, "an unknown table"))?;
@@ -202,7 +202,8 @@ pub async fn import(
             portal = Some(read.map_err(|error| format(number, &format!("the connection: {error}")))?);
             continue;
         }
-        let mut write = Write::new(Key::new(table, line.partition, line.sort), &line.value, Condition::Always)?;
+        let mut write =
+            StoreWrite::new(ItemKey::new(table, line.partition, line.sort), &line.value, WriteCondition::Always)?;
         write.expires_at = line.expires_at;
         ports.store.put(write).await?;
     }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::later;
 use runtime::seal::Sealed;
-use runtime::store::{Condition, Key, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, Store, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -81,10 +81,10 @@ impl Address {
     }
 
     /// The key of its hook.
-    pub fn place(&self) -> Key {
+    pub fn place(&self) -> ItemKey {
         match self {
-            Self::Plain(key) => Key::new(Table::Portals, PLAIN_PARTITION, key),
-            Self::Sealed { digest, .. } => Key::new(Table::Portals, PARTITION, digest),
+            Self::Plain(key) => ItemKey::new(Table::Portals, PLAIN_PARTITION, key),
+            Self::Sealed { digest, .. } => ItemKey::new(Table::Portals, PARTITION, digest),
         }
     }
 }
@@ -103,8 +103,8 @@ impl Hooks {
 
     /// The hook at an address's key, and its place. The address of an earlier version is looked for in a second read,
     /// until its first event has moved it.
-    pub async fn at(&self, key: &str) -> Result<Option<(Key, Hook)>, StoreError> {
-        for place in [hook_key(key), Key::new(Table::Portals, PLAIN_PARTITION, key)] {
+    pub async fn at(&self, key: &str) -> Result<Option<(ItemKey, Hook)>, StoreError> {
+        for place in [hook_key(key), ItemKey::new(Table::Portals, PLAIN_PARTITION, key)] {
             if let Some(hook) = self.read(&place).await? {
                 return Ok(Some((place, hook)));
             }
@@ -113,7 +113,7 @@ impl Hooks {
     }
 
     /// The hook at a place.
-    pub async fn read(&self, place: &Key) -> Result<Option<Hook>, StoreError> {
+    pub async fn read(&self, place: &ItemKey) -> Result<Option<Hook>, StoreError> {
         self.store.get(place).await?.map(|item| item.decode()).transpose()
     }
 
@@ -138,8 +138,8 @@ impl Hooks {
             pending: vec![],
             seen_at: None,
         };
-        let own = Write::new(own_key(tenant), address, Condition::Always)?;
-        let hook = Write::new(address.place(), &hook.unwrap_or(empty), Condition::Always)?;
+        let own = StoreWrite::new(own_key(tenant), address, WriteCondition::Always)?;
+        let hook = StoreWrite::new(address.place(), &hook.unwrap_or(empty), WriteCondition::Always)?;
         self.store.put_all(vec![own, hook]).await?;
         match before.filter(|place| *place != address.place()) {
             Some(place) => self.store.delete(&place).await,
@@ -148,7 +148,7 @@ impl Hooks {
     }
 
     /// Opens the window of an address for tokens of a workspace.
-    pub async fn open(&self, place: &Key, workspace: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn open(&self, place: &ItemKey, workspace: &str, now: Timestamp) -> Result<(), StoreError> {
         self.change(place, |hook| {
             hook.open_until = Some(later(now, WINDOW));
             hook.workspace = Some(workspace.to_owned()).filter(|workspace| !workspace.is_empty());
@@ -157,7 +157,7 @@ impl Hooks {
     }
 
     /// Keeps a token as pending, if the window is open and there is room.
-    pub async fn enrol(&self, place: &Key, token: &Sealed, now: Timestamp) -> Result<Enrolment, StoreError> {
+    pub async fn enrol(&self, place: &ItemKey, token: &Sealed, now: Timestamp) -> Result<Enrolment, StoreError> {
         let mut enrolment = Enrolment::Closed;
         self.change(place, |hook| {
             enrolment = match (hook.open_until.is_some_and(|until| now < until), hook.pending.len() < MAX_PENDING) {
@@ -175,7 +175,7 @@ impl Hooks {
 
     /// Makes a pending token active: it has signed an event of the right workspace. No active token is dropped for it;
     /// false if there is no room.
-    pub async fn activate(&self, place: &Key, token: &Sealed) -> Result<bool, StoreError> {
+    pub async fn activate(&self, place: &ItemKey, token: &Sealed) -> Result<bool, StoreError> {
         let mut is_active = false;
         self.change(place, |hook| {
             let pending = hook.pending.iter().position(|known| known == token);
@@ -190,7 +190,7 @@ impl Hooks {
     }
 
     /// Keeps only the newest active token, closes the window and forgets pending ones: earlier subscriptions are gone.
-    pub async fn close_old(&self, place: &Key) -> Result<(), StoreError> {
+    pub async fn close_old(&self, place: &ItemKey) -> Result<(), StoreError> {
         self.change(place, |hook| {
             hook.tokens = hook.tokens.pop().into_iter().collect();
             hook.pending.clear();
@@ -200,12 +200,12 @@ impl Hooks {
     }
 
     /// Notes that a signed event arrived, now and then.
-    pub async fn note_seen(&self, place: &Key, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn note_seen(&self, place: &ItemKey, now: Timestamp) -> Result<(), StoreError> {
         let Some(item) = self.store.get(place).await? else { return Ok(()) };
         let hook: Hook = item.decode()?;
         if hook.seen_at.is_none_or(|seen| later(seen, WINDOW) < now) {
             let seen = Hook { seen_at: Some(now), ..hook };
-            match self.store.put(Write::new(item.key, &seen, Condition::Version(item.version))?).await {
+            match self.store.put(StoreWrite::new(item.key, &seen, WriteCondition::Version(item.version))?).await {
                 Ok(_) | Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -214,7 +214,7 @@ impl Hooks {
     }
 
     /// Changes a hook, also while others do; fine if there is none.
-    async fn change(&self, place: &Key, mut change: impl FnMut(&mut Hook)) -> Result<(), StoreError> {
+    async fn change(&self, place: &ItemKey, mut change: impl FnMut(&mut Hook)) -> Result<(), StoreError> {
         loop {
             let Some(item) = self.store.get(place).await? else { return Ok(()) };
             let before: Hook = item.decode()?;
@@ -223,7 +223,7 @@ impl Hooks {
             if hook == before {
                 return Ok(());
             }
-            match self.store.put(Write::new(item.key, &hook, Condition::Version(item.version))?).await {
+            match self.store.put(StoreWrite::new(item.key, &hook, WriteCondition::Version(item.version))?).await {
                 Err(StoreError::Conflict(_)) => {}
                 written => return written.map(|_| ()),
             }
@@ -237,12 +237,12 @@ pub const PARTITION: &str = "#notion-hooks";
 pub const PLAIN_PARTITION: &str = "#hooks";
 
 /// The key of the hook at an address.
-fn hook_key(key: &str) -> Key {
-    Key::new(Table::Portals, PARTITION, digest(key))
+fn hook_key(key: &str) -> ItemKey {
+    ItemKey::new(Table::Portals, PARTITION, digest(key))
 }
 
-fn own_key(tenant: &TenantId) -> Key {
-    Key::new(Table::Portals, tenant.as_str(), "notion-hook")
+fn own_key(tenant: &TenantId) -> ItemKey {
+    ItemKey::new(Table::Portals, tenant.as_str(), "notion-hook")
 }
 
 /// The key is 122 random bits: its plain digest reveals nothing.

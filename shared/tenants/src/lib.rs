@@ -4,34 +4,34 @@
 pub mod administrators;
 pub mod api_keys;
 pub mod audit;
+pub mod bridges;
 pub mod catalogue;
 pub mod connection_codes;
-pub mod conversations;
 pub mod departure;
 pub mod export;
 pub mod hooks;
-pub mod keys;
-pub mod once;
-pub mod people;
+pub mod key_rotation;
+pub mod one_time_secrets;
 pub mod person;
 pub mod portals;
 pub mod secret_names;
 pub mod tickets;
+pub mod user_links;
 
-use runtime::store::{Item, Key, StoreError, Table};
-use runtime::{Ports, TenantId};
+use runtime::store::{ItemKey, StoreError, StoredItem, Table};
+use runtime::{Backend, TenantId};
 
 use crate::hooks::Hooks;
 use crate::portals::Portals;
 
 /// Calls `with` on every item whose key begins with `owner`, with its expiry.
 pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreError>>(
-    ports: &Ports,
+    ports: &Backend,
     table: Table,
     owner: &str,
-    mut with: impl FnMut(Item, Option<jiff::Timestamp>) -> F,
+    mut with: impl FnMut(StoredItem, Option<jiff::Timestamp>) -> F,
 ) -> Result<(), E> {
-    let mut after: Option<Key> = None;
+    let mut after: Option<ItemKey> = None;
     loop {
         let part = ports.store.belonging(table, owner, after.as_ref()).await?;
         for (item, expires) in part.items {
@@ -45,7 +45,7 @@ pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreErro
 }
 
 /// A tenant's items in shared partitions: its workspace's entry, and the address of its Notion webhooks.
-pub(crate) async fn shared_keys(ports: &Ports, tenant: &TenantId) -> Result<Vec<Key>, StoreError> {
+pub(crate) async fn shared_keys(ports: &Backend, tenant: &TenantId) -> Result<Vec<ItemKey>, StoreError> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     let mut keys = Vec::new();
     if let Some(slack) = portals.fresh(tenant).await?.and_then(|portal| portal.slack.clone()) {

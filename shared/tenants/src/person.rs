@@ -15,17 +15,17 @@ mod words;
 use jiff::Timestamp;
 use jobs::queues;
 use runtime::queue::{Buried, Fate, QueueError};
-use runtime::store::{Condition, Item, Query, StoreError, Write};
-use runtime::{Ports, QueueName, TenantId};
+use runtime::store::{Query, StoreError, StoreWrite, StoredItem, WriteCondition};
+use runtime::{Backend, QueueName, TenantId};
 use serde_json::{Value, json};
 
-use crate::audit::{Audit, Entry};
+use crate::audit::{Audit, AuditEntry};
 use crate::catalogue;
 use crate::catalogue::kind_of;
 
-pub use found::{Action, Found};
+pub use found::{ForgetAction, FoundItem};
 pub use remains::{Remains, remains};
-pub use who::{Ask, BadAsk, Person};
+pub use who::{Ask, BadAsk, PersonIdentity};
 
 /// The version of the document that [`export`] writes.
 const VERSION: u32 = 1;
@@ -56,11 +56,11 @@ pub enum PersonError {
 
 /// Everything that was found of a person.
 #[derive(Debug)]
-pub struct Finding {
+pub struct PersonReport {
     /// Who was looked for, and by what.
-    pub person: Person,
+    pub person: PersonIdentity,
     /// The items.
-    pub items: Vec<Found>,
+    pub items: Vec<FoundItem>,
     /// The dead letters.
     pub letters: Vec<(QueueName, Buried)>,
     /// The jobs that wait; `None` if the engine does not show them.
@@ -69,12 +69,12 @@ pub struct Finding {
     pub searched: usize,
 }
 
-impl Finding {
+impl PersonReport {
     /// How many items of each kind there are, and what happens to them.
     pub fn counts(&self) -> Vec<(&'static str, &'static str, usize)> {
         let mut counts: Vec<(&'static str, &'static str, usize)> = Vec::new();
         let items = self.items.iter().map(|found| (found.kind.name, found.action.words()));
-        let letters = self.letters.iter().map(|_| ("failed delivery", Action::Delete.words()));
+        let letters = self.letters.iter().map(|_| ("failed delivery", ForgetAction::Delete.words()));
         for (name, action) in items.chain(letters) {
             match counts.iter_mut().find(|(known, what, _)| *known == name && *what == action) {
                 Some((_, _, count)) => *count += 1,
@@ -100,17 +100,22 @@ pub struct Forgotten {
     /// Failed deliveries that were discarded.
     pub discarded: usize,
     /// What is found afterwards.
-    pub left: Finding,
+    pub left: PersonReport,
 }
 
 /// Finds a person's data; at most `most` items are searched.
-pub async fn find(ports: &Ports, tenant: &TenantId, asked: &[Ask], most: usize) -> Result<Finding, PersonError> {
+pub async fn find(ports: &Backend, tenant: &TenantId, asked: &[Ask], most: usize) -> Result<PersonReport, PersonError> {
     let person = who::known(ports, tenant, asked).await?;
     search(ports, tenant, person, most).await
 }
 
-async fn search(ports: &Ports, tenant: &TenantId, person: Person, most: usize) -> Result<Finding, PersonError> {
-    let mut finding = Finding { person, items: Vec::new(), letters: Vec::new(), waiting: None, searched: 0 };
+async fn search(
+    ports: &Backend,
+    tenant: &TenantId,
+    person: PersonIdentity,
+    most: usize,
+) -> Result<PersonReport, PersonError> {
+    let mut finding = PersonReport { person, items: Vec::new(), letters: Vec::new(), waiting: None, searched: 0 };
     for (table, partition) in catalogue::partitions(ports.store.as_ref(), tenant, ports.clock.now()).await? {
         let mut query = Query::prefix(table, partition, "");
         loop {
@@ -119,7 +124,7 @@ async fn search(ports: &Ports, tenant: &TenantId, person: Person, most: usize) -
             if finding.searched > most {
                 return Err(PersonError::TooMuch(most));
             }
-            let found = page.items.into_iter().filter_map(|item| Found::of(&finding.person, tenant, item));
+            let found = page.items.into_iter().filter_map(|item| FoundItem::of(&finding.person, tenant, item));
             finding.items.extend(found);
             match page.next {
                 Some(next) => query.after = Some(next),
@@ -141,9 +146,9 @@ async fn search(ports: &Ports, tenant: &TenantId, person: Person, most: usize) -
 
 /// The dead letters that are about a person; `fate` is what happens to them.
 async fn letters(
-    ports: &Ports,
+    ports: &Backend,
     tenant: &TenantId,
-    person: &Person,
+    person: &PersonIdentity,
     queue: QueueName,
     fate: Fate,
 ) -> Result<Vec<Buried>, QueueError> {
@@ -165,8 +170,8 @@ async fn letters(
 }
 
 /// What was found, as a document for the person: where each item is, and its content. Secrets are masked.
-pub fn export(finding: &Finding, tenant: &TenantId, now: Timestamp) -> Value {
-    let items: Vec<Value> = finding.items.iter().map(Found::shown).collect();
+pub fn export(finding: &PersonReport, tenant: &TenantId, now: Timestamp) -> Value {
+    let items: Vec<Value> = finding.items.iter().map(FoundItem::shown).collect();
     let letters: Vec<Value> = finding
         .letters
         .iter()
@@ -196,12 +201,12 @@ pub fn export(finding: &Finding, tenant: &TenantId, now: Timestamp) -> Value {
 }
 
 /// Notes that a person's data was exported, and by whom, without repeating it.
-pub async fn note_export(ports: &Ports, tenant: &TenantId, asked: &[Ask], who: &str) -> Result<(), StoreError> {
+pub async fn note_export(ports: &Backend, tenant: &TenantId, asked: &[Ask], who: &str) -> Result<(), StoreError> {
     note(ports, tenant, "a person's data exported", asked, who, "").await
 }
 
 async fn note(
-    ports: &Ports,
+    ports: &Backend,
     tenant: &TenantId,
     what: &str,
     asked: &[Ask],
@@ -209,13 +214,13 @@ async fn note(
     after: &str,
 ) -> Result<(), StoreError> {
     let asked: Vec<String> = asked.iter().map(Ask::for_audit).collect();
-    let entry = Entry::new(ports.clock.now(), who, what, asked.join(", ")).changed("", after);
+    let entry = AuditEntry::new(ports.clock.now(), who, what, asked.join(", ")).changed("", after);
     Audit::new(ports.store.clone()).note(tenant, &entry).await
 }
 
 /// Deletes what was found, or replaces the person's words in it, and searches again.
 pub async fn forget(
-    ports: &Ports,
+    ports: &Backend,
     tenant: &TenantId,
     asked: &[Ask],
     who: &str,
@@ -225,12 +230,12 @@ pub async fn forget(
     let (mut deleted, mut blanked, mut discarded) = (0, 0, 0);
     for found in &finding.items {
         match found.action {
-            Action::Delete => {
+            ForgetAction::Delete => {
                 ports.store.delete(&found.item.key).await?;
                 deleted += 1;
             }
-            Action::Blank => blanked += usize::from(blank(ports, tenant, &finding.person, &found.item).await?),
-            Action::Keep(_) => {}
+            ForgetAction::Blank => blanked += usize::from(blank(ports, tenant, &finding.person, &found.item).await?),
+            ForgetAction::Keep(_) => {}
         }
     }
     let queues: std::collections::BTreeSet<QueueName> = finding.letters.iter().map(|(queue, _)| *queue).collect();
@@ -247,11 +252,16 @@ pub async fn forget(
 }
 
 /// Replaces a person's words in an item, also while others write it; returns whether there were any.
-async fn blank(ports: &Ports, tenant: &TenantId, person: &Person, item: &Item) -> Result<bool, PersonError> {
+async fn blank(
+    ports: &Backend,
+    tenant: &TenantId,
+    person: &PersonIdentity,
+    item: &StoredItem,
+) -> Result<bool, PersonError> {
     let mut item = item.clone();
     for _ in 0..MAX_TRIES {
         let Some(value) = found::without(person, &item)? else { return Ok(false) };
-        let mut write = Write::new(item.key.clone(), &value, Condition::Version(item.version))?;
+        let mut write = StoreWrite::new(item.key.clone(), &value, WriteCondition::Version(item.version))?;
         write.expires_at = item.expires_at;
         match ports.store.put(write).await {
             Ok(_) => return Ok(true),

@@ -10,7 +10,7 @@ use runtime::TenantId;
 use runtime::clock::{Clock, later};
 use runtime::seal::Sealed;
 use runtime::settings_document::{SettingsDocument, SettingsError};
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -341,7 +341,7 @@ impl Portals {
 
     /// Connects a workspace to a tenant; it is taken from another tenant that had it before.
     pub async fn put_workspace(&self, team: &str, workspace: &Workspace) -> Result<(), StoreError> {
-        let written = self.store.put(Write::new(workspace_key(team), workspace, Condition::Always)?).await;
+        let written = self.store.put(StoreWrite::new(workspace_key(team), workspace, WriteCondition::Always)?).await;
         changed();
         written.map(|_| ())
     }
@@ -359,13 +359,13 @@ impl Portals {
         tenant: &TenantId,
         new: TokenDigest,
         old_until: Timestamp,
-        kept: Write,
+        kept: StoreWrite,
     ) -> Result<bool, StoreError> {
         let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(false) };
         let portal: Portal = item.decode()?;
         let before = portal.hook_key.map(|key| OldHookKey { key, until: old_until });
         let portal = Portal { hook_key: Some(new), hook_key_before: before, ..portal };
-        let write = Write::new(item.key, &portal, Condition::Version(item.version))?;
+        let write = StoreWrite::new(item.key, &portal, WriteCondition::Version(item.version))?;
         let written = self.store.put_all(vec![write, kept]).await;
         changed();
         written.map(|()| true)
@@ -373,9 +373,11 @@ impl Portals {
 
     /// Connects a portal, or replaces its connection.
     pub async fn put(&self, portal: &Portal) -> Result<(), StoreError> {
-        let entry = Write::new(directory_key(&portal.tenant), &portal.tenant, Condition::Always)?;
-        let written =
-            self.store.put_all(vec![Write::new(key(&portal.tenant), portal, Condition::Always)?, entry]).await;
+        let entry = StoreWrite::new(directory_key(&portal.tenant), &portal.tenant, WriteCondition::Always)?;
+        let written = self
+            .store
+            .put_all(vec![StoreWrite::new(key(&portal.tenant), portal, WriteCondition::Always)?, entry])
+            .await;
         changed();
         written
     }
@@ -391,7 +393,8 @@ impl Portals {
         loop {
             let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(false) };
             let portal = change(item.decode()?);
-            let written = self.store.put(Write::new(item.key, &portal, Condition::Version(item.version))?).await;
+            let written =
+                self.store.put(StoreWrite::new(item.key, &portal, WriteCondition::Version(item.version))?).await;
             changed();
             match written {
                 Err(StoreError::Conflict(_)) => {}
@@ -409,8 +412,8 @@ impl Portals {
     }
 
     /// The writes that remove a portal from the list and forget its connection, to go with others in one transaction.
-    pub fn removal(tenant: &TenantId) -> [Write; 2] {
-        [Write::removal(directory_key(tenant)), Write::removal(key(tenant))]
+    pub fn removal(tenant: &TenantId) -> [StoreWrite; 2] {
+        [StoreWrite::removal(directory_key(tenant)), StoreWrite::removal(key(tenant))]
     }
 
     /// Removes a workspace from a tenant; fine if it belongs to another by now.
@@ -487,14 +490,14 @@ const DIRECTORY: &str = "#tenants";
 pub const WORKSPACES: &str = "#workspaces";
 
 /// The key of a workspace's entry.
-pub fn workspace_key(team: &str) -> Key {
-    Key::new(Table::Portals, WORKSPACES, team)
+pub fn workspace_key(team: &str) -> ItemKey {
+    ItemKey::new(Table::Portals, WORKSPACES, team)
 }
 
-fn directory_key(tenant: &TenantId) -> Key {
-    Key::new(Table::Portals, DIRECTORY, tenant.as_str())
+fn directory_key(tenant: &TenantId) -> ItemKey {
+    ItemKey::new(Table::Portals, DIRECTORY, tenant.as_str())
 }
 
-fn key(tenant: &TenantId) -> Key {
-    Key::new(Table::Portals, tenant.as_str(), "portal")
+fn key(tenant: &TenantId) -> ItemKey {
+    ItemKey::new(Table::Portals, tenant.as_str(), "portal")
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use runtime::store::StoreError;
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use serde::{Deserialize, Serialize};
 
-use crate::once;
-use crate::people::Link;
+use crate::one_time_secrets;
+use crate::user_links::UserLink;
 
 /// How long a ticket is valid.
-const LIVES: Duration = Duration::from_secs(15 * 60);
+const TICKET_TTL: Duration = Duration::from_secs(15 * 60);
 /// The address at which a person with a ticket lets us work with their own rights.
 pub const GIVE: &str = "/install/give";
 
@@ -29,15 +29,15 @@ pub struct Ticket {
 }
 
 /// Makes a ticket for a person of a portal; it is valid once, for 15 minutes, at [`GIVE`]`?ticket=…`.
-pub async fn make(ports: &Ports, tenant: &TenantId, user: u64) -> Result<String, StoreError> {
-    let ticket = once::secret();
-    once::put(ports, "give", &ticket, &Ticket { tenant: tenant.clone(), user }, LIVES).await?;
+pub async fn make(ports: &Backend, tenant: &TenantId, user: u64) -> Result<String, StoreError> {
+    let ticket = one_time_secrets::secret();
+    one_time_secrets::put(ports, "give", &ticket, &Ticket { tenant: tenant.clone(), user }, TICKET_TTL).await?;
     Ok(ticket)
 }
 
 /// The person of a ticket, which is used up by this.
-pub async fn take(ports: &Ports, ticket: &str) -> Result<Option<Ticket>, StoreError> {
-    once::take(ports, "give", ticket).await
+pub async fn take(ports: &Backend, ticket: &str) -> Result<Option<Ticket>, StoreError> {
+    one_time_secrets::take(ports, "give", ticket).await
 }
 
 /// A link that its ticket undoes.
@@ -46,18 +46,18 @@ pub struct Unlink {
     /// Its tenant.
     pub tenant: TenantId,
     /// The link.
-    pub link: Link,
+    pub link: UserLink,
 }
 
 /// Makes a ticket that undoes a link; it is valid once, for seven days, at [`UNLINK`]`?ticket=…`.
-pub async fn make_unlink(ports: &Ports, tenant: &TenantId, link: &Link) -> Result<String, StoreError> {
-    let ticket = once::secret();
+pub async fn make_unlink(ports: &Backend, tenant: &TenantId, link: &UserLink) -> Result<String, StoreError> {
+    let ticket = one_time_secrets::secret();
     let unlink = Unlink { tenant: tenant.clone(), link: link.clone() };
-    once::put(ports, "unlink", &ticket, &unlink, UNLINK_TTL).await?;
+    one_time_secrets::put(ports, "unlink", &ticket, &unlink, UNLINK_TTL).await?;
     Ok(ticket)
 }
 
 /// The link that a ticket undoes; the ticket is used up by this.
-pub async fn take_unlink(ports: &Ports, ticket: &str) -> Result<Option<Unlink>, StoreError> {
-    once::take(ports, "unlink", ticket).await
+pub async fn take_unlink(ports: &Backend, ticket: &str) -> Result<Option<Unlink>, StoreError> {
+    one_time_secrets::take(ports, "unlink", ticket).await
 }

@@ -4,8 +4,8 @@
 //! No way to escape a bracket is documented, so one that would begin a tag gets a zero-width character beside it.
 
 use super::address;
-use super::document::{Block, Document, Leaf, Person, Span, Style, item, quoted};
-use super::layout::{APART, Kind, Layout, Piece, Shape, Surroundings, is_dashes};
+use super::document::{Document, Leaf, PersonMention, Span, Style, TextBlock, item, quoted};
+use super::layout::{APART, Layout, LayoutPiece, PieceKind, PieceShape, Surroundings, is_dashes};
 
 impl Document {
     /// Reads a chat message.
@@ -21,7 +21,7 @@ impl Document {
             builder.add(piece);
         }
         let mut document = Self { blocks: builder.blocks }.tidy();
-        for spans in document.blocks.iter_mut().filter_map(Block::spans_mut) {
+        for spans in document.blocks.iter_mut().filter_map(TextBlock::spans_mut) {
             link_addresses(spans);
         }
         document
@@ -30,10 +30,10 @@ impl Document {
     /// Writes a chat message. Everyone is mentioned only if that is allowed.
     pub fn to_bbcode(&self, may_mention_everyone: bool) -> String {
         let blocks = self.blocks.iter().map(|block| match block {
-            Block::Code(code) => format!("[code]{}[/code]", code.replace("[/", &format!("[{APART}/"))),
-            Block::Paragraph(spans) => guarded(&line(spans, may_mention_everyone)),
-            Block::Quote(spans) => quoted(&line(spans, may_mention_everyone), ">>"),
-            Block::Item { depth, number, spans } => item(*depth, *number, &line(spans, may_mention_everyone)),
+            TextBlock::Code(code) => format!("[code]{}[/code]", code.replace("[/", &format!("[{APART}/"))),
+            TextBlock::Paragraph(spans) => guarded(&line(spans, may_mention_everyone)),
+            TextBlock::Quote(spans) => quoted(&line(spans, may_mention_everyone), ">>"),
+            TextBlock::Item { depth, number, spans } => item(*depth, *number, &line(spans, may_mention_everyone)),
         });
         blocks.collect::<Vec<_>>().join("\n")
     }
@@ -42,7 +42,7 @@ impl Document {
 /// Makes blocks of pieces.
 struct Builder<'l> {
     layout: &'l Layout<'l>,
-    blocks: Vec<Block>,
+    blocks: Vec<TextBlock>,
     /// The shape of the last block.
     shape: Option<usize>,
     /// A line end between blocks, which is one only if both are text.
@@ -50,49 +50,49 @@ struct Builder<'l> {
 }
 
 impl Builder<'_> {
-    fn add(&mut self, piece: &Piece<'_>) {
+    fn add(&mut self, piece: &LayoutPiece<'_>) {
         match piece.kind {
             // A second one is an empty line.
-            Kind::Break | Kind::End => {
+            PieceKind::Break | PieceKind::End => {
                 if self.held {
                     self.text(piece, "");
                 }
                 self.held = true;
             }
-            Kind::QuoteMark if self.layout.shapes[piece.shape] == Shape::Quote => self.quote_mark(piece),
-            Kind::Mark if matches!(self.layout.shapes[piece.shape], Shape::Item { .. }) => self.begin(piece),
-            Kind::Address if self.opens(piece) => {}
+            PieceKind::QuoteMark if self.layout.shapes[piece.shape] == PieceShape::Quote => self.quote_mark(piece),
+            PieceKind::Mark if matches!(self.layout.shapes[piece.shape], PieceShape::Item { .. }) => self.begin(piece),
+            PieceKind::Address if self.opens(piece) => {}
             _ => self.text(piece, &piece.text),
         }
     }
 
     /// Whether an address need not be shown, for its link opens.
-    fn opens(&self, piece: &Piece<'_>) -> bool {
+    fn opens(&self, piece: &LayoutPiece<'_>) -> bool {
         piece.link.is_some_and(|link| address::is_safe(&self.layout.links[link]))
     }
 
     /// The mark of the outermost quote is the block's; those of quotes within it are text.
-    fn quote_mark(&mut self, piece: &Piece<'_>) {
+    fn quote_mark(&mut self, piece: &LayoutPiece<'_>) {
         let inner = piece.text.strip_prefix("> ").unwrap_or_default();
         self.text(piece, inner);
     }
 
-    fn begin(&mut self, piece: &Piece<'_>) {
+    fn begin(&mut self, piece: &LayoutPiece<'_>) {
         self.end_line();
         self.held = false;
         self.shape = Some(piece.shape);
         self.blocks.push(match self.layout.shapes[piece.shape] {
-            Shape::Text => Block::Paragraph(Vec::new()),
-            Shape::Quote => Block::Quote(Vec::new()),
-            Shape::Code => Block::Code(String::new()),
-            Shape::Item { depth, number } => Block::Item { depth, number, spans: Vec::new() },
+            PieceShape::Text => TextBlock::Paragraph(Vec::new()),
+            PieceShape::Quote => TextBlock::Quote(Vec::new()),
+            PieceShape::Code => TextBlock::Code(String::new()),
+            PieceShape::Item { depth, number } => TextBlock::Item { depth, number, spans: Vec::new() },
         });
     }
 
     /// A text before another block does not end its line as well.
     fn end_line(&mut self) {
         if !self.held
-            && let Some(spans) = self.blocks.last_mut().and_then(Block::spans_mut)
+            && let Some(spans) = self.blocks.last_mut().and_then(TextBlock::spans_mut)
             && let Some(Span { leaf: Leaf::Text(text), .. }) = spans.last_mut()
             && text.ends_with('\n')
         {
@@ -100,24 +100,24 @@ impl Builder<'_> {
         }
     }
 
-    fn text(&mut self, piece: &Piece<'_>, text: &str) {
+    fn text(&mut self, piece: &LayoutPiece<'_>, text: &str) {
         let is_new = self.shape != Some(piece.shape);
-        if is_new && matches!(self.layout.shapes[piece.shape], Shape::Item { .. }) {
+        if is_new && matches!(self.layout.shapes[piece.shape], PieceShape::Item { .. }) {
             // What goes on behind a list in a point is not a new point.
             self.end_line();
             self.held = false;
             self.shape = Some(piece.shape);
-            self.blocks.push(Block::Paragraph(Vec::new()));
+            self.blocks.push(TextBlock::Paragraph(Vec::new()));
         } else if is_new {
             self.begin(piece);
         }
         let line_end = if std::mem::take(&mut self.held) { "\n" } else { "" };
-        let style = if matches!(self.blocks.last(), Some(Block::Code(_))) { Style::default() } else { piece.style };
+        let style = if matches!(self.blocks.last(), Some(TextBlock::Code(_))) { Style::default() } else { piece.style };
         let link = piece.link.map(|link| self.layout.links[link].clone()).filter(|link| address::is_safe(link));
         steps::add(text.len() + link.as_ref().map_or(0, String::len));
         match self.blocks.last_mut() {
-            Some(Block::Code(code)) => code.extend([line_end, text]),
-            Some(Block::Paragraph(spans) | Block::Quote(spans) | Block::Item { spans, .. }) => {
+            Some(TextBlock::Code(code)) => code.extend([line_end, text]),
+            Some(TextBlock::Paragraph(spans) | TextBlock::Quote(spans) | TextBlock::Item { spans, .. }) => {
                 if !line_end.is_empty() {
                     spans.push(Span::text(line_end));
                 }
@@ -167,7 +167,7 @@ fn line(spans: &[Span], may_mention_everyone: bool) -> String {
 fn written(span: &Span, may_mention_everyone: bool) -> String {
     steps::add(span.size());
     let inner = match &span.leaf {
-        Leaf::Person(Person { bitrix24: Some(id), name, .. }) => {
+        Leaf::Person(PersonMention { bitrix24: Some(id), name, .. }) => {
             let name =
                 name.as_deref().map_or_else(|| format!("user {id}"), |name| name.trim_start_matches('@').to_owned());
             format!("[user={id}]{}[/user]", apart(&name))

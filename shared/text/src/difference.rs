@@ -8,7 +8,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 /// A change: the range `old` of one text is `new` in the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct TextChange {
     pub(super) old: Range<usize>,
     pub(super) new: Range<usize>,
 }
@@ -18,7 +18,7 @@ const MAX_COMPARED: usize = 1_000;
 
 /// How lines are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Numbers {
+pub(super) enum LineNumbers {
     /// As they are.
     Count,
     /// Without the numbers that they begin with: those of a list follow from its points.
@@ -26,12 +26,12 @@ pub(super) enum Numbers {
 }
 
 /// The changes that make `new` of `old`, in order.
-pub(super) fn changes(old: &str, new: &str, numbers: Numbers) -> Vec<Change> {
+pub(super) fn changes(old: &str, new: &str, numbers: LineNumbers) -> Vec<TextChange> {
     steps::add(old.len() + new.len());
     let (old_lines, new_lines) = (lines(old), lines(new));
     let key = |text: &str, at: &Range<usize>| -> String {
         let line = &text[at.clone()];
-        if numbers == Numbers::Follow { without_number(line) } else { line.to_owned() }
+        if numbers == LineNumbers::Follow { without_number(line) } else { line.to_owned() }
     };
     let old_keys: Vec<String> = old_lines.iter().map(|at| key(old, at)).collect();
     let new_keys: Vec<String> = new_lines.iter().map(|at| key(new, at)).collect();
@@ -51,16 +51,17 @@ pub(super) fn changes(old: &str, new: &str, numbers: Numbers) -> Vec<Change> {
 }
 
 /// The changes within some lines, by words.
-fn in_lines(old: &str, from: Range<usize>, new: &str, to: Range<usize>, all: &mut Vec<Change>) {
+fn in_lines(old: &str, from: Range<usize>, new: &str, to: Range<usize>, all: &mut Vec<TextChange>) {
     if from.is_empty() || to.is_empty() {
-        all.push(Change { old: from, new: to });
+        all.push(TextChange { old: from, new: to });
         return;
     }
     let (old_words, new_words) = (words(old, &from), words(new, &to));
     let of =
         |text: &str, words: &[Range<usize>]| words.iter().map(|at| text[at.clone()].to_owned()).collect::<Vec<_>>();
     for hunk in compare(&of(old, &old_words), &of(new, &new_words)) {
-        let change = Change { old: bytes(&old_words, &hunk.old, from.end), new: bytes(&new_words, &hunk.new, to.end) };
+        let change =
+            TextChange { old: bytes(&old_words, &hunk.old, from.end), new: bytes(&new_words, &hunk.new, to.end) };
         let change = trimmed(old, new, change);
         if !change.old.is_empty() || !change.new.is_empty() {
             all.push(change);
@@ -69,7 +70,7 @@ fn in_lines(old: &str, from: Range<usize>, new: &str, to: Range<usize>, all: &mu
 }
 
 /// The changes between two rows, by their places.
-fn compare(old: &[String], new: &[String]) -> Vec<Change> {
+fn compare(old: &[String], new: &[String]) -> Vec<TextChange> {
     let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let end = old[start..].iter().rev().zip(new[start..].iter().rev()).take_while(|(a, b)| a == b).count();
     let (old_middle, new_middle) = (&old[start..old.len() - end], &new[start..new.len() - end]);
@@ -77,7 +78,7 @@ fn compare(old: &[String], new: &[String]) -> Vec<Change> {
         return Vec::new();
     }
     if old_middle.len().max(new_middle.len()) > MAX_COMPARED {
-        return vec![Change { old: start..old.len() - end, new: start..new.len() - end }];
+        return vec![TextChange { old: start..old.len() - end, new: start..new.len() - end }];
     }
     let operations = capture_diff_slices(Algorithm::Myers, old_middle, new_middle);
     // What is between equal parts has changed.
@@ -89,7 +90,7 @@ fn compare(old: &[String], new: &[String]) -> Vec<Change> {
     });
     for (old_from, new_from, length) in equal.chain([(old.len() - end, new.len() - end, 0)]) {
         if old_at < old_from || new_at < new_from {
-            hunks.push(Change { old: old_at..old_from, new: new_at..new_from });
+            hunks.push(TextChange { old: old_at..old_from, new: new_at..new_from });
         }
         (old_at, new_at) = (old_from + length, new_from + length);
     }
@@ -97,7 +98,7 @@ fn compare(old: &[String], new: &[String]) -> Vec<Change> {
 }
 
 /// Without what both begin and end with.
-fn trimmed(old: &str, new: &str, change: Change) -> Change {
+fn trimmed(old: &str, new: &str, change: TextChange) -> TextChange {
     let (left, right) = (&old[change.old.clone()], &new[change.new.clone()]);
     if left.is_empty() || right.is_empty() {
         return change;
@@ -106,7 +107,10 @@ fn trimmed(old: &str, new: &str, change: Change) -> Change {
     let (left, right) = (&left[start..], &right[start..]);
     let same = left.chars().rev().zip(right.chars().rev()).take_while(|(a, b)| a == b);
     let end: usize = same.map(|(c, _)| c.len_utf8()).sum();
-    Change { old: change.old.start + start..change.old.end - end, new: change.new.start + start..change.new.end - end }
+    TextChange {
+        old: change.old.start + start..change.old.end - end,
+        new: change.new.start + start..change.new.end - end,
+    }
 }
 
 /// Where some of a row's parts are; an empty range is before the next one.
@@ -163,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn changed<'a>(old: &'a str, new: &'a str) -> Vec<(&'a str, &'a str)> {
-        changes(old, new, Numbers::Count).into_iter().map(|change| (&old[change.old], &new[change.new])).collect()
+        changes(old, new, LineNumbers::Count).into_iter().map(|change| (&old[change.old], &new[change.new])).collect()
     }
 
     #[test]
@@ -173,14 +177,14 @@ mod tests {
         assert_eq!(changed("one\ntwo", "one\nnew\ntwo"), [("", "new\n")]);
         assert_eq!(changed("total 5", "total 55"), [("", "5")]);
         assert_eq!(changed("x", "x"), []);
-        assert_eq!(changes("1. a\n2. c", "1. a\n2. b\n3. c", Numbers::Follow).len(), 1);
+        assert_eq!(changes("1. a\n2. c", "1. a\n2. b\n3. c", LineNumbers::Follow).len(), 1);
     }
 
     proptest! {
         #[test]
         fn applied_changes_make_the_other_text(old in "[ab \n1.]{0,40}", new in "[ab \n1.]{0,40}") {
             let mut made = old.clone();
-            for change in changes(&old, &new, Numbers::Count).into_iter().rev() {
+            for change in changes(&old, &new, LineNumbers::Count).into_iter().rev() {
                 made.replace_range(change.old, &new[change.new]);
             }
             prop_assert_eq!(made, new);

@@ -9,12 +9,12 @@ use super::address;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
     /// Its blocks, each on lines of its own.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<TextBlock>,
 }
 
 /// A block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Block {
+pub enum TextBlock {
     /// Text, with its line ends.
     Paragraph(Vec<Span>),
     /// What somebody else said.
@@ -65,7 +65,7 @@ pub enum Leaf {
     /// Text.
     Text(String),
     /// A mention.
-    Person(Person),
+    Person(PersonMention),
     /// A mention of everyone, under the name that it had: `channel`, `here`, `all`.
     Everyone(String),
     /// A channel or a chat, by its name.
@@ -100,7 +100,7 @@ pub enum Leaf {
 
 /// A person, by what is known of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct PersonMention {
     /// Their id in Slack.
     pub slack: Option<String>,
     /// Their number on the portal.
@@ -158,7 +158,7 @@ impl Span {
     }
 }
 
-impl Person {
+impl PersonMention {
     /// Somebody of Slack.
     pub fn of_slack(id: &str, name: Option<&str>) -> Self {
         Self { slack: Some(id.to_owned()), bitrix24: None, name: name.map(str::to_owned) }
@@ -177,7 +177,7 @@ impl Person {
     }
 }
 
-impl Block {
+impl TextBlock {
     /// Its spans; none for code.
     pub fn spans(&self) -> &[Span] {
         match self {
@@ -208,12 +208,12 @@ impl Document {
         if text.is_empty() {
             return Self::default();
         }
-        Self { blocks: vec![Block::Paragraph(vec![Span::text(without_overrides(text))])] }
+        Self { blocks: vec![TextBlock::Paragraph(vec![Span::text(without_overrides(text))])] }
     }
 
     /// What people see of it: its words without its looks.
     pub fn visible(&self) -> String {
-        self.blocks.iter().map(Block::visible).collect::<Vec<_>>().join("\n")
+        self.blocks.iter().map(TextBlock::visible).collect::<Vec<_>>().join("\n")
     }
 
     /// Whether people see nothing of it.
@@ -222,8 +222,8 @@ impl Document {
     }
 
     /// The people it mentions.
-    pub fn people(&self) -> impl Iterator<Item = &Person> {
-        self.blocks.iter().flat_map(Block::spans).filter_map(|span| match &span.leaf {
+    pub fn people(&self) -> impl Iterator<Item = &PersonMention> {
+        self.blocks.iter().flat_map(TextBlock::spans).filter_map(|span| match &span.leaf {
             Leaf::Person(person) => Some(person),
             _ => None,
         })
@@ -231,8 +231,8 @@ impl Document {
 
     /// The same, with what `know` knows of the people it mentions.
     #[must_use]
-    pub fn with_people(mut self, mut know: impl FnMut(&mut Person)) -> Self {
-        for span in self.blocks.iter_mut().filter_map(Block::spans_mut).flatten() {
+    pub fn with_people(mut self, mut know: impl FnMut(&mut PersonMention)) -> Self {
+        for span in self.blocks.iter_mut().filter_map(TextBlock::spans_mut).flatten() {
             if let Leaf::Person(person) = &mut span.leaf {
                 know(person);
                 person.name = person.name.take().map(|name| without_overrides(&name).into_owned());
@@ -243,15 +243,15 @@ impl Document {
 
     /// What it stands for: people, groups, channels, moments, beside its texts.
     pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
-        self.blocks.iter().flat_map(Block::spans).map(|span| &span.leaf)
+        self.blocks.iter().flat_map(TextBlock::spans).map(|span| &span.leaf)
     }
 
     /// The same, after `change` has seen each of [`Document::leaves`]. Names that it gives turn no text around them.
     #[must_use]
     pub fn with_leaves(mut self, mut change: impl FnMut(&mut Leaf)) -> Self {
-        for span in self.blocks.iter_mut().filter_map(Block::spans_mut).flatten() {
+        for span in self.blocks.iter_mut().filter_map(TextBlock::spans_mut).flatten() {
             change(&mut span.leaf);
-            if let Leaf::Person(Person { name, .. }) | Leaf::Channel { name, .. } | Leaf::Group { name, .. } =
+            if let Leaf::Person(PersonMention { name, .. }) | Leaf::Channel { name, .. } | Leaf::Group { name, .. } =
                 &mut span.leaf
             {
                 *name = name.take().map(|name| without_overrides(&name).into_owned());
@@ -266,12 +266,12 @@ impl Document {
         let bold = Style { bold: true, ..Style::default() };
         let mut head = vec![Span::styled(format!("{}:", without_overrides(name).trim()), bold)];
         match self.blocks.first_mut() {
-            Some(Block::Paragraph(spans)) => {
+            Some(TextBlock::Paragraph(spans)) => {
                 head.push(Span::text(" "));
                 head.append(spans);
                 *spans = head;
             }
-            _ => self.blocks.insert(0, Block::Paragraph(head)),
+            _ => self.blocks.insert(0, TextBlock::Paragraph(head)),
         }
         self
     }
@@ -280,14 +280,14 @@ impl Document {
     #[must_use]
     pub fn then(mut self, words: &str) -> Self {
         let italic = Style { italic: true, ..Style::default() };
-        self.blocks.push(Block::Paragraph(vec![Span::styled(words, italic)]));
+        self.blocks.push(TextBlock::Paragraph(vec![Span::styled(words, italic)]));
         self
     }
 
     /// Joins texts of one look and drops empty ones, so that equal documents are equal.
     #[must_use]
     pub(super) fn tidy(mut self) -> Self {
-        for spans in self.blocks.iter_mut().filter_map(Block::spans_mut) {
+        for spans in self.blocks.iter_mut().filter_map(TextBlock::spans_mut) {
             let mut tidy: Vec<Span> = Vec::with_capacity(spans.len());
             for span in spans.drain(..) {
                 steps::add(span.size());
@@ -303,7 +303,7 @@ impl Document {
             }
             *spans = tidy;
         }
-        self.blocks.retain(|block| !matches!(block, Block::Paragraph(spans) if spans.is_empty()));
+        self.blocks.retain(|block| !matches!(block, TextBlock::Paragraph(spans) if spans.is_empty()));
         self
     }
 }

@@ -9,9 +9,9 @@ use std::ops::Range;
 use bidi::without_overrides;
 use locale::{Fixed, Localized, texts};
 
-use super::difference::{Change, Numbers, changes, number};
+use super::difference::{LineNumbers, TextChange, changes, number};
 use super::emoji;
-use super::layout::{APART, Element, Kind, Layout, Piece, Shape, Surroundings};
+use super::layout::{APART, Layout, LayoutElement, LayoutPiece, PieceKind, PieceShape, Surroundings};
 
 pub use super::notion::{edit_rich_text, rich_text};
 
@@ -111,7 +111,7 @@ const MAX_ONE_BY_ONE: usize = 24;
 
 /// A way to bring a change into the source. The next is tried if the result does not read as wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum EditAttempt {
     /// New lines become points of the list that they stand in; blocks whose words are all gone go as well.
     Structure,
     /// The words in their places; blocks whose words are all gone go as well.
@@ -130,8 +130,16 @@ enum Way {
     Anew,
 }
 
-const WAYS: [Way; 8] =
-    [Way::Structure, Way::Blocks, Way::Inline, Way::Words, Way::Left, Way::Right, Way::Join, Way::Anew];
+const WAYS: [EditAttempt; 8] = [
+    EditAttempt::Structure,
+    EditAttempt::Blocks,
+    EditAttempt::Inline,
+    EditAttempt::Words,
+    EditAttempt::Left,
+    EditAttempt::Right,
+    EditAttempt::Join,
+    EditAttempt::Anew,
+];
 
 struct Editor<'a> {
     source: &'a str,
@@ -149,13 +157,13 @@ impl Editor<'_> {
             return Ok(literal(&self.wanted));
         }
         self.keeps_files()?;
-        for numbers in [Numbers::Follow, Numbers::Count] {
+        for numbers in [LineNumbers::Follow, LineNumbers::Count] {
             let changes = changes(&self.before, &self.wanted, numbers);
             if let Some(edited) = self.all_at_once(&changes) {
                 return Ok(edited);
             }
         }
-        let changes = changes(&self.before, &self.wanted, Numbers::Count);
+        let changes = changes(&self.before, &self.wanted, LineNumbers::Count);
         let result = self.one_by_one(&changes);
         match result {
             // Plain lines can be written again.
@@ -165,7 +173,7 @@ impl Editor<'_> {
     }
 
     fn emptied(&self) -> Result<String, Loss> {
-        match self.layout.pieces.iter().find(|piece| piece.kind == Kind::File) {
+        match self.layout.pieces.iter().find(|piece| piece.kind == PieceKind::File) {
             Some(_) => Err(texts::sync::FILE_EMPTIED.into()),
             None => Ok(String::new()),
         }
@@ -173,7 +181,7 @@ impl Editor<'_> {
 
     /// Files that are shown once must be shown still.
     fn keeps_files(&self) -> Result<(), Loss> {
-        let files = self.layout.pieces.iter().filter(|piece| piece.kind == Kind::File).count();
+        let files = self.layout.pieces.iter().filter(|piece| piece.kind == PieceKind::File).count();
         if files > 0 && self.wanted.matches('📎').count() < self.before.matches('📎').count() {
             return Err(texts::sync::FILE_REMOVED.into());
         }
@@ -184,12 +192,14 @@ impl Editor<'_> {
         shown(edited) == self.wanted
     }
 
-    fn all_at_once(&self, changes: &[Change]) -> Option<String> {
+    fn all_at_once(&self, changes: &[TextChange]) -> Option<String> {
         if changes.iter().any(|change| self.touches_whole(change).is_some()) {
             return None;
         }
         let is_few = changes.len() <= MAX_ONE_BY_ONE;
-        let mut ways = WAYS.into_iter().filter(|way| is_few || matches!(way, Way::Blocks | Way::Inline | Way::Words));
+        let mut ways = WAYS
+            .into_iter()
+            .filter(|way| is_few || matches!(way, EditAttempt::Blocks | EditAttempt::Inline | EditAttempt::Words));
         ways.find_map(|way| {
             let edits = self.edits(changes, way)?;
             let edited = applied(self.source, edits)?;
@@ -197,7 +207,7 @@ impl Editor<'_> {
         })
     }
 
-    fn one_by_one(&self, changes: &[Change]) -> Result<String, Loss> {
+    fn one_by_one(&self, changes: &[TextChange]) -> Result<String, Loss> {
         if let Some(loss) = changes.iter().find_map(|change| self.touches_whole(change)) {
             return Err(loss);
         }
@@ -220,7 +230,7 @@ impl Editor<'_> {
     }
 
     /// The pieces that a change takes something from.
-    fn touched<'s>(&'s self, change: &'s Change) -> &'s [Piece<'s>] {
+    fn touched<'s>(&'s self, change: &'s TextChange) -> &'s [LayoutPiece<'s>] {
         let pieces = &self.layout.pieces;
         let from = pieces.partition_point(|piece| piece.to() <= change.old.start);
         let to = pieces.partition_point(|piece| piece.from < change.old.end);
@@ -228,33 +238,33 @@ impl Editor<'_> {
     }
 
     /// Whether a change takes a part of what can only go as a whole, or a file.
-    fn touches_whole(&self, change: &Change) -> Option<Loss> {
+    fn touches_whole(&self, change: &TextChange) -> Option<Loss> {
         self.touched(change).iter().filter(|piece| !piece.text.is_empty()).find_map(|piece| {
             let is_all = change.old.start <= piece.from && piece.to() <= change.old.end;
             match piece.kind {
-                Kind::File => Some(texts::sync::FILE_CHANGED.into()),
-                Kind::Whole if !is_all => {
+                PieceKind::File => Some(texts::sync::FILE_CHANGED.into()),
+                PieceKind::Whole if !is_all => {
                     let text: &str = &piece.text;
                     Some(Loss::new(&Localized::of(|_| texts::sync::WordsChanged { text })))
                 }
-                Kind::Address if !is_all => Some(texts::sync::ADDRESS_CHANGED.into()),
+                PieceKind::Address if !is_all => Some(texts::sync::ADDRESS_CHANGED.into()),
                 _ => None,
             }
         })
     }
 
     /// Why a change cannot be brought back.
-    fn loss(&self, change: &Change) -> Loss {
+    fn loss(&self, change: &TextChange) -> Loss {
         let touched = self.touched(change);
         let beside = |at: usize| self.layout.pieces.iter().find(|piece| piece.from <= at && at <= piece.to());
         let has = |kind| touched.iter().any(|piece| piece.kind == kind);
-        let what = if has(Kind::Separator) || self.is_in_table(change) {
+        let what = if has(PieceKind::Separator) || self.is_in_table(change) {
             texts::sync::ACROSS_CELLS
-        } else if has(Kind::Address) {
+        } else if has(PieceKind::Address) {
             texts::sync::ADDRESS_REMOVED
-        } else if has(Kind::Mark) {
+        } else if has(PieceKind::Mark) {
             texts::sync::LIST_CHANGED
-        } else if has(Kind::QuoteMark) || beside(change.old.start).is_some_and(|piece| piece.is_quoted) {
+        } else if has(PieceKind::QuoteMark) || beside(change.old.start).is_some_and(|piece| piece.is_quoted) {
             texts::sync::QUOTE_CHANGED
         } else {
             texts::sync::FORMATTING_LOST
@@ -262,33 +272,33 @@ impl Editor<'_> {
         what.into()
     }
 
-    fn is_in_table(&self, change: &Change) -> bool {
+    fn is_in_table(&self, change: &TextChange) -> bool {
         let line_from = self.before[..change.old.start].rfind('\n').map_or(0, |at| at + 1);
         let line_to = self.before[change.old.end..].find('\n').map_or(self.before.len(), |at| change.old.end + at);
         let pieces = &self.layout.pieces;
         let first = pieces.partition_point(|piece| piece.to() < line_from);
-        pieces[first..].iter().take_while(|piece| piece.from <= line_to).any(|piece| piece.kind == Kind::Separator)
+        pieces[first..].iter().take_while(|piece| piece.from <= line_to).any(|piece| piece.kind == PieceKind::Separator)
     }
 
     /// What is to be done to the source for some changes, in a way; nothing if the way does not fit one of them.
-    fn edits(&self, changes: &[Change], way: Way) -> Option<Vec<(Range<usize>, String)>> {
+    fn edits(&self, changes: &[TextChange], way: EditAttempt) -> Option<Vec<(Range<usize>, String)>> {
         let mut edits = Vec::new();
         for change in changes {
             let new = &self.wanted[change.new.clone()];
             match way {
-                Way::Structure => match self.points(change, new).or_else(|| self.quoted(change, new)) {
+                EditAttempt::Structure => match self.points(change, new).or_else(|| self.quoted(change, new)) {
                     Some(edit) => edits.push(edit),
                     None => self.in_place(change, new, way, &mut edits)?,
                 },
-                Way::Join => self.join(change, new, &mut edits)?,
-                Way::Anew => self.anew(change, new, &mut edits)?,
+                EditAttempt::Join => self.join(change, new, &mut edits)?,
+                EditAttempt::Anew => self.anew(change, new, &mut edits)?,
                 _ => self.in_place(change, new, way, &mut edits)?,
             }
         }
-        let goes = |element: &&Element| match way {
-            Way::Structure | Way::Blocks => true,
-            Way::Inline | Way::Left | Way::Right => !element.is_block,
-            Way::Words | Way::Join | Way::Anew => false,
+        let goes = |element: &&LayoutElement| match way {
+            EditAttempt::Structure | EditAttempt::Blocks => true,
+            EditAttempt::Inline | EditAttempt::Left | EditAttempt::Right => !element.is_block,
+            EditAttempt::Words | EditAttempt::Join | EditAttempt::Anew => false,
         };
         for element in self.layout.elements.iter().filter(goes) {
             if let Some(change) = emptied_by(changes, element)
@@ -303,13 +313,19 @@ impl Editor<'_> {
     }
 
     /// Where the new words of a change go, if they take the place of others.
-    fn anchor(&self, change: &Change) -> Option<usize> {
-        let piece = self.touched(change).iter().find(|piece| matches!(piece.kind, Kind::Text | Kind::End))?;
+    fn anchor(&self, change: &TextChange) -> Option<usize> {
+        let piece = self.touched(change).iter().find(|piece| matches!(piece.kind, PieceKind::Text | PieceKind::End))?;
         Some(piece.source.start + change.old.start.saturating_sub(piece.from))
     }
 
     /// The words of a change in the places of those that they replace.
-    fn in_place(&self, change: &Change, new: &str, way: Way, edits: &mut Vec<(Range<usize>, String)>) -> Option<()> {
+    fn in_place(
+        &self,
+        change: &TextChange,
+        new: &str,
+        way: EditAttempt,
+        edits: &mut Vec<(Range<usize>, String)>,
+    ) -> Option<()> {
         let touched = self.touched(change);
         let anchor = self.anchor(change);
         let mut new = Some(new);
@@ -320,7 +336,7 @@ impl Editor<'_> {
         }
         for piece in touched {
             match piece.kind {
-                Kind::Text | Kind::End => {
+                PieceKind::Text | PieceKind::End => {
                     let from = change.old.start.max(piece.from) - piece.from;
                     let to = change.old.end.min(piece.to()) - piece.from;
                     let words = new
@@ -329,7 +345,7 @@ impl Editor<'_> {
                         .unwrap_or_default();
                     edits.push((piece.source.start + from..piece.source.start + to, words));
                 }
-                Kind::Whole | Kind::Address if !piece.source.is_empty() => {
+                PieceKind::Whole | PieceKind::Address if !piece.source.is_empty() => {
                     edits.push((piece.source.clone(), String::new()));
                 }
                 _ => {}
@@ -338,13 +354,13 @@ impl Editor<'_> {
         Some(())
     }
 
-    fn begins_a_line(&self, change: &Change) -> bool {
+    fn begins_a_line(&self, change: &TextChange) -> bool {
         let before = &self.before[..change.old.start];
         before.is_empty() || before.ends_with('\n')
     }
 
     /// The pieces beside a place in what is shown.
-    fn beside(&self, at: usize) -> (Option<&Piece<'_>>, Option<&Piece<'_>>) {
+    fn beside(&self, at: usize) -> (Option<&LayoutPiece<'_>>, Option<&LayoutPiece<'_>>) {
         let pieces = &self.layout.pieces;
         let next = pieces.partition_point(|piece| piece.to() <= at);
         let left = pieces[..next].iter().rev().find(|piece| !piece.text.is_empty());
@@ -353,17 +369,19 @@ impl Editor<'_> {
     }
 
     /// Where new words go that replace nothing, and beside which piece.
-    fn position(&self, change: &Change, way: Way) -> Option<(usize, Option<&Piece<'_>>)> {
+    fn position(&self, change: &TextChange, way: EditAttempt) -> Option<(usize, Option<&LayoutPiece<'_>>)> {
         let (left, _) = self.beside(change.old.start);
         let (_, right) = self.beside(change.old.end.max(change.old.start));
-        let has_place = |piece: &&Piece<'_>| !matches!(piece.kind, Kind::QuoteMark | Kind::Separator | Kind::Address);
+        let has_place = |piece: &&LayoutPiece<'_>| {
+            !matches!(piece.kind, PieceKind::QuoteMark | PieceKind::Separator | PieceKind::Address)
+        };
         let ends = left.filter(has_place).map(|piece| (piece.source.end, piece));
         let begins = right
-            .filter(|piece| has_place(piece) && !matches!(piece.kind, Kind::Mark | Kind::Break))
+            .filter(|piece| has_place(piece) && !matches!(piece.kind, PieceKind::Mark | PieceKind::Break))
             .map(|piece| (piece.source.start, piece));
         let chosen = match way {
-            Way::Left => ends,
-            Way::Right => begins.or(ends),
+            EditAttempt::Left => ends,
+            EditAttempt::Right => begins.or(ends),
             _ => match (ends, begins) {
                 (Some(left), Some(right)) if right.1.depth < left.1.depth => Some(right),
                 (left, right) => left.or(right),
@@ -378,17 +396,17 @@ impl Editor<'_> {
     }
 
     /// New lines that are points of the list that they stand in.
-    fn points(&self, change: &Change, new: &str) -> Option<(Range<usize>, String)> {
+    fn points(&self, change: &TextChange, new: &str) -> Option<(Range<usize>, String)> {
         if !change.old.is_empty() || new.is_empty() {
             return None;
         }
         let at = change.old.start;
         let pieces = &self.layout.pieces;
         let next = pieces.partition_point(|piece| piece.from < at);
-        let following = pieces[next..].first().filter(|piece| piece.kind == Kind::Mark && !new.starts_with('\n'));
+        let following = pieces[next..].first().filter(|piece| piece.kind == PieceKind::Mark && !new.starts_with('\n'));
         let is_behind = following.is_none();
-        let mark = following.or_else(|| pieces[..next].iter().rev().find(|piece| piece.kind == Kind::Mark))?;
-        let Shape::Item { depth, number: of } = *self.layout.shapes.get(mark.shape)? else { return None };
+        let mark = following.or_else(|| pieces[..next].iter().rev().find(|piece| piece.kind == PieceKind::Mark))?;
+        let PieceShape::Item { depth, number: of } = *self.layout.shapes.get(mark.shape)? else { return None };
         let points: Option<Vec<String>> =
             new.trim_matches('\n').split('\n').map(|line| point(line, depth, of.is_some())).collect();
         let element = self.item(mark)?;
@@ -408,19 +426,19 @@ impl Editor<'_> {
     }
 
     /// New lines of the quote that they stand behind.
-    fn quoted(&self, change: &Change, new: &str) -> Option<(Range<usize>, String)> {
+    fn quoted(&self, change: &TextChange, new: &str) -> Option<(Range<usize>, String)> {
         let lines = new.trim_matches('\n').split('\n').map(|line| line.strip_prefix("> "));
         let lines: Vec<&str> = lines.collect::<Option<_>>().filter(|_| change.old.is_empty())?;
         let pieces = &self.layout.pieces;
         let next = pieces.partition_point(|piece| piece.to() <= change.old.start);
         let before = pieces[..next].iter().rev().find(|piece| piece.text != "\n" && !piece.text.is_empty())?;
-        let is_text = before.is_quoted && matches!(before.kind, Kind::Text | Kind::Whole);
+        let is_text = before.is_quoted && matches!(before.kind, PieceKind::Text | PieceKind::Whole);
         let written = lines.iter().map(|line| format!("\n{}", literal(line))).collect();
         is_text.then_some((before.source.end..before.source.end, written))
     }
 
     /// The source of the point that a mark begins.
-    fn item(&self, mark: &Piece<'_>) -> Option<Range<usize>> {
+    fn item(&self, mark: &LayoutPiece<'_>) -> Option<Range<usize>> {
         let elements = self.layout.elements.iter();
         let found = elements.filter(|element| element.is_block).find(|element| {
             element.source.start < mark.source.start
@@ -432,10 +450,11 @@ impl Editor<'_> {
     }
 
     /// Two paragraphs or points become one: what is between their words goes.
-    fn join(&self, change: &Change, new: &str, edits: &mut Vec<(Range<usize>, String)>) -> Option<()> {
+    fn join(&self, change: &TextChange, new: &str, edits: &mut Vec<(Range<usize>, String)>) -> Option<()> {
         let pieces = &self.layout.pieces;
-        let before = pieces.iter().rev().find(|piece| piece.from < change.old.start && piece.kind == Kind::Text)?;
-        let after = pieces.iter().find(|piece| piece.to() > change.old.end && piece.kind == Kind::Text)?;
+        let before =
+            pieces.iter().rev().find(|piece| piece.from < change.old.start && piece.kind == PieceKind::Text)?;
+        let after = pieces.iter().find(|piece| piece.to() > change.old.end && piece.kind == PieceKind::Text)?;
         if before.to() < change.old.start || after.from > change.old.end {
             return None;
         }
@@ -446,10 +465,12 @@ impl Editor<'_> {
     }
 
     /// The texts that a change touches, and those beside it, written again.
-    fn anew(&self, change: &Change, new: &str, edits: &mut Vec<(Range<usize>, String)>) -> Option<()> {
+    fn anew(&self, change: &TextChange, new: &str, edits: &mut Vec<(Range<usize>, String)>) -> Option<()> {
         let pieces = &self.layout.pieces;
-        let is_plain = |piece: &Piece<'_>| {
-            matches!(piece.kind, Kind::Text | Kind::End | Kind::Whole) && piece.leaf.is_none() && piece.link.is_none()
+        let is_plain = |piece: &LayoutPiece<'_>| {
+            matches!(piece.kind, PieceKind::Text | PieceKind::End | PieceKind::Whole)
+                && piece.leaf.is_none()
+                && piece.link.is_none()
         };
         let mut first = pieces.partition_point(|piece| piece.to() < change.old.start);
         let mut last = pieces.partition_point(|piece| piece.from <= change.old.end);
@@ -509,7 +530,7 @@ fn joins(source: &str) -> bool {
 }
 
 /// New words as they are written beside a piece: in a quote without its marks.
-fn written(words: &str, piece: Option<&Piece<'_>>, begins_a_line: bool) -> String {
+fn written(words: &str, piece: Option<&LayoutPiece<'_>>, begins_a_line: bool) -> String {
     let is_quoted = piece.is_some_and(|piece| piece.is_quoted);
     let inner = |(place, line)| if is_quoted && (place > 0 || begins_a_line) { unquoted(line) } else { line };
     let words = words.split('\n').enumerate().map(inner).collect::<Vec<_>>().join("\n");
@@ -521,7 +542,7 @@ fn unquoted(line: &str) -> &str {
 }
 
 /// The change that takes all that is shown of an element.
-fn emptied_by<'c>(changes: &'c [Change], element: &Element) -> Option<&'c Change> {
+fn emptied_by<'c>(changes: &'c [TextChange], element: &LayoutElement) -> Option<&'c TextChange> {
     let Range { start, end } = element.shown;
     let place = changes.partition_point(|change| change.old.end < end);
     let change = changes.get(place)?;

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::address;
-use super::document::{Leaf, Person, Style};
+use super::document::{Leaf, PersonMention, Style};
 use super::emoji;
 use super::scan::{Tag, Token, scan};
-use super::tags::{Look, Role};
+use super::tags::{Look, TagRole};
 
 /// What sets apart; people do not see it.
 pub(super) const APART: char = '\u{200b}';
@@ -22,7 +22,7 @@ const MAX_QUOTE: usize = 3;
 
 /// What a piece is to somebody who edits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PieceKind {
     /// Text as it is in the source.
     Text,
     /// A line end of the source that ends a block as well.
@@ -45,7 +45,7 @@ pub(super) enum Kind {
 
 /// What a piece belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum PieceShape {
     Text,
     Quote,
     Item { depth: usize, number: Option<u32> },
@@ -54,12 +54,12 @@ pub(super) enum Shape {
 
 /// A piece of what people see.
 #[derive(Debug)]
-pub(super) struct Piece<'a> {
+pub(super) struct LayoutPiece<'a> {
     pub(super) text: Cow<'a, str>,
     /// Where it begins in what people see.
     pub(super) from: usize,
     pub(super) source: Range<usize>,
-    pub(super) kind: Kind,
+    pub(super) kind: PieceKind,
     /// What it stands for, if it is not text.
     pub(super) leaf: Option<Leaf>,
     pub(super) style: Style,
@@ -73,7 +73,7 @@ pub(super) struct Piece<'a> {
     pub(super) is_quoted: bool,
 }
 
-impl Piece<'_> {
+impl LayoutPiece<'_> {
     pub(super) fn to(&self) -> usize {
         self.from + self.text.len()
     }
@@ -81,7 +81,7 @@ impl Piece<'_> {
 
 /// A pair of tags, or a list's point, with what it holds.
 #[derive(Debug)]
-pub(super) struct Element {
+pub(super) struct LayoutElement {
     pub(super) source: Range<usize>,
     /// What it holds, in what people see.
     pub(super) shown: Range<usize>,
@@ -102,11 +102,11 @@ pub struct Surroundings<'a> {
 /// All of it.
 #[derive(Debug, Default)]
 pub(super) struct Layout<'a> {
-    pub(super) pieces: Vec<Piece<'a>>,
+    pub(super) pieces: Vec<LayoutPiece<'a>>,
     pub(super) links: Vec<String>,
-    pub(super) shapes: Vec<Shape>,
+    pub(super) shapes: Vec<PieceShape>,
     /// In the order of their ends.
-    pub(super) elements: Vec<Element>,
+    pub(super) elements: Vec<LayoutElement>,
     /// Whether it has a tag.
     pub(super) has_tags: bool,
 }
@@ -116,7 +116,7 @@ impl<'a> Layout<'a> {
         steps::add(text.len());
         let tokens = scan(text);
         let has_tags = tokens.iter().any(|token| token.tag.is_some());
-        let mut writer = Writer::new(text, &tokens, around);
+        let mut writer = LayoutWriter::new(text, &tokens, around);
         let mut at = 0;
         while at < tokens.len() {
             at = writer.token(at);
@@ -136,7 +136,7 @@ impl<'a> Layout<'a> {
 
 /// A block that is open.
 struct Frame {
-    role: Role,
+    role: TagRole,
     name: &'static str,
     source: usize,
     from: usize,
@@ -152,7 +152,7 @@ struct Frame {
     headings: usize,
 }
 
-struct Writer<'a, 'b> {
+struct LayoutWriter<'a, 'b> {
     text: &'a str,
     tokens: &'b [Token],
     around: Surroundings<'b>,
@@ -193,14 +193,14 @@ struct Writer<'a, 'b> {
     loose: Option<(usize, Option<usize>)>,
 }
 
-impl<'a, 'b> Writer<'a, 'b> {
+impl<'a, 'b> LayoutWriter<'a, 'b> {
     fn new(text: &'a str, tokens: &'b [Token], around: Surroundings<'b>) -> Self {
         let dashes = if around.chat { dashes(text, tokens) } else { BTreeMap::new() };
         Self {
             text,
             tokens,
             around,
-            layout: Layout { shapes: vec![Shape::Text], ..Layout::default() },
+            layout: Layout { shapes: vec![PieceShape::Text], ..Layout::default() },
             length: 0,
             frames: Vec::new(),
             open: BTreeMap::new(),
@@ -232,11 +232,11 @@ impl<'a, 'b> Writer<'a, 'b> {
             self.words(token.at.clone());
             return at + 1;
         };
-        if tag.role == Role::Item || tag.role.is_block() || tag.role == Role::Cell {
+        if tag.role == TagRole::Item || tag.role.is_block() || tag.role == TagRole::Cell {
             self.block_tag(at, tag);
             return at + 1;
         }
-        if tag.role == Role::Code {
+        if tag.role == TagRole::Code {
             return self.code(at, tag);
         }
         if tag.closes {
@@ -252,9 +252,9 @@ impl<'a, 'b> Writer<'a, 'b> {
         let source = self.tokens[at].at.clone();
         self.end_loose_link(source.start);
         match (tag.role, tag.closes) {
-            (Role::Rule, _) => {
+            (TagRole::Rule, _) => {
                 self.end_line(source.start);
-                self.put(Cow::Borrowed("———"), source.clone(), Kind::Whole, None);
+                self.put(Cow::Borrowed("———"), source.clone(), PieceKind::Whole, None);
                 self.due = Some(source.end);
             }
             (_, true) => {
@@ -265,10 +265,10 @@ impl<'a, 'b> Writer<'a, 'b> {
                     self.close_frame(&source);
                 }
             }
-            (Role::Item, false) => self.item(tag, &source),
-            (Role::Cell, false) => self.cell(tag, &source),
-            (Role::Row, false) => {
-                self.close_until(&[Role::Table], source.start);
+            (TagRole::Item, false) => self.item(tag, &source),
+            (TagRole::Cell, false) => self.cell(tag, &source),
+            (TagRole::Row, false) => {
+                self.close_until(&[TagRole::Table], source.start);
                 self.open_frame(tag, &source);
             }
             (_, false) => self.open_frame(tag, &source),
@@ -276,7 +276,7 @@ impl<'a, 'b> Writer<'a, 'b> {
     }
 
     /// Closes what is open within the innermost frame of one of some roles, if there is such a frame.
-    fn close_until(&mut self, roles: &[Role], at: usize) {
+    fn close_until(&mut self, roles: &[TagRole], at: usize) {
         let names = ["list", "ul", "ol", "table", "tr"];
         let is_open = names.iter().any(|name| self.open.get(name).is_some_and(|count| *count > 0));
         if !is_open || !self.frames.iter().rev().take(64).any(|frame| roles.contains(&frame.role)) {
@@ -288,30 +288,30 @@ impl<'a, 'b> Writer<'a, 'b> {
     }
 
     fn item(&mut self, tag: &Tag, source: &Range<usize>) {
-        self.close_until(&[Role::List], source.start);
-        if self.frames.last().is_some_and(|frame| frame.role == Role::Item) {
+        self.close_until(&[TagRole::List], source.start);
+        if self.frames.last().is_some_and(|frame| frame.role == TagRole::Item) {
             self.close_frame(&(source.start..source.start));
         }
         let depth = self.lists.saturating_sub(1).min(MAX_INDENT);
-        let number = self.frames.last_mut().filter(|frame| frame.role == Role::List).and_then(|frame| {
+        let number = self.frames.last_mut().filter(|frame| frame.role == TagRole::List).and_then(|frame| {
             frame.count = frame.count.saturating_add(1);
             frame.numbered.then_some(frame.count)
         });
         self.end_line(source.start);
         self.open_frame(tag, source);
         if self.quotes == 0 && self.cells == 0 {
-            self.layout.shapes.push(Shape::Item { depth, number });
+            self.layout.shapes.push(PieceShape::Item { depth, number });
             self.shape = self.layout.shapes.len() - 1;
         }
         let mark = super::document::item(depth, number, "");
-        self.put(Cow::Owned(mark), source.end..source.end, Kind::Mark, None);
+        self.put(Cow::Owned(mark), source.end..source.end, PieceKind::Mark, None);
         self.fresh = true;
         self.opened = true;
     }
 
     fn cell(&mut self, tag: &Tag, source: &Range<usize>) {
-        self.close_until(&[Role::Row], source.start);
-        let is_first = match self.frames.last_mut().filter(|frame| frame.role == Role::Row) {
+        self.close_until(&[TagRole::Row], source.start);
+        let is_first = match self.frames.last_mut().filter(|frame| frame.role == TagRole::Row) {
             Some(row) => {
                 row.count = row.count.saturating_add(1);
                 row.count == 1
@@ -321,10 +321,10 @@ impl<'a, 'b> Writer<'a, 'b> {
         if is_first {
             self.end_line(source.start);
             // An empty first cell is one all the same.
-            self.put(Cow::Borrowed(""), source.end..source.end, Kind::Separator, None);
+            self.put(Cow::Borrowed(""), source.end..source.end, PieceKind::Separator, None);
         } else {
             self.due = None;
-            self.put(Cow::Borrowed(" | "), source.end..source.end, Kind::Separator, None);
+            self.put(Cow::Borrowed(" | "), source.end..source.end, PieceKind::Separator, None);
         }
         self.open_frame(tag, source);
         self.due = None;
@@ -332,11 +332,11 @@ impl<'a, 'b> Writer<'a, 'b> {
     }
 
     fn open_frame(&mut self, tag: &Tag, source: &Range<usize>) {
-        if tag.role != Role::Item && tag.role != Role::Cell {
+        if tag.role != TagRole::Item && tag.role != TagRole::Cell {
             self.end_line(source.start);
         }
         let value = &self.text[tag.rest.clone()];
-        let numbered = tag.role == Role::List && (tag.name == "ol" || value.len() > 1);
+        let numbered = tag.role == TagRole::List && (tag.name == "ol" || value.len() > 1);
         self.frames.push(Frame {
             role: tag.role,
             name: tag.name,
@@ -352,11 +352,11 @@ impl<'a, 'b> Writer<'a, 'b> {
         });
         *self.open.entry(tag.name).or_default() += 1;
         match tag.role {
-            Role::List => self.lists += 1,
-            Role::Cell => self.cells += 1,
-            Role::Heading => self.headings += 1,
-            Role::Quote => self.open_quote(),
-            Role::Spoiler => self.title(tag),
+            TagRole::List => self.lists += 1,
+            TagRole::Cell => self.cells += 1,
+            TagRole::Heading => self.headings += 1,
+            TagRole::Quote => self.open_quote(),
+            TagRole::Spoiler => self.title(tag),
             _ => {}
         }
         self.opened = true;
@@ -364,7 +364,7 @@ impl<'a, 'b> Writer<'a, 'b> {
 
     fn open_quote(&mut self) {
         if self.quotes == 0 {
-            self.layout.shapes.push(Shape::Quote);
+            self.layout.shapes.push(PieceShape::Quote);
             self.shape = self.layout.shapes.len() - 1;
         }
         self.quotes += 1;
@@ -375,7 +375,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         let Some(title) = self.text.get(from..tag.rest.end).map(str::trim).filter(|title| !title.is_empty()) else {
             return;
         };
-        self.put(Cow::Owned(one_line(title)), tag.rest.clone(), Kind::Address, None);
+        self.put(Cow::Owned(one_line(title)), tag.rest.clone(), PieceKind::Address, None);
         self.due = Some(tag.rest.end + 1);
         self.fresh = false;
     }
@@ -386,9 +386,9 @@ impl<'a, 'b> Writer<'a, 'b> {
         self.drop_line_end(&frame);
         let is_empty = self.layout.pieces.len() == frame.first;
         // An empty paragraph is an empty line; empty lists and tables are nothing.
-        let is_line = matches!(frame.role, Role::Paragraph | Role::Heading | Role::Quote);
+        let is_line = matches!(frame.role, TagRole::Paragraph | TagRole::Heading | TagRole::Quote);
         if is_empty && is_line && self.due.is_some() && self.cells == 0 {
-            self.put(Cow::Borrowed(""), source.start..source.start, Kind::Break, None);
+            self.put(Cow::Borrowed(""), source.start..source.start, PieceKind::Break, None);
         }
         for look in frame.styles {
             self.styles[look as usize] = self.styles[look as usize].saturating_sub(1);
@@ -400,41 +400,42 @@ impl<'a, 'b> Writer<'a, 'b> {
             *count = count.saturating_sub(1);
         }
         match frame.role {
-            Role::List => self.lists -= 1,
-            Role::Cell => self.cells -= 1,
+            TagRole::List => self.lists -= 1,
+            TagRole::Cell => self.cells -= 1,
             _ => {}
         }
         self.opened = false;
         let is_shown = !is_empty || is_line;
-        if frame.role == Role::Cell {
+        if frame.role == TagRole::Cell {
             self.fresh = false;
         } else if is_shown && self.due.is_none() {
             self.due = Some(source.end);
         }
         let shown = frame.from.min(self.length)..self.length;
-        self.layout.elements.push(Element { source: frame.source..source.end, shown, is_block: true });
+        self.layout.elements.push(LayoutElement { source: frame.source..source.end, shown, is_block: true });
     }
 
     /// Takes back the line end before a closing tag; it is the one behind the block.
     fn drop_line_end(&mut self, frame: &Frame) {
-        let is_list = matches!(frame.role, Role::Item | Role::List | Role::Row | Role::Table);
+        let is_list = matches!(frame.role, TagRole::Item | TagRole::List | TagRole::Row | TagRole::Table);
         while self.layout.pieces.len() > frame.first {
             let ends_a_line = self
                 .layout
                 .pieces
                 .last()
-                .is_some_and(|last| last.text == "\n" && matches!(last.kind, Kind::Text | Kind::End));
+                .is_some_and(|last| last.text == "\n" && matches!(last.kind, PieceKind::Text | PieceKind::End));
             if !ends_a_line {
                 return;
             }
             if let Some(last) = self.layout.pieces.pop() {
                 self.length = last.from;
                 // An end that was due is due again.
-                self.due = (last.kind == Kind::End).then_some(last.source.start);
+                self.due = (last.kind == PieceKind::End).then_some(last.source.start);
             }
             let last = self.layout.pieces.last();
             self.bare = last.is_none_or(|last| last.text.ends_with('\n'));
-            self.fresh = self.bare || last.is_some_and(|last| matches!(last.kind, Kind::Mark | Kind::QuoteMark));
+            self.fresh =
+                self.bare || last.is_some_and(|last| matches!(last.kind, PieceKind::Mark | PieceKind::QuoteMark));
             if !is_list {
                 return;
             }
@@ -455,7 +456,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         let source = token.at.clone();
         let began = self.length + usize::from(self.due.is_some());
         match tag.role {
-            Role::Style(look) => {
+            TagRole::Style(look) => {
                 self.styles[look as usize] += 1;
                 if token.partner.is_none()
                     && let Some(frame) = self.frames.last_mut()
@@ -463,13 +464,13 @@ impl<'a, 'b> Writer<'a, 'b> {
                     frame.styles.push(look);
                 }
             }
-            Role::Link | Role::Telephone => self.open_link(at, tag),
-            Role::LineEnd => self.line_end(source, true),
-            Role::Icon => self.icon(tag, source),
-            Role::Moment => self.moment(tag, source),
-            Role::Picture if token.partner.is_some() => return self.picture(at),
-            Role::Person | Role::Named if token.partner.is_some() => return self.named(at, tag),
-            Role::File => return self.file(at, tag),
+            TagRole::Link | TagRole::Telephone => self.open_link(at, tag),
+            TagRole::LineEnd => self.line_end(source, true),
+            TagRole::Icon => self.icon(tag, source),
+            TagRole::Moment => self.moment(tag, source),
+            TagRole::Picture if token.partner.is_some() => return self.picture(at),
+            TagRole::Person | TagRole::Named if token.partner.is_some() => return self.named(at, tag),
+            TagRole::File => return self.file(at, tag),
             _ => {}
         }
         if token.partner.is_some() {
@@ -484,12 +485,12 @@ impl<'a, 'b> Writer<'a, 'b> {
         let Some(from) = self.began.remove(&open) else { return };
         self.inline = self.inline.saturating_sub(1);
         match tag.role {
-            Role::Style(look) => self.styles[look as usize] = self.styles[look as usize].saturating_sub(1),
-            Role::Link | Role::Telephone => self.close_link(open, from, self.tokens[at].at.start),
+            TagRole::Style(look) => self.styles[look as usize] = self.styles[look as usize].saturating_sub(1),
+            TagRole::Link | TagRole::Telephone => self.close_link(open, from, self.tokens[at].at.start),
             _ => {}
         }
         let source = self.tokens[open].at.start..self.tokens[at].at.end;
-        self.layout.elements.push(Element { source, shown: from.min(self.length)..self.length, is_block: false });
+        self.layout.elements.push(LayoutElement { source, shown: from.min(self.length)..self.length, is_block: false });
     }
 
     /// The text in a pair of tags, if it is nothing but text.
@@ -506,7 +507,7 @@ impl<'a, 'b> Writer<'a, 'b> {
     fn open_link(&mut self, at: usize, tag: &Tag) {
         let is_closed = self.tokens[at].partner.is_some();
         let written = self.value(tag).or_else(|| self.inside(at)).unwrap_or_default();
-        let target = if tag.role == Role::Telephone {
+        let target = if tag.role == TagRole::Telephone {
             let number: String = written.split_whitespace().collect();
             address::target(&format!("tel:{number}"), None).filter(|_| !number.is_empty())
         } else {
@@ -550,7 +551,8 @@ impl<'a, 'b> Writer<'a, 'b> {
             return;
         }
         let written = one_line(written);
-        let (text, kind) = if is_empty { (written, Kind::Whole) } else { (format!(" ({written})"), Kind::Address) };
+        let (text, kind) =
+            if is_empty { (written, PieceKind::Whole) } else { (format!(" ({written})"), PieceKind::Address) };
         self.put(Cow::Owned(text), at..at, kind, None);
         if let Some(last) = self.layout.pieces.last_mut() {
             last.link = link;
@@ -571,7 +573,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         };
         let name = title.trim_matches(':');
         let text = emoji::of_title(name).unwrap_or_else(|| format!(":{name}:"));
-        self.put(Cow::Owned(text), source, Kind::Whole, None);
+        self.put(Cow::Owned(text), source, PieceKind::Whole, None);
     }
 
     fn moment(&mut self, tag: &Tag, source: Range<usize>) {
@@ -579,11 +581,11 @@ impl<'a, 'b> Writer<'a, 'b> {
         let moment = at.and_then(|at| jiff::Timestamp::from_second(at).ok());
         let Some((at, moment)) = at.zip(moment) else {
             let text = self.text;
-            self.put(Cow::Borrowed(&text[source.clone()]), source, Kind::Whole, None);
+            self.put(Cow::Borrowed(&text[source.clone()]), source, PieceKind::Whole, None);
             return;
         };
         let words = moment.strftime("%Y-%m-%d %H:%M UTC").to_string();
-        self.put(Cow::Owned(words.clone()), source, Kind::Whole, Some(Leaf::Moment { at, words }));
+        self.put(Cow::Owned(words.clone()), source, PieceKind::Whole, Some(Leaf::Moment { at, words }));
     }
 
     /// What people see between two tags, without looks, as one line; and the token behind.
@@ -607,7 +609,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             self.layout.links.len() - 1
         });
         let source = self.whole_source(at);
-        self.put(Cow::Owned(written), source, Kind::Whole, None);
+        self.put(Cow::Owned(written), source, PieceKind::Whole, None);
         if let Some(last) = self.layout.pieces.last_mut().filter(|_| link.is_some()) {
             last.link = link;
         }
@@ -617,21 +619,21 @@ impl<'a, 'b> Writer<'a, 'b> {
     fn named(&mut self, at: usize, tag: &Tag) -> usize {
         let (name, next) = self.flat(at);
         let source = self.whole_source(at);
-        if tag.role == Role::Named {
+        if tag.role == TagRole::Named {
             let name = if name.is_empty() { self.value(tag).unwrap_or_default().to_owned() } else { name };
-            self.put(Cow::Owned(name), source, Kind::Whole, None);
+            self.put(Cow::Owned(name), source, PieceKind::Whole, None);
             return next;
         }
         let id = self.value(tag).and_then(|value| value.split_whitespace().next()).unwrap_or_default();
         let (text, leaf) = if id.eq_ignore_ascii_case("all") {
             ("@all".to_owned(), Some(Leaf::Everyone("all".into())))
         } else if let Ok(id) = id.parse() {
-            let person = Person::of_bitrix24(id, &name);
+            let person = PersonMention::of_bitrix24(id, &name);
             (person.visible(), Some(Leaf::Person(person)))
         } else {
             (format!("@{name}"), None)
         };
-        self.put(Cow::Owned(text), source, Kind::Whole, leaf);
+        self.put(Cow::Owned(text), source, PieceKind::Whole, leaf);
         next
     }
 
@@ -646,7 +648,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         let name = self.around.file.and_then(|known| known(id)).map(|name| one_line(&name));
         let text = format!("📎 {}", name.as_deref().unwrap_or("file"));
         let source = self.whole_source(at);
-        self.put(Cow::Owned(text), source, Kind::File, None);
+        self.put(Cow::Owned(text), source, PieceKind::File, None);
         next
     }
 
@@ -661,8 +663,8 @@ impl<'a, 'b> Writer<'a, 'b> {
         let content = if is_block { trimmed_lines(self.text, &inner) } else { inner };
         if is_block {
             self.end_line(source.start);
-            if self.quotes == 0 && !matches!(self.layout.shapes[self.shape], Shape::Item { .. }) {
-                self.layout.shapes.push(Shape::Code);
+            if self.quotes == 0 && !matches!(self.layout.shapes[self.shape], PieceShape::Item { .. }) {
+                self.layout.shapes.push(PieceShape::Code);
                 self.shape = self.layout.shapes.len() - 1;
             }
         }
@@ -675,7 +677,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         if is_block && self.length > began {
             self.due = Some(source.end);
         }
-        self.layout.elements.push(Element { source, shown: began.min(self.length)..self.length, is_block });
+        self.layout.elements.push(LayoutElement { source, shown: began.min(self.length)..self.length, is_block });
         close + 1
     }
 
@@ -698,7 +700,7 @@ impl<'a, 'b> Writer<'a, 'b> {
     /// A text between tags.
     fn words(&mut self, mut at: Range<usize>) {
         let structural =
-            self.frames.last().is_some_and(|frame| matches!(frame.role, Role::List | Role::Table | Role::Row));
+            self.frames.last().is_some_and(|frame| matches!(frame.role, TagRole::List | TagRole::Table | TagRole::Row));
         if structural && self.text[at.clone()].trim().is_empty() {
             return;
         }
@@ -708,7 +710,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             let behind = &text[blanks..];
             if let Some(rest) = behind.strip_prefix("\r\n").or_else(|| behind.strip_prefix('\n')) {
                 at.start = at.end - rest.len();
-            } else if self.frames.last().is_some_and(|frame| frame.role == Role::Item) {
+            } else if self.frames.last().is_some_and(|frame| frame.role == TagRole::Item) {
                 at.start += blanks;
             }
         }
@@ -752,7 +754,7 @@ impl<'a, 'b> Writer<'a, 'b> {
     }
 
     fn open_chat_quote(&mut self, name: &'static str, at: usize) {
-        let tag = Tag { name, role: Role::Quote, closes: false, rest: at..at };
+        let tag = Tag { name, role: TagRole::Quote, closes: false, rest: at..at };
         self.open_frame(&tag, &(at..at));
         self.opened = false;
     }
@@ -795,10 +797,10 @@ impl<'a, 'b> Writer<'a, 'b> {
             self.run(from..special.start);
             match c {
                 '\n' | '\r' => self.line_end(special.clone(), false),
-                '[' => self.put(Cow::Borrowed("["), special.clone(), Kind::Whole, None),
+                '[' => self.put(Cow::Borrowed("["), special.clone(), PieceKind::Whole, None),
                 ':' => {
                     let character = emoji::hex(&text[special.clone()]).map(|(character, _)| character);
-                    self.put(Cow::Owned(character.unwrap_or_default()), special.clone(), Kind::Whole, None);
+                    self.put(Cow::Owned(character.unwrap_or_default()), special.clone(), PieceKind::Whole, None);
                 }
                 _ => {}
             }
@@ -811,20 +813,20 @@ impl<'a, 'b> Writer<'a, 'b> {
     fn run(&mut self, source: Range<usize>) {
         if !source.is_empty() {
             let text = self.text;
-            self.put(Cow::Borrowed(&text[source.clone()]), source, Kind::Text, None);
+            self.put(Cow::Borrowed(&text[source.clone()]), source, PieceKind::Text, None);
         }
     }
 
     fn line_end(&mut self, source: Range<usize>, is_tag: bool) {
         self.end_loose_link(source.start);
         if self.cells > 0 {
-            self.put(Cow::Borrowed(" "), source, Kind::Whole, None);
+            self.put(Cow::Borrowed(" "), source, PieceKind::Whole, None);
             return;
         }
         let is_text = !is_tag && self.text[source.clone()] == *"\n";
-        let kind = if is_text { Kind::Text } else { Kind::Whole };
+        let kind = if is_text { PieceKind::Text } else { PieceKind::Whole };
         if self.due.take().is_some() {
-            let kind = if is_text { Kind::End } else { Kind::Whole };
+            let kind = if is_text { PieceKind::End } else { PieceKind::Whole };
             self.push(Cow::Borrowed("\n"), source, kind, None);
         } else {
             self.put(Cow::Borrowed("\n"), source, kind, None);
@@ -835,32 +837,32 @@ impl<'a, 'b> Writer<'a, 'b> {
     // Pieces.
 
     /// Shows something, on a line of its own if that is due.
-    fn put(&mut self, text: Cow<'a, str>, source: Range<usize>, kind: Kind, leaf: Option<Leaf>) {
+    fn put(&mut self, text: Cow<'a, str>, source: Range<usize>, kind: PieceKind, leaf: Option<Leaf>) {
         self.opened = false;
         if let Some(due) = self.due.take() {
             // A cell has one line.
-            let (end, kind) = if self.cells > 0 { (" ", Kind::Separator) } else { ("\n", Kind::Break) };
+            let (end, kind) = if self.cells > 0 { (" ", PieceKind::Separator) } else { ("\n", PieceKind::Break) };
             self.push(Cow::Borrowed(end), due..due, kind, None);
             self.fresh = true;
             self.bare = self.cells == 0;
         }
-        if kind == Kind::Break {
+        if kind == PieceKind::Break {
             return;
         }
         if self.bare && self.quotes > 0 && self.cells == 0 {
             let mark = "> ".repeat(self.quotes.min(MAX_QUOTE));
-            self.push(Cow::Owned(mark), source.start..source.start, Kind::QuoteMark, None);
+            self.push(Cow::Owned(mark), source.start..source.start, PieceKind::QuoteMark, None);
         }
         (self.fresh, self.bare) = (false, false);
         self.push(text, source, kind, leaf);
     }
 
-    fn push(&mut self, text: Cow<'a, str>, source: Range<usize>, kind: Kind, leaf: Option<Leaf>) {
+    fn push(&mut self, text: Cow<'a, str>, source: Range<usize>, kind: PieceKind, leaf: Option<Leaf>) {
         steps::add(text.len() + 1);
         let from = self.length;
         self.length += text.len();
         let link = self.loose.or(self.links.last().copied()).and_then(|(_, link)| link);
-        let piece = Piece {
+        let piece = LayoutPiece {
             text,
             from,
             source,
@@ -945,10 +947,10 @@ pub(super) fn is_dashes(line: &str) -> bool {
 /// Lines of dashes by where they begin, and whether each begins a quote. The last of an odd number is text.
 fn dashes(text: &str, tokens: &[Token]) -> BTreeMap<usize, bool> {
     let mut lines = Vec::new();
-    for (place, token) in tokens.iter().enumerate().filter(|(_, token)| token.tag.is_none()) {
-        let is_code = place > 0
-            && tokens[place - 1].tag.as_ref().is_some_and(|tag| tag.role == Role::Code && !tag.closes)
-            && tokens[place - 1].partner.is_some();
+    for (index, token) in tokens.iter().enumerate().filter(|(_, token)| token.tag.is_none()) {
+        let is_code = index > 0
+            && tokens[index - 1].tag.as_ref().is_some_and(|tag| tag.role == TagRole::Code && !tag.closes)
+            && tokens[index - 1].partner.is_some();
         if is_code {
             continue;
         }
@@ -964,5 +966,5 @@ fn dashes(text: &str, tokens: &[Token]) -> BTreeMap<usize, bool> {
         }
     }
     lines.truncate(lines.len() / 2 * 2);
-    lines.into_iter().enumerate().map(|(place, at)| (at, place % 2 == 0)).collect()
+    lines.into_iter().enumerate().map(|(index, at)| (at, index % 2 == 0)).collect()
 }

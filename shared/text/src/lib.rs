@@ -21,7 +21,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Block, Document, Leaf, Person, Span, Style};
+pub use document::{Document, Leaf, PersonMention, Span, Style, TextBlock};
 pub use emoji::{reaction_from_slack, reaction_to_slack};
 pub use layout::Surroundings;
 pub use split::{BITRIX24_MESSAGE, SLACK_MESSAGE, units};

@@ -7,7 +7,7 @@ use bidi::without_overrides;
 use slack::text::escape;
 
 use super::address;
-use super::document::{Block, Document, Leaf, Person, Span, Style, item, quoted};
+use super::document::{Document, Leaf, PersonMention, Span, Style, TextBlock, item, quoted};
 use super::emoji;
 
 const FENCE: &str = "```";
@@ -21,12 +21,12 @@ impl Document {
         let mut blocks = Vec::new();
         steps::add(2 * text.len());
         let fences = text.matches(FENCE).count();
-        for (place, part) in text.split(FENCE).enumerate() {
-            let is_closed = fences >= place + place % 2;
-            match place % 2 {
-                1 if is_closed => blocks.push(Block::Code(unescape(part.trim_matches('\n')))),
+        for (index, part) in text.split(FENCE).enumerate() {
+            let is_closed = fences >= index + index % 2;
+            match index % 2 {
+                1 if is_closed => blocks.push(TextBlock::Code(unescape(part.trim_matches('\n')))),
                 1 => paragraphs(&format!("{FENCE}{part}"), &mut blocks),
-                _ => paragraphs(part.strip_prefix('\n').filter(|_| place > 0).unwrap_or(part), &mut blocks),
+                _ => paragraphs(part.strip_prefix('\n').filter(|_| index > 0).unwrap_or(part), &mut blocks),
             }
         }
         Self { blocks }.tidy()
@@ -35,10 +35,10 @@ impl Document {
     /// Writes mrkdwn. What is text stays text; everyone is mentioned only if that is allowed.
     pub fn to_mrkdwn(&self, may_mention_everyone: bool) -> String {
         let blocks = self.blocks.iter().map(|block| match block {
-            Block::Code(code) => format!("{FENCE}\n{}\n{FENCE}", escape(code).replace(FENCE, "``\u{200b}`")),
-            Block::Paragraph(spans) => line(spans, may_mention_everyone),
-            Block::Quote(spans) => quoted(&line(spans, may_mention_everyone), "> "),
-            Block::Item { depth, number, spans } => item(*depth, *number, &line(spans, may_mention_everyone)),
+            TextBlock::Code(code) => format!("{FENCE}\n{}\n{FENCE}", escape(code).replace(FENCE, "``\u{200b}`")),
+            TextBlock::Paragraph(spans) => line(spans, may_mention_everyone),
+            TextBlock::Quote(spans) => quoted(&line(spans, may_mention_everyone), "> "),
+            TextBlock::Item { depth, number, spans } => item(*depth, *number, &line(spans, may_mention_everyone)),
         });
         blocks.collect::<Vec<_>>().join("\n")
     }
@@ -49,13 +49,13 @@ fn unescape(text: &str) -> String {
 }
 
 /// Lines that are quoted, and lines that are not.
-fn paragraphs(text: &str, blocks: &mut Vec<Block>) {
+fn paragraphs(text: &str, blocks: &mut Vec<TextBlock>) {
     let mut lines: Vec<&str> = Vec::new();
     let mut quoted = false;
     let mut flush = |lines: &mut Vec<&str>, quoted: bool| {
         if !lines.is_empty() {
             let spans = inline(&lines.join("\n"), Style::default());
-            blocks.push(if quoted { Block::Quote(spans) } else { Block::Paragraph(spans) });
+            blocks.push(if quoted { TextBlock::Quote(spans) } else { TextBlock::Paragraph(spans) });
             lines.clear();
         }
     };
@@ -124,7 +124,7 @@ fn angle(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {
     let (target, words) = inside.split_once('|').map_or((inside, None), |(target, words)| (target, Some(words)));
     let words = words.map(unescape).filter(|words| !words.is_empty());
     let leaf = if let Some(user) = target.strip_prefix('@') {
-        Leaf::Person(Person::of_slack(user, words.as_deref()))
+        Leaf::Person(PersonMention::of_slack(user, words.as_deref()))
     } else if let Some(channel) = target.strip_prefix('#') {
         Leaf::Channel { id: channel.to_owned(), name: words }
     } else if let Some(special) = target.strip_prefix('!') {
@@ -246,7 +246,7 @@ fn line(spans: &[Span], may_mention_everyone: bool) -> String {
 fn written(span: &Span, may_mention_everyone: bool) -> String {
     steps::add(span.size());
     let inner = match &span.leaf {
-        Leaf::Person(Person { slack: Some(id), .. }) => return format!("<@{id}>"),
+        Leaf::Person(PersonMention { slack: Some(id), .. }) => return format!("<@{id}>"),
         Leaf::Everyone(_) if may_mention_everyone => return "<!channel>".into(),
         Leaf::Moment { at, words } if *at > 0 => {
             let words = escape(words).replace('|', "/");

@@ -6,7 +6,7 @@ use notion::text::{MAX_IN_A_RUN, MAX_RUNS, split};
 use serde_json::{Value, json};
 
 use super::address;
-use super::difference::{Numbers, changes};
+use super::difference::{LineNumbers, changes};
 use super::document::Style;
 use super::edit::{layout, shown};
 
@@ -14,7 +14,7 @@ use super::edit::{layout, shown};
 /// than Notion takes, styles are given up, then links, never words. (More than 200,000 characters do not fit anyhow.)
 pub fn rich_text(bbcode: &str) -> Vec<Value> {
     let layout = layout(bbcode);
-    let mut runs: Vec<Run> = Vec::new();
+    let mut runs: Vec<TextRun> = Vec::new();
     for piece in &layout.pieces {
         let link = piece.link.map(|link| layout.links[link].as_str()).filter(|link| address::is_link_in_notion(link));
         let addresses = if link.is_none() && !piece.style.code { address::find(&piece.text) } else { Vec::new() };
@@ -36,7 +36,7 @@ pub fn rich_text(bbcode: &str) -> Vec<Value> {
 
 /// A text with one look.
 #[derive(Debug, Clone, PartialEq)]
-struct Run {
+struct TextRun {
     text: String,
     kind: RunKind,
 }
@@ -51,13 +51,13 @@ enum RunKind {
     Other(Value),
 }
 
-impl Run {
+impl TextRun {
     fn is_plain(&self) -> bool {
         matches!(&self.kind, RunKind::Text { annotations: None, link: None })
     }
 }
 
-fn push(runs: &mut Vec<Run>, text: &str, style: Style, link: Option<&str>) {
+fn push(runs: &mut Vec<TextRun>, text: &str, style: Style, link: Option<&str>) {
     let Style { bold, italic, strike, underline, code } = style;
     let mut on = serde_json::Map::new();
     for (name, is_on) in
@@ -69,11 +69,11 @@ fn push(runs: &mut Vec<Run>, text: &str, style: Style, link: Option<&str>) {
     }
     let annotations = (!on.is_empty()).then(|| Value::Object(on));
     let link = link.map(|url| json!({"url": url}));
-    add(runs, Run { text: text.to_owned(), kind: RunKind::Text { annotations, link } });
+    add(runs, TextRun { text: text.to_owned(), kind: RunKind::Text { annotations, link } });
 }
 
 /// Adds a run; texts of one look are one.
-fn add(runs: &mut Vec<Run>, run: Run) {
+fn add(runs: &mut Vec<TextRun>, run: TextRun) {
     steps::add(run.text.len() + 1);
     let is_text = matches!(run.kind, RunKind::Text { .. });
     match runs.last_mut() {
@@ -84,16 +84,16 @@ fn add(runs: &mut Vec<Run>, run: Run) {
 }
 
 /// The runs as items, no more than Notion takes.
-fn limited(runs: Vec<Run>) -> Vec<Value> {
+fn limited(runs: Vec<TextRun>) -> Vec<Value> {
     let items = items(&runs);
     if items.len() <= MAX_RUNS {
         return items;
     }
-    let without = |keeps: fn(RunKind) -> RunKind, runs: Vec<Run>| {
+    let without = |keeps: fn(RunKind) -> RunKind, runs: Vec<TextRun>| {
         let mut fewer = Vec::new();
         for run in runs {
             let kind = keeps(run.kind);
-            add(&mut fewer, Run { kind, ..run });
+            add(&mut fewer, TextRun { kind, ..run });
         }
         fewer
     };
@@ -130,7 +130,7 @@ fn filled(text: &str) -> Vec<String> {
     pieces
 }
 
-fn items(runs: &[Run]) -> Vec<Value> {
+fn items(runs: &[TextRun]) -> Vec<Value> {
     let mut items = Vec::new();
     for run in runs {
         match &run.kind {
@@ -153,22 +153,22 @@ fn items(runs: &[Run]) -> Vec<Value> {
 /// A property's items with the words that BBCode says, changed only where the words differ: what people put there in
 /// Notion (styles, links, mentions, dates, equations) stays elsewhere. Items come as Notion takes them.
 pub fn edit_rich_text(now: &[Value], wanted_bbcode: &str) -> Vec<Value> {
-    let mut present: Vec<Run> = Vec::new();
+    let mut present: Vec<TextRun> = Vec::new();
     for item in now {
         present.push(read(item));
     }
     let before: String = present.iter().map(|run| run.text.as_str()).collect();
     let wanted = shown(wanted_bbcode);
-    let wanted_runs: Vec<Run> = rich_text(wanted_bbcode).iter().map(read).collect();
+    let wanted_runs: Vec<TextRun> = rich_text(wanted_bbcode).iter().map(read).collect();
     let (old, new) = (Placed::of(&present), Placed::of(&wanted_runs));
     let mut runs = Vec::new();
     let mut at = 0;
-    for change in changes(&before, &wanted, Numbers::Count) {
+    for change in changes(&before, &wanted, LineNumbers::Count) {
         old.copy(at..change.old.start.max(at), &mut runs);
         let mut inserted = Vec::new();
         new.copy(change.new, &mut inserted);
         // Words that replace others look like them, unless they bring a look.
-        if let Some(like) = old.only(&change.old).filter(|_| inserted.iter().all(Run::is_plain)) {
+        if let Some(like) = old.only(&change.old).filter(|_| inserted.iter().all(TextRun::is_plain)) {
             for run in &mut inserted {
                 run.kind = like.kind.clone();
             }
@@ -183,7 +183,7 @@ pub fn edit_rich_text(now: &[Value], wanted_bbcode: &str) -> Vec<Value> {
 }
 
 /// An item as Notion returned it.
-fn read(item: &Value) -> Run {
+fn read(item: &Value) -> TextRun {
     let content = item["text"]["content"].as_str();
     let text = item["plain_text"].as_str().or(content).unwrap_or_default().to_owned();
     let annotations = Some(looks(&item["annotations"])).filter(|on| !on.is_null());
@@ -194,7 +194,7 @@ fn read(item: &Value) -> Run {
         let href =
             || item["href"].as_str().filter(|url| address::is_link_in_notion(url)).map(|url| json!({"url": url}));
         let link = link.or_else(|| href().filter(|_| is_preview));
-        return Run { text: content.map_or(text, str::to_owned), kind: RunKind::Text { annotations, link } };
+        return TextRun { text: content.map_or(text, str::to_owned), kind: RunKind::Text { annotations, link } };
     }
     let mut written = item.clone();
     if let Some(fields) = written.as_object_mut() {
@@ -202,7 +202,7 @@ fn read(item: &Value) -> Run {
     }
     let text =
         if text.is_empty() { item["equation"]["expression"].as_str().unwrap_or_default().to_owned() } else { text };
-    Run { text, kind: RunKind::Other(written) }
+    TextRun { text, kind: RunKind::Other(written) }
 }
 
 /// The annotations that are not what Notion gives anyhow.
@@ -219,14 +219,14 @@ fn looks(annotations: &Value) -> Value {
 
 /// Runs, and where each begins.
 struct Placed<'a> {
-    runs: &'a [Run],
+    runs: &'a [TextRun],
     starts: Vec<usize>,
 }
 
 impl<'a> Placed<'a> {
-    fn of(runs: &'a [Run]) -> Self {
+    fn of(runs: &'a [TextRun]) -> Self {
         let mut at = 0;
-        let start = |run: &Run| {
+        let start = |run: &TextRun| {
             let start = at;
             at += run.text.len();
             start
@@ -234,7 +234,7 @@ impl<'a> Placed<'a> {
         Self { runs, starts: runs.iter().map(start).collect() }
     }
 
-    fn parts(&self, range: Range<usize>) -> impl Iterator<Item = (&'a Run, Range<usize>)> + '_ {
+    fn parts(&self, range: Range<usize>) -> impl Iterator<Item = (&'a TextRun, Range<usize>)> + '_ {
         let first = self.starts.partition_point(|start| *start <= range.start).saturating_sub(1);
         self.runs[first.min(self.runs.len())..].iter().zip(&self.starts[first.min(self.runs.len())..]).map_while(
             move |(run, start)| {
@@ -248,7 +248,7 @@ impl<'a> Placed<'a> {
     }
 
     /// Adds the content of a range.
-    fn copy(&self, range: Range<usize>, runs: &mut Vec<Run>) {
+    fn copy(&self, range: Range<usize>, runs: &mut Vec<TextRun>) {
         for (run, at) in self.parts(range).filter(|(_, at)| !at.is_empty()) {
             let is_all = at == (0..run.text.len());
             let kind = if is_all || matches!(run.kind, RunKind::Text { .. }) {
@@ -256,12 +256,12 @@ impl<'a> Placed<'a> {
             } else {
                 RunKind::Text { annotations: None, link: None }
             };
-            add(runs, Run { text: run.text[at].to_owned(), kind });
+            add(runs, TextRun { text: run.text[at].to_owned(), kind });
         }
     }
 
     /// The text that contains a range, if one does.
-    fn only(&self, range: &Range<usize>) -> Option<&'a Run> {
+    fn only(&self, range: &Range<usize>) -> Option<&'a TextRun> {
         let mut parts = self.parts(range.clone()).filter(|(_, at)| !at.is_empty());
         let (run, _) = parts.next()?;
         (parts.next().is_none() && matches!(run.kind, RunKind::Text { .. })).then_some(run)

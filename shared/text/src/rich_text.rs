@@ -5,18 +5,18 @@ use bidi::without_overrides;
 use serde_json::{Value, json};
 
 use super::address;
-use super::document::{Block, Document, Leaf, Person, Span, Style};
+use super::document::{Document, Leaf, PersonMention, Span, Style, TextBlock};
 use super::emoji;
 
 impl Document {
     /// Reads a `rich_text` block; parts that are not known become their text.
     pub fn from_rich_text(block: &Value) -> Self {
         let mut blocks = Vec::new();
-        let mut counts = Counts::default();
+        let mut counts = ListCounts::default();
         for element in block["elements"].as_array().into_iter().flatten() {
             let inner = || spans(&element["elements"]);
             if element["type"] != "rich_text_list" {
-                counts = Counts::default();
+                counts = ListCounts::default();
             }
             match element["type"].as_str() {
                 Some("rich_text_list") => {
@@ -28,15 +28,15 @@ impl Document {
                     for item in element["elements"].as_array().into_iter().flatten() {
                         count = count.saturating_add(1);
                         let number = ordered.then_some(count);
-                        blocks.push(Block::Item { depth, number, spans: spans(&item["elements"]) });
+                        blocks.push(TextBlock::Item { depth, number, spans: spans(&item["elements"]) });
                     }
                     counts.add(depth, ordered, count);
                 }
                 Some("rich_text_preformatted") => {
-                    blocks.push(Block::Code(inner().iter().map(Span::visible).collect()));
+                    blocks.push(TextBlock::Code(inner().iter().map(Span::visible).collect()));
                 }
-                Some("rich_text_quote") => blocks.push(Block::Quote(inner())),
-                _ => blocks.push(Block::Paragraph(inner())),
+                Some("rich_text_quote") => blocks.push(TextBlock::Quote(inner())),
+                _ => blocks.push(TextBlock::Paragraph(inner())),
             }
         }
         trim_line_ends(&mut blocks);
@@ -46,24 +46,24 @@ impl Document {
     /// Writes a `rich_text` block. Everyone is mentioned only if that is allowed.
     pub fn to_rich_text(&self, may_mention_everyone: bool) -> Value {
         let mut elements: Vec<Value> = Vec::new();
-        for (place, block) in self.blocks.iter().enumerate() {
+        for (index, block) in self.blocks.iter().enumerate() {
             let inner: Vec<Value> =
                 block.spans().iter().map(|span| written(span, may_mention_everyone)).filter(|e| !e.is_null()).collect();
             match block {
-                Block::Code(code) => elements.push(json!({
+                TextBlock::Code(code) => elements.push(json!({
                     "type": "rich_text_preformatted", "elements": [{"type": "text", "text": if code.is_empty() { " " } else { code }}],
                 })),
                 _ if inner.is_empty() => {}
-                Block::Paragraph(_) => {
+                TextBlock::Paragraph(_) => {
                     let mut inner = inner;
                     // Paragraphs that follow each other run together without a line's end.
-                    if matches!(self.blocks.get(place + 1), Some(Block::Paragraph(_))) {
+                    if matches!(self.blocks.get(index + 1), Some(TextBlock::Paragraph(_))) {
                         inner.push(json!({"type": "text", "text": "\n"}));
                     }
                     elements.push(json!({"type": "rich_text_section", "elements": inner}));
                 }
-                Block::Quote(_) => elements.push(json!({"type": "rich_text_quote", "elements": inner})),
-                Block::Item { depth, number, .. } => elements.push(json!({
+                TextBlock::Quote(_) => elements.push(json!({"type": "rich_text_quote", "elements": inner})),
+                TextBlock::Item { depth, number, .. } => elements.push(json!({
                     "type": "rich_text_list", "style": if number.is_some() { "ordered" } else { "bullet" }, "indent": depth,
                     "offset": number.map_or(0, |number| number.saturating_sub(1)),
                     "elements": [{"type": "rich_text_section", "elements": inner}],
@@ -79,12 +79,12 @@ const MAX_DEPTH: usize = 8;
 
 /// How far ordered lists have counted, by their depth. A list that one within it splits goes on counting.
 #[derive(Default)]
-struct Counts {
+struct ListCounts {
     by_depth: [u32; MAX_DEPTH + 1],
     last: Option<usize>,
 }
 
-impl Counts {
+impl ListCounts {
     /// What the points of a list that says nothing of it are counted from.
     fn before(&self, depth: usize, ordered: bool) -> u32 {
         if ordered && self.last.is_some_and(|last| last > depth) { self.by_depth[depth] } else { 0 }
@@ -98,9 +98,9 @@ impl Counts {
 }
 
 /// A section before another kind of block may end its line though the block begins a new one anyway.
-fn trim_line_ends(blocks: &mut [Block]) {
+fn trim_line_ends(blocks: &mut [TextBlock]) {
     for block in blocks {
-        if let Block::Paragraph(spans) = block
+        if let TextBlock::Paragraph(spans) = block
             && let Some(Span { leaf: Leaf::Text(text), .. }) = spans.last_mut()
             && text.ends_with('\n')
         {
@@ -131,7 +131,7 @@ fn span(element: &Value) -> Option<Span> {
             let words = address::with_target(words.into_owned(), &text("url"));
             Span::linked(Leaf::Text(words), style, &text("url"))
         }
-        "user" => Span::leaf(Leaf::Person(Person::of_slack(&text("user_id"), None)), style),
+        "user" => Span::leaf(Leaf::Person(PersonMention::of_slack(&text("user_id"), None)), style),
         "usergroup" => Span::leaf(Leaf::Group { id: text("usergroup_id").into_owned(), name: None }, style),
         "channel" => Span::leaf(Leaf::Channel { id: text("channel_id").into_owned(), name: None }, style),
         "broadcast" => Span::leaf(Leaf::Everyone(text("range").into_owned()), style),
@@ -162,7 +162,7 @@ fn written(span: &Span, may_mention_everyone: bool) -> Value {
         }
     }
     let mut element = match &span.leaf {
-        Leaf::Person(Person { slack: Some(id), .. }) => json!({"type": "user", "user_id": id}),
+        Leaf::Person(PersonMention { slack: Some(id), .. }) => json!({"type": "user", "user_id": id}),
         Leaf::Everyone(_) if may_mention_everyone => json!({"type": "broadcast", "range": "channel"}),
         Leaf::Moment { at, words } if *at > 0 => {
             json!({"type": "date", "timestamp": at, "format": "{date_short_pretty} {time}", "fallback": words})

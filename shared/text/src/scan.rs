@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::tags::{self, MAX_NAME, Role};
+use super::tags;
+use super::tags::{MAX_NAME, TagRole};
 
 /// A tag.
 #[derive(Debug, Clone)]
 pub(super) struct Tag {
     pub(super) name: &'static str,
-    pub(super) role: Role,
+    pub(super) role: TagRole,
     pub(super) closes: bool,
     /// What follows the name: `=5`, ` size=small`.
     pub(super) rest: Range<usize>,
@@ -40,7 +41,7 @@ pub(super) fn scan(text: &str) -> Vec<Token> {
         };
         push_text(&mut tokens, plain..bracket);
         let place = tokens.len();
-        let is_code = tag.role == Role::Code && !tag.closes;
+        let is_code = tag.role == TagRole::Code && !tag.closes;
         let partner = pair(&mut open, &tag, place);
         if let Some(partner) = partner {
             Token::partner_of(&mut tokens, partner, place);

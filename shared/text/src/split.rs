@@ -2,7 +2,7 @@
 //!
 //! The work is linear in the text: a part is found by measuring about a part's length, never the whole rest.
 
-use super::document::{Block, Document, Leaf, Span};
+use super::document::{Document, Leaf, Span, TextBlock};
 
 /// The longest message that Bitrix24 keeps whole; it cuts what is longer.
 pub const BITRIX24_MESSAGE: usize = 20_000;
@@ -27,15 +27,15 @@ impl Document {
             return vec![self];
         }
         let mut parts = Vec::new();
-        let mut add = |blocks: Vec<Block>| {
+        let mut add = |blocks: Vec<TextBlock>| {
             let part = Self { blocks }.tidy();
             if !part.is_empty() {
                 parts.push(part);
             }
         };
-        let alone = |block: &Block| measured(&Self { blocks: vec![block.clone()] });
+        let alone = |block: &TextBlock| measured(&Self { blocks: vec![block.clone()] });
         // Each block is measured by itself, once: they are on lines of their own. `open` is a part that has space.
-        let mut open: Vec<Block> = Vec::new();
+        let mut open: Vec<TextBlock> = Vec::new();
         let mut used = 0;
         for block in self.blocks {
             let length = alone(&block);
@@ -70,7 +70,7 @@ impl Document {
 
     fn size(&self) -> usize {
         let sizes = self.blocks.iter().map(|block| match block {
-            Block::Code(code) => code.len(),
+            TextBlock::Code(code) => code.len(),
             block => block.spans().iter().map(Span::size).sum(),
         });
         sizes.sum::<usize>() + self.blocks.len()
@@ -96,33 +96,33 @@ fn largest(all: usize, fits: impl Fn(usize) -> bool) -> usize {
 }
 
 /// A block that is too long, as blocks that fit.
-fn cut(block: Block, most: usize, measure: &impl Fn(&Document) -> usize) -> Vec<Block> {
-    let fits = |block: Block| measure(&Document { blocks: vec![block] }) <= most;
+fn cut(block: TextBlock, most: usize, measure: &impl Fn(&Document) -> usize) -> Vec<TextBlock> {
+    let fits = |block: TextBlock| measure(&Document { blocks: vec![block] }) <= most;
     match block {
-        Block::Code(code) => cut_code(&code, fits),
-        Block::Paragraph(spans) => cut_spans(spans, fits, |_, spans| Block::Paragraph(spans)),
-        Block::Quote(spans) => cut_spans(spans, fits, |_, spans| Block::Quote(spans)),
-        Block::Item { depth, number, spans } => cut_spans(spans, fits, |is_first, spans| {
+        TextBlock::Code(code) => cut_code(&code, fits),
+        TextBlock::Paragraph(spans) => cut_spans(spans, fits, |_, spans| TextBlock::Paragraph(spans)),
+        TextBlock::Quote(spans) => cut_spans(spans, fits, |_, spans| TextBlock::Quote(spans)),
+        TextBlock::Item { depth, number, spans } => cut_spans(spans, fits, |is_first, spans| {
             // What goes on is not a new point of the list.
-            if is_first { Block::Item { depth, number, spans } } else { Block::Paragraph(spans) }
+            if is_first { TextBlock::Item { depth, number, spans } } else { TextBlock::Paragraph(spans) }
         }),
     }
 }
 
 /// Between lines; a line that is too long between characters.
-fn cut_code(code: &str, fits: impl Fn(Block) -> bool) -> Vec<Block> {
+fn cut_code(code: &str, fits: impl Fn(TextBlock) -> bool) -> Vec<TextBlock> {
     let mut pieces: Vec<&str> = code.split_inclusive('\n').rev().collect();
     let mut blocks = Vec::new();
     while let Some(first) = pieces.last() {
         let joined = |count: usize| pieces.iter().rev().take(count).copied().collect::<String>();
-        let count = largest(pieces.len(), |count| fits(Block::Code(joined(count))));
+        let count = largest(pieces.len(), |count| fits(TextBlock::Code(joined(count))));
         if count == 0 && first.chars().nth(1).is_some() {
             let line = pieces.pop().unwrap_or_default();
             pieces.extend(line.char_indices().rev().map(|(at, c)| &line[at..at + c.len_utf8()]));
             continue;
         }
         let count = count.max(1);
-        blocks.push(Block::Code(joined(count).trim_end_matches('\n').to_owned()));
+        blocks.push(TextBlock::Code(joined(count).trim_end_matches('\n').to_owned()));
         pieces.truncate(pieces.len() - count);
     }
     blocks
@@ -226,9 +226,13 @@ impl Rest {
     }
 }
 
-fn cut_spans(spans: Vec<Span>, fits: impl Fn(Block) -> bool, make: impl Fn(bool, Vec<Span>) -> Block) -> Vec<Block> {
+fn cut_spans(
+    spans: Vec<Span>,
+    fits: impl Fn(TextBlock) -> bool,
+    make: impl Fn(bool, Vec<Span>) -> TextBlock,
+) -> Vec<TextBlock> {
     let mut rest = Rest::of(spans);
-    let mut blocks: Vec<Block> = Vec::new();
+    let mut blocks: Vec<TextBlock> = Vec::new();
     while !rest.atoms.is_empty() {
         let is_first = blocks.is_empty();
         let count = largest(rest.atoms.len(), |count| fits(make(is_first, rest.spans(count))));

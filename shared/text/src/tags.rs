@@ -13,7 +13,7 @@ pub(super) enum Look {
 
 /// What a tag does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum TagRole {
     /// The words in it have a style.
     Style(Look),
     /// Its words are shown; what else it says is dropped.
@@ -45,10 +45,10 @@ pub(super) enum Role {
     Moment,
 }
 
-impl Role {
+impl TagRole {
     /// Whether it begins on a line of its own.
     pub(super) fn is_block(self) -> bool {
-        use Role::{Heading, Item, List, Paragraph, Quote, Row, Rule, Spoiler, Table};
+        use TagRole::{Heading, Item, List, Paragraph, Quote, Row, Rule, Spoiler, Table};
         matches!(self, Paragraph | Heading | Spoiler | Quote | List | Item | Table | Row | Rule)
     }
 
@@ -72,7 +72,7 @@ enum Takes {
 /// A row of the table.
 struct Row {
     names: &'static [&'static str],
-    role: Role,
+    role: TagRole,
     takes: Takes,
     slack: &'static str,
     notion: &'static str,
@@ -80,7 +80,7 @@ struct Row {
 
 const fn row(
     names: &'static [&'static str],
-    role: Role,
+    role: TagRole,
     takes: Takes,
     slack: &'static str,
     notion: &'static str,
@@ -89,66 +89,66 @@ const fn row(
 }
 
 static TABLE: [Row; 24] = [
-    row(&["b", "strong"], Role::Style(Look::Bold), Takes::Nothing, "bold", "bold"),
-    row(&["i", "em"], Role::Style(Look::Italic), Takes::Nothing, "italic", "italic"),
-    row(&["u"], Role::Style(Look::Underline), Takes::Nothing, "its words; Slack has no underline", "underlined"),
-    row(&["s", "del"], Role::Style(Look::Strike), Takes::Nothing, "struck through", "struck through"),
+    row(&["b", "strong"], TagRole::Style(Look::Bold), Takes::Nothing, "bold", "bold"),
+    row(&["i", "em"], TagRole::Style(Look::Italic), Takes::Nothing, "italic", "italic"),
+    row(&["u"], TagRole::Style(Look::Underline), Takes::Nothing, "its words; Slack has no underline", "underlined"),
+    row(&["s", "del"], TagRole::Style(Look::Strike), Takes::Nothing, "struck through", "struck through"),
     row(
         &["p", "left", "center", "right", "justify", "div"],
-        Role::Paragraph,
+        TagRole::Paragraph,
         Takes::Value,
         "lines of their own",
         "lines of their own",
     ),
     row(
         &["h1", "h2", "h3", "h4", "h5", "h6"],
-        Role::Heading,
+        TagRole::Heading,
         Takes::Nothing,
         "a line of its own in bold",
         "a line of its own in bold",
     ),
-    row(&["quote"], Role::Quote, Takes::Any, "a quote", "lines that begin with `> `"),
-    row(&["spoiler", "cut"], Role::Spoiler, Takes::Value, "its title and its lines", "its title and its lines"),
-    row(&["list", "ul", "ol"], Role::List, Takes::Value, "a list, with lists in it", "lines with `•` or a number"),
-    row(&["*", "li"], Role::Item, Takes::Nothing, "a point of the list", "a line with `•` or a number"),
-    row(&["table"], Role::Table, Takes::Any, "a line for each row", "a line for each row"),
-    row(&["tr"], Role::Row, Takes::Any, "a line", "a line"),
-    row(&["td", "th"], Role::Cell, Takes::Any, "its words, ` | ` between cells", "its words, ` | ` between cells"),
-    row(&["code"], Role::Code, Takes::Value, "a block of code, or code within a line", "code"),
+    row(&["quote"], TagRole::Quote, Takes::Any, "a quote", "lines that begin with `> `"),
+    row(&["spoiler", "cut"], TagRole::Spoiler, Takes::Value, "its title and its lines", "its title and its lines"),
+    row(&["list", "ul", "ol"], TagRole::List, Takes::Value, "a list, with lists in it", "lines with `•` or a number"),
+    row(&["*", "li"], TagRole::Item, Takes::Nothing, "a point of the list", "a line with `•` or a number"),
+    row(&["table"], TagRole::Table, Takes::Any, "a line for each row", "a line for each row"),
+    row(&["tr"], TagRole::Row, Takes::Any, "a line", "a line"),
+    row(&["td", "th"], TagRole::Cell, Takes::Any, "its words, ` | ` between cells", "its words, ` | ` between cells"),
+    row(&["code"], TagRole::Code, Takes::Value, "a block of code, or code within a line", "code"),
     row(
         &["url"],
-        Role::Link,
+        TagRole::Link,
         Takes::Any,
         "a link; an address that Slack does not open is shown in brackets",
         "a link; an address that Notion does not open is shown in brackets",
     ),
-    row(&["call"], Role::Telephone, Takes::Value, "a link that dials", "its words and the number"),
-    row(&["img", "video"], Role::Picture, Takes::Any, "the address, as a link", "the address, as a link"),
-    row(&["user"], Role::Person, Takes::Any, "a mention of the linked person, else `@Name`", "`@Name`"),
+    row(&["call"], TagRole::Telephone, Takes::Value, "a link that dials", "its words and the number"),
+    row(&["img", "video"], TagRole::Picture, Takes::Any, "the address, as a link", "the address, as a link"),
+    row(&["user"], TagRole::Person, Takes::Any, "a mention of the linked person, else `@Name`", "`@Name`"),
     row(
         &["chat", "context", "dialog", "pch", "department", "project"],
-        Role::Named,
+        TagRole::Named,
         Takes::Any,
         "the name",
         "the name",
     ),
     row(
         &["disk", "diskfile", "document", "photo", "file"],
-        Role::File,
+        TagRole::File,
         Takes::Any,
         "`📎 file`, with its name where it is known",
         "`📎 file`",
     ),
-    row(&["br"], Role::LineEnd, Takes::Nothing, "a line end", "a line end"),
-    row(&["hr"], Role::Rule, Takes::Nothing, "a line `———`", "a line `———`"),
-    row(&["icon"], Role::Icon, Takes::Any, "its emoji, else `:title:`", "its emoji, else `:title:`"),
-    row(&["timestamp"], Role::Moment, Takes::Any, "the time, in the reader's own time zone", "the time in UTC"),
+    row(&["br"], TagRole::LineEnd, Takes::Nothing, "a line end", "a line end"),
+    row(&["hr"], TagRole::Rule, Takes::Nothing, "a line `———`", "a line `———`"),
+    row(&["icon"], TagRole::Icon, Takes::Any, "its emoji, else `:title:`", "its emoji, else `:title:`"),
+    row(&["timestamp"], TagRole::Moment, Takes::Any, "the time, in the reader's own time zone", "the time in UTC"),
 ];
 
 /// Tags of which only the words are carried.
 static WORDS: Row = row(
     &["put", "send", "size", "color", "font", "background", "bgcolor", "highlight", "sub", "sup"],
-    Role::Words,
+    TagRole::Words,
     Takes::Any,
     "its words",
     "its words",
@@ -162,7 +162,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
 pub(super) const MAX_NAME: usize = 10;
 
 /// A tag's name and what it does, if `written` is one with `rest` behind the name.
-pub(super) fn known(written: &str, rest: &str, closes: bool) -> Option<(&'static str, Role)> {
+pub(super) fn known(written: &str, rest: &str, closes: bool) -> Option<(&'static str, TagRole)> {
     let (name, row) = rows().find_map(|row| {
         let name = row.names.iter().find(|name| name.eq_ignore_ascii_case(written))?;
         Some((*name, row))
@@ -179,7 +179,7 @@ pub(super) fn known(written: &str, rest: &str, closes: bool) -> Option<(&'static
 }
 
 /// Whether a tag of this name is closed by another.
-pub(super) fn closes(role: Role, name: &str) -> bool {
+pub(super) fn closes(role: TagRole, name: &str) -> bool {
     !role.is_alone() || matches!(name, "diskfile" | "li" | "*")
 }
 
@@ -212,7 +212,7 @@ mod tests {
         {
             assert_eq!(known(name, rest, false), None, "{name}{rest}");
         }
-        assert_eq!(known("DISK", " FILE ID=n77", false), Some(("disk", Role::File)));
-        assert_eq!(known("List", "=1", false), Some(("list", Role::List)));
+        assert_eq!(known("DISK", " FILE ID=n77", false), Some(("disk", TagRole::File)));
+        assert_eq!(known("List", "=1", false), Some(("list", TagRole::List)));
     }
 }

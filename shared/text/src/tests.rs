@@ -334,7 +334,7 @@ proptest! {
         let written = document.to_bbcode(false);
         let read = Document::from_bbcode(&written);
         // Moments are written in the reader's own manner; list marks are text on the other side.
-        let plain = document.blocks.iter().all(|block| !matches!(block, Block::Item { .. }) && block.spans().iter().all(|span| !matches!(span.leaf, Leaf::Moment { .. })));
+        let plain = document.blocks.iter().all(|block| !matches!(block, TextBlock::Item { .. }) && block.spans().iter().all(|span| !matches!(span.leaf, Leaf::Moment { .. })));
         if plain {
             prop_assert_eq!(seen(&read), seen(&document), "{}", written);
         }
@@ -363,7 +363,7 @@ proptest! {
             prop_assert!(known, "{}", written);
         }
         let read = Document::from_mrkdwn(&written);
-        let has_moment = Document::from_bbcode(&text).blocks.iter().flat_map(Block::spans).any(|span| matches!(span.leaf, Leaf::Moment { .. }));
+        let has_moment = Document::from_bbcode(&text).blocks.iter().flat_map(TextBlock::spans).any(|span| matches!(span.leaf, Leaf::Moment { .. }));
         if !has_moment {
             let meant = Document::from_bbcode(&text);
             prop_assert_eq!(seen(&read), seen(&meant), "{}", written);

@@ -7,40 +7,52 @@ use runtime::TenantId;
 use runtime::limiter::Priority;
 use serde_json::{Value, json};
 use settings::Settings;
-use slack::event::User;
-use tenants::administrators::{Proof, Rights};
+use slack::event::SlackUser;
+use tenants::administrators::{AdministratorRights, SignInProof};
 use tenants::portals::Portal;
 
-use crate::Talk;
+use crate::TenantContext;
 use crate::profiles::is_nobody;
 
-impl Talk {
+impl TenantContext {
     /// Whether a person who proved that they administer a tenant still does. If nobody can be asked, it is unknown, and
     /// logged.
-    pub async fn still_administers(&self, tenant: &TenantId, proof: &Proof) -> Rights {
+    pub async fn still_administers(&self, tenant: &TenantId, proof: &SignInProof) -> AdministratorRights {
         let asked = match proof {
-            Proof::Slack { user, organisation } => self.by_slack(tenant, user, organisation.as_deref()).await,
-            Proof::Portal { user } => self.by_portal(tenant, *user).await,
-            Proof::Operator | Proof::Once => Ok(Rights::Unknown),
+            SignInProof::Slack { user, organisation } => self.by_slack(tenant, user, organisation.as_deref()).await,
+            SignInProof::Portal { user } => self.by_portal(tenant, *user).await,
+            SignInProof::Operator | SignInProof::Once => Ok(AdministratorRights::Unknown),
         };
         asked.unwrap_or_else(|failure| {
             tracing::warn!(%tenant, %failure, "it could not be asked whether somebody still administers the tenant");
-            Rights::Unknown
+            AdministratorRights::Unknown
         })
     }
 
-    async fn by_slack(&self, tenant: &TenantId, user: &str, organisation: Option<&str>) -> Result<Rights, Failure> {
+    async fn by_slack(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        organisation: Option<&str>,
+    ) -> Result<AdministratorRights, Failure> {
         let portal = self.connections.portal(tenant).await?;
         match self.connections.slack(&portal).await?.user(user).await {
             Ok(person) => Ok(rights(self.may_administer(&portal, &person, organisation)?)),
-            Err(Failure { class: ErrorClass::Permanent { code }, .. }) if is_nobody(&code) => Ok(Rights::Ended),
+            Err(Failure { class: ErrorClass::Permanent { code }, .. }) if is_nobody(&code) => {
+                Ok(AdministratorRights::Ended)
+            }
             Err(failure) => Err(failure),
         }
     }
 
     /// Whether a person in Slack administers a tenant. If the settings cannot be read, administrators of the workspace
     /// still do; for others it is unknown.
-    pub fn may_administer(&self, portal: &Portal, person: &User, organisation: Option<&str>) -> Result<bool, Failure> {
+    pub fn may_administer(
+        &self,
+        portal: &Portal,
+        person: &SlackUser,
+        organisation: Option<&str>,
+    ) -> Result<bool, Failure> {
         match portal.settings_as::<Settings>() {
             Ok(settings) => Ok(administers(person, organisation, &settings)),
             Err(_) if administers(person, organisation, &Settings::default()) => Ok(true),
@@ -49,13 +61,13 @@ impl Talk {
     }
 
     /// Asks as the person, or as the connection if it is theirs: the portal answers this only about the caller.
-    async fn by_portal(&self, tenant: &TenantId, user: u64) -> Result<Rights, Failure> {
+    async fn by_portal(&self, tenant: &TenantId, user: u64) -> Result<AdministratorRights, Failure> {
         let portal = self.connections.portal(tenant).await?;
         let client = self.client_of(&portal, user).await?;
         let profile = client.in_lane(Priority::Person).call("profile", &json!({})).await?.result;
         match bitrix24::tolerant::whole(&profile["ID"]) {
             Some(asked) if asked == user => Ok(rights(is_true(&profile["ADMIN"]))),
-            _ => Ok(Rights::Unknown),
+            _ => Ok(AdministratorRights::Unknown),
         }
     }
 
@@ -70,7 +82,7 @@ impl Talk {
 /// Whether a person in Slack administers a tenant: they administer the connected workspace, or the settings name their
 /// id or e-mail. If the app is installed for a whole `organisation`, administering one of its workspaces is not enough:
 /// they have to own or administer the organisation.
-pub fn administers(person: &User, organisation: Option<&str>, settings: &Settings) -> bool {
+pub fn administers(person: &SlackUser, organisation: Option<&str>, settings: &Settings) -> bool {
     let is_named = settings.admins.iter().any(|named| {
         *named == person.id || person.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(named))
     });
@@ -81,8 +93,8 @@ pub fn administers(person: &User, organisation: Option<&str>, settings: &Setting
     !person.deleted && !person.is_bot && (is_admin || is_named)
 }
 
-fn rights(held: bool) -> Rights {
-    if held { Rights::Held } else { Rights::Ended }
+fn rights(held: bool) -> AdministratorRights {
+    if held { AdministratorRights::Held } else { AdministratorRights::Ended }
 }
 
 fn is_true(value: &Value) -> bool {
@@ -93,8 +105,8 @@ fn is_true(value: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn person(user: &Value) -> User {
-        User::read(user)
+    fn person(user: &Value) -> SlackUser {
+        SlackUser::read(user)
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Which person in Slack is which user of the portal, their profiles, and what they may reach. Also a tenant with both
-//! its sides open ([`Tenant`]), which commands and the chat bridge work on.
+//! its sides open ([`OpenTenant`]), which commands and the chat bridge work on.
 
 pub mod administrators;
 pub mod mapping;
@@ -10,41 +10,41 @@ pub mod stale;
 use std::sync::Arc;
 
 use clients::{Connections, Failure, PortalClient, WorkspaceClient};
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use settings::Settings;
-use tenants::conversations::Conversations;
-use tenants::people::People;
+use tenants::bridges::Conversations;
 use tenants::portals::Portal;
+use tenants::user_links::UserLinks;
 
 /// The stores and providers that user mapping, commands and the chat bridge work on. Cheap to clone.
 #[derive(Clone)]
-pub struct Talk {
+pub struct TenantContext {
     /// The engine.
-    pub ports: Ports,
+    pub ports: Backend,
     /// The providers.
     pub connections: Connections,
     /// User mapping.
-    pub people: People,
+    pub people: UserLinks,
     /// Bridges, and the links of their messages.
     pub conversations: Conversations,
 }
 
-impl Talk {
+impl TenantContext {
     /// Over an engine and connections.
-    pub fn new(ports: &Ports, connections: Connections) -> Self {
+    pub fn new(ports: &Backend, connections: Connections) -> Self {
         Self {
             ports: ports.clone(),
             connections,
-            people: People::new(ports.store.clone()),
+            people: UserLinks::new(ports.store.clone()),
             conversations: Conversations::new(ports.store.clone()),
         }
     }
 
     /// A tenant, with both sides open.
-    pub async fn tenant(&self, tenant: &TenantId) -> Result<Tenant, Failure> {
+    pub async fn tenant(&self, tenant: &TenantId) -> Result<OpenTenant, Failure> {
         let portal = self.connections.portal(tenant).await?;
         let settings = portal.settings_as()?;
-        Ok(Tenant {
+        Ok(OpenTenant {
             bitrix24: self.connections.bitrix24(&portal).await?,
             slack: self.connections.slack(&portal).await?,
             id: tenant.clone(),
@@ -55,7 +55,7 @@ impl Talk {
 }
 
 /// A tenant with both sides open.
-pub struct Tenant {
+pub struct OpenTenant {
     /// Its id.
     pub id: TenantId,
     /// Its portal's record.
@@ -68,7 +68,7 @@ pub struct Tenant {
     pub slack: WorkspaceClient,
 }
 
-impl Tenant {
+impl OpenTenant {
     /// `https://PORTAL`.
     pub fn origin(&self) -> String {
         bitrix24::crm::origin(&self.portal.domain)

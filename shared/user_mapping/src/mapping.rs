@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use clients::Failure;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde_json::json;
-use slack::event::User as SlackUser;
-use tenants::audit::{Audit, Entry};
-use tenants::people::{EndReason, Link, Origin, Unmapped};
+use slack::event::SlackUser;
+use tenants::audit::{Audit, AuditEntry};
+use tenants::user_links::{EndReason, LinkOrigin, Unmapped, UserLink};
 
 use crate::profiles::PortalProfile;
-use crate::{Talk, Tenant};
+use crate::{OpenTenant, TenantContext};
 
 /// How long it is remembered that a person of the portal is not in Slack.
 const ABSENT: Duration = Duration::from_secs(15 * 60);
 
-fn absent_key(tenant: &Tenant, user: u64) -> Key {
-    Key::new(Table::Links, format!("{}#person", tenant.id), format!("absent#{user}"))
+fn absent_key(tenant: &OpenTenant, user: u64) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{}#person", tenant.id), format!("absent#{user}"))
 }
 
 /// Which user of the portal a person in Slack acts as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acting {
     /// This user.
-    As(Link),
+    As(UserLink),
     /// Nobody any more: their user is not active on the portal.
     Dismissed,
     /// Nobody: they are not linked. With the e-mail that was looked for, if there was one.
@@ -34,9 +34,9 @@ pub enum Acting {
     },
 }
 
-impl Talk {
+impl TenantContext {
     /// Which user a person in Slack acts as. A link counts only while both accounts are active: what ended it is noted.
-    pub async fn acting(&self, tenant: &Tenant, slack: &str) -> Result<Acting, Failure> {
+    pub async fn acting(&self, tenant: &OpenTenant, slack: &str) -> Result<Acting, Failure> {
         let now = self.ports.clock.now();
         let by_settings = tenant.settings.people.map.iter().find(|(_, id)| id.as_str() == slack);
         if let Some(user) = by_settings.and_then(|(user, _)| user.parse().ok()) {
@@ -58,23 +58,23 @@ impl Talk {
         }
     }
 
-    async fn by_settings(&self, tenant: &Tenant, slack: &str, user: u64) -> Result<Acting, Failure> {
-        let link = Link {
+    async fn by_settings(&self, tenant: &OpenTenant, slack: &str, user: u64) -> Result<Acting, Failure> {
+        let link = UserLink {
             slack: slack.to_owned(),
             user,
-            origin: Origin::Settings,
+            origin: LinkOrigin::Settings,
             name: String::new(),
             at: self.ports.clock.now(),
         };
         match self.portal_profile(tenant, user).await?.filter(|profile| !profile.is_dismissed) {
             None => Ok(Acting::Dismissed),
             Some(_) if self.is_deactivated(tenant, slack).await? => Ok(Acting::Nobody { email: None }),
-            Some(profile) => Ok(Acting::As(Link { name: profile.name, ..link })),
+            Some(profile) => Ok(Acting::As(UserLink { name: profile.name, ..link })),
         }
     }
 
     /// Why a link is no longer valid, if it is not. Profiles are cached for an hour.
-    async fn ends(&self, tenant: &Tenant, link: &Link) -> Result<Option<EndReason>, Failure> {
+    async fn ends(&self, tenant: &OpenTenant, link: &UserLink) -> Result<Option<EndReason>, Failure> {
         let Some(person) = self.portal_profile(tenant, link.user).await?.filter(|profile| !profile.is_dismissed) else {
             return Ok(Some(EndReason::Dismissed));
         };
@@ -84,28 +84,33 @@ impl Talk {
 
     /// Ends a link automatically: it is removed and listed, with an entry in the audit. The upkeep drops the person's
     /// permission; until then nothing uses it.
-    pub(crate) async fn end_link(&self, tenant: &Tenant, link: &Link, reason: EndReason) -> Result<(), Failure> {
+    pub(crate) async fn end_link(
+        &self,
+        tenant: &OpenTenant,
+        link: &UserLink,
+        reason: EndReason,
+    ) -> Result<(), Failure> {
         let now = self.ports.clock.now();
         self.people.end(&tenant.id, link, reason, now).await?;
         let whose = format!("{} and {} ({})", link.slack, link.name, link.user);
-        let entry = Entry::new(now, "Switchboard", "link ended", whose).changed("linked", reason_words(reason));
+        let entry = AuditEntry::new(now, "Switchboard", "link ended", whose).changed("linked", reason_words(reason));
         Audit::new(self.ports.store.clone()).note(&tenant.id, &entry).await?;
         tracing::info!(tenant = %tenant.id, slack = link.slack, user = link.user, ?reason, "a link ended by itself");
         Ok(())
     }
 
     /// Whether the last link of an account ended because the user was dismissed, and they still are.
-    async fn was_dismissed(&self, tenant: &Tenant, slack: &str) -> Result<bool, Failure> {
+    async fn was_dismissed(&self, tenant: &OpenTenant, slack: &str) -> Result<bool, Failure> {
         let ended = self.people.ended_of(&tenant.id, slack).await?;
         let Some(last) = ended.first().filter(|ended| ended.reason == EndReason::Dismissed) else { return Ok(false) };
         Ok(self.portal_profile(tenant, last.link.user).await?.is_none_or(|profile| profile.is_dismissed))
     }
 
-    async fn is_deactivated(&self, tenant: &Tenant, slack: &str) -> Result<bool, Failure> {
+    async fn is_deactivated(&self, tenant: &OpenTenant, slack: &str) -> Result<bool, Failure> {
         Ok(self.slack_profile(tenant, slack).await?.is_some_and(|profile| profile.deleted))
     }
 
-    async fn by_email(&self, tenant: &Tenant, slack: &str, profile: Option<SlackUser>) -> Result<Acting, Failure> {
+    async fn by_email(&self, tenant: &OpenTenant, slack: &str, profile: Option<SlackUser>) -> Result<Acting, Failure> {
         let now = self.ports.clock.now();
         let email = profile.as_ref().and_then(|profile| profile.email.clone());
         let is_member = profile.as_ref().is_some_and(|profile| tenant.slack.is_member(profile));
@@ -113,8 +118,13 @@ impl Talk {
             && let Some(found) = self.portal_user_by_email(tenant, email).await?
             && !found.is_outsider
         {
-            let link =
-                Link { slack: slack.to_owned(), user: found.user, origin: Origin::Email, name: found.name, at: now };
+            let link = UserLink {
+                slack: slack.to_owned(),
+                user: found.user,
+                origin: LinkOrigin::Email,
+                name: found.name,
+                at: now,
+            };
             self.people.link(&tenant.id, &link).await?;
             return Ok(Acting::As(link));
         }
@@ -125,7 +135,11 @@ impl Talk {
     }
 
     /// The active person of the portal with this e-mail.
-    pub async fn portal_user_by_email(&self, tenant: &Tenant, email: &str) -> Result<Option<PortalProfile>, Failure> {
+    pub async fn portal_user_by_email(
+        &self,
+        tenant: &OpenTenant,
+        email: &str,
+    ) -> Result<Option<PortalProfile>, Failure> {
         let found = self.portal_users(tenant, &json!({"EMAIL": email, "ACTIVE": true})).await?;
         // The portal ignores a filter that it does not know, so the result is checked.
         let same = |profile: &PortalProfile| {
@@ -136,7 +150,7 @@ impl Talk {
     }
 
     /// The Slack account of a user of the portal; none if the user was dismissed or the account is deactivated.
-    pub async fn slack_of(&self, tenant: &Tenant, user: u64) -> Result<Option<String>, Failure> {
+    pub async fn slack_of(&self, tenant: &OpenTenant, user: u64) -> Result<Option<String>, Failure> {
         if let Some(id) = tenant.settings.people.map.get(&user.to_string()) {
             let acting = self.by_settings(tenant, id, user).await?;
             return Ok(matches!(acting, Acting::As(_)).then(|| id.clone()));
@@ -159,18 +173,19 @@ impl Talk {
         let now = self.ports.clock.now();
         match &found {
             Some(slack) => {
-                let link = Link { slack: slack.clone(), user, origin: Origin::Email, name: profile.name, at: now };
+                let link =
+                    UserLink { slack: slack.clone(), user, origin: LinkOrigin::Email, name: profile.name, at: now };
                 self.people.link(&tenant.id, &link).await?;
             }
             None => {
-                let write = Write::new(absent_key(tenant, user), &now, Condition::Always)?;
+                let write = StoreWrite::new(absent_key(tenant, user), &now, WriteCondition::Always)?;
                 self.ports.store.put(write.expiring(later(now, ABSENT))).await?;
             }
         }
         Ok(found)
     }
 
-    async fn is_not_in_slack(&self, tenant: &Tenant, user: u64) -> Result<bool, Failure> {
+    async fn is_not_in_slack(&self, tenant: &OpenTenant, user: u64) -> Result<bool, Failure> {
         Ok(self.ports.store.get(&absent_key(tenant, user)).await?.is_some())
     }
 }
@@ -178,7 +193,7 @@ impl Talk {
 /// Why a link between a Slack account and an active user of the portal is no longer valid, if it is not. A link that an
 /// administrator or the person made may be a guest's.
 pub fn end_of(
-    origin: Origin,
+    origin: LinkOrigin,
     in_slack: Option<&SlackUser>,
     on_portal: &PortalProfile,
     is_member: impl Fn(&SlackUser) -> bool,
@@ -189,7 +204,7 @@ pub fn end_of(
     if in_slack.is_some_and(|user| user.deleted) {
         return Some(EndReason::Deactivated);
     }
-    if origin != Origin::Email {
+    if origin != LinkOrigin::Email {
         return None;
     }
     if !in_slack.is_some_and(is_member) {
@@ -223,7 +238,7 @@ mod tests {
         let end = |origin, slack: &SlackUser, portal: &PortalProfile| {
             end_of(origin, Some(slack), portal, |user| user.is_member_of("T1"))
         };
-        for origin in [Origin::Email, Origin::Hand, Origin::Own, Origin::Settings] {
+        for origin in [LinkOrigin::Email, LinkOrigin::Hand, LinkOrigin::Own, LinkOrigin::Settings] {
             assert_eq!(end(origin, &member, &person), None);
             assert_eq!(end(origin, &member, &gone), Some(EndReason::Dismissed));
             assert_eq!(end(origin, &left, &person), Some(EndReason::Deactivated));
@@ -231,10 +246,10 @@ mod tests {
         for (slack, portal, reason) in
             [(&guest, &person, EndReason::NotMember), (&member, &extranet, EndReason::NotEmployee)]
         {
-            assert_eq!(end(Origin::Email, slack, portal), Some(reason));
-            assert_eq!(end(Origin::Hand, slack, portal), None);
+            assert_eq!(end(LinkOrigin::Email, slack, portal), Some(reason));
+            assert_eq!(end(LinkOrigin::Hand, slack, portal), None);
         }
-        assert_eq!(end_of(Origin::Email, None, &person, |_| true), Some(EndReason::NotMember));
-        assert_eq!(end_of(Origin::Own, None, &person, |_| true), None);
+        assert_eq!(end_of(LinkOrigin::Email, None, &person, |_| true), Some(EndReason::NotMember));
+        assert_eq!(end_of(LinkOrigin::Own, None, &person, |_| true), None);
     }
 }

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use bitrix24::user::User as PortalUser;
+use bitrix24::user::PortalUser;
 use clients::{ErrorClass, Failure};
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use slack::event::User as SlackUser;
+use slack::event::SlackUser;
 
-use crate::{Talk, Tenant};
+use crate::{OpenTenant, TenantContext};
 
 /// How long a profile is cached.
-const KEEPS: Duration = Duration::from_secs(60 * 60);
+const PROFILE_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// A person of the portal.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -36,10 +36,10 @@ pub struct PortalProfile {
     pub is_outsider: bool,
 }
 
-impl Talk {
+impl TenantContext {
     /// A person in Slack; `None` if the id is unknown.
-    pub async fn slack_profile(&self, tenant: &Tenant, id: &str) -> Result<Option<SlackUser>, Failure> {
-        let key = Key::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
+    pub async fn slack_profile(&self, tenant: &OpenTenant, id: &str) -> Result<Option<SlackUser>, Failure> {
+        let key = ItemKey::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
         if let Some(item) = self.ports.store.get(&key).await? {
             return Ok(item.decode()?);
         }
@@ -52,13 +52,13 @@ impl Talk {
     }
 
     /// Forgets a profile: it has changed.
-    pub async fn forget_slack_profile(&self, tenant: &Tenant, id: &str) -> Result<(), Failure> {
-        let key = Key::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
+    pub async fn forget_slack_profile(&self, tenant: &OpenTenant, id: &str) -> Result<(), Failure> {
+        let key = ItemKey::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
         Ok(self.ports.store.delete(&key).await?)
     }
 
     /// A user of the portal; `None` if the number is unknown.
-    pub async fn portal_profile(&self, tenant: &Tenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
+    pub async fn portal_profile(&self, tenant: &OpenTenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
         let key = portal_key(tenant, user);
         if let Some(item) = self.ports.store.get(&key).await? {
             return Ok(item.decode()?);
@@ -67,7 +67,7 @@ impl Talk {
     }
 
     /// The same as the portal has it now, without the cache.
-    pub async fn portal_profile_now(&self, tenant: &Tenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
+    pub async fn portal_profile_now(&self, tenant: &OpenTenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
         let found = self.portal_users(tenant, &json!({"ID": user})).await?.into_iter().find(|found| found.user == user);
         self.keep_portal_profile(tenant, user, found.as_ref()).await?;
         Ok(found)
@@ -76,7 +76,7 @@ impl Talk {
     /// Caches a user of the portal for an hour.
     pub async fn keep_portal_profile(
         &self,
-        tenant: &Tenant,
+        tenant: &OpenTenant,
         user: u64,
         found: Option<&PortalProfile>,
     ) -> Result<(), Failure> {
@@ -84,21 +84,22 @@ impl Talk {
     }
 
     /// People of the portal by a filter of `user.get`.
-    pub async fn portal_users(&self, tenant: &Tenant, filter: &Value) -> Result<Vec<PortalProfile>, Failure> {
+    pub async fn portal_users(&self, tenant: &OpenTenant, filter: &Value) -> Result<Vec<PortalProfile>, Failure> {
         let answer = tenant.bitrix24.call("user.get", &json!({"FILTER": filter})).await?;
         Ok(read(&answer.result))
     }
 
     /// Caches what a provider said of a person for an hour.
-    pub async fn keep<T: Serialize>(&self, key: Key, value: &T) -> Result<(), Failure> {
-        let write = Write::new(key, value, Condition::Always)?.expiring(later(self.ports.clock.now(), KEEPS));
+    pub async fn keep<T: Serialize>(&self, key: ItemKey, value: &T) -> Result<(), Failure> {
+        let write =
+            StoreWrite::new(key, value, WriteCondition::Always)?.expiring(later(self.ports.clock.now(), PROFILE_TTL));
         self.ports.store.put(write).await?;
         Ok(())
     }
 }
 
-fn portal_key(tenant: &Tenant, user: u64) -> Key {
-    Key::new(Table::Links, format!("{}#profile", tenant.id), format!("portal#{user}"))
+fn portal_key(tenant: &OpenTenant, user: u64) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{}#profile", tenant.id), format!("portal#{user}"))
 }
 
 /// The people in an answer of `user.get`.

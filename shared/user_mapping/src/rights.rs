@@ -3,13 +3,13 @@
 //! Everything that reads, searches or changes a record for a person asks here. A record out of reach looks like one
 //! that does not exist.
 
-use bitrix24::{EntityType, Item, Task};
+use bitrix24::{CrmItem, EntityType, Task};
 use clients::{ErrorClass, Failure, PortalClient};
 use serde_json::{Value, json};
 use settings::schema::ActAs;
 use tenants::portals::Portal;
 
-use crate::{Talk, Tenant};
+use crate::{OpenTenant, TenantContext};
 
 /// How far the rights reach that a person works with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Reach {
 }
 
 /// A person's rights, with the client to use them.
-pub struct Rights {
+pub struct PersonRights {
     /// The client.
     pub client: PortalClient,
     /// The person's number.
@@ -44,7 +44,7 @@ pub struct Rights {
     pub reach: Reach,
 }
 
-impl Rights {
+impl PersonRights {
     /// Whether they are the person's own; otherwise the record should name them.
     pub fn are_own(&self) -> bool {
         self.reach == Reach::Own
@@ -60,10 +60,10 @@ impl Rights {
     ///
     /// # Errors
     /// If the portal does not answer.
-    pub async fn item(&self, entity: EntityType, id: u64) -> Result<Option<Item>, Failure> {
+    pub async fn item(&self, entity: EntityType, id: u64) -> Result<Option<CrmItem>, Failure> {
         let answer = self.client.call("crm.item.get", &json!({"entityTypeId": entity.0, "id": id})).await;
         let Some(answer) = seen(answer)? else { return Ok(None) };
-        let item: Item = serde_json::from_value(answer.result["item"].clone()).map_err(unexpected)?;
+        let item: CrmItem = serde_json::from_value(answer.result["item"].clone()).map_err(unexpected)?;
         Ok(self.may_see(&item).then_some(item))
     }
 
@@ -95,7 +95,7 @@ pub trait Concerning {
     fn concerns(&self, user: u64) -> bool;
 }
 
-impl Concerning for Item {
+impl Concerning for CrmItem {
     fn concerns(&self, user: u64) -> bool {
         let observes = |list: &Value| match list {
             Value::Array(list) => list.iter().any(|id| bitrix24::tolerant::whole(id) == Some(user)),
@@ -114,13 +114,13 @@ impl Concerning for Task {
     }
 }
 
-impl Talk {
+impl TenantContext {
     /// The rights with which a person's request is done.
     ///
     /// # Errors
     /// `grant_needed` if it needs the person's own permission and they have given none; `grant_expired` if Bitrix24 no
     /// longer accepts the one that they gave.
-    pub async fn rights(&self, tenant: &Tenant, user: u64) -> Result<Rights, Failure> {
+    pub async fn rights(&self, tenant: &OpenTenant, user: u64) -> Result<PersonRights, Failure> {
         match self.rights_given(tenant, user).await? {
             Some(rights) => Ok(rights),
             None => Err(Failure::permanent("grant_needed", "this needs the person's own permission")),
@@ -131,7 +131,7 @@ impl Talk {
     ///
     /// # Errors
     /// If the store or the portal does not answer.
-    pub async fn rights_unasked(&self, tenant: &Tenant, user: u64) -> Result<Rights, Failure> {
+    pub async fn rights_unasked(&self, tenant: &OpenTenant, user: u64) -> Result<PersonRights, Failure> {
         let given = match self.rights_given(tenant, user).await {
             Err(failure) if failure.code() == "grant_expired" => None,
             given => given?,
@@ -143,17 +143,17 @@ impl Talk {
         }
     }
 
-    async fn is_employee(&self, tenant: &Tenant, user: u64) -> Result<bool, Failure> {
+    async fn is_employee(&self, tenant: &OpenTenant, user: u64) -> Result<bool, Failure> {
         let profile = self.portal_profile(tenant, user).await?;
         Ok(profile.is_some_and(|profile| !profile.is_dismissed && !profile.is_outsider))
     }
 
-    async fn rights_given(&self, tenant: &Tenant, user: u64) -> Result<Option<Rights>, Failure> {
+    async fn rights_given(&self, tenant: &OpenTenant, user: u64) -> Result<Option<PersonRights>, Failure> {
         let act_as = tenant.settings.people.act_as;
         let without = Reach::without_permission(act_as, &tenant.portal);
         if act_as != ActAs::Connection {
             match self.connections.bitrix24_as(&tenant.portal, user).await {
-                Ok(Some(client)) => return Ok(Some(Rights { client, user, reach: Reach::Own })),
+                Ok(Some(client)) => return Ok(Some(PersonRights { client, user, reach: Reach::Own })),
                 Ok(None) => {}
                 // A permission that was given to an application does not matter if an incoming webhook is connected
                 // now.
@@ -167,8 +167,8 @@ impl Talk {
         }
     }
 
-    async fn as_connection(&self, tenant: &Tenant, user: u64, reach: Reach) -> Result<Rights, Failure> {
-        Ok(Rights { client: self.connections.bitrix24(&tenant.portal).await?, user, reach })
+    async fn as_connection(&self, tenant: &OpenTenant, user: u64, reach: Reach) -> Result<PersonRights, Failure> {
+        Ok(PersonRights { client: self.connections.bitrix24(&tenant.portal).await?, user, reach })
     }
 }
 
@@ -181,7 +181,7 @@ fn unexpected(error: serde_json::Error) -> Failure {
 mod tests {
     use super::*;
 
-    fn item(fields: Value) -> Item {
+    fn item(fields: Value) -> CrmItem {
         serde_json::from_value(fields).unwrap()
     }
 

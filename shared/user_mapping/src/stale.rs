@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use clients::{Failure, Slot};
+use clients::{Failure, TokenSlot};
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde_json::json;
-use slack::event::User as SlackUser;
-use tenants::people::{EndReason, Link};
+use slack::event::SlackUser;
+use tenants::user_links::{EndReason, UserLink};
 
 use crate::mapping::end_of;
 use crate::profiles::PortalProfile;
-use crate::{Talk, Tenant};
+use crate::{OpenTenant, TenantContext};
 
 /// How often a tenant's links are checked.
 const CHECK_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -21,22 +21,22 @@ const MAX_ASKED: usize = 50;
 /// Pages of people that are read from Slack.
 const MAX_PAGES: usize = 20;
 
-impl Talk {
+impl TenantContext {
     /// Ends the links of people who were dismissed, who left Slack, or whom an e-mail should not have matched; at most
     /// once an hour. Returns how many ended.
-    pub async fn end_stale_links(&self, tenant: &Tenant) -> Result<usize, Failure> {
-        let key = Key::new(Table::Links, format!("{}#person", tenant.id), "checked");
+    pub async fn end_stale_links(&self, tenant: &OpenTenant) -> Result<usize, Failure> {
+        let key = ItemKey::new(Table::Links, format!("{}#person", tenant.id), "checked");
         if self.ports.store.get(&key).await?.is_some() {
             return Ok(0);
         }
         let ended = self.check_links(tenant).await?;
         let now = self.ports.clock.now();
-        let write = Write::new(key, &now, Condition::Always)?.expiring(later(now, CHECK_EVERY));
+        let write = StoreWrite::new(key, &now, WriteCondition::Always)?.expiring(later(now, CHECK_EVERY));
         self.ports.store.put(write).await?;
         Ok(ended)
     }
 
-    async fn check_links(&self, tenant: &Tenant) -> Result<usize, Failure> {
+    async fn check_links(&self, tenant: &OpenTenant) -> Result<usize, Failure> {
         let links = self.people.all(&tenant.id).await?;
         let permitted = self.permitted(tenant).await?;
         let wanted: BTreeSet<u64> = links.iter().map(|link| link.user).chain(permitted.iter().copied()).collect();
@@ -67,17 +67,17 @@ impl Talk {
     }
 
     /// Whether all links of a person ended automatically.
-    async fn has_only_ended(&self, tenant: &Tenant, user: u64) -> Result<bool, Failure> {
+    async fn has_only_ended(&self, tenant: &OpenTenant, user: u64) -> Result<bool, Failure> {
         let is_linked = tenant.settings.people.map.contains_key(&user.to_string())
             || !self.people.of_user(&tenant.id, user).await?.is_empty();
         Ok(!is_linked && self.people.ended(&tenant.id).await?.iter().any(|ended| ended.link.user == user))
     }
 
     /// Those who have allowed us to work with their own rights.
-    pub async fn permitted(&self, tenant: &Tenant) -> Result<BTreeSet<u64>, Failure> {
+    pub async fn permitted(&self, tenant: &OpenTenant) -> Result<BTreeSet<u64>, Failure> {
         let standings = self.connections.token_standings(&tenant.id).await?;
         let people = standings.into_iter().filter_map(|standing| match standing.slot {
-            Slot::Person(user) => Some(user),
+            TokenSlot::Person(user) => Some(user),
             _ => None,
         });
         Ok(people.collect())
@@ -85,7 +85,7 @@ impl Talk {
 
     async fn people_of_portal(
         &self,
-        tenant: &Tenant,
+        tenant: &OpenTenant,
         wanted: &BTreeSet<u64>,
     ) -> Result<BTreeMap<u64, PortalProfile>, Failure> {
         let wanted: Vec<u64> = wanted.iter().copied().collect();
@@ -99,7 +99,7 @@ impl Talk {
         Ok(found)
     }
 
-    async fn people_of_slack(&self, tenant: &Tenant) -> Result<BTreeMap<String, SlackUser>, Failure> {
+    async fn people_of_slack(&self, tenant: &OpenTenant) -> Result<BTreeMap<String, SlackUser>, Failure> {
         let (mut found, mut cursor) = (BTreeMap::new(), None::<String>);
         for _ in 0..MAX_PAGES {
             let page = tenant.slack.users(cursor.as_deref()).await?;
@@ -115,7 +115,7 @@ impl Talk {
 
 /// Why a link is no longer valid, if it is not. For people missing from Slack's list, only the portal's side is known.
 fn stale(
-    link: &Link,
+    link: &UserLink,
     on_portal: &BTreeMap<u64, PortalProfile>,
     in_slack: &BTreeMap<String, SlackUser>,
     is_member: impl Fn(&SlackUser) -> bool,

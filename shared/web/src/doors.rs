@@ -16,7 +16,7 @@ pub const MAX_FIELDS: usize = 2_000;
 
 /// The method of a door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
+pub enum DoorMethod {
     /// `GET`, and `HEAD` like it.
     Get,
     /// `POST`.
@@ -38,7 +38,7 @@ pub enum Accepts {
 
 /// What a request must prove before it does or shows anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum RequestProof {
     /// Nothing: everyone gets the same answer, and nothing is changed.
     Open,
     /// The provider's signature over the body.
@@ -65,7 +65,7 @@ pub enum Proof {
     ApiKey,
 }
 
-impl Proof {
+impl RequestProof {
     /// Whether the browser must say that one of our own pages sent the request: for everything that is proven by a
     /// cookie or by the person in front of the browser.
     pub fn needs_own_page(self) -> bool {
@@ -77,7 +77,7 @@ impl Proof {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Door {
     /// Its method.
-    pub verb: Verb,
+    pub verb: DoorMethod,
     /// Its path. `{name}` is one part of it, `{name+}` one or more.
     pub path: &'static str,
     /// What its body is.
@@ -85,34 +85,34 @@ pub struct Door {
     /// The largest body in bytes.
     pub limit: usize,
     /// The proof it needs.
-    pub proof: Proof,
+    pub proof: RequestProof,
 }
 
 impl Door {
     /// A page or another answer to `GET`.
-    pub const fn get(path: &'static str, proof: Proof) -> Self {
-        Self { verb: Verb::Get, path, accepts: Accepts::Query, limit: 0, proof }
+    pub const fn get(path: &'static str, proof: RequestProof) -> Self {
+        Self { verb: DoorMethod::Get, path, accepts: Accepts::Query, limit: 0, proof }
     }
 
     /// A form that is posted.
-    pub const fn form(path: &'static str, limit: usize, proof: Proof) -> Self {
-        Self { verb: Verb::Post, path, accepts: Accepts::Form, limit, proof }
+    pub const fn form(path: &'static str, limit: usize, proof: RequestProof) -> Self {
+        Self { verb: DoorMethod::Post, path, accepts: Accepts::Form, limit, proof }
     }
 
     /// A JSON document that is posted.
-    pub const fn json(path: &'static str, limit: usize, proof: Proof) -> Self {
-        Self { verb: Verb::Post, path, accepts: Accepts::Json, limit, proof }
+    pub const fn json(path: &'static str, limit: usize, proof: RequestProof) -> Self {
+        Self { verb: DoorMethod::Post, path, accepts: Accepts::Json, limit, proof }
     }
 
     /// What a provider posts.
-    pub const fn provider(path: &'static str, limit: usize, proof: Proof) -> Self {
-        Self { verb: Verb::Post, path, accepts: Accepts::Provider, limit, proof }
+    pub const fn provider(path: &'static str, limit: usize, proof: RequestProof) -> Self {
+        Self { verb: DoorMethod::Post, path, accepts: Accepts::Provider, limit, proof }
     }
 
     fn is_asked_by(&self, method: &Method) -> bool {
         match self.verb {
-            Verb::Get => method == Method::GET || method == Method::HEAD,
-            Verb::Post => method == Method::POST,
+            DoorMethod::Get => method == Method::GET || method == Method::HEAD,
+            DoorMethod::Post => method == Method::POST,
         }
     }
 }
@@ -126,7 +126,7 @@ pub fn at<'a>(doors: &'a [Door], request: &Request<Bytes>) -> Result<&'a Door, R
     let here: Vec<&Door> = doors.iter().filter(|door| leads_to(door.path, path)).collect();
     let Some(first) = here.first() else { return Err(Refused::not_found()) };
     let Some(door) = here.iter().find(|door| door.is_asked_by(request.method())) else {
-        let allowed = if first.verb == Verb::Get { "GET" } else { "POST" };
+        let allowed = if first.verb == DoorMethod::Get { "GET" } else { "POST" };
         let text = format!("this address is asked by {allowed}, not by {}", request.method());
         return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", text).allowing(allowed));
     };
@@ -177,11 +177,11 @@ mod tests {
     use super::*;
 
     const DOORS: &[Door] = &[
-        Door::get("/admin", Proof::Session),
-        Door::get("/admin/events/{event+}", Proof::Session),
-        Door::form("/admin/keys", 10, Proof::SessionForm),
-        Door::get("/admin/keys", Proof::Session),
-        Door::provider("/webhooks/{member_id}/slack", 20, Proof::Signature),
+        Door::get("/admin", RequestProof::Session),
+        Door::get("/admin/events/{event+}", RequestProof::Session),
+        Door::form("/admin/keys", 10, RequestProof::SessionForm),
+        Door::get("/admin/keys", RequestProof::Session),
+        Door::provider("/webhooks/{member_id}/slack", 20, RequestProof::Signature),
     ];
 
     fn asked(method: Method, path: &str, body: usize) -> Result<&'static str, (u16, &'static str)> {
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_form_of_thousands_of_fields_is_refused() {
-        let door = [Door::form("/form", 100_000, Proof::OwnPage)];
+        let door = [Door::form("/form", 100_000, RequestProof::OwnPage)];
         let at_door = |fields: usize| {
             let body = vec!["a=1"; fields].join("&");
             let request = Request::post("/form").body(Bytes::from(body)).unwrap();

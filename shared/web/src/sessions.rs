@@ -6,12 +6,12 @@ use std::time::Duration;
 use http::HeaderMap;
 use jiff::Timestamp;
 use runtime::clock::{later, until};
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
-use runtime::{Ports, TenantId};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
+use runtime::{Backend, TenantId};
 use serde::{Deserialize, Serialize};
-use tenants::administrators::{Proof, Rights};
-use tenants::once;
-use tenants::once::{key, secret};
+use tenants::administrators::{AdministratorRights, SignInProof};
+use tenants::one_time_secrets;
+use tenants::one_time_secrets::{key, secret};
 use tenants::portals::TokenDigest;
 
 /// How long a code is valid.
@@ -43,7 +43,7 @@ pub struct Session {
     pub who: String,
     /// How they proved that they administer the tenant.
     #[serde(default)]
-    pub proof: Proof,
+    pub proof: SignInProof,
     /// When that was last confirmed.
     #[serde(default)]
     confirmed: Option<Timestamp>,
@@ -54,7 +54,7 @@ pub struct Session {
     #[serde(default)]
     ends: Option<Timestamp>,
     #[serde(skip)]
-    place: Option<(Key, Version)>,
+    place: Option<(ItemKey, Version)>,
 }
 
 fn somebody() -> String {
@@ -63,7 +63,7 @@ fn somebody() -> String {
 
 /// A session in the list of a tenant's sessions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Listed {
+pub struct ListedSession {
     /// Who signed in.
     pub who: String,
     /// When.
@@ -80,39 +80,44 @@ impl Session {
 }
 
 /// Makes a code with which a person signs in to a tenant's pages, once, within 15 minutes.
-pub async fn new_code(ports: &Ports, tenant: &TenantId) -> Result<String, StoreError> {
+pub async fn new_code(ports: &Backend, tenant: &TenantId) -> Result<String, StoreError> {
     let code = secret();
-    once::put(ports, "code", &code, tenant, CODE_TTL).await?;
+    one_time_secrets::put(ports, "code", &code, tenant, CODE_TTL).await?;
     Ok(code)
 }
 
 /// Begins a session with a code; returns its cookie and its tenant, or `None` if the code is not valid.
-pub async fn begin(ports: &Ports, code: &str) -> Result<Option<(String, TenantId)>, StoreError> {
-    match once::take::<TenantId>(ports, "code", code).await? {
-        Some(tenant) => Ok(Some((start_with(ports, tenant.clone(), BY_CODE, Proof::Operator).await?, tenant))),
+pub async fn begin(ports: &Backend, code: &str) -> Result<Option<(String, TenantId)>, StoreError> {
+    match one_time_secrets::take::<TenantId>(ports, "code", code).await? {
+        Some(tenant) => Ok(Some((start_with(ports, tenant.clone(), BY_CODE, SignInProof::Operator).await?, tenant))),
         None => Ok(None),
     }
 }
 
 /// Begins a session for a person who has proven their right to the tenant's pages in a way that cannot be confirmed
 /// again: it lasts an hour. Returns its cookie; `who` is written in the audit.
-pub async fn start(ports: &Ports, tenant: TenantId, who: &str) -> Result<String, StoreError> {
-    start_with(ports, tenant, who, Proof::Once).await
+pub async fn start(ports: &Backend, tenant: TenantId, who: &str) -> Result<String, StoreError> {
+    start_with(ports, tenant, who, SignInProof::Once).await
 }
 
 /// The same with a proof that is confirmed now and then.
-pub async fn start_with(ports: &Ports, tenant: TenantId, who: &str, proof: Proof) -> Result<String, StoreError> {
+pub async fn start_with(
+    ports: &Backend,
+    tenant: TenantId,
+    who: &str,
+    proof: SignInProof,
+) -> Result<String, StoreError> {
     let id = format!("{}{}", secret(), secret());
     let (now, place) = (ports.clock.now(), key("session", &id));
-    let lives = if proof == Proof::Once { MAX_UNCONFIRMED } else { SESSION_TTL };
+    let lives = if proof == SignInProof::Once { MAX_UNCONFIRMED } else { SESSION_TTL };
     let ends = later(now, lives);
-    let listed = Listed { who: who.to_owned(), since: now, name: place.sort.clone() };
-    let listing = Write::new(listing_key(&tenant, &place.sort), &listed, Condition::Always)?;
+    let listed = ListedSession { who: who.to_owned(), since: now, name: place.sort.clone() };
+    let listing = StoreWrite::new(listing_key(&tenant, &place.sort), &listed, WriteCondition::Always)?;
     let token = format!("{}{}", secret(), secret());
     let who = who.to_owned();
     let session =
         Session { tenant, token, who, proof, confirmed: Some(now), asked: None, ends: Some(ends), place: None };
-    let write = Write::new(place, &session, Condition::Absent)?;
+    let write = StoreWrite::new(place, &session, WriteCondition::Absent)?;
     ports.store.put_all(vec![write.expiring(ends), listing.expiring(ends)]).await?;
     Ok(crate::cookies::text(COOKIE, &id, lives))
 }
@@ -128,7 +133,7 @@ pub async fn of(store: &dyn Store, headers: &HeaderMap) -> Result<Option<Session
 
 /// Why a session ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum SessionEnd {
     /// Its person no longer administers the tenant.
     NoRights,
     /// For an hour nobody could be asked whether they do.
@@ -138,15 +143,15 @@ pub enum Ended {
 /// The session, unless its person may no longer see the pages. `ask` asks the provider; it is called when the last
 /// confirmation is a quarter of an hour old, and at most once a minute while the provider does not answer.
 pub async fn confirmed(
-    ports: &Ports,
+    ports: &Backend,
     session: Session,
-    ask: impl AsyncFnOnce(&Session) -> Rights,
-) -> Result<Result<Session, Ended>, StoreError> {
+    ask: impl AsyncFnOnce(&Session) -> AdministratorRights,
+) -> Result<Result<Session, SessionEnd>, StoreError> {
     let now = ports.clock.now();
     if !session.is_to_be_confirmed(now) {
         return Ok(Ok(session));
     }
-    let rights = if session.may_ask(now) { ask(&session).await } else { Rights::Unknown };
+    let rights = if session.may_ask(now) { ask(&session).await } else { AdministratorRights::Unknown };
     match session.after(rights, now) {
         Ok(same) if (same.confirmed, same.asked) == (session.confirmed, session.asked) => Ok(Ok(session)),
         Ok(session) => Ok(Ok(keep(ports, session).await?)),
@@ -158,9 +163,9 @@ pub async fn confirmed(
 }
 
 /// Stores when a session was confirmed, unless it was revoked meanwhile or another request was quicker.
-async fn keep(ports: &Ports, session: Session) -> Result<Session, StoreError> {
+async fn keep(ports: &Backend, session: Session) -> Result<Session, StoreError> {
     let (Some((key, version)), Some(ends)) = (&session.place, session.ends) else { return Ok(session) };
-    let write = Write::new(key.clone(), &session, Condition::Version(*version))?;
+    let write = StoreWrite::new(key.clone(), &session, WriteCondition::Version(*version))?;
     match ports.store.put(write.expiring(ends)).await {
         Ok(_) | Err(StoreError::Conflict(_)) => Ok(session),
         Err(error) => Err(error),
@@ -176,16 +181,17 @@ pub async fn end(store: &dyn Store, session: &Session) -> Result<(), StoreError>
 }
 
 /// The sessions of a tenant, newest first.
-pub async fn list(store: &dyn Store, tenant: &TenantId) -> Result<Vec<Listed>, StoreError> {
+pub async fn list(store: &dyn Store, tenant: &TenantId) -> Result<Vec<ListedSession>, StoreError> {
     let page = store.list(&Query::prefix(Table::Portals, listing(tenant), "")).await?;
-    let mut all = page.items.iter().map(runtime::store::Item::decode).collect::<Result<Vec<Listed>, _>>()?;
+    let mut all =
+        page.items.iter().map(runtime::store::StoredItem::decode).collect::<Result<Vec<ListedSession>, _>>()?;
     all.sort_by_key(|listed| std::cmp::Reverse(listed.since));
     Ok(all)
 }
 
 /// Revokes a tenant's session by its name in the list; another tenant's is not touched.
 pub async fn revoke(store: &dyn Store, tenant: &TenantId, name: &str) -> Result<(), StoreError> {
-    let place = Key::new(Table::Portals, once::PARTITION, name);
+    let place = ItemKey::new(Table::Portals, one_time_secrets::PARTITION, name);
     if let Some(item) = store.get(&place).await?
         && item.decode::<Session>().is_ok_and(|session| session.tenant == *tenant)
     {
@@ -212,8 +218,8 @@ fn listing(tenant: &TenantId) -> String {
     format!("{tenant}#session")
 }
 
-fn listing_key(tenant: &TenantId, name: &str) -> Key {
-    Key::new(Table::Portals, listing(tenant), name)
+fn listing_key(tenant: &TenantId, name: &str) -> ItemKey {
+    ItemKey::new(Table::Portals, listing(tenant), name)
 }
 
 impl Session {
@@ -224,7 +230,7 @@ impl Session {
 
     /// Whether a provider has to confirm it now. No provider knows a person who signed in with an operator's code.
     fn is_to_be_confirmed(&self, now: Timestamp) -> bool {
-        let can_be = matches!(self.proof, Proof::Slack { .. } | Proof::Portal { .. });
+        let can_be = matches!(self.proof, SignInProof::Slack { .. } | SignInProof::Portal { .. });
         can_be && self.age(now) >= RIGHTS_TTL
     }
 
@@ -238,13 +244,13 @@ impl Session {
     }
 
     /// What follows from a provider's answer.
-    fn after(&self, rights: Rights, now: Timestamp) -> Result<Self, Ended> {
+    fn after(&self, rights: AdministratorRights, now: Timestamp) -> Result<Self, SessionEnd> {
         match rights {
-            Rights::Held => Ok(Self { confirmed: Some(now), asked: None, ..self.clone() }),
-            Rights::Ended => Err(Ended::NoRights),
-            Rights::Unknown if self.age(now) >= MAX_UNCONFIRMED => Err(Ended::Unconfirmed),
-            Rights::Unknown if self.may_ask(now) => Ok(Self { asked: Some(now), ..self.clone() }),
-            Rights::Unknown => Ok(self.clone()),
+            AdministratorRights::Held => Ok(Self { confirmed: Some(now), asked: None, ..self.clone() }),
+            AdministratorRights::Ended => Err(SessionEnd::NoRights),
+            AdministratorRights::Unknown if self.age(now) >= MAX_UNCONFIRMED => Err(SessionEnd::Unconfirmed),
+            AdministratorRights::Unknown if self.may_ask(now) => Ok(Self { asked: Some(now), ..self.clone() }),
+            AdministratorRights::Unknown => Ok(self.clone()),
         }
     }
 }
@@ -257,7 +263,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn session(proof: Proof) -> Session {
+    fn session(proof: SignInProof) -> Session {
         let old = r#"{"tenant": "member1", "token": "t"}"#;
         Session { proof, confirmed: Some(at(0)), ..serde_json::from_str(old).unwrap() }
     }
@@ -265,27 +271,27 @@ mod tests {
     #[test]
     fn a_session_of_an_earlier_version_is_read_and_ends_by_itself() {
         let old: Session = serde_json::from_str(r#"{"tenant": "member1", "token": "t", "who": "Ann"}"#).unwrap();
-        assert_eq!((old.who.as_str(), &old.proof), ("Ann", &Proof::Operator));
+        assert_eq!((old.who.as_str(), &old.proof), ("Ann", &SignInProof::Operator));
         assert!(!old.is_to_be_confirmed(at(1_000_000)));
     }
 
     #[test]
     fn a_provider_is_asked_after_a_quarter_of_an_hour_and_what_it_says_counts() {
-        let session = session(Proof::Portal { user: 1 });
+        let session = session(SignInProof::Portal { user: 1 });
         assert!(!session.is_to_be_confirmed(at(899)) && session.is_to_be_confirmed(at(900)));
         assert!(session.is_to_be_confirmed(at(-1)), "a moment that is still to come counts as none");
-        let held = session.after(Rights::Held, at(900)).ok().unwrap();
+        let held = session.after(AdministratorRights::Held, at(900)).ok().unwrap();
         assert!(!held.is_to_be_confirmed(at(1799)) && held.is_to_be_confirmed(at(1800)));
-        assert_eq!(session.after(Rights::Ended, at(900)).err(), Some(Ended::NoRights));
+        assert_eq!(session.after(AdministratorRights::Ended, at(900)).err(), Some(SessionEnd::NoRights));
     }
 
     #[test]
     fn while_it_does_not_answer_it_is_asked_once_a_minute_for_an_hour() {
-        let session = session(Proof::Slack { user: "U1".into(), organisation: None });
-        let asked = session.after(Rights::Unknown, at(900)).ok().unwrap();
+        let session = session(SignInProof::Slack { user: "U1".into(), organisation: None });
+        let asked = session.after(AdministratorRights::Unknown, at(900)).ok().unwrap();
         assert!(asked.is_to_be_confirmed(at(959)) && !asked.may_ask(at(959)) && asked.may_ask(at(960)));
-        assert!(asked.after(Rights::Unknown, at(3599)).is_ok());
-        assert_eq!(asked.after(Rights::Unknown, at(3600)).err(), Some(Ended::Unconfirmed));
-        assert!(asked.after(Rights::Held, at(3600)).is_ok());
+        assert!(asked.after(AdministratorRights::Unknown, at(3599)).is_ok());
+        assert_eq!(asked.after(AdministratorRights::Unknown, at(3600)).err(), Some(SessionEnd::Unconfirmed));
+        assert!(asked.after(AdministratorRights::Held, at(3600)).is_ok());
     }
 }

@@ -46,36 +46,36 @@ impl Http {
     }
 
     /// A GET.
-    pub fn get(&self, url: impl AsRef<str>) -> Outgoing {
+    pub fn get(&self, url: impl AsRef<str>) -> OutgoingRequest {
         self.request(Method::GET, url)
     }
 
     /// A POST.
-    pub fn post(&self, url: impl AsRef<str>) -> Outgoing {
+    pub fn post(&self, url: impl AsRef<str>) -> OutgoingRequest {
         self.request(Method::POST, url)
     }
 
     /// Any request.
-    pub fn request(&self, method: Method, url: impl AsRef<str>) -> Outgoing {
+    pub fn request(&self, method: Method, url: impl AsRef<str>) -> OutgoingRequest {
         let made = Url::parse(url.as_ref()).ok().and_then(|url| {
             // A fragment is not sent.
             let request = Request::builder().method(method).uri(url.as_str()).header(USER_AGENT, PRODUCT);
             Some((url, request.body(Body::default()).ok()?))
         });
-        Outgoing { made, http: self.clone() }
+        OutgoingRequest { made, http: self.clone() }
     }
 }
 
 /// A request that is being made.
 #[derive(Debug)]
 #[must_use]
-pub struct Outgoing {
+pub struct OutgoingRequest {
     /// Nothing where the address or a header cannot be sent.
     made: Option<(Url, Request<Body>)>,
     http: Http,
 }
 
-impl Outgoing {
+impl OutgoingRequest {
     fn with(mut self, change: impl FnOnce(&mut Request<Body>)) -> Self {
         if let Some((_, request)) = &mut self.made {
             change(request);

@@ -198,7 +198,7 @@ impl fmt::Debug for Network {
 }
 
 /// How a URL's host is seen.
-enum Target {
+enum HostTarget {
     /// The configuration names it.
     Named,
     /// It is in the open internet, or a name that is still to be looked up.
@@ -251,12 +251,12 @@ impl Network {
     pub fn check(&self, url: &Url) -> Result<(), Blocked> {
         let host = shown(url);
         match (self.target(url)?, url.scheme()) {
-            (_, "https") | (Target::Named, "http") => Ok(()),
+            (_, "https") | (HostTarget::Named, "http") => Ok(()),
             _ => Err(Blocked::Plain { host }),
         }
     }
 
-    fn target(&self, url: &Url) -> Result<Target, Blocked> {
+    fn target(&self, url: &Url) -> Result<HostTarget, Blocked> {
         let host = url.host().ok_or(Blocked::Form)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Blocked::Form);
@@ -268,18 +268,18 @@ impl Network {
             Host::Ipv6(address) => plain(address.into()),
         };
         if self.names_address(address, port) {
-            return Ok(Target::Named);
+            return Ok(HostTarget::Named);
         }
-        if is_public(address) { Ok(Target::Open) } else { Err(Blocked::Private { host: shown(url) }) }
+        if is_public(address) { Ok(HostTarget::Open) } else { Err(Blocked::Private { host: shown(url) }) }
     }
 
-    fn target_by_name(&self, name: &str, port: Option<u16>) -> Result<Target, Blocked> {
+    fn target_by_name(&self, name: &str, port: Option<u16>) -> Result<HostTarget, Blocked> {
         if !self.names_host(name) {
-            return Ok(Target::Open);
+            return Ok(HostTarget::Open);
         }
         // Its addresses are not looked at, so its port has to fit.
         let fits = self.allowed.iter().any(|allowed| allowed.is_host_at(name, port));
-        if fits { Ok(Target::Named) } else { Err(Blocked::Port { host: cut(name) }) }
+        if fits { Ok(HostTarget::Named) } else { Err(Blocked::Port { host: cut(name) }) }
     }
 
     fn names_address(&self, address: IpAddr, port: Option<u16>) -> bool {

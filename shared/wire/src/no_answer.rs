@@ -2,7 +2,7 @@
 
 use crate::class::ErrorClass;
 use crate::error::{Cause, SendError};
-use crate::seen::Seen;
+use crate::seen::SeenAnswer;
 use crate::transport::Unread;
 
 /// Why a call has no answer of a provider's API.
@@ -13,7 +13,7 @@ pub enum NoAnswer {
     /// The connection broke or timed out after the call may have arrived.
     Lost(Cause),
     /// The answer is not the API's: an HTML page, a cut text. Nothing of it is shown.
-    Garbage(Seen),
+    Garbage(SeenAnswer),
 }
 
 impl NoAnswer {

@@ -7,7 +7,7 @@ const MAX_CONTENT_TYPE: usize = 60;
 
 /// An answer's status, content type and length.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The MIME type, if it has the form of one.
@@ -16,7 +16,7 @@ pub struct Seen {
     length: Option<usize>,
 }
 
-impl Seen {
+impl SeenAnswer {
     /// An answer whose body is not read yet.
     pub fn new(status: u16, content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -36,7 +36,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for SeenAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content_type = self.content_type.as_deref().unwrap_or("no content type");
         write!(f, "HTTP {}, {content_type}", self.status)?;
@@ -53,14 +53,17 @@ mod tests {
 
     #[test]
     fn status_type_and_length_are_shown() {
-        assert_eq!(Seen::new(502, "text/HTML; charset=x").with_length(12).to_string(), "HTTP 502, text/html, 12 bytes");
-        assert_eq!(Seen::new(200, "").to_string(), "HTTP 200, no content type");
+        assert_eq!(
+            SeenAnswer::new(502, "text/HTML; charset=x").with_length(12).to_string(),
+            "HTTP 502, text/html, 12 bytes"
+        );
+        assert_eq!(SeenAnswer::new(200, "").to_string(), "HTTP 200, no content type");
     }
 
     #[test]
     fn a_type_that_is_none_is_not_shown() {
         for odd in ["the secret is x", "text/<b>", "text", "/", &"a/".repeat(40)] {
-            assert_eq!(Seen::new(200, odd).to_string(), "HTTP 200, no content type", "{odd}");
+            assert_eq!(SeenAnswer::new(200, odd).to_string(), "HTTP 200, no content type", "{odd}");
         }
     }
 }

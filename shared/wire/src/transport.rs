@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::error::{Cause, SendError};
 use crate::network::Network;
-use crate::seen::Seen;
+use crate::seen::SeenAnswer;
 
 /// Carries requests. In production that is the internet; in tests, simulators in the same process.
 ///
@@ -104,7 +104,7 @@ pub enum Unread {
     /// It broke off.
     Lost(Cause),
     /// It is larger than allowed.
-    TooLarge(Seen),
+    TooLarge(SeenAnswer),
 }
 
 impl Response {
@@ -124,8 +124,8 @@ impl Response {
     }
 
     /// What may be said of it before its body is read.
-    pub fn seen(&self) -> Seen {
-        Seen::new(self.status.as_u16(), self.header(CONTENT_TYPE))
+    pub fn seen(&self) -> SeenAnswer {
+        SeenAnswer::new(self.status.as_u16(), self.header(CONTENT_TYPE))
     }
 
     /// A header's text; empty if there is none.
@@ -154,7 +154,7 @@ impl Response {
     }
 
     /// The whole body, if it is at most `max` bytes long; and what may be said of it.
-    pub async fn read(self, max: usize) -> Result<(Seen, Bytes), Unread> {
+    pub async fn read(self, max: usize) -> Result<(SeenAnswer, Bytes), Unread> {
         let (seen, mut pieces, mut read) = (self.seen(), self.into_pieces(), BytesMut::new());
         while let Some(piece) = pieces.next().await {
             read.extend_from_slice(&piece.map_err(|error| Unread::Lost(Cause::of_io(&error)))?);

@@ -10,12 +10,12 @@ use clients::Connections;
 use jiff::Timestamp;
 use journeys::hurry::HurriedClock;
 use journeys::{access_to, each_alone};
-use runtime::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use runtime::{Clock, Ports};
+use runtime::store::{Belongings, ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version};
+use runtime::{Backend, Clock};
 use serde_json::json;
 use simulators::Sandbox;
-use simulators::portal::{DEAL, Delivery};
-use slack::ApiBase;
+use simulators::portal::{DEAL, PortalEventDelivery};
+use slack::SlackApiBase;
 use standalone::demo::events;
 use standalone::engine::Engine;
 use standalone::functions::Functions;
@@ -33,28 +33,28 @@ struct Counting {
 
 #[async_trait]
 impl Store for Counting {
-    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+    async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
         self.counts[0].fetch_add(1, Ordering::Relaxed);
         self.inner.get(key).await
     }
-    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+    async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
         self.counts[1].fetch_add(1, Ordering::Relaxed);
         self.inner.put(write).await
     }
-    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+    async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError> {
         self.counts[2].fetch_add(writes.len() as u64, Ordering::Relaxed);
         self.inner.put_all(writes).await
     }
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+    async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
         self.inner.delete(key).await
     }
-    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+    async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError> {
         self.inner.erase(key, version).await
     }
-    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+    async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
         self.inner.list(query).await
     }
-    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
         self.inner.belonging(table, owner, after).await
     }
 }
@@ -66,13 +66,13 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     let mut engine = Engine::open(&folder.path().join("bench.db"), clock.clone()).await?;
     let counts: Arc<[AtomicU64; 3]> = Arc::default();
     let store = Arc::new(Counting { inner: engine.ports.store.clone(), counts: counts.clone() });
-    engine.ports = Ports { store, ..engine.ports };
+    engine.ports = Backend { store, ..engine.ports };
 
     let sandbox = Sandbox::start(clock.clone()).await?;
     let ids: Vec<_> = (0..deals).map(|n| sandbox.portal.add_deal(&format!("Deal {n}"), 1, "EUR")).collect();
     clock.sleep(Duration::from_secs(5)).await;
 
-    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)
+    let connections = Connections::new(&engine.ports, SlackApiBase::new(&sandbox.slack.api_url())?)
         .allowing(clients::Network::this_machine());
     let functions = Functions::new(&engine.ports, &connections, None);
     let tenant = connections.join(access_to(&sandbox, &each_alone())).await?;
@@ -86,7 +86,7 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     tokio::spawn(http::serve(listener, http::webhooks(functions.clone()), stopped.clone()));
     let workers = workers::start(&engine, &functions, &stopped);
     sandbox.portal.send_events_to(&url, &events(&each_alone()));
-    sandbox.portal.deliver(Delivery::default());
+    sandbox.portal.deliver(PortalEventDelivery::default());
     counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
 
     let (began, began_at) = (Instant::now(), clock.now());
@@ -148,11 +148,11 @@ fn check_order(cards: &[String], ids: &[u64]) -> anyhow::Result<()> {
         );
     }
     anyhow::ensure!(at.len() == ids.len(), "{} deals have cards, of {}", at.len(), ids.len());
-    for (place, _) in ids.iter().enumerate() {
+    for (index, _) in ids.iter().enumerate() {
         let expected =
-            if place % 10 == 0 { "Сделка успешна" } else { "Подготовка документов" };
-        let last = at.get(place.to_string().as_str()).copied().unwrap_or_default();
-        anyhow::ensure!(last == expected, "deal {place}: the last card left it at {last:?}");
+            if index % 10 == 0 { "Сделка успешна" } else { "Подготовка документов" };
+        let last = at.get(index.to_string().as_str()).copied().unwrap_or_default();
+        anyhow::ensure!(last == expected, "deal {index}: the last card left it at {last:?}");
     }
     println!("order: each deal's cards form a chain to where it is now");
     Ok(())

@@ -6,13 +6,13 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use bitrix24::event::Credentials;
+use bitrix24::event::SenderProof;
 use bitrix24::form;
 use locale::Language;
-use records::{Change, ChangeKind, State};
+use records::{Change, ChangeKind, RecordState};
 use serde_json::{Value, json};
 use settings::condition::Condition;
-use slack::inbound::Inbound;
+use slack::inbound::SlackInbound;
 use text::Document;
 
 /// The aim at a door's limit.
@@ -75,7 +75,7 @@ fn condition(text: &str) {
     let fields =
         json!({"title": "A title of some two hundred characters. ".repeat(5), "ufCrm_1": (0..30).collect::<Vec<_>>()});
     let Value::Object(custom) = fields else { return };
-    let change = Change::new(ChangeKind::Custom("bench".into()), "bench 1", State::Custom { custom });
+    let change = Change::new(ChangeKind::Custom("bench".into()), "bench 1", RecordState::Custom { custom });
     let _ = condition.holds(&change);
 }
 
@@ -112,12 +112,12 @@ fn cases() -> Vec<Case> {
     ];
     let mrkdwn = ["*", "***", "___", "~a~", "`", "```", "<<<", "<", "*a ", "*a_b~c ", ":a", "&gt;\n"];
     [
-        each("form, sender unknown", form::MAX_EVENT_BODY, |text| drop(Credentials::find(text.as_bytes())), &forms),
+        each("form, sender unknown", form::MAX_EVENT_BODY, |text| drop(SenderProof::find(text.as_bytes())), &forms),
         each("form, whole", form::MAX_EVENT_BODY, |text| drop(form::read(text.as_bytes())), &forms),
         each(
             "Slack's request",
             512 * 1024,
-            |text| drop(Inbound::parse(text.as_bytes())),
+            |text| drop(SlackInbound::parse(text.as_bytes())),
             &["a=1&", "%", "{\"type\":", "payload=%7B"],
         ),
         each("BBCode to Slack", bitrix24::chat::MAX_MESSAGE, message_from_bitrix24, &bbcode),

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use axum::Router;
 use axum::routing::post;
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use runtime::{Clock, SystemClock};
 use settings::Settings;
-use slack::ApiBase;
+use slack::SlackApiBase;
 use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::http;
@@ -40,13 +40,16 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
     }
     let folder = tempfile::tempdir_in("target")?;
     let engine = Engine::open(&folder.path().join("bench.db"), Arc::new(SystemClock)).await?;
-    let connections = Connections::new(&engine.ports, ApiBase::default());
-    let access = Access {
+    let connections = Connections::new(&engine.ports, SlackApiBase::default());
+    let access = ConnectionCredentials {
         member_id: MEMBER.into(),
         portal: PortalAccess::Webhook("https://bench.example.com/rest/1/secret/".to_owned().into()),
         application_token: TOKEN.to_owned().into(),
         bot_token: "xoxb-bench".to_owned().into(),
-        workspace: slack::client::Identity { team_id: "T0BENCH".into(), ..slack::client::Identity::default() },
+        workspace: slack::client::SlackIdentity {
+            team_id: "T0BENCH".into(),
+            ..slack::client::SlackIdentity::default()
+        },
         notion: None,
         signing_secret: Some(SIGNING_SECRET.to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),

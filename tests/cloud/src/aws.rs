@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use ::aws::Names;
+use ::aws::ResourceNames;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -37,7 +37,7 @@ pub struct Cloud {
     charged: Charged,
     callable: Callable,
     /// What the tables and queues are called here.
-    pub names: Names,
+    pub names: ResourceNames,
     /// The SDK's configuration for it.
     pub config: SdkConfig,
     public_url: String,
@@ -147,7 +147,7 @@ impl Cloud {
     /// Every variable that `template.yaml` may give a function, with its value here.
     pub(crate) fn variables(&self, slack_api: &str) -> HashMap<String, String> {
         let variable = |kind: &str, name: &str| format!("{kind}_{}", name.to_uppercase().replace('-', "_"));
-        let Names { tables, queues, dead, secret_prefix } = &self.names;
+        let ResourceNames { tables, queues, dead, secret_prefix } = &self.names;
         let tables = tables.iter().map(|(table, name)| (variable("TABLE", table.name()), name.clone()));
         let queues = queues.iter().map(|(queue, url)| (variable("QUEUE", queue.name()), url.clone()));
         let dead = dead.iter().map(|(queue, url)| (variable("DEAD", queue.name()), url.clone()));
@@ -307,10 +307,10 @@ fn remember_groups(groups: &Groups, body: &[u8]) {
     }
 }
 
-async fn create(config: &SdkConfig) -> anyhow::Result<Names> {
+async fn create(config: &SdkConfig) -> anyhow::Result<ResourceNames> {
     let dynamodb = aws_sdk_dynamodb::Client::new(config);
     let sqs = aws_sdk_sqs::Client::new(config);
-    let mut names = Names {
+    let mut names = ResourceNames {
         tables: HashMap::new(),
         queues: HashMap::new(),
         dead: HashMap::new(),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
 use jobs::queues;
 use runtime::SystemClock;
@@ -13,8 +13,8 @@ use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
 use serde_json::json;
 use simulators::Sandbox;
-use slack::ApiBase;
-use slack::client::Identity;
+use slack::SlackApiBase;
+use slack::client::SlackIdentity;
 
 /// Deals that are made and then moved: each is two events and two cards.
 const DEALS: u64 = 150;
@@ -37,8 +37,8 @@ async fn what_a_thousand_changes_cost() -> anyhow::Result<()> {
     sandbox.portal.limit_calls(false);
     let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections =
-        Connections::new(&ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(clients::Network::this_machine());
+    let connections = Connections::new(&ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+        .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     // Each card to a channel of its own kind, so that Slack's one a second does not make the measurement long.
@@ -53,12 +53,12 @@ async fn what_a_thousand_changes_cost() -> anyhow::Result<()> {
     for n in 0..30 {
         sandbox.slack.add_channel(&format!("cost-{n}"));
     }
-    let access = Access {
+    let access = ConnectionCredentials {
         member_id: credentials.member_id,
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
+        workspace: SlackIdentity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
         notion: None,
         signing_secret: None,
         settings: Some(json!({"routes": routes, "group_bursts": null})),

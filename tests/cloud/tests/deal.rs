@@ -7,20 +7,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use cloud::runtime::{Function, form_post};
 use cloud::{Cloud, bootstrap};
 use jiff::{SignedDuration, Timestamp};
 use jobs::queues;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
-use runtime::{Clock, Ports, SystemClock};
+use runtime::{Backend, Clock, SystemClock};
 use serde_json::json;
 use settings::Settings;
 use simulators::Sandbox;
 use simulators::fault::{Fault, When};
-use simulators::portal::Call;
-use slack::ApiBase;
+use simulators::portal::PhoneCall;
+use slack::SlackApiBase;
 
 const WEBHOOK: &str = "/webhooks/bitrix24";
 
@@ -90,17 +90,17 @@ impl Deployment {
     }
 }
 
-fn identity(workspace: &simulators::Workspace) -> slack::client::Identity {
+fn identity(workspace: &simulators::SlackSimulator) -> slack::client::SlackIdentity {
     let (team, user, bot) = workspace.identity();
-    slack::client::Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
+    slack::client::SlackIdentity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }
 
-async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
+async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<()> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections =
-        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(clients::Network::this_machine());
+    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+        .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
-    let access = Access {
+    let access = ConnectionCredentials {
         member_id: credentials.member_id,
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
@@ -159,13 +159,13 @@ async fn what_no_event_told_is_found_and_told_by_the_built_binaries() -> anyhow:
     let deal = portal.add_deal("Lost", 1, "EUR");
     let task = portal.add_task(json!({"TITLE": "Pack", "RESPONSIBLE_ID": 6, "GROUP_ID": project}));
     portal.comment(task, 1, "Please hurry");
-    portal.end_call(&Call {
+    portal.end_call(&PhoneCall {
         kind: 2,
         phone: "+49301".into(),
         user: 6,
         code: "304".into(),
         deal: Some(deal),
-        ..Call::default()
+        ..PhoneCall::default()
     });
     // All of this is three minutes ago now: long enough that no event for it can still be on its way.
     portal.be_behind(Duration::ZERO);

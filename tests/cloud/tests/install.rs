@@ -8,7 +8,7 @@ use jobs::queues;
 use journeys::estate::{Browser, field};
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use runtime::{Clock, ManualClock, SystemClock, TenantId};
 use serde_json::json;
 use simulators::Region;
@@ -99,9 +99,9 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
         cloud.names.clone(),
         Arc::new(ManualClock::automatic("2020-01-01T00:00:00Z".parse()?)),
     );
-    let place = |number: u32| Key::new(Table::Links, format!("{tenant}#old"), format!("{number:03}"));
+    let place = |number: u32| ItemKey::new(Table::Links, format!("{tenant}#old"), format!("{number:03}"));
     for number in 0..20 {
-        old.store.put(Write::new(place(number), &number, Condition::Always)?).await?;
+        old.store.put(StoreWrite::new(place(number), &number, WriteCondition::Always)?).await?;
     }
     let upkeep = Function::start("upkeep", &bootstrap("upkeep"), &cloud, &slack_api).await?;
     let report = upkeep.invoke(json!({})).await?;

@@ -4,17 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
 use jobs::queues;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
-use runtime::{Ports, QueueName, SystemClock};
+use runtime::{Backend, QueueName, SystemClock};
 use serde_json::{Value, json};
 use simulators::Sandbox;
 use simulators::portal::DEAL;
-use slack::ApiBase;
-use slack::client::Identity;
+use slack::SlackApiBase;
+use slack::client::SlackIdentity;
 
 struct Deployment {
     cloud: Cloud,
@@ -22,7 +22,7 @@ struct Deployment {
     gateway: Gateway,
     queues: Vec<(QueueName, Arc<Function>)>,
     poll: Arc<Function>,
-    ports: Ports,
+    ports: Backend,
     tenant: runtime::TenantId,
 }
 
@@ -75,21 +75,26 @@ impl Deployment {
     }
 }
 
-async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
+async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)
-        .with_notion(notion::ApiBase::new(&sandbox.notion.url())?)
+    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+        .with_notion(notion::NotionApiBase::new(&sandbox.notion.url())?)
         .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
     let settings =
         json!({"routes": [], "notion": {"databases": [{"name": "Deals", "database": database, "records": "deal"}]}});
-    let access = Access {
+    let access = ConnectionCredentials {
         member_id: credentials.member_id,
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: Identity { team_id: "T0".into(), team: "Sandbox".into(), user_id: "U0".into(), bot_id: "B0".into() },
+        workspace: SlackIdentity {
+            team_id: "T0".into(),
+            team: "Sandbox".into(),
+            user_id: "U0".into(),
+            bot_id: "B0".into(),
+        },
         notion: Some(connections.look_at_notion(&sandbox.notion.token().to_owned().into()).await?),
         signing_secret: None,
         settings: Some(settings),
@@ -117,7 +122,10 @@ async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::R
     deployment.work_until("the title", || notion.shown(&row, "Name") == "Roof and windows").await?;
 
     // Without a webhook the poll finds it. It polls twice, half a minute apart.
-    notion.deliver(simulators::notion::Delivery { drop_every: 1, ..simulators::notion::Delivery::default() });
+    notion.deliver(simulators::notion::NotionEventDelivery {
+        drop_every: 1,
+        ..simulators::notion::NotionEventDelivery::default()
+    });
     notion.edit(&row, &json!({"Amount": {"number": 170_000}})).map_err(anyhow::Error::msg)?;
     let report = deployment.poll.invoke(sample("notion-poll.json")?).await?;
     assert_eq!((&report["databases"], &report["stopped"]), (&json!(1), &json!([])), "{report}");

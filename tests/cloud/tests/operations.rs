@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
 use jobs::queues;
 use journeys::estate::Browser;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
-use runtime::{Clock, Ports, QueueName, SystemClock, TenantId};
+use runtime::{Backend, Clock, QueueName, SystemClock, TenantId};
 use serde_json::{Value, json};
 use simulators::Sandbox;
-use slack::ApiBase;
-use slack::client::Identity;
+use slack::SlackApiBase;
+use slack::client::SlackIdentity;
 use tenants::api_keys::{ApiKeys, Scope};
 
 struct Deployment {
@@ -24,7 +24,7 @@ struct Deployment {
     gateway: Gateway,
     queues: Vec<(QueueName, Arc<Function>)>,
     scheduled: BTreeMap<&'static str, Arc<Function>>,
-    ports: Ports,
+    ports: Backend,
     tenant: TenantId,
 }
 
@@ -83,20 +83,20 @@ impl Deployment {
     }
 }
 
-async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
+async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)
-        .with_notion(notion::ApiBase::new(&sandbox.notion.url())?)
+    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+        .with_notion(notion::NotionApiBase::new(&sandbox.notion.url())?)
         .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
-    let access = Access {
+    let access = ConnectionCredentials {
         member_id: credentials.member_id,
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
+        workspace: SlackIdentity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
         notion: Some(connections.look_at_notion(&sandbox.notion.token().to_owned().into()).await?),
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(json!({
@@ -200,7 +200,7 @@ async fn everything_that_happens_on_a_portal_goes_through_the_built_binaries() -
     let (slack, portal) = (&deployment.sandbox.slack, &deployment.sandbox.portal);
     portal.add_lead("Request");
     let task = portal.add_task(json!({"TITLE": "Pack the boxes", "RESPONSIBLE_ID": 6}));
-    let call = portal.end_call(&simulators::portal::Call {
+    let call = portal.end_call(&simulators::portal::PhoneCall {
         kind: 2,
         phone: "+49 30 1".into(),
         user: 6,

@@ -3,24 +3,24 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
 use jobs::queues;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
-use runtime::{Ports, QueueName, SystemClock};
+use runtime::{Backend, QueueName, SystemClock};
 use settings::Settings;
 use simulators::Sandbox;
 use simulators::portal::LEAD;
-use slack::ApiBase;
-use slack::client::Identity;
+use slack::SlackApiBase;
+use slack::client::SlackIdentity;
 
 struct Deployment {
     cloud: Cloud,
     sandbox: Sandbox,
     gateway: Gateway,
     queues: Vec<(QueueName, Arc<Function>)>,
-    ports: Ports,
+    ports: Backend,
     tenant: runtime::TenantId,
 }
 
@@ -62,18 +62,18 @@ impl Deployment {
     }
 }
 
-async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
+async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections =
-        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(clients::Network::this_machine());
+    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+        .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
-    let access = Access {
+    let access = ConnectionCredentials {
         member_id: credentials.member_id,
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
+        workspace: SlackIdentity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
         notion: None,
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use jobs::queues;
 use proptest::prelude::*;
-use runtime::Ports;
-use runtime::queue::{Message, QueueName, Received};
+use runtime::Backend;
+use runtime::queue::{QueueMessage, QueueName, Received};
 
 use crate::Engine;
 use crate::queue::message;
 
 const QUEUE: QueueName = queues::SLACK_DELIVERY;
 
-async fn receive(ports: &Ports, most: usize) -> Vec<Received> {
+async fn receive(ports: &Backend, most: usize) -> Vec<Received> {
     ports.queue.receive(QUEUE, most, Duration::ZERO).await.unwrap()
 }
 
@@ -96,7 +96,7 @@ fn tenant_of(group: &str) -> &str {
 
 pub async fn a_backlog_of_one_tenant_holds_up_no_other(engine: &Engine) {
     let queue = &engine.ports.queue;
-    let message = |tenant: usize, deal: usize| Message {
+    let message = |tenant: usize, deal: usize| QueueMessage {
         group: format!("tenant{tenant:03}#deal#{deal}"),
         deduplication: format!("{tenant}/{deal}"),
         body: String::new(),

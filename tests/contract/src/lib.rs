@@ -12,15 +12,15 @@ pub mod store;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use runtime::{ManualClock, Ports};
+use runtime::{Backend, ManualClock};
 
 /// Starts the process again that had an engine's ports: the ports after that.
-pub type Restart = Box<dyn Fn() -> BoxFuture<'static, Ports> + Send + Sync>;
+pub type Restart = Box<dyn Fn() -> BoxFuture<'static, Backend> + Send + Sync>;
 
 /// An engine under test.
 pub struct Engine {
     /// Its ports.
-    pub ports: Ports,
+    pub ports: Backend,
     /// The clock by which its store tells what has expired.
     pub clock: Arc<ManualClock>,
     /// Starts its process again.

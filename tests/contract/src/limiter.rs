@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use runtime::clock::{Clock, later};
-use runtime::limiter::{Account, Limiter, Rate, Reservation};
+use runtime::limiter::{Limiter, Rate, RateBucket, Reservation};
 
 use crate::Engine;
 
-fn account() -> Account {
-    Account::new("slack#T1#posts".into(), Rate { every: Duration::from_secs(1), burst: 3 })
+fn account() -> RateBucket {
+    RateBucket::new("slack#T1#posts".into(), Rate { every: Duration::from_secs(1), burst: 3 })
 }
 
 fn limiter(engine: &Engine) -> Limiter {

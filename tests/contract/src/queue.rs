@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use jobs::queues;
 use runtime::clock::Clock;
-use runtime::queue::{Buried, DeadLetter, Depth, Fate, Message, QueueName, Received};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, QueueMessage, QueueName, Received};
 
 use crate::Engine;
 
 const QUEUE: QueueName = queues::SLACK_DELIVERY;
 const NOW: Duration = Duration::ZERO;
 
-pub fn message(group: &str, name: &str) -> Message {
-    Message { group: group.into(), deduplication: format!("{group}/{name}"), body: name.into() }
+pub fn message(group: &str, name: &str) -> QueueMessage {
+    QueueMessage { group: group.into(), deduplication: format!("{group}/{name}"), body: name.into() }
 }
 
 fn bodies(received: &[Received]) -> Vec<&str> {

@@ -13,7 +13,7 @@ pub(crate) async fn engine() -> (Engine, Cloud) {
     // A Lambda function keeps nothing between two calls.
     let same = ports.clone();
     let restart =
-        move || -> futures::future::BoxFuture<'static, runtime::Ports> { Box::pin(std::future::ready(same.clone())) };
+        move || -> futures::future::BoxFuture<'static, runtime::Backend> { Box::pin(std::future::ready(same.clone())) };
     (Engine { ports, clock, restart: Box::new(restart) }, cloud)
 }
 

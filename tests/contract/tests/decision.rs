@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runtime::calls;
-use runtime::calls::Call;
+use runtime::calls::ProviderCall;
 use runtime::clock::Clock;
-use runtime::job::{GroupKey, Job, Outcome, ReceivedJob};
+use runtime::job::{GroupKey, Job, JobOutcome, ReceivedJob};
 use runtime::ledger::{EventLine, EventStatus, Ledger};
 use runtime::metrics::Counters;
-use runtime::queue::Outgoing;
-use runtime::store::{Condition, Key, Table, Write};
-use runtime::{Decision, DecisionError, ManualClock, Ports, QueueName, TenantId, TraceId, decision};
+use runtime::queue::QueuedMessage;
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
+use runtime::{Backend, Decision, DecisionError, ManualClock, QueueName, TenantId, TraceId, decision};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
+use sqlite::{FileSecrets, SqliteFile, SqliteQueue, SqliteStore};
 
 const QUEUE: QueueName = QueueName::new("made-up");
 
@@ -31,7 +31,7 @@ impl Job for Next {
 }
 
 struct World {
-    ports: Ports,
+    ports: Backend,
     clock: Arc<ManualClock>,
     tenant: TenantId,
     _folder: tempfile::TempDir,
@@ -41,8 +41,8 @@ impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
-        let database = Database::open(&folder.path().join("test.db")).unwrap();
-        let ports = Ports {
+        let database = SqliteFile::open(&folder.path().join("test.db")).unwrap();
+        let ports = Backend {
             store: Arc::new(SqliteStore::new(database.clone(), clock.clone())),
             queue: Arc::new(SqliteQueue::new(database, clock.clone())),
             secrets: Arc::new(FileSecrets::open(folder.path().join("secrets")).unwrap()),
@@ -81,8 +81,8 @@ impl World {
         received.into_iter().map(|message| message.group).collect()
     }
 
-    fn version_1() -> Write {
-        Write::new(Key::new(Table::Links, "t#record", "deal#1"), &1, Condition::Absent).unwrap()
+    fn version_1() -> StoreWrite {
+        StoreWrite::new(ItemKey::new(Table::Links, "t#record", "deal#1"), &1, WriteCondition::Absent).unwrap()
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_decision_writes_its_line_and_sends_its_jobs() {
     let mut decision = world.decision(&job);
     decision.send(&Next("one".into())).unwrap();
     decision.writes.push(World::version_1());
-    assert_eq!(decision.commit(&world.ports).await.unwrap(), Outcome::Done);
+    assert_eq!(decision.commit(&world.ports).await.unwrap(), JobOutcome::Done);
     assert_eq!(world.line(&job).await.status, EventStatus::Routed);
     assert_eq!(world.sent().await, ["t#next#one"]);
 }
@@ -122,7 +122,7 @@ async fn a_lost_race_is_decided_again_unless_another_event_has_claimed_the_same(
     same.send(&Next("twice".into())).unwrap();
     let outcome = same.commit(&world.ports).await.unwrap();
     let reason = format!("already decided, trace {}", first.trace);
-    assert_eq!(outcome, Outcome::Skip(reason.clone()));
+    assert_eq!(outcome, JobOutcome::Skip(reason.clone()));
     let line = world.line(&third).await;
     assert_eq!((line.status, line.changes), (EventStatus::Skipped { reason }, Vec::new()));
     assert_eq!(world.sent().await, Vec::<String>::new());
@@ -142,11 +142,11 @@ async fn jobs_that_a_fall_left_unsent_are_sent_by_the_next_try() {
     assert_eq!(world.sent().await, ["t#next#one"]);
     world.clock.advance(Duration::from_secs(600));
     let again = ReceivedJob { attempt: 2, ..job.clone() };
-    assert_eq!(decision::finished(&world.ports, &again, |_| Vec::new()).await.unwrap(), Some(Outcome::Done));
+    assert_eq!(decision::finished(&world.ports, &again, |_| Vec::new()).await.unwrap(), Some(JobOutcome::Done));
     assert_eq!(world.sent().await, ["t#next#one"]);
     // The same where the answer to the transaction was lost.
     world.clock.advance(Duration::from_secs(600));
-    assert_eq!(decided().commit(&world.ports).await.unwrap(), Outcome::Done);
+    assert_eq!(decided().commit(&world.ports).await.unwrap(), JobOutcome::Done);
     assert_eq!(world.sent().await, ["t#next#one"]);
 }
 
@@ -156,17 +156,17 @@ async fn jobs_of_a_line_that_did_not_name_their_queues_are_sent_as_well() {
     let job = ReceivedJob { attempt: 2, ..world.job() };
     let line = world.decision(&job).line;
     let message = |group: &str| json!({"group": group, "deduplication": group, "body": "{}"});
-    let mut earlier = serde_json::to_value(runtime::ledger::Line::Event(line)).unwrap();
+    let mut earlier = serde_json::to_value(runtime::ledger::LedgerLine::Event(line)).unwrap();
     for (field, group) in [("outbox", "a"), ("errands", "b"), ("said", "c"), ("syncs", "d")] {
         earlier[field] = json!([message(group)]);
     }
-    let key = Key::new(Table::Ledger, format!("t#{}", job.trace.day()), job.trace.to_string());
-    world.ports.store.put(Write::new(key, &earlier, Condition::Always).unwrap()).await.unwrap();
+    let key = ItemKey::new(Table::Ledger, format!("t#{}", job.trace.day()), job.trace.to_string());
+    world.ports.store.put(StoreWrite::new(key, &earlier, WriteCondition::Always).unwrap()).await.unwrap();
     let finished = decision::finished(&world.ports, &job, |earlier| {
         let all = [earlier.outbox, earlier.errands, earlier.said, earlier.syncs].concat();
-        all.into_iter().map(|message| Outgoing { queue: QUEUE, message }).collect()
+        all.into_iter().map(|message| QueuedMessage { queue: QUEUE, message }).collect()
     });
-    assert_eq!(finished.await.unwrap(), Some(Outcome::Done));
+    assert_eq!(finished.await.unwrap(), Some(JobOutcome::Done));
     assert_eq!(world.sent().await, ["a", "b", "c", "d"]);
 }
 
@@ -174,14 +174,14 @@ async fn jobs_of_a_line_that_did_not_name_their_queues_are_sent_as_well() {
 async fn what_waits_has_a_line_from_the_first_try_on_and_keeps_its_calls() {
     let world = World::new();
     let job = world.job();
-    let call = |to: &str| Call::new(world.clock.now(), to.into(), Duration::ZERO, &"", Ok(&""));
+    let call = |to: &str| ProviderCall::new(world.clock.now(), to.into(), Duration::ZERO, &"", Ok(&""));
     for (attempt, to) in [(1, "first"), (2, "second")] {
         let job = ReceivedJob { attempt, ..job.clone() };
         let waited = calls::scope(async {
             calls::note(call(to));
             world.decision(&job).wait(&world.ports, Duration::from_secs(3), "somebody writes").await
         });
-        assert!(matches!(waited.await.unwrap(), Outcome::Retry { .. }));
+        assert!(matches!(waited.await.unwrap(), JobOutcome::Retry { .. }));
         let line = world.line(&job).await;
         assert_eq!(line.status, EventStatus::Waiting { cause: "somebody writes".into() });
         assert_eq!((line.attempts, line.calls.len()), (attempt, attempt as usize));

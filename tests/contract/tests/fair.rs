@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use memory::Memory;
 use runtime::ManualClock;
 use runtime::clock::{later, until};
-use runtime::limiter::{Account, Limiter, Rate, Reservation};
+use runtime::limiter::{Limiter, Rate, RateBucket, Reservation};
 use runtime::retry::jittered;
 use simulators::bucket::Bucket;
 
@@ -34,7 +34,7 @@ async fn ten_thousand_calls_of_a_hundred_portals_use_each_rate_to_97_percent_wit
     let clock = Arc::new(ManualClock::at(start));
     let limiter = Limiter::new(Arc::new(Memory::new(clock.clone())), clock.clone());
     let rate = Rate { every: Duration::from_millis(500), burst: 40 };
-    let accounts: Vec<_> = (0..PORTALS).map(|portal| Account::new(format!("bitrix24#{portal}"), rate)).collect();
+    let accounts: Vec<_> = (0..PORTALS).map(|portal| RateBucket::new(format!("bitrix24#{portal}"), rate)).collect();
     let mut buckets: Vec<_> = (0..PORTALS).map(|_| Bucket::new(50.0, 2.0)).collect();
     let mut calls: Vec<Vec<Timestamp>> = vec![Vec::new(); PORTALS];
 

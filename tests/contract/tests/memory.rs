@@ -6,14 +6,14 @@ use contract::Engine;
 use memory::Memory;
 use runtime::ManualClock;
 use runtime::metrics::Counters;
-use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
 
 pub(crate) fn engine() -> (Engine, ()) {
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let memory = Memory::new(clock.clone());
     let ports = memory.ports(Arc::new(Counters::default()));
     let running = Mutex::new(memory);
-    let restart = move || -> futures::future::BoxFuture<'static, runtime::Ports> {
+    let restart = move || -> futures::future::BoxFuture<'static, runtime::Backend> {
         let mut running = running.lock().unwrap();
         *running = running.crash();
         Box::pin(std::future::ready(running.ports(Arc::new(Counters::default()))))
@@ -24,8 +24,8 @@ pub(crate) fn engine() -> (Engine, ()) {
 contract::all_promises!(std::future::ready(crate::memory::engine()));
 contract::fifo_promises!(std::future::ready(crate::memory::engine()));
 
-fn write(sort: &str) -> Write {
-    Write::new(Key::new(Table::Links, "tenant#things", sort), &sort, Condition::Always).unwrap()
+fn write(sort: &str) -> StoreWrite {
+    StoreWrite::new(ItemKey::new(Table::Links, "tenant#things", sort), &sort, WriteCondition::Always).unwrap()
 }
 
 #[tokio::test]

@@ -6,15 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_lambda_events::sqs::SqsEvent;
 use jobs::queues;
-use runtime::job::{GroupKey, Job, Outcome, ReceivedJob, message};
+use runtime::job::{GroupKey, Job, JobOutcome, ReceivedJob, message};
 use runtime::metrics::Counters;
-use runtime::queue::{Buried, DeadLetter, Depth, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::queue::{Buried, DeadLetter, Depth, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
 use runtime::runner;
 use runtime::runner::BatchReport;
 use runtime::{Jobs, ManualClock, TenantId, TraceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlite::{Database, SqliteQueue};
+use sqlite::{SqliteFile, SqliteQueue};
 
 const QUEUE: QueueName = queues::BITRIX24_EVENTS;
 
@@ -38,7 +38,7 @@ impl Job for Says {
 /// A queue that writes down what it is told.
 #[derive(Default)]
 struct Recording {
-    sent: Mutex<Vec<Message>>,
+    sent: Mutex<Vec<QueueMessage>>,
     delays: Mutex<Vec<(String, Duration)>>,
     letters: Mutex<Vec<DeadLetter>>,
     refuses_letters: bool,
@@ -46,7 +46,7 @@ struct Recording {
 
 #[async_trait]
 impl Queue for Recording {
-    async fn send(&self, _: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+    async fn send(&self, _: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         self.sent.lock().unwrap().extend(messages);
         Ok(())
     }
@@ -102,12 +102,12 @@ fn batch(jobs: &[(&str, &str, &str)]) -> Vec<Received> {
 }
 
 /// Does what the job says.
-fn obey(job: &ReceivedJob<Says>) -> Outcome {
+fn obey(job: &ReceivedJob<Says>) -> JobOutcome {
     match job.body.0.as_str() {
-        "skip" => Outcome::Skip("nothing to do".into()),
-        "retry" => Outcome::Retry { after: Duration::from_secs(7), cause: "busy".into() },
-        "die" => Outcome::Dead { code: "gone".into(), reason: "it is gone".into() },
-        _ => Outcome::Done,
+        "skip" => JobOutcome::Skip("nothing to do".into()),
+        "retry" => JobOutcome::Retry { after: Duration::from_secs(7), cause: "busy".into() },
+        "die" => JobOutcome::Dead { code: "gone".into(), reason: "it is gone".into() },
+        _ => JobOutcome::Done,
     }
 }
 
@@ -213,7 +213,7 @@ async fn groups_are_worked_side_by_side() {
         |jobs: Jobs<Says>| {
             jobs.each(|_| async move {
                 meeting.wait().await;
-                Outcome::Done
+                JobOutcome::Done
             })
         },
     )
@@ -225,7 +225,7 @@ async fn groups_are_worked_side_by_side() {
 async fn on_sqlite_a_job_is_tried_until_it_is_done_and_the_rest_follows_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(clock());
-    let queue = SqliteQueue::new(Database::open(&folder.path().join("test.db")).unwrap(), clock.clone());
+    let queue = SqliteQueue::new(SqliteFile::open(&folder.path().join("test.db")).unwrap(), clock.clone());
     let trace = TraceId::new("2026-11-21T12:00:00Z".parse().unwrap());
     let job = |says: &str| message(&tenant(), trace, &Says(says.to_owned())).unwrap().message;
     queue.send(QUEUE, vec![job("first"), job("second"), job("die"), job("last")]).await.unwrap();
@@ -239,10 +239,10 @@ async fn on_sqlite_a_job_is_tried_until_it_is_done_and_the_rest_follows_in_order
                 async move {
                     match says.as_str() {
                         "first" if job.attempt < 3 => {
-                            Outcome::Retry { after: Duration::from_secs(5), cause: "busy".into() }
+                            JobOutcome::Retry { after: Duration::from_secs(5), cause: "busy".into() }
                         }
-                        "die" => Outcome::Dead { code: "gone".into(), reason: "it is gone".into() },
-                        _ => Outcome::Done,
+                        "die" => JobOutcome::Dead { code: "gone".into(), reason: "it is gone".into() },
+                        _ => JobOutcome::Done,
                     }
                 }
             })

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use contract::Engine;
 use runtime::metrics::Counters;
-use runtime::{ManualClock, Ports};
-use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
+use runtime::{Backend, ManualClock};
+use sqlite::{FileSecrets, SqliteFile, SqliteQueue, SqliteStore};
 
-fn ports(folder: &Path, clock: &Arc<ManualClock>) -> (Ports, SqliteQueue) {
-    let database = Database::open(&folder.join("test.db")).unwrap();
+fn ports(folder: &Path, clock: &Arc<ManualClock>) -> (Backend, SqliteQueue) {
+    let database = SqliteFile::open(&folder.join("test.db")).unwrap();
     let queue = SqliteQueue::new(database.clone(), clock.clone());
-    let ports = Ports {
+    let ports = Backend {
         store: Arc::new(SqliteStore::new(database, clock.clone())),
         queue: Arc::new(queue.clone()),
         secrets: Arc::new(FileSecrets::open(folder.join("secrets")).unwrap()),
@@ -26,7 +26,7 @@ pub(crate) fn engine() -> (Engine, tempfile::TempDir) {
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let (first, _) = ports(folder.path(), &clock);
     let (path, time) = (folder.path().to_owned(), clock.clone());
-    let restart = move || -> futures::future::BoxFuture<'static, Ports> {
+    let restart = move || -> futures::future::BoxFuture<'static, Backend> {
         let (ports, queue) = ports(&path, &time);
         Box::pin(async move {
             queue.recover().await.unwrap();

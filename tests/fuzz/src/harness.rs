@@ -1,16 +1,16 @@
 //! What must hold for every input.
 
-use bitrix24::event::{Credentials, Event, EventError};
+use bitrix24::event::{EventError, SenderProof, UnverifiedEvent};
 use bitrix24::form::{self, Tree};
 use jobs::Hint;
 use locale::Language;
-use records::{Change, ChangeKind, State};
+use records::{Change, ChangeKind, RecordState};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use settings::condition::{Condition, Facts, MAX_BYTES, MAX_STEPS};
-use slack::inbound::Inbound;
+use settings::condition::{Condition, ConditionFacts, MAX_BYTES, MAX_STEPS};
+use slack::inbound::SlackInbound;
 use slack::signature;
-use text::{BITRIX24_MESSAGE, Block, Document, Leaf, SLACK_MESSAGE, edit, units};
+use text::{BITRIX24_MESSAGE, Document, Leaf, SLACK_MESSAGE, TextBlock, edit, units};
 
 /// One parser's promises.
 #[derive(Debug)]
@@ -281,7 +281,7 @@ fn no_override(text: &str) {
 
 /// Bitrix24's forms and events.
 pub fn forms(data: &[u8]) -> u64 {
-    let (found, _) = linear("credentials", data.len(), 6, || Credentials::find(data));
+    let (found, _) = linear("credentials", data.len(), 6, || SenderProof::find(data));
     let (form, ratio) = linear("form", data.len(), 12, || form::read(data));
     let Ok(form) = form else {
         assert!(found.is_err(), "a body that is no form has credentials");
@@ -305,7 +305,7 @@ pub fn forms(data: &[u8]) -> u64 {
             "what is written reads the same: {written}"
         );
     }
-    let Ok(event) = Event::parse(data) else { return 2 + 8 * ratio };
+    let Ok(event) = UnverifiedEvent::parse(data) else { return 2 + 8 * ratio };
     let hint = Hint::of(&event);
     let queued = serde_json::to_string(&hint).unwrap();
     assert_eq!(serde_json::from_str::<Hint>(&queued).unwrap(), hint);
@@ -363,7 +363,7 @@ pub fn signatures(data: &[u8]) -> u64 {
     if !other.eq_ignore_ascii_case(signed.as_bytes()) {
         assert!(verify(&other, stamp.as_bytes(), body).is_err(), "another signature");
     }
-    match Inbound::parse(body) {
+    match SlackInbound::parse(body) {
         Ok(inbound) => 1 + inbound.team_id().map_or(0, |team| 2 + team.len() as u64),
         Err(error) => 1_000 + error.to_string().len() as u64,
     }
@@ -405,7 +405,7 @@ pub fn rich_text(data: &[u8]) -> u64 {
 
 /// How a document looks, roughly.
 fn shape(document: &Document) -> u64 {
-    let spans = document.blocks.iter().flat_map(Block::spans);
+    let spans = document.blocks.iter().flat_map(TextBlock::spans);
     let kinds = spans.fold(0, |kinds, span| {
         let leaf = match &span.leaf {
             Leaf::Text(_) => 0,
@@ -453,7 +453,7 @@ fn written(document: &Document) {
     let has_giant = document
         .blocks
         .iter()
-        .flat_map(Block::spans)
+        .flat_map(TextBlock::spans)
         .any(|span| !matches!(span.leaf, Leaf::Text(_)) && span.visible().len() > 100);
     for part in chat_bridge::chat::slack_parts(document.clone(), false, Language::En) {
         assert!(has_giant || units(&part.text) <= SLACK_MESSAGE, "a part of {} for Slack", units(&part.text));
@@ -507,7 +507,7 @@ pub fn conditions(data: &[u8]) -> u64 {
     let Ok(condition) = Condition::parse(&text) else { return 0 };
     let problem = condition.problem(&change.kind);
     let _ = condition.custom_fields();
-    let facts = Facts::of(&change);
+    let facts = ConditionFacts::of(&change);
     let (once, twice) = (condition.evaluate(&facts), condition.evaluate(&facts));
     assert_eq!((once.steps, once.bytes), (twice.steps, twice.bytes), "the same question costs the same");
     match once.holds {
@@ -524,5 +524,5 @@ pub fn conditions(data: &[u8]) -> u64 {
 fn sample() -> Change {
     let fields = json!({"title": "A deal of two hundred words", "opportunity": 1500, "list": [1, 2, 3, "a", null], "map": {"a": {"b": 1}}, "empty": null});
     let custom = fields.as_object().cloned().unwrap_or_default();
-    Change::new(ChangeKind::Custom("order_paid".into()), "order 5", State::Custom { custom })
+    Change::new(ChangeKind::Custom("order_paid".into()), "order 5", RecordState::Custom { custom })
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use clients::Connections;
 use runtime::clock::Clock;
-use runtime::{ManualClock, Ports, TenantId};
+use runtime::{Backend, ManualClock, TenantId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use simulators::Region;
-use simulators::direct::Listed;
+use simulators::direct::ListedServer;
 use simulators::estate::{BITRIX24_APP, Estate as Sandbox, NOTION_APP, SLACK_APP};
-use slack::ApiBase;
+use slack::SlackApiBase;
 use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
@@ -37,7 +37,7 @@ pub struct Estate {
     pub url: String,
     stage: Stage,
     stop: watch::Sender<bool>,
-    _listed: Option<Listed>,
+    _listed: Option<ListedServer>,
 }
 
 impl Estate {
@@ -189,7 +189,7 @@ impl Estate {
     }
 
     /// Runs the upkeep as its schedule would.
-    pub async fn upkeep(&self) -> upkeep::Report {
+    pub async fn upkeep(&self) -> upkeep::UpkeepReport {
         let report = upkeep::handle(&self.functions.upkeep, self.clock.now()).await;
         self.settle().await;
         report
@@ -218,11 +218,11 @@ impl Drop for Estate {
     }
 }
 
-fn connections(stage: Stage, ports: &Ports, sandbox: &Sandbox) -> Connections {
+fn connections(stage: Stage, ports: &Backend, sandbox: &Sandbox) -> Connections {
     let auth =
         bitrix24::oauth::AuthServers::new(&sandbox.authority.url(Region::West), &sandbox.authority.url(Region::East));
-    let connections = Connections::new(ports, ApiBase::new(&sandbox.hub.api_url()).unwrap())
-        .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
+    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.hub.api_url()).unwrap())
+        .with_notion(notion::NotionApiBase::new(&sandbox.notion.url()).unwrap())
         .with_auth_servers(auth.unwrap())
         .allowing(crate::network());
     stage.connect(connections, Duration::from_secs(60))

@@ -14,18 +14,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::secrecy::ExposeSecret;
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use jobs::queues;
 use runtime::clock::Clock;
-use runtime::ledger::{Ledger, Line, today};
+use runtime::ledger::{Ledger, LedgerLine, today};
 use runtime::queue::DeadLetter;
 use runtime::{ManualClock, QueueName, TenantId};
 use serde_json::json;
 use settings::{Route, Settings};
 use simulators::Sandbox;
-use simulators::direct::Listed;
-use slack::ApiBase;
-use slack::client::Identity;
+use simulators::direct::ListedServer;
+use slack::SlackApiBase;
+use slack::client::SlackIdentity;
 use standalone::demo::events;
 use standalone::functions::Functions;
 use standalone::http;
@@ -60,7 +60,7 @@ pub struct World {
     /// Whoever calls it.
     pub http: reqwest::Client,
     _stop: watch::Sender<bool>,
-    _listed: Option<Listed>,
+    _listed: Option<ListedServer>,
 }
 
 impl World {
@@ -113,7 +113,7 @@ impl World {
         assert_eq!(settings.problems(), []);
         let notion = &world.sandbox.notion;
         let token = notion.token().to_owned().into();
-        let access = Access {
+        let access = ConnectionCredentials {
             notion: Some(world.connections.look_at_notion(&token).await.unwrap()),
             ..access_to(&world.sandbox, &settings)
         };
@@ -165,8 +165,8 @@ impl World {
         prepare(&sandbox);
         clock.advance(Duration::from_secs(10));
         let engine = Engine::start(stage, clock.clone()).await;
-        let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
-        let notion_api = notion::ApiBase::new(&sandbox.notion.url()).unwrap();
+        let slack_api = SlackApiBase::new(&sandbox.slack.api_url()).unwrap();
+        let notion_api = notion::NotionApiBase::new(&sandbox.notion.url()).unwrap();
         let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api);
         let connections = stage.connect(connections.allowing(network()), patience);
         let (stop, stopped) = watch::channel(false);
@@ -213,7 +213,7 @@ impl World {
 
     /// Runs the sweep as its schedule would, a little later, so that nothing counts as still on its way; and works what
     /// it found.
-    pub async fn sweep(&self) -> portal_sweep::Report {
+    pub async fn sweep(&self) -> portal_sweep::SweepReport {
         self.clock.advance(Duration::from_secs(90));
         let report = portal_sweep::handle(&self.functions.portal_sweep, self.clock.now()).await;
         self.settle().await;
@@ -221,7 +221,7 @@ impl World {
     }
 
     /// Runs the upkeep as its schedule would.
-    pub async fn upkeep(&self) -> upkeep::Report {
+    pub async fn upkeep(&self) -> upkeep::UpkeepReport {
         let report = upkeep::handle(&self.functions.upkeep, self.clock.now()).await;
         self.settle().await;
         report
@@ -379,9 +379,9 @@ pub fn each_alone() -> Settings {
 }
 
 /// What connects a tenant to the simulators.
-pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> Access {
+pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> ConnectionCredentials {
     let credentials = sandbox.portal.credentials();
-    Access {
+    ConnectionCredentials {
         member_id: credentials.member_id,
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
@@ -394,12 +394,12 @@ pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> Access {
 }
 
 /// The bot and its workspace, as the simulator knows them.
-pub fn identity_of(workspace: &simulators::Workspace) -> Identity {
+pub fn identity_of(workspace: &simulators::SlackSimulator) -> SlackIdentity {
     let (team, user, bot) = workspace.identity();
-    Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
+    SlackIdentity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }
 
-fn tell(line: &Line) -> String {
+fn tell(line: &LedgerLine) -> String {
     let text = |value: serde_json::Value, names: &[&str]| {
         let words = names.iter().filter_map(|name| match &value[*name] {
             serde_json::Value::String(text) => Some(text.clone()),
@@ -411,11 +411,11 @@ fn tell(line: &Line) -> String {
         words.collect::<Vec<_>>().join(" | ")
     };
     match line {
-        Line::Event(event) => {
+        LedgerLine::Event(event) => {
             let names = ["event", "record", "changes", "status", "code", "reason", "cause"];
             text(serde_json::to_value(event).unwrap(), &names)
         }
-        Line::Delivery(delivery) => {
+        LedgerLine::Delivery(delivery) => {
             let names = ["record", "change", "destination", "status", "code", "reason", "cause"];
             format!("  → {}", text(serde_json::to_value(delivery).unwrap(), &names))
         }

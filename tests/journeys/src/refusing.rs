@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runtime::queue::{Buried, DeadLetter, Depth, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::queue::{Buried, DeadLetter, Depth, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
 
 /// Takes nothing and has nothing.
 pub struct Refusing;
 
 #[async_trait]
 impl Queue for Refusing {
-    async fn send(&self, queue: QueueName, _: Vec<Message>) -> Result<(), QueueError> {
+    async fn send(&self, queue: QueueName, _: Vec<QueueMessage>) -> Result<(), QueueError> {
         Err(QueueError { queue: queue.name(), cause: "the disk is full".into() })
     }
 

@@ -19,8 +19,8 @@ use memory::Memory;
 use runtime::clock::Clock;
 use runtime::metrics::Counters;
 use runtime::queue::Queue;
-use runtime::{ClientAddress, Ports};
-use simulators::direct::{Direct, Listed};
+use runtime::{Backend, ClientAddress};
+use simulators::direct::{Direct, ListedServer};
 use simulators::http::HangUp;
 
 /// The variable that puts the stories that do not choose on [`Stage::Sockets`] if it is `sockets`.
@@ -50,15 +50,15 @@ impl Stage {
     }
 
     /// Lets the simulators call a router at its address.
-    pub(crate) fn list(self, address: SocketAddr, router: Router) -> Option<Listed> {
-        let answer = move |request| -> futures::future::BoxFuture<'static, simulators::http::Answer> {
+    pub(crate) fn list(self, address: SocketAddr, router: Router) -> Option<ListedServer> {
+        let answer = move |request| -> futures::future::BoxFuture<'static, simulators::http::HttpAnswer> {
             Box::pin(routed(router.clone(), request))
         };
-        (self == Self::Memory).then(|| Listed::new(address, false, Arc::new(answer)))
+        (self == Self::Memory).then(|| ListedServer::new(address, false, Arc::new(answer)))
     }
 }
 
-async fn routed(router: Router, request: Request<Bytes>) -> simulators::http::Answer {
+async fn routed(router: Router, request: Request<Bytes>) -> simulators::http::HttpAnswer {
     let mut request = request.map(Body::from);
     request.extensions_mut().insert(ClientAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     let Ok(answer) = TowerToHyperService::new(router).call(request).await;
@@ -70,7 +70,7 @@ async fn routed(router: Router, request: Request<Bytes>) -> simulators::http::An
 /// The engine of a story.
 pub struct Engine {
     /// The ports, for the functions.
-    pub ports: Ports,
+    pub ports: Backend,
     /// The queues.
     pub queue: Arc<dyn Queue>,
     /// The counts so far.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use clients::Connections;
 use runtime::invoke::{Invoke, InvokeError};
-use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
 use runtime::secrets::{Secrets, SecretsError};
-use runtime::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use runtime::{Ports, TenantId, secrets};
+use runtime::store::{Belongings, ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version};
+use runtime::{Backend, TenantId, secrets};
 use secrecy::SecretString;
 use standalone::functions::Functions;
 use tenants::secret_names;
@@ -32,7 +32,7 @@ pub fn all_are_listed() {
     assert!(unlisted.is_empty(), "name these in shared/tenants/src/catalogue.rs: {unlisted:?}");
 }
 
-fn look_up(key: &Key) {
+fn look_up(key: &ItemKey) {
     if tenants::catalogue::kind_of(key).is_none() {
         let name = format!("{} {} {}", key.table.name(), key.partition, key.sort);
         UNLISTED.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
@@ -51,9 +51,9 @@ pub fn reads(partition: &str, sort: &str) -> usize {
 }
 
 /// The functions, each over ports of its own that note what it asks for.
-pub fn functions(ports: &Ports, connections: &Connections, public_url: Option<&str>) -> Functions {
+pub fn functions(ports: &Backend, connections: &Connections, public_url: Option<&str>) -> Functions {
     let of = |function: &'static str| {
-        let watched = Ports {
+        let watched = Backend {
             store: Arc::new(Watched { function, inner: ports.store.clone() }),
             queue: Arc::new(Watched { function, inner: ports.queue.clone() }),
             secrets: Arc::new(Watched { function, inner: ports.secrets.clone() }),
@@ -97,7 +97,7 @@ struct Watched<T: ?Sized> {
 
 impl<T: ?Sized> Watched<T> {
     /// Those that a policy keeps from the keys of portals' own applications are found where they touch them.
-    fn touch(&self, key: &Key) {
+    fn touch(&self, key: &ItemKey) {
         self.touch_partition(&key.partition);
     }
 
@@ -124,7 +124,7 @@ fn dead(queue: QueueName) -> String {
 
 #[async_trait]
 impl Store for Watched<dyn Store> {
-    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+    async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
         self.touch(key);
         self.note("dynamodb:GetItem", pascal(key.table.name()));
         let read = (key.partition.clone(), key.sort.clone());
@@ -132,14 +132,14 @@ impl Store for Watched<dyn Store> {
         self.inner.get(key).await
     }
 
-    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+    async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
         self.touch(&write.key);
         self.note("dynamodb:PutItem", pascal(write.key.table.name()));
         look_up(&write.key);
         self.inner.put(write).await
     }
 
-    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+    async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError> {
         for write in &writes {
             self.touch(&write.key);
             self.note("dynamodb:PutItem", pascal(write.key.table.name()));
@@ -148,25 +148,25 @@ impl Store for Watched<dyn Store> {
         self.inner.put_all(writes).await
     }
 
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+    async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
         self.touch(key);
         // On AWS to delete is to write what has expired.
         self.note("dynamodb:PutItem", pascal(key.table.name()));
         self.inner.delete(key).await
     }
 
-    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+    async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError> {
         self.note("dynamodb:DeleteItem", pascal(key.table.name()));
         self.inner.erase(key, version).await
     }
 
-    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+    async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
         self.touch_partition(&query.partition);
         self.note("dynamodb:Query", pascal(query.table.name()));
         self.inner.list(query).await
     }
 
-    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
         self.note("dynamodb:Scan", pascal(table.name()));
         self.inner.belonging(table, owner, after).await
     }
@@ -174,7 +174,7 @@ impl Store for Watched<dyn Store> {
 
 #[async_trait]
 impl Queue for Watched<dyn Queue> {
-    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+    async fn send(&self, queue: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         if !messages.is_empty() {
             self.note("sqs:SendMessage", pascal(queue.name()));
         }

@@ -7,7 +7,7 @@ use journeys::World;
 use journeys::estate::Browser;
 use serde_json::json;
 use simulators::portal::DEAL;
-use tenants::people::{Origin, People};
+use tenants::user_links::{LinkOrigin, UserLinks};
 
 #[tokio::test]
 async fn a_code_works_once_and_for_a_while() {
@@ -33,7 +33,7 @@ async fn a_form_of_another_page_changes_nothing() {
     let ann = world.sandbox.slack.person("user6@example.com");
     let page = browser.post("/admin/people/link", &[("slack", &ann), ("user", "9"), ("token", "guess")]).await;
     assert_eq!(page.status, 403);
-    let people = People::new(world.engine.ports.store.clone());
+    let people = UserLinks::new(world.engine.ports.store.clone());
     assert!(people.of_slack(&world.tenant, &ann).await.unwrap().is_none());
     browser.press("/admin/sign-out", &[]).await;
     assert!(browser.get("/admin/people").await.text.contains("One-time code"));
@@ -48,8 +48,8 @@ async fn second_account() -> (World, Browser, String) {
     (world, browser, second)
 }
 
-fn people(world: &World) -> People {
-    People::new(world.engine.ports.store.clone())
+fn people(world: &World) -> UserLinks {
+    UserLinks::new(world.engine.ports.store.clone())
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn a_list_links_whom_it_names_and_the_other_lines_are_listed() {
     let page = browser.press("/admin/people/list", &[("list", &list)]).await.text;
     assert!(page.contains("2 linked.") && page.contains("Line 2:") && page.contains("Line 3:"), "{page}");
     let link = people.of_slack(&world.tenant, &ann).await.unwrap().unwrap();
-    assert_eq!((link.user, link.origin), (1, Origin::Hand));
+    assert_eq!((link.user, link.origin), (1, LinkOrigin::Hand));
     assert_eq!(people.of_slack(&world.tenant, &second).await.unwrap().unwrap().user, 12);
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use bitrix24::batch::BatchAnswer;
 use bitrix24::client::shaped;
-use bitrix24::crm::{Item, StageMove, Status};
-use bitrix24::user::User;
+use bitrix24::crm::{CrmItem, StageMove, StatusRow};
+use bitrix24::user::PortalUser;
 use bitrix24::{Batch, Client, Error, RestBase};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ async fn portal(status: u16, body: Value) -> (Client, Server) {
     (Client::new(http(), base), server)
 }
 
-async fn call(body: Value) -> Result<bitrix24::Answer, Error> {
+async fn call(body: Value) -> Result<bitrix24::CallAnswer, Error> {
     let (client, _server) = portal(200, body).await;
     client.call("some.method", &json!({})).await
 }
@@ -42,17 +42,18 @@ async fn call(body: Value) -> Result<bitrix24::Answer, Error> {
 #[tokio::test]
 async fn documented_items_users_stages_and_moves_are_read() {
     let mut updated = call(fixture("crm-item-update.json")).await.unwrap();
-    let deal: Item = shaped("crm.item.update", updated.result["item"].take()).unwrap();
+    let deal: CrmItem = shaped("crm.item.update", updated.result["item"].take()).unwrap();
     assert_eq!(
         (deal.id, deal.stage_id.as_deref(), deal.opportunity.as_deref()),
         (351, Some("C9:UC_NYL06U"), Some("10000"))
     );
     let mut listed = call(fixture("crm-item-list-lead.json")).await.unwrap();
-    let leads: Vec<Item> = shaped("crm.item.list", listed.result["items"].take()).unwrap();
+    let leads: Vec<CrmItem> = shaped("crm.item.list", listed.result["items"].take()).unwrap();
     assert_eq!((leads.len(), listed.total, listed.next), (4, Some(4), None));
-    let users: Vec<User> = call(fixture("user-get.json")).await.unwrap().decode("user.get").unwrap();
+    let users: Vec<PortalUser> = call(fixture("user-get.json")).await.unwrap().decode("user.get").unwrap();
     assert_eq!(users[0].display_name().unwrap(), "Vadim Valeev");
-    let statuses: Vec<Status> = call(fixture("crm-status-list.json")).await.unwrap().decode("crm.status.list").unwrap();
+    let statuses: Vec<StatusRow> =
+        call(fixture("crm-status-list.json")).await.unwrap().decode("crm.status.list").unwrap();
     assert_eq!((statuses[0].status_id.as_deref(), statuses[0].name.as_deref()), (Some("NEW"), Some("New")));
     let mut history = call(fixture("crm-stagehistory-list.json")).await.unwrap();
     let moves: Vec<StageMove> = shaped("crm.stagehistory.list", history.result["items"].take()).unwrap();

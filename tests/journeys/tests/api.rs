@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journeys::estate::{Estate, json_of};
-use runtime::Ports;
+use runtime::Backend;
 use runtime::clock::Clock;
 use serde_json::{Value, json};
 use simulators::portal::{CONTACT, DEAL};
@@ -226,9 +226,9 @@ async fn a_robot_that_could_not_do_its_work_tries_again_a_minute_later() {
     estate.connections.portals().set_settings(&estate.tenant(0), settings).await.unwrap();
     let good = &estate.functions.schedules;
     estate.clock.advance_to("2026-11-22T11:59:00Z".parse().unwrap());
-    assert_eq!(schedules::handle(good, estate.clock.now()).await, schedules::Report::default());
+    assert_eq!(schedules::handle(good, estate.clock.now()).await, schedules::SchedulesReport::default());
     estate.clock.advance_to("2026-11-22T12:00:30Z".parse().unwrap());
-    let deaf = Ports { queue: Arc::new(journeys::Refusing), ..estate.engine.ports.clone() };
+    let deaf = Backend { queue: Arc::new(journeys::Refusing), ..estate.engine.ports.clone() };
     let deaf = schedules::Deps::new(&deaf, estate.connections.clone());
     let report = schedules::handle(&deaf, estate.clock.now()).await;
     assert_eq!((report.ran, report.failed.len()), (0, 1), "{report:?}");
@@ -261,7 +261,7 @@ async fn schedules_do_their_work_at_their_moments_once() {
         estate.settle().await;
         report
     };
-    assert_eq!(look().await, schedules::Report::default());
+    assert_eq!(look().await, schedules::SchedulesReport::default());
     let deal = portal.add_deal("Roof", 1, "EUR");
     estate.settle().await;
     portal.move_deal(deal, "EXECUTING");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bitrix24::{Action, EntityType, Event, Subject};
+use bitrix24::{EntityType, Subject, SubjectAction, UnverifiedEvent};
 use jobs::queues;
 use journeys::World;
 use secrecy::ExposeSecret;
@@ -28,7 +28,7 @@ fn name(path: &Path) -> String {
 }
 
 /// Connects the portal that an event says it is from, with the token that it carries.
-async fn connect_sender(world: &World, event: &Event) {
+async fn connect_sender(world: &World, event: &UnverifiedEvent) {
     let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
     let tenant = runtime::TenantId::new(event.auth.member_id.clone()).unwrap();
     let application_token = TokenDigest::of(event.auth.application_token.expose_secret());
@@ -47,7 +47,7 @@ async fn every_real_and_documented_event_is_accepted_with_its_meaning() {
     let mut meanings = Vec::new();
     for folder in ["events", "events-realistic"] {
         for (path, body) in forms(folder) {
-            let Ok(event) = Event::parse(&body) else {
+            let Ok(event) = UnverifiedEvent::parse(&body) else {
                 let (status, answer) = world.post(body).await;
                 refused.push(format!("{} {status} {}", name(&path), answer["error"].as_str().unwrap_or_default()));
                 continue;
@@ -75,13 +75,13 @@ async fn every_real_and_documented_event_is_accepted_with_its_meaning() {
 async fn real_captures_mean_what_they_mean() {
     let read = |name: &str| {
         let (_, body) = forms("events").into_iter().find(|(path, _)| path.ends_with(name)).unwrap();
-        Event::parse(&body).unwrap()
+        UnverifiedEvent::parse(&body).unwrap()
     };
     let contact = read("real-local-app-crm-contact-add.form");
-    let expected = Subject::Item { entity: EntityType::CONTACT, id: 134_806, action: Action::Add };
+    let expected = Subject::Item { entity: EntityType::CONTACT, id: 134_806, action: SubjectAction::Add };
     assert_eq!((contact.subject(), contact.auth.user_id), (expected, Some(1)));
     let comment = read("real-outgoing-webhook-task-comment-add.form");
-    let expected = Subject::TaskComment { task: 2536, comment: None, message: Some(48760), action: Action::Add };
+    let expected = Subject::TaskComment { task: 2536, comment: None, message: Some(48760), action: SubjectAction::Add };
     assert_eq!((comment.subject(), comment.auth.user_id), (expected, None));
 }
 
@@ -164,7 +164,7 @@ async fn a_replaced_token_is_believed_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_refuses_makes_a_503_and_never_a_200() {
     let world = World::start().await;
-    let ports = runtime::Ports { queue: std::sync::Arc::new(journeys::Refusing), ..world.engine.ports.clone() };
+    let ports = runtime::Backend { queue: std::sync::Arc::new(journeys::Refusing), ..world.engine.ports.clone() };
     let deps = bitrix24_webhook::Deps::from(ports);
     let body = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let request = http::Request::post("/webhooks/bitrix24").body(bytes::Bytes::from(body)).unwrap();

@@ -253,7 +253,11 @@ async fn nothing_comes_back_and_nothing_comes_twice() {
     let bridge = Bridged::start().await;
     let slack = &bridge.world.sandbox.slack;
     slack.double_events(1);
-    bridge.world.sandbox.portal.deliver(simulators::portal::Delivery { double_every: 1, ..Default::default() });
+    bridge
+        .world
+        .sandbox
+        .portal
+        .deliver(simulators::portal::PortalEventDelivery { double_every: 1, ..Default::default() });
     for n in 0..5 {
         bridge.says(&bridge.ann, &format!("slack {n}")).await;
         bridge.writes(1, &format!("bitrix {n}")).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use commands::spec::WithoutText;
 use serde_json::{Value, json};
-use simulators::portal::{Call, DEAL, LEAD};
+use simulators::portal::{DEAL, LEAD, PhoneCall};
 use simulators::{Fault, When};
 
 use crate::cast::{Cast, shown};
@@ -286,7 +286,7 @@ async fn the_day_is_shown_in_numbers() {
     portal.add_lead("Somebody else's");
     // A missed call, and one that was made and not answered.
     for (kind, phone) in [(2, "+49301"), (1, "+49302")] {
-        portal.end_call(&Call { kind, phone: phone.into(), user: 6, code: "304".into(), ..Call::default() });
+        portal.end_call(&PhoneCall { kind, phone: phone.into(), user: 6, code: "304".into(), ..PhoneCall::default() });
     }
     cast.world.settle().await;
     let told = cast.types(&cast.ann, "/b24-status", "").await;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use journeys::{World, watched};
 use runtime::Clock;
-use runtime::ledger::{Ledger, Line, today};
+use runtime::ledger::{Ledger, LedgerLine, today};
 use serde_json::json;
-use simulators::portal::{DEAL, Delivery, LEAD};
+use simulators::portal::{DEAL, LEAD, PortalEventDelivery};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_moved_deal_becomes_a_card_in_the_pipeline() {
@@ -79,7 +79,7 @@ async fn a_new_lead_goes_to_sales_leads_and_old_records_to_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_second_event_doubled_makes_no_second_card() {
     let world = World::start().await;
-    world.sandbox.portal.deliver(Delivery { double_every: 1, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { double_every: 1, ..PortalEventDelivery::default() });
     let deal = world.sandbox.portal.add_deal("Roof", 1, "EUR");
     world.settle().await;
     world.sandbox.portal.move_deal(deal, "WON");
@@ -90,7 +90,7 @@ async fn every_second_event_doubled_makes_no_second_card() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_in_the_wrong_order_tell_the_way_once() {
     let world = World::start().await;
-    world.sandbox.portal.deliver(Delivery { hold: true, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { hold: true, ..PortalEventDelivery::default() });
     let deal = world.sandbox.portal.add_deal("Roof", 1, "EUR");
     for stage in ["PREPARATION", "PREPAYMENT_INVOICE", "WON"] {
         world.clock.advance(Duration::from_secs(5));
@@ -110,10 +110,10 @@ async fn a_lost_event_is_made_up_for_by_the_next() {
     let world = World::start().await;
     let deal = world.sandbox.portal.add_deal("Roof", 1, "EUR");
     world.settle().await;
-    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     world.sandbox.portal.move_deal(deal, "PREPARATION");
     world.settle().await;
-    world.sandbox.portal.deliver(Delivery::default());
+    world.sandbox.portal.deliver(PortalEventDelivery::default());
     world.clock.advance(Duration::from_secs(5));
     world.sandbox.portal.change_item(DEAL, deal, json!({"title": "Roof and gutter"}));
     world.settle().await;
@@ -128,7 +128,7 @@ async fn hints_that_wait_together_cost_one_read() {
     let world = World::start().await;
     let deal = world.sandbox.portal.add_deal("Roof", 1, "EUR");
     world.settle().await;
-    world.sandbox.portal.deliver(Delivery { hold: true, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { hold: true, ..PortalEventDelivery::default() });
     for place in 0..20 {
         world.sandbox.portal.change_item(DEAL, deal, json!({"opportunity": 100 + place}));
     }
@@ -210,7 +210,7 @@ async fn thousands_of_records_are_read_in_a_few_requests() {
     loop {
         let page = ledger.day(&world.tenant, &today(world.clock.now()), after).await.unwrap();
         for line in &page.lines {
-            assert!(matches!(line, Line::Event(event) if event.changes == ["deal.stage_changed"]), "{line:?}");
+            assert!(matches!(line, LedgerLine::Event(event) if event.changes == ["deal.stage_changed"]), "{line:?}");
         }
         decided += page.lines.len();
         after = page.next;

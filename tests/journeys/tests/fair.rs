@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clients::{Access, PortalAccess};
+use clients::{ConnectionCredentials, PortalAccess};
 use jobs::queues;
 use journeys::{World, access_to, each_alone};
 use runtime::Clock;
 use runtime::TenantId;
-use runtime::ledger::{Ledger, Line, today};
+use runtime::ledger::{Ledger, LedgerLine, today};
 use serde_json::json;
-use simulators::Portal;
+use simulators::PortalSimulator;
 
 const TENANTS: usize = 100;
 const DEALS: usize = 100;
@@ -25,7 +25,8 @@ async fn events_decided(world: &World, tenant: &TenantId) -> usize {
     let (mut decided, mut after) = (0, None);
     loop {
         let page = ledger.day(tenant, &today(world.clock.now()), after).await.unwrap();
-        let moved = |line: &&Line| matches!(line, Line::Event(event) if event.changes == ["deal.stage_changed"]);
+        let moved =
+            |line: &&LedgerLine| matches!(line, LedgerLine::Event(event) if event.changes == ["deal.stage_changed"]);
         decided += page.lines.iter().filter(moved).count();
         match page.next {
             Some(next) => after = Some(next),
@@ -39,7 +40,7 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
     let world = World::start().await;
     let mut portals = Vec::new();
     for number in 0..TENANTS {
-        let portal = Portal::start(world.clock.clone() as Arc<dyn Clock>, 0).await.unwrap();
+        let portal = PortalSimulator::start(world.clock.clone() as Arc<dyn Clock>, 0).await.unwrap();
         portal.rename(&format!("company{number:03}"));
         let deals: Vec<_> = (0..DEALS).map(|n| portal.add_deal(&format!("Deal {n}"), 1, "EUR")).collect();
         portals.push((portal, deals));
@@ -47,7 +48,7 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
     world.clock.advance(std::time::Duration::from_secs(60));
     for (portal, _) in &portals {
         let credentials = portal.credentials();
-        let access = Access {
+        let access = ConnectionCredentials {
             member_id: credentials.member_id.clone(),
             portal: PortalAccess::Webhook(portal.webhook_url().into()),
             application_token: credentials.application_token.into(),

@@ -7,10 +7,10 @@ use jobs::sync::{Signal, SyncJob};
 use journeys::World;
 use records::ChangeKind;
 use runtime::clock::Clock;
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::Ledger;
-use runtime::queue::Message;
-use runtime::{Decision, Ports, TraceId};
+use runtime::queue::QueueMessage;
+use runtime::{Backend, Decision, TraceId};
 use settings::{Destination, Route};
 use simulators::fault::{Fault, When};
 
@@ -222,14 +222,14 @@ async fn jobs_that_the_queue_refused_are_sent_by_the_next_try() {
     let decision = || Decision::on(&job, "event", None, now);
     let mut decided = decision();
     decided.send(&SyncJob::Schema { signal: Signal::both("event") }).unwrap();
-    let deaf = Ports { queue: std::sync::Arc::new(journeys::Refusing), ..ports.clone() };
+    let deaf = Backend { queue: std::sync::Arc::new(journeys::Refusing), ..ports.clone() };
     let failure = clients::Failure::from(decided.commit(&deaf).await.unwrap_err());
     let ledger = Ledger::new(ports.store.clone());
     let outcome = clients::undecided(&ledger, &world.tenant, decision().line, now, &failure).await;
-    assert!(matches!(outcome, Outcome::Retry { .. }), "{outcome:?}");
+    assert!(matches!(outcome, JobOutcome::Retry { .. }), "{outcome:?}");
     let again = ReceivedJob { attempt: 2, ..job.clone() };
     let finished = runtime::decision::finished(ports, &again, |_| Vec::new()).await.unwrap();
-    assert_eq!(finished, Some(Outcome::Done));
+    assert_eq!(finished, Some(JobOutcome::Done));
     let sent = ports.queue.receive(queues::RECORD_SYNC, 10, Duration::ZERO).await.unwrap();
     assert_eq!(sent.len(), 1);
 }
@@ -245,8 +245,11 @@ async fn a_redriven_dead_letter_looks_before_it_posts_again() {
     let letters = world.dead_letters(queues::SLACK_DELIVERY).await;
     assert_eq!(letters[0].code, "missing_scope");
     // The scope was given, and the letter is put back on its queue.
-    let job =
-        Message { group: letters[0].group.clone(), deduplication: "redrive".into(), body: letters[0].body.clone() };
+    let job = QueueMessage {
+        group: letters[0].group.clone(),
+        deduplication: "redrive".into(),
+        body: letters[0].body.clone(),
+    };
     world.engine.queue.send(queues::SLACK_DELIVERY, vec![job]).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);

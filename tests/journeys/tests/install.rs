@@ -1,6 +1,6 @@
 //! Connecting by a click: from nothing to the first card, and everything that can go wrong on the way.
 
-use clients::Side;
+use clients::ConnectionSide;
 use insta::assert_snapshot;
 use journeys::estate::{Estate, field, json_of};
 use serde_json::json;
@@ -190,15 +190,15 @@ async fn a_portal_that_installs_the_application_tells_so_itself() {
 async fn an_application_of_the_portals_own_is_installed_by_its_keys() {
     let estate = Estate::start(1).await;
     let (browser, portal) = (estate.browser(), &estate.sandbox.portals[0]);
-    let card = simulators::oauth::Card {
+    let card = simulators::oauth::AppCard {
         id: "local.own.1".into(),
         secret: "planted-own-client-secret".into(),
         redirect: format!("{}{}", estate.url, install::BITRIX24_CALLBACK),
         scope: "crm,task".into(),
     };
     estate.sandbox.authority.add_card(card);
-    let code = tenants::once::secret();
-    tenants::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
+    let code = tenants::one_time_secrets::secret();
+    tenants::one_time_secrets::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
         .await
         .unwrap();
     let fields = |secret: &'static str| {
@@ -307,16 +307,16 @@ async fn webhooks_are_taken_with_a_code_or_from_the_portals_own_administrator() 
     };
     let (_, page) = send("wrong".into()).await;
     assert_eq!(page.status, 401);
-    let code = tenants::once::secret();
-    tenants::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
+    let code = tenants::one_time_secrets::secret();
+    tenants::one_time_secrets::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
         .await
         .unwrap();
     let (browser, page) = send(code).await;
     assert!(page.location.is_some(), "{}", page.text);
     assert!(words(&browser.get("/install").await.text).contains("with webhooks. You choose"));
     // Who has another code cannot take it away.
-    let code = tenants::once::secret();
-    tenants::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
+    let code = tenants::one_time_secrets::secret();
+    tenants::one_time_secrets::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
         .await
         .unwrap();
     assert_eq!(send(code).await.1.status, 409);
@@ -334,7 +334,7 @@ async fn webhooks_are_taken_with_a_code_or_from_the_portals_own_administrator() 
             .unwrap()
             .iter()
             .map(|trouble| trouble.side)
-            .collect::<Vec<Side>>(),
+            .collect::<Vec<ConnectionSide>>(),
         []
     );
 }

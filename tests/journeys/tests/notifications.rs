@@ -5,10 +5,10 @@ use std::time::Duration;
 use jobs::queues;
 use journeys::World;
 use serde_json::{Value, json};
-use simulators::portal::{COMPANY, CONTACT, Call, DEAL, LEAD};
+use simulators::portal::{COMPANY, CONTACT, DEAL, LEAD, PhoneCall};
 
-fn missed(phone: &str) -> Call {
-    Call { kind: 2, phone: phone.into(), user: 6, code: "304".into(), ..Call::default() }
+fn missed(phone: &str) -> PhoneCall {
+    PhoneCall { kind: 2, phone: phone.into(), user: 6, code: "304".into(), ..PhoneCall::default() }
 }
 
 fn fields(card: &Value) -> Vec<String> {
@@ -87,7 +87,7 @@ async fn a_comment_goes_to_the_assignee_from_the_new_and_the_old_card() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_comment_told_twice_is_one_message_and_also_tells_what_changed_meanwhile() {
     let world = World::start().await;
-    world.sandbox.portal.deliver(simulators::portal::Delivery { double_every: 1, ..Default::default() });
+    world.sandbox.portal.deliver(simulators::portal::PortalEventDelivery { double_every: 1, ..Default::default() });
     let task = world.sandbox.portal.add_task(json!({"TITLE": "T", "RESPONSIBLE_ID": 6}));
     world.settle().await;
     world.sandbox.portal.comment(task, 1, "Once");
@@ -126,7 +126,7 @@ async fn a_missed_call_names_its_deal_and_its_recording_follows_in_the_thread() 
     let portal = &world.sandbox.portal;
     let deal = portal.add_deal("Roof for ACME", 1, "EUR");
     world.settle().await;
-    let call = portal.end_call(&Call { deal: Some(deal), ..missed("+49 30 1234567") });
+    let call = portal.end_call(&PhoneCall { deal: Some(deal), ..missed("+49 30 1234567") });
     world.none_left_to_work_now().await;
     assert_eq!(world.channel("calls"), ["Missed call from +49 30 1234567"]);
     portal.record_call(&call, "https://storage.example/rec.mp3");
@@ -152,9 +152,9 @@ async fn the_deal_of_a_call_is_found_by_its_bindings_or_its_client() {
     let contact = portal.add_item(CONTACT, json!({"name": "Ann", "lastName": "Lee"}));
     let of_client = portal.add_item(DEAL, json!({"title": "Of the client", "contactId": contact}));
     world.settle().await;
-    portal.end_call(&Call { contact: Some(contact), bound_to: Some(bound), ..missed("1") });
+    portal.end_call(&PhoneCall { contact: Some(contact), bound_to: Some(bound), ..missed("1") });
     world.settle().await;
-    portal.end_call(&Call { contact: Some(contact), ..missed("2") });
+    portal.end_call(&PhoneCall { contact: Some(contact), ..missed("2") });
     world.settle().await;
     portal.end_call(&missed("3"));
     world.settle().await;
@@ -177,9 +177,9 @@ async fn a_recording_that_never_comes_is_given_up_with_a_note() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outgoing_304_and_an_answered_call_are_not_missed() {
     let world = World::start().await;
-    world.sandbox.portal.end_call(&Call { kind: 1, ..missed("1") });
-    world.sandbox.portal.end_call(&Call { code: "200".into(), duration: 60, ..missed("2") });
-    world.sandbox.portal.end_call(&Call { kind: 3, ..missed("3") });
+    world.sandbox.portal.end_call(&PhoneCall { kind: 1, ..missed("1") });
+    world.sandbox.portal.end_call(&PhoneCall { code: "200".into(), duration: 60, ..missed("2") });
+    world.sandbox.portal.end_call(&PhoneCall { kind: 3, ..missed("3") });
     world.settle().await;
     assert_eq!(world.channel("calls"), ["Missed call from 3"]);
 }
@@ -189,7 +189,7 @@ async fn without_the_right_to_the_statistics_the_event_itself_is_told() {
     let world = World::start().await;
     world.sandbox.portal.deny("voximplant.");
     let deal = world.sandbox.portal.add_deal("Roof", 1, "EUR");
-    world.sandbox.portal.end_call(&Call { deal: Some(deal), ..missed("+49301") });
+    world.sandbox.portal.end_call(&PhoneCall { deal: Some(deal), ..missed("+49301") });
     world.settle().await;
     assert_eq!(world.channel("calls"), ["Missed call from +49301"]);
     assert!(fields(&world.sandbox.slack.messages("calls")[0])[1].contains("|Roof>"));
@@ -213,7 +213,7 @@ async fn a_deleted_deal_is_told_once_from_its_last_state() {
     let route = json!({"name": "gone", "change": ["deal.deleted", "task.deleted"], "to": "#general"});
     world.apply(json!({"routes": [route, {"name": "new", "change": "deal.created", "to": "#sales-pipeline"}]})).await;
     world.clock.advance(Duration::from_secs(120));
-    world.sandbox.portal.deliver(simulators::portal::Delivery { double_every: 1, ..Default::default() });
+    world.sandbox.portal.deliver(simulators::portal::PortalEventDelivery { double_every: 1, ..Default::default() });
     let deal = world.sandbox.portal.add_deal("Roof", 1500, "EUR");
     let task = world.sandbox.portal.add_task(json!({"TITLE": "Pack"}));
     world.settle().await;

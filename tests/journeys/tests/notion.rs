@@ -82,7 +82,7 @@ async fn an_edit_that_is_left_to_rest_shows_as_waiting_at_once() {
     let today = runtime::ledger::today(runtime::Clock::now(world.clock.as_ref()));
     let lines = lines.day(&world.tenant, &today, None).await.unwrap().lines;
     let event = lines.iter().find_map(|line| match line {
-        runtime::ledger::Line::Event(event) if event.event == "page.properties_updated" => Some(event),
+        runtime::ledger::LedgerLine::Event(event) if event.event == "page.properties_updated" => Some(event),
         _ => None,
     });
     let event = event.unwrap();

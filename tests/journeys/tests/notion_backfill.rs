@@ -9,7 +9,7 @@ use journeys::World;
 use journeys::hurry::HurriedClock;
 use journeys::random::Random;
 use notion_sync::NotionSync;
-use notion_sync::runs::Run;
+use notion_sync::runs::SyncRun;
 use notion_sync::runs::{Phase, RunRequest};
 use runtime::TenantId;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn source(world: &World) -> String {
     world.sandbox.notion.database("Deals").unwrap().1
 }
 
-async fn run(world: &World, wanted: RunRequest<'_>) -> Run {
+async fn run(world: &World, wanted: RunRequest<'_>) -> SyncRun {
     let mirror = NotionSync::new(&world.engine.ports, world.connections.clone());
     let id = mirror.start(&world.tenant, "Deals", &wanted).await.unwrap();
     world.settle().await;
@@ -174,9 +174,10 @@ async fn whenever_it_is_killed_each_deal_gets_one_page() {
     up(http.clone()).await;
     // The same database from here: the run is begun and looked at.
     let engine = Engine::open(&database, clock).await.unwrap();
-    let connections = clients::Connections::new(&engine.ports, slack::ApiBase::new(&sandbox.slack.api_url()).unwrap())
-        .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
-        .allowing(clients::Network::this_machine());
+    let connections =
+        clients::Connections::new(&engine.ports, slack::SlackApiBase::new(&sandbox.slack.api_url()).unwrap())
+            .with_notion(notion::NotionApiBase::new(&sandbox.notion.url()).unwrap())
+            .allowing(clients::Network::this_machine());
     let mirror = NotionSync::new(&engine.ports, connections);
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let id = mirror.start(&tenant, "Deals", &ALL).await.unwrap();

@@ -7,7 +7,7 @@ use jobs::queues;
 use journeys::{Stage, World};
 use serde_json::{Value, json};
 use simulators::Sandbox;
-use simulators::portal::{DEAL, Delivery};
+use simulators::portal::{DEAL, PortalEventDelivery};
 
 const DEALS: usize = 8;
 
@@ -174,7 +174,7 @@ async fn with_webhooks_events_poll_and_sweep() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_poll_and_sweep_alone() {
     let pairs = Pairs::start(false).await;
-    pairs.world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    pairs.world.sandbox.portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     rounds(&pairs, 12).await;
 }
 
@@ -198,8 +198,16 @@ async fn with_webhooks_and_events_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_signals_lost_doubled_and_out_of_order() {
     let pairs = Pairs::start(true).await;
-    pairs.world.sandbox.portal.deliver(Delivery { drop_every: 3, double_every: 2, ..Delivery::default() });
-    pairs.world.sandbox.notion.deliver(simulators::notion::Delivery { drop_every: 3, double_every: 2, reversed: true });
+    pairs.world.sandbox.portal.deliver(PortalEventDelivery {
+        drop_every: 3,
+        double_every: 2,
+        ..PortalEventDelivery::default()
+    });
+    pairs.world.sandbox.notion.deliver(simulators::notion::NotionEventDelivery {
+        drop_every: 3,
+        double_every: 2,
+        reversed: true,
+    });
     rounds(&pairs, 12).await;
 }
 
@@ -250,12 +258,11 @@ async fn ping_pong_is_impossible() {
     let before = pairs.writes();
     edit_all(&pairs, 0);
     // Both sides signal every write, ours too, twice over, for an hour.
-    pairs.world.sandbox.portal.deliver(Delivery { double_every: 1, ..Delivery::default() });
-    pairs
-        .world
-        .sandbox
-        .notion
-        .deliver(simulators::notion::Delivery { double_every: 1, ..simulators::notion::Delivery::default() });
+    pairs.world.sandbox.portal.deliver(PortalEventDelivery { double_every: 1, ..PortalEventDelivery::default() });
+    pairs.world.sandbox.notion.deliver(simulators::notion::NotionEventDelivery {
+        double_every: 1,
+        ..simulators::notion::NotionEventDelivery::default()
+    });
     pairs.world.pass(5).await;
     let settled = pairs.writes();
     for _ in 0..60 {

@@ -8,10 +8,10 @@ use crm::sweeps::Sweeps;
 use journeys::{Stage, World, access_to, each_alone};
 use runtime::Clock;
 use serde_json::json;
-use simulators::portal::{Call, DEAL, Delivery, LEAD};
+use simulators::portal::{DEAL, LEAD, PhoneCall, PortalEventDelivery};
 
 /// Some work: deals, leads, tasks, comments, calls. Returns everything that people read after one sweep at its end.
-async fn work(world: &World, delivery: Delivery) -> BTreeSet<String> {
+async fn work(world: &World, delivery: PortalEventDelivery) -> BTreeSet<String> {
     let portal = &world.sandbox.portal;
     portal.deliver(delivery);
     let project = portal.add_project("Move");
@@ -24,13 +24,19 @@ async fn work(world: &World, delivery: Delivery) -> BTreeSet<String> {
         world.clock.advance(Duration::from_secs(20));
         portal.move_deal(deal, if n % 2 == 0 { "WON" } else { "PREPARATION" });
         portal.comment(task, 1, &format!("Comment {n}"));
-        portal.end_call(&Call { kind: 2, phone: format!("+4930{n}"), user: 6, code: "304".into(), ..Call::default() });
+        portal.end_call(&PhoneCall {
+            kind: 2,
+            phone: format!("+4930{n}"),
+            user: 6,
+            code: "304".into(),
+            ..PhoneCall::default()
+        });
         portal.change_item(LEAD, 1, json!({"title": format!("Renamed {n}")}));
         world.settle().await;
         world.clock.advance(Duration::from_secs(20));
     }
     portal.release_held();
-    portal.deliver(Delivery::default());
+    portal.deliver(PortalEventDelivery::default());
     world.settle().await;
     world.sweep().await;
     let channels = world.sandbox.slack.channels().into_iter();
@@ -43,15 +49,15 @@ async fn work(world: &World, delivery: Delivery) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_lost_doubled_late_and_shuffled_events_one_sweep_ends_in_the_cards_of_a_perfect_run() {
-    let perfect = work(&World::start().await, Delivery::default()).await;
+    let perfect = work(&World::start().await, PortalEventDelivery::default()).await;
     assert_eq!(perfect.len(), 6 * 6, "{perfect:#?}");
     let world = World::start().await;
-    let faulty = Delivery {
+    let faulty = PortalEventDelivery {
         drop_every: 5,
         double_every: 10,
         delay: Duration::from_secs(2),
         shuffle: true,
-        ..Delivery::default()
+        ..PortalEventDelivery::default()
     };
     let swept = work(&world, faulty).await;
     assert_eq!(swept, perfect);
@@ -67,7 +73,7 @@ async fn everything_lost_is_found_by_one_sweep_and_nothing_by_the_next() {
     let world = World::start().await;
     let deal = world.sandbox.portal.add_deal("Known", 1, "EUR");
     world.settle().await;
-    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     world.sandbox.portal.move_deal(deal, "WON");
     world.sandbox.portal.add_lead("Lost");
     let report = world.sweep().await;
@@ -84,9 +90,15 @@ async fn an_event_that_comes_after_its_sweep_is_counted_as_late_and_tells_nothin
     let world = World::start().await;
     let deal = world.sandbox.portal.add_deal("Slow", 1, "EUR");
     world.settle().await;
-    world.sandbox.portal.deliver(Delivery { hold: true, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { hold: true, ..PortalEventDelivery::default() });
     world.sandbox.portal.move_deal(deal, "WON");
-    world.sandbox.portal.end_call(&Call { kind: 2, phone: "1".into(), user: 6, code: "304".into(), ..Call::default() });
+    world.sandbox.portal.end_call(&PhoneCall {
+        kind: 2,
+        phone: "1".into(),
+        user: 6,
+        code: "304".into(),
+        ..PhoneCall::default()
+    });
     world.sweep().await;
     world.sandbox.portal.release_held();
     world.settle().await;
@@ -103,7 +115,7 @@ async fn comments_of_both_cards_are_found_even_many_of_them() {
     portal.use_old_card(true);
     let old = portal.add_task(json!({"TITLE": "Old", "RESPONSIBLE_ID": 6}));
     world.settle().await;
-    portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     for n in 0..70 {
         portal.comment(new, 1, &format!("n{n}"));
     }
@@ -122,7 +134,7 @@ async fn a_sweep_that_stops_goes_on_where_it_was() {
         .await;
     world.clock.advance(Duration::from_secs(120));
     world.settle().await;
-    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     for deal in &deals {
         world.sandbox.portal.move_deal(*deal, "WON");
     }
@@ -145,7 +157,7 @@ async fn a_kind_that_may_not_be_read_keeps_no_other_from_being_swept() {
     let world = World::start().await;
     world.sandbox.portal.deny("tasks.");
     world.sandbox.portal.deny("voximplant.");
-    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     world.sandbox.portal.add_deal("Lost", 1, "EUR");
     let report = world.sweep().await;
     assert_eq!((report.hints, report.stopped.len()), (1, 0), "{report:?}");
@@ -169,7 +181,7 @@ async fn an_application_on_a_fitting_plan_reads_the_offline_queue() {
     let portal = &world.sandbox.portal;
     portal.add_feature("rest_offline_extended");
     let settings = each_alone();
-    let access = clients::Access {
+    let access = clients::ConnectionCredentials {
         portal: PortalAccess::Application {
             endpoint: portal.client_endpoint(),
             access_token: portal.credentials().access_token.into(),
@@ -180,7 +192,7 @@ async fn an_application_on_a_fitting_plan_reads_the_offline_queue() {
     world.clock.advance(Duration::from_secs(120));
     let report = world.upkeep().await;
     assert!(report.repaired > 10 && report.failed.is_empty(), "{report:?}");
-    portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     let deal = portal.add_deal("Offline", 1, "EUR");
     portal.change_item(DEAL, deal, json!({"opportunity": 5}));
     assert_eq!(portal.offline_rows(), 2, "a row an event, however often");
@@ -199,7 +211,7 @@ async fn a_portal_whose_clock_is_minutes_behind_loses_nothing() {
     // What was before by the portal's clock is not news; from here on its clock is past the connection.
     world.clock.advance(Duration::from_secs(10 * 60));
     world.sweep().await;
-    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     for n in 0..4 {
         world.sandbox.portal.add_lead(&format!("Lead {n}"));
         world.clock.advance(Duration::from_secs(210));
@@ -239,7 +251,7 @@ async fn what_sends_no_event_comes_by_the_sweep() {
     world.settle().await;
     // A checklist, a description, an import with activity off: saved, and nobody is told.
     world.clock.advance(Duration::from_secs(60));
-    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     world.sandbox.portal.change_task(task, json!({"DESCRIPTION": "Also the plants"}));
     world.sandbox.portal.add_deal("Imported", 1, "EUR");
     world.sweep().await;

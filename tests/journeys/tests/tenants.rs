@@ -10,19 +10,19 @@ use proptest::prelude::*;
 use runtime::clock::Clock;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
-use runtime::store::{Condition, Key, Table, Write};
-use runtime::{Ports, TenantId};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
+use runtime::{Backend, TenantId};
 use serde_json::json;
 use simulators::estate::BITRIX24_APP;
 use standalone::engine::Engine;
 use tenants::api_keys::{ApiKeys, Scope};
 use tenants::portals::Portals;
-use tenants::{departure, export, keys};
+use tenants::{departure, export, key_rotation};
 
 /// The upkeep's next run.
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 
-async fn all_of(ports: &Ports, owner: &str) -> usize {
+async fn all_of(ports: &Backend, owner: &str) -> usize {
     let mut count = 0;
     for table in Table::ALL {
         let mut after = None;
@@ -39,7 +39,7 @@ async fn all_of(ports: &Ports, owner: &str) -> usize {
 }
 
 /// A tenant's connection, settings and log, as they are stored.
-async fn kept_of(ports: &Ports, tenant: &TenantId) -> Vec<String> {
+async fn kept_of(ports: &Backend, tenant: &TenantId) -> Vec<String> {
     let mut kept = Vec::new();
     for table in [Table::Portals, Table::Ledger] {
         let part = ports.store.belonging(table, tenant.as_str(), None).await.unwrap();
@@ -297,21 +297,21 @@ async fn the_key_changes_while_everything_runs() {
     estate.install(1).await;
     let ports = &estate.engine.ports;
     let old = KeyRing::parse(&ports.secrets.get(KEY_RING).await.unwrap()).unwrap();
-    assert_eq!(keys::reseal(ports).await.unwrap(), 0);
-    assert_eq!(keys::rotate(ports).await.unwrap(), "k2");
+    assert_eq!(key_rotation::reseal(ports).await.unwrap(), 0);
+    assert_eq!(key_rotation::rotate(ports).await.unwrap(), "k2");
     // A worker that knows the old ring only goes on, and so does a new one.
     a_deal(&estate, 0, "Roof").await;
-    let resealed = keys::reseal(ports).await.unwrap();
+    let resealed = key_rotation::reseal(ports).await.unwrap();
     assert!(resealed >= 8, "{resealed}");
     estate.clock.advance(Duration::from_secs(2 * 3600));
     a_deal(&estate, 1, "Bridge").await;
     // A worker that still believed the old ring sealed something meanwhile: that holds retirement up, once.
     let tenant = estate.tenant(1);
     let late = json!({"secret": old.seal(&tenant, "late", &"late".to_owned().into()).unwrap()});
-    let place = Key::new(Table::Links, format!("{tenant}#late"), "late");
-    ports.store.put(Write::new(place, &late, Condition::Absent).unwrap()).await.unwrap();
-    assert!(matches!(keys::retire(ports).await, Err(keys::KeyError::StillUsed(1))));
-    keys::retire(ports).await.unwrap();
+    let place = ItemKey::new(Table::Links, format!("{tenant}#late"), "late");
+    ports.store.put(StoreWrite::new(place, &late, WriteCondition::Absent).unwrap()).await.unwrap();
+    assert!(matches!(key_rotation::retire(ports).await, Err(key_rotation::KeyError::StillUsed(1))));
+    key_rotation::retire(ports).await.unwrap();
     a_deal(&estate, 0, "Tower").await;
     for (company, names) in [(0, vec!["Roof", "Tower"]), (1, vec!["Bridge"])] {
         let cards = estate.channel(company, "sales-pipeline");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clients::Side;
+use clients::ConnectionSide;
 use futures::future::join_all;
 use journeys::estate::Estate;
 use runtime::clock::Clock;
@@ -110,7 +110,7 @@ async fn an_access_that_ended_is_told_once_and_its_deliveries_go_out_when_it_is_
     }
     estate.work_what_is_ready().await;
     let troubles = estate.connections.troubles(&estate.tenant(0)).await.unwrap();
-    assert_eq!(troubles.iter().map(|trouble| trouble.side).collect::<Vec<_>>(), [Side::Bitrix24]);
+    assert_eq!(troubles.iter().map(|trouble| trouble.side).collect::<Vec<_>>(), [ConnectionSide::Bitrix24]);
     let told = estate.channel(0, "ops");
     assert_eq!(told.iter().filter(|text| text.contains("Bitrix24 has rejected our token")).count(), 1, "{told:?}");
     assert_eq!(estate.channel(0, "sales-pipeline").len(), before);
@@ -209,7 +209,7 @@ async fn slacks_tokens_rotate_and_a_removed_app_waits_for_a_new_one() {
     }
     let count = estate.channel(0, "sales-pipeline").len();
     let troubles = estate.connections.troubles(&estate.tenant(0)).await.unwrap();
-    assert_eq!(troubles.iter().map(|trouble| trouble.side).collect::<Vec<_>>(), [Side::Slack]);
+    assert_eq!(troubles.iter().map(|trouble| trouble.side).collect::<Vec<_>>(), [ConnectionSide::Slack]);
     // The session has ended meanwhile.
     assert!(browser.get("/install").await.text.contains("Address of your portal"));
     let (browser, page) = estate.install_portal(0).await;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use clients::{Access, PortalAccess};
+use clients::{ConnectionCredentials, PortalAccess};
 use journeys::{World, access_to};
 use runtime::Clock;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde_json::{Value, json};
-use simulators::portal::Delivery;
+use simulators::portal::PortalEventDelivery;
 
 /// The headline of an alert.
 const TROUBLE: &str = "Trouble";
@@ -24,7 +24,7 @@ async fn world_of_application() -> World {
     let world = World::start_with_settings(settings()).await;
     world.clock.advance_to("2026-11-23T09:00:00Z".parse().unwrap());
     let portal = &world.sandbox.portal;
-    let access = Access {
+    let access = ConnectionCredentials {
         portal: PortalAccess::Application {
             endpoint: portal.client_endpoint(),
             access_token: portal.credentials().access_token.into(),
@@ -65,7 +65,7 @@ async fn silence_is_told_once_with_what_was_found_and_once_when_it_is_over() {
     world.settle().await;
     // The application's handlers vanish, as its update would have it.
     world.sandbox.portal.forget_bound_events();
-    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    world.sandbox.portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
     world.sandbox.portal.add_deal("Lost", 1, "EUR");
     world.sweep().await;
     world.clock.advance(Duration::from_secs(30 * 60));
@@ -83,7 +83,7 @@ async fn silence_is_told_once_with_what_was_found_and_once_when_it_is_over() {
     {
         assert!(alert.contains(words), "{words} is not in {alert}");
     }
-    world.sandbox.portal.deliver(Delivery::default());
+    world.sandbox.portal.deliver(PortalEventDelivery::default());
     world.sandbox.portal.add_deal("B", 1, "EUR");
     world.settle().await;
     assert_eq!(world.upkeep().await.silent, 0);
@@ -199,16 +199,16 @@ async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
         lines: Vec::new(),
     };
     let store = &world.engine.ports.store;
-    let key = Key::new(Table::Links, format!("{}#alert", world.tenant), "test#one");
+    let key = ItemKey::new(Table::Links, format!("{}#alert", world.tenant), "test#one");
     // It fell after it had decided to tell, and before anything was sent.
     let decided = json!({"trace": runtime::TraceId::new(world.clock.now()), "sent": false});
-    store.put(Write::new(key.clone(), &decided, Condition::Always).unwrap()).await.unwrap();
+    store.put(StoreWrite::new(key.clone(), &decided, WriteCondition::Always).unwrap()).await.unwrap();
     notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel("ops"), [TROUBLE]);
     // It fell after the message was out, and before it noted so; long enough ago for the queue to have forgotten.
     world.clock.advance(Duration::from_secs(600));
-    store.put(Write::new(key, &decided, Condition::Always).unwrap()).await.unwrap();
+    store.put(StoreWrite::new(key, &decided, WriteCondition::Always).unwrap()).await.unwrap();
     for _ in 0..2 {
         notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
         world.settle().await;

@@ -7,24 +7,24 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use runtime::SystemClock;
 use serde_json::json;
-use simulators::Workspace;
+use simulators::SlackSimulator;
 use simulators::fault::{Fault, When};
 use slack::block::Element;
-use slack::{ApiBase, Block, ChannelId, Client, Message, Metadata, Mrkdwn};
+use slack::{Block, ChannelId, Client, Metadata, Mrkdwn, SlackApiBase, SlackMessage};
 use wire::ErrorClass;
 
-async fn workspace() -> (Workspace, Client, ChannelId) {
+async fn workspace() -> (SlackSimulator, Client, ChannelId) {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let workspace = Workspace::start(Arc::new(SystemClock), 0).await.unwrap();
-    let base = ApiBase::new(&workspace.api_url()).unwrap();
+    let workspace = SlackSimulator::start(Arc::new(SystemClock), 0).await.unwrap();
+    let base = SlackApiBase::new(&workspace.api_url()).unwrap();
     let client =
         Client::new(wire::Http::new(wire::Network::this_machine(), None).unwrap(), base, workspace.token().into());
     let channel = workspace.add_channel("cards").as_str().into();
     (workspace, client, channel)
 }
 
-fn message(text: &str) -> Message {
-    Message::new(Mrkdwn::text(text), [Block::section(Mrkdwn::text(text))])
+fn message(text: &str) -> SlackMessage {
+    SlackMessage::new(Mrkdwn::text(text), [Block::section(Mrkdwn::text(text))])
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ proptest! {
                 Block::Divider,
             ];
             blocks.extend(texts.iter().map(|text| Block::section(Mrkdwn::bold(text))));
-            let message = Message::new(Mrkdwn::text(&format!("x{long}")), blocks);
+            let message = SlackMessage::new(Mrkdwn::text(&format!("x{long}")), blocks);
             client.post_message(&channel, &message, None).await.unwrap();
             assert_eq!(workspace.refused_blocks(), 0);
         });

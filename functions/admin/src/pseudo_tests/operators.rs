@@ -8,25 +8,25 @@ use clients::Connections;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use jobs::queues;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use locale::{Language, Localized, in_pseudo};
 use maud::Markup;
 use memory::Memory;
-use operations::doctor::{Check, Verdict};
+use operations::doctor::{Check, CheckVerdict};
 use records::Record;
-use runtime::calls::Call;
+use runtime::calls::ProviderCall;
 use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger, delivery_write};
 use runtime::metrics::Counters;
 use runtime::queue::DeadLetter;
-use runtime::store::Condition;
-use runtime::{DeliveryId, ManualClock, Ports, QueueName, TenantId, TraceId};
+use runtime::store::WriteCondition;
+use runtime::{Backend, DeliveryId, ManualClock, QueueName, TenantId, TraceId};
 use serde_json::json;
 use settings::Settings;
-use tenants::administrators::Proof;
+use tenants::administrators::SignInProof;
 use tenants::api_keys::{ApiKeys, Scope};
-use tenants::audit::{Audit, Entry};
-use tenants::people::{EndReason, Ended, Link, Origin};
+use tenants::audit::{Audit, AuditEntry};
 use tenants::portals::{Portal, Portals, TokenDigest};
+use tenants::user_links::{EndReason, EndedLink, LinkOrigin, UserLink};
 use user_mapping::profiles::PortalProfile;
 use user_mapping::rights::Reach;
 use web::pseudo::assert_page_from_the_catalogues;
@@ -81,13 +81,13 @@ impl Office {
             connected_at: at(-1_000_000),
         };
         Portals::new(ports.store.clone(), ports.clock.clone()).put(&portal).await.unwrap();
-        let cookie = sessions::start_with(&ports, tenant.clone(), "Анна", Proof::Operator).await.unwrap();
+        let cookie = sessions::start_with(&ports, tenant.clone(), "Анна", SignInProof::Operator).await.unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
-        let connections = Connections::new(&ports, slack::ApiBase::default());
+        let connections = Connections::new(&ports, slack::SlackApiBase::default());
         Self { deps: Deps::new(&ports, connections, Some("http://localhost".into())), tenant, cookie }
     }
 
-    fn ports(&self) -> &Ports {
+    fn ports(&self) -> &Backend {
         self.deps.ports()
     }
 
@@ -130,7 +130,7 @@ impl Office {
     /// An event with deliveries in every state.
     async fn note_event(&self) -> TraceId {
         let trace = TraceId::new(at(-3_600));
-        let call = |ok| Call {
+        let call = |ok| ProviderCall {
             at: at(-3_500),
             to: "портал".into(),
             ms: 80,
@@ -163,7 +163,7 @@ impl Office {
                 attempts: u32::try_from(number).unwrap(),
                 ..DeliveryLine::new(DeliveryId::of(&[&number.to_string()]), trace, at(-3_585), status)
             };
-            let write = delivery_write(&self.tenant, line, Condition::Absent).unwrap();
+            let write = delivery_write(&self.tenant, line, WriteCondition::Absent).unwrap();
             self.ports().store.put(write).await.unwrap();
         }
         trace
@@ -171,7 +171,7 @@ impl Office {
 
     async fn note_others(&self) {
         let store = self.ports().store.clone();
-        let entry = Entry::new(at(-100), "Борис", "изменено", "маршрут").changed("до", "после");
+        let entry = AuditEntry::new(at(-100), "Борис", "изменено", "маршрут").changed("до", "после");
         Audit::new(store.clone()).note(&self.tenant, &entry).await.unwrap();
         ApiKeys::new(store).make(&self.tenant, "Лавка", &Scope::ALL, at(-100)).await.unwrap();
     }
@@ -257,9 +257,12 @@ fn without_findings(page: &str) -> String {
     page.split("<h3>").next().unwrap_or_default().replace("contact 42", "")
 }
 
-fn directory_people() -> [slack::event::User; 3] {
-    ["1", "2", "3"]
-        .map(|id| slack::event::User { id: id.into(), name: "Вера".into(), ..slack::event::User::default() })
+fn directory_people() -> [slack::event::SlackUser; 3] {
+    ["1", "2", "3"].map(|id| slack::event::SlackUser {
+        id: id.into(),
+        name: "Вера".into(),
+        ..slack::event::SlackUser::default()
+    })
 }
 
 #[test]
@@ -273,17 +276,17 @@ fn the_page_of_people_comes_from_the_catalogues() {
         is_dismissed: false,
         is_outsider: false,
     };
-    let link = |origin| Link { slack: "1".into(), user: 7, origin, name: "Вера".into(), at: at(-100) };
-    let links = [Origin::Email, Origin::Hand, Origin::Own, Origin::Settings].map(link);
+    let link = |origin| UserLink { slack: "1".into(), user: 7, origin, name: "Вера".into(), at: at(-100) };
+    let links = [LinkOrigin::Email, LinkOrigin::Hand, LinkOrigin::Own, LinkOrigin::Settings].map(link);
     let profiles = [profile];
     walk(async || {
         let office = Office::open().await;
         let visit = office.visit().await;
         for reach in [None, Some(Reach::Concerned), Some(Reach::Connection)] {
-            let row = |user, links, email| people::Row { user, links, settings: None, email };
-            let directory = people::Directory {
+            let row = |user, links, email| people::PersonRow { user, links, settings: None, email };
+            let directory = people::PeopleDirectory {
                 linked: vec![
-                    people::Row { settings: Some("7".into()), ..row(&first, links.iter().collect(), None) },
+                    people::PersonRow { settings: Some("7".into()), ..row(&first, links.iter().collect(), None) },
                     row(&second, Vec::new(), Some(&profiles[0])),
                 ],
                 open: vec![row(&third, Vec::new(), None)],
@@ -294,7 +297,7 @@ fn the_page_of_people_comes_from_the_catalogues() {
             };
             assert_page(&people::content(&visit, &directory).into_string());
         }
-        let directory = people::Directory {
+        let directory = people::PeopleDirectory {
             linked: Vec::new(),
             open: Vec::new(),
             on_portal: &[],
@@ -304,7 +307,7 @@ fn the_page_of_people_comes_from_the_catalogues() {
         };
         assert_page(&people::content(&visit, &directory).into_string());
         // Why a link ended is worded in `user_mapping`.
-        let ended = Ended { link: link(Origin::Hand), reason: EndReason::Dismissed, at: at(-10) };
+        let ended = EndedLink { link: link(LinkOrigin::Hand), reason: EndReason::Dismissed, at: at(-10) };
         let page = people::ended_links(Language::En, &[ended]).into_string();
         let reason = user_mapping::mapping::reason_words(EndReason::Dismissed);
         assert_page(&page.replace(reason, ""));
@@ -313,21 +316,21 @@ fn the_page_of_people_comes_from_the_catalogues() {
 
 #[test]
 fn the_page_of_what_needs_attention_comes_from_the_catalogues() {
-    let entry = notion_sync::attention::Entry {
+    let entry = notion_sync::attention::AttentionEntry {
         database: "База".into(),
         record: Record::Task(7),
         title: "Крыша".into(),
         page: Some("1".into()),
         field: "поле".into(),
         property: "поле".into(),
-        of: Side::Bitrix24,
+        of: SyncSide::Bitrix24,
         bitrix24: "да".into(),
         notion: "нет".into(),
         why: Localized::data("причина"),
         since: at(-3_600),
         tried_at: Some(at(-60)),
         rests_until: Some(at(60)),
-        can_take: vec![Side::Bitrix24, Side::Notion],
+        can_take: vec![SyncSide::Bitrix24, SyncSide::Notion],
     };
     let paused = notion_sync::paused::Paused {
         database: "База".into(),
@@ -359,7 +362,7 @@ fn the_checks_come_from_the_catalogues() {
         seen: Localized::data("есть"),
         fix: Localized::data("ничего"),
     };
-    for verdicts in [vec![Verdict::Fine], vec![Verdict::Fine, Verdict::Notice, Verdict::Wrong]] {
+    for verdicts in [vec![CheckVerdict::Fine], vec![CheckVerdict::Fine, CheckVerdict::Notice, CheckVerdict::Wrong]] {
         let page: Markup = in_pseudo(|| health::result(Language::En, verdicts.into_iter().map(check).collect()));
         assert_page(&page.into_string());
     }

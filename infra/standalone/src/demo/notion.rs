@@ -8,7 +8,7 @@ use notion_sync::runs::RunRequest;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use settings::databases::{Database, FieldSetting, Mirrored, Notion, Part};
+use settings::databases::{BodyPart, DatabaseSettings, FieldSetting, Mirrored, NotionSettings};
 use simulators::Sandbox;
 
 use super::Demo;
@@ -43,22 +43,22 @@ pub(super) fn prepare(sandbox: &Sandbox) {
 }
 
 /// What is synced with them.
-pub(super) fn settings(sandbox: &Sandbox) -> Notion {
+pub(super) fn settings(sandbox: &Sandbox) -> NotionSettings {
     let id = |title: &str| sandbox.notion.database(title).map(|(database, _)| database).unwrap_or_default();
-    let mut won = Database::new(TITLES[1], &id(TITLES[1]), Mirrored::Deal);
+    let mut won = DatabaseSettings::new(TITLES[1], &id(TITLES[1]), Mirrored::Deal);
     won.when = Some("record.stageSemanticId == 'S'".into());
     let project = FieldSetting { kind: Some("relation".into()), ..FieldSetting::new("self", "Project") };
     won.fields = Some(vec![FieldSetting::new("title", "Name"), FieldSetting::new("opportunity", "Budget"), project]);
     won.page = Some(vec![
-        Part::Heading("Kick-off".into()),
-        Part::ToDo(vec!["Invite {responsible}".into(), "Send the invoice: {sum}".into()]),
+        BodyPart::Heading("Kick-off".into()),
+        BodyPart::ToDo(vec!["Invite {responsible}".into(), "Send the invoice: {sum}".into()]),
     ]);
     let databases = vec![
-        Database::new(TITLES[0], &id(TITLES[0]), Mirrored::Deal),
+        DatabaseSettings::new(TITLES[0], &id(TITLES[0]), Mirrored::Deal),
         won,
-        Database::new(TITLES[2], &id(TITLES[2]), Mirrored::Task),
+        DatabaseSettings::new(TITLES[2], &id(TITLES[2]), Mirrored::Task),
     ];
-    Notion { databases, ..Notion::default() }
+    NotionSettings { databases, ..NotionSettings::default() }
 }
 
 /// Subscribes to the workspace's webhooks, as an operator would.

@@ -3,8 +3,9 @@
 use locale::Language;
 use locale::texts;
 use serde_json::Value;
-use slack::carries::{self, Carriage, Part};
-use text::{Block, Document, Leaf, Span, Style};
+use slack::carries;
+use slack::carries::{Carriage, CarriedPart};
+use text::{Document, Leaf, Span, Style, TextBlock};
 
 pub(super) const BOLD: Style = Style { bold: true, italic: false, strike: false, underline: false, code: false };
 pub(super) const ITALIC: Style = Style { bold: false, italic: true, strike: false, underline: false, code: false };
@@ -13,11 +14,11 @@ pub(super) const ITALIC: Style = Style { bold: false, italic: true, strike: fals
 const MAX_DEPTH: usize = 6;
 
 /// The text of blocks, and whether any of it is content rather than a block's name.
-pub(super) fn read(list: &[Value], language: Language) -> (Vec<Block>, bool) {
+pub(super) fn read(list: &[Value], language: Language) -> (Vec<TextBlock>, bool) {
     let (mut all, mut has_words) = (Vec::new(), false);
     for one in list {
         let kind = one["type"].as_str().unwrap_or_default();
-        let carriage = carries::find(Part::Block, kind).map_or(Carriage::Carried, |row| row.carriage);
+        let carriage = carries::find(CarriedPart::Block, kind).map_or(Carriage::Carried, |row| row.carriage);
         let said = if carriage == Carriage::Left { Vec::new() } else { block(one, language, MAX_DEPTH) };
         let is_empty = Document { blocks: said.clone() }.is_empty();
         has_words |= carriage == Carriage::Carried && !is_empty;
@@ -28,13 +29,13 @@ pub(super) fn read(list: &[Value], language: Language) -> (Vec<Block>, bool) {
     (all, has_words)
 }
 
-fn block(block: &Value, language: Language, depth: usize) -> Vec<Block> {
+fn block(block: &Value, language: Language, depth: usize) -> Vec<TextBlock> {
     steps::add(1);
     match block["type"].as_str().unwrap_or_default() {
         "rich_text" => Document::from_rich_text(block).blocks,
         "section" => section(block, language),
-        "header" => vec![Block::Paragraph(styled(text(&block["text"]), BOLD))],
-        "context" => vec![Block::Paragraph(joined(block["elements"].as_array(), language))],
+        "header" => vec![TextBlock::Paragraph(styled(text(&block["text"]), BOLD))],
+        "context" => vec![TextBlock::Paragraph(joined(block["elements"].as_array(), language))],
         "markdown" => Document::plain(block["text"].as_str().unwrap_or_default()).blocks,
         "table" | "data_table" => table(block),
         "data_visualization" => chart(block),
@@ -42,22 +43,22 @@ fn block(block: &Value, language: Language, depth: usize) -> Vec<Block> {
         "video" => video(block),
         "call" => vec![call(&block["call"]["v1"], language)],
         "actions" | "context_actions" => buttons(elements(&block["elements"])).into_iter().collect(),
-        "input" => vec![Block::Paragraph(styled(text(&block["label"]), ITALIC))],
+        "input" => vec![TextBlock::Paragraph(styled(text(&block["label"]), ITALIC))],
         other => unknown(block, other, language, depth),
     }
 }
 
 /// A text object, or bare text.
-fn text(object: &Value) -> Vec<Block> {
+fn text(object: &Value) -> Vec<TextBlock> {
     let words = object["text"].as_str().or_else(|| object.as_str()).unwrap_or_default();
     if object["type"] == "plain_text" { Document::plain(words).blocks } else { Document::from_mrkdwn(words).blocks }
 }
 
-fn styled(blocks: Vec<Block>, style: Style) -> Vec<Span> {
+fn styled(blocks: Vec<TextBlock>, style: Style) -> Vec<Span> {
     flat(blocks).into_iter().map(|span| Span { style, ..span }).collect()
 }
 
-fn section(block: &Value, language: Language) -> Vec<Block> {
+fn section(block: &Value, language: Language) -> Vec<TextBlock> {
     let mut all = text(&block["text"]);
     for field in block["fields"].as_array().into_iter().flatten() {
         all.extend(text(field));
@@ -97,7 +98,7 @@ fn elements(list: &Value) -> Vec<(String, String)> {
 }
 
 /// Buttons on one line; one that is a link leads there.
-pub(super) fn buttons<W: AsRef<str>>(all: impl IntoIterator<Item = (W, W)>) -> Option<Block> {
+pub(super) fn buttons<W: AsRef<str>>(all: impl IntoIterator<Item = (W, W)>) -> Option<TextBlock> {
     let mut spans = Vec::new();
     for (words, link) in all {
         if words.as_ref().is_empty() {
@@ -106,21 +107,21 @@ pub(super) fn buttons<W: AsRef<str>>(all: impl IntoIterator<Item = (W, W)>) -> O
         spans.push(Span::text(if spans.is_empty() { "🔘 " } else { " · " }));
         spans.push(Span::linked(Leaf::Text(words.as_ref().to_owned()), Style::default(), link.as_ref()));
     }
-    (!spans.is_empty()).then_some(Block::Paragraph(spans))
+    (!spans.is_empty()).then_some(TextBlock::Paragraph(spans))
 }
 
 /// Each row is a line.
-fn table(block: &Value) -> Vec<Block> {
-    let caption = block["caption"].as_str().map(|words| Block::Paragraph(vec![Span::styled(words, BOLD)]));
+fn table(block: &Value) -> Vec<TextBlock> {
+    let caption = block["caption"].as_str().map(|words| TextBlock::Paragraph(vec![Span::styled(words, BOLD)]));
     let rows = block["rows"].as_array().into_iter().flatten().map(|row| {
         let mut spans: Vec<Span> = Vec::new();
-        for (place, cell) in row.as_array().into_iter().flatten().enumerate() {
-            if place > 0 {
+        for (index, cell) in row.as_array().into_iter().flatten().enumerate() {
+            if index > 0 {
                 spans.push(Span::text(" | "));
             }
             spans.extend(self::cell(cell));
         }
-        Block::Paragraph(spans)
+        TextBlock::Paragraph(spans)
     });
     caption.into_iter().chain(rows).collect()
 }
@@ -146,8 +147,8 @@ fn on_one_line(span: Span) -> Span {
 }
 
 /// A line for each series, or for each segment of a pie.
-fn chart(block: &Value) -> Vec<Block> {
-    let mut all = vec![Block::Paragraph(styled(text(&block["title"]), BOLD))];
+fn chart(block: &Value) -> Vec<TextBlock> {
+    let mut all = vec![TextBlock::Paragraph(styled(text(&block["title"]), BOLD))];
     let chart = &block["chart"];
     let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let points = |list: &Value| {
@@ -156,35 +157,35 @@ fn chart(block: &Value) -> Vec<Block> {
     };
     let pie = points(&chart["segments"]);
     if !pie.is_empty() {
-        all.push(Block::Paragraph(vec![Span::text(pie)]));
+        all.push(TextBlock::Paragraph(vec![Span::text(pie)]));
     }
     for series in chart["series"].as_array().into_iter().flatten() {
         let words = format!("{} ({})", word(&series["name"]), points(&series["data"]));
-        all.push(Block::Paragraph(vec![Span::text(words)]));
+        all.push(TextBlock::Paragraph(vec![Span::text(words)]));
     }
     all
 }
 
-fn picture(block: &Value, language: Language) -> Block {
+fn picture(block: &Value, language: Language) -> TextBlock {
     let name = [&block["title"]["text"], &block["alt_text"]]
         .into_iter()
         .find_map(|name| name.as_str().filter(|n| !n.is_empty()));
     let name = name.unwrap_or(language.text(texts::chat::A_PICTURE));
     let link =
         [&block["image_url"], &block["slack_file"]["url"]].into_iter().find_map(Value::as_str).unwrap_or_default();
-    Block::Paragraph(vec![Span::text("🖼 "), Span::linked(Leaf::Text(name.to_owned()), Style::default(), link)])
+    TextBlock::Paragraph(vec![Span::text("🖼 "), Span::linked(Leaf::Text(name.to_owned()), Style::default(), link)])
 }
 
-fn video(block: &Value) -> Vec<Block> {
+fn video(block: &Value) -> Vec<TextBlock> {
     let word = |value: &Value| value["text"].as_str().or_else(|| value.as_str()).unwrap_or_default().to_owned();
     let link = [&block["title_url"], &block["video_url"]].into_iter().find_map(Value::as_str).unwrap_or_default();
     let title = Span::linked(Leaf::Text(word(&block["title"])), Style::default(), link);
-    let mut all = vec![Block::Paragraph(vec![Span::text("🎬 "), title])];
+    let mut all = vec![TextBlock::Paragraph(vec![Span::text("🎬 "), title])];
     all.extend(text(&block["description"]));
     all
 }
 
-fn call(call: &Value, language: Language) -> Block {
+fn call(call: &Value, language: Language) -> TextBlock {
     let word = |name: &str| call[name].as_str().unwrap_or_default();
     let name = if word("name").is_empty() { language.text(texts::chat::A_CALL) } else { word("name") };
     let link = if word("join_url").is_empty() { word("desktop_app_join_url") } else { word("join_url") };
@@ -201,7 +202,7 @@ fn call(call: &Value, language: Language) -> Block {
     }
     let spans =
         vec![Span::text("📞 "), Span::linked(Leaf::Text(name.to_owned()), Style::default(), link), Span::text(behind)];
-    Block::Paragraph(spans)
+    TextBlock::Paragraph(spans)
 }
 
 /// Where an unknown block may have text, in reading order.
@@ -229,7 +230,7 @@ const PLACES: [&str; 21] = [
     "footer",
 ];
 
-fn unknown(block: &Value, kind: &str, language: Language, depth: usize) -> Vec<Block> {
+fn unknown(block: &Value, kind: &str, language: Language, depth: usize) -> Vec<TextBlock> {
     let all = words(block, language, depth);
     if !(Document { blocks: all.clone() }).is_empty() {
         return all;
@@ -239,13 +240,13 @@ fn unknown(block: &Value, kind: &str, language: Language, depth: usize) -> Vec<B
     Document::plain(&format!("🧩 {line}")).blocks
 }
 
-fn words(value: &Value, language: Language, depth: usize) -> Vec<Block> {
+fn words(value: &Value, language: Language, depth: usize) -> Vec<TextBlock> {
     if depth == 0 {
         return Vec::new();
     }
     let inner = |value: &Value| {
         let kind = value["type"].as_str().unwrap_or_default();
-        match carries::find(Part::Block, kind) {
+        match carries::find(CarriedPart::Block, kind) {
             Some(row) if row.carriage == Carriage::Left => Vec::new(),
             Some(_) => self::block(value, language, depth - 1),
             None if value["text"].is_string() => text(value),
@@ -265,16 +266,16 @@ fn words(value: &Value, language: Language, depth: usize) -> Vec<Block> {
 }
 
 /// Blocks as the spans of one block, a line each.
-pub(super) fn flat(blocks: Vec<Block>) -> Vec<Span> {
+pub(super) fn flat(blocks: Vec<TextBlock>) -> Vec<Span> {
     let mut all: Vec<Span> = Vec::new();
     for block in blocks {
         if !all.is_empty() {
             all.push(Span::text("\n"));
         }
         match block {
-            Block::Paragraph(spans) | Block::Quote(spans) => all.extend(spans),
-            Block::Code(code) => all.push(Span::text(code)),
-            Block::Item { depth, number, spans } => {
+            TextBlock::Paragraph(spans) | TextBlock::Quote(spans) => all.extend(spans),
+            TextBlock::Code(code) => all.push(Span::text(code)),
+            TextBlock::Item { depth, number, spans } => {
                 let mark = number.map_or_else(|| "•".to_owned(), |number| format!("{number}."));
                 all.push(Span::text(format!("{}{mark} ", "    ".repeat(depth))));
                 all.extend(spans);

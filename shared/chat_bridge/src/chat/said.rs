@@ -3,16 +3,17 @@
 use locale::Language;
 use locale::{Fixed, Message, Piece, texts};
 use slack::attached::{Attachment, AttachmentKind, Huddle};
-use slack::carries::{self, Carriage, Part};
+use slack::carries;
+use slack::carries::{Carriage, CarriedPart};
 use slack::event::{File, FileKind, MessageEvent};
-use text::{Block, Document, Leaf, Person, Span, Style};
+use text::{Document, Leaf, PersonMention, Span, Style, TextBlock};
 
 use super::blocks;
 use super::blocks::{BOLD, ITALIC, flat};
 
 /// What a message says. People, groups and channels in it are still ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct SaidMessage {
     /// Its own words.
     pub own: Document,
     /// What it shows of others: forwards, and cards of apps. It must not notify anyone.
@@ -21,7 +22,7 @@ pub struct Said {
     pub is_me: bool,
 }
 
-impl Said {
+impl SaidMessage {
     /// What a message says.
     pub fn of(message: &MessageEvent, language: Language) -> Self {
         let mut own = Document { blocks: own(message, language) };
@@ -51,17 +52,17 @@ impl Said {
 fn doing(own: Document, author: &str) -> Document {
     let mut own = own;
     for block in &mut own.blocks {
-        if let Block::Paragraph(spans) | Block::Quote(spans) | Block::Item { spans, .. } = block {
+        if let TextBlock::Paragraph(spans) | TextBlock::Quote(spans) | TextBlock::Item { spans, .. } = block {
             in_italics(spans);
         }
     }
     let mut named = Document::default().by(author);
-    if let Some(Block::Paragraph(head)) = named.blocks.first_mut()
+    if let Some(TextBlock::Paragraph(head)) = named.blocks.first_mut()
         && let Some(Span { leaf: Leaf::Text(name), .. }) = head.first_mut()
     {
         name.truncate(name.trim_end_matches(':').len());
-        if let Some(Block::Paragraph(_)) = own.blocks.first()
-            && let Block::Paragraph(spans) = own.blocks.remove(0)
+        if let Some(TextBlock::Paragraph(_)) = own.blocks.first()
+            && let TextBlock::Paragraph(spans) = own.blocks.remove(0)
         {
             head.push(Span::text(" "));
             head.extend(spans);
@@ -77,12 +78,12 @@ fn in_italics(spans: &mut [Span]) {
     }
 }
 
-fn own(message: &MessageEvent, language: Language) -> Vec<Block> {
+fn own(message: &MessageEvent, language: Language) -> Vec<TextBlock> {
     if let Some(huddle) = &message.huddle {
         return huddle_line(huddle, language).blocks;
     }
     let subtype = message.subtype.as_deref().unwrap_or_default();
-    let is_notice = carries::find(Part::Subtype, subtype).is_some_and(|row| row.carriage == Carriage::Named);
+    let is_notice = carries::find(CarriedPart::Subtype, subtype).is_some_and(|row| row.carriage == Carriage::Named);
     if is_notice {
         return notice(message, subtype, language);
     }
@@ -90,7 +91,7 @@ fn own(message: &MessageEvent, language: Language) -> Vec<Block> {
 }
 
 /// Blocks are what people see, the text is a fallback; but a text beside blocks without words is kept.
-fn content(list: &[serde_json::Value], text: &str, language: Language) -> Vec<Block> {
+fn content(list: &[serde_json::Value], text: &str, language: Language) -> Vec<TextBlock> {
     let (read, has_words) = blocks::read(list, language);
     if has_words {
         return read;
@@ -101,7 +102,7 @@ fn content(list: &[serde_json::Value], text: &str, language: Language) -> Vec<Bl
 }
 
 fn line(mark: &str, words: &str) -> Document {
-    Document { blocks: vec![Block::Paragraph(vec![Span::text(format!("{mark} ")), Span::styled(words, ITALIC)])] }
+    Document { blocks: vec![TextBlock::Paragraph(vec![Span::text(format!("{mark} ")), Span::styled(words, ITALIC)])] }
 }
 
 fn huddle_line(huddle: &Huddle, language: Language) -> Document {
@@ -120,7 +121,7 @@ fn huddle_line(huddle: &Huddle, language: Language) -> Document {
 }
 
 /// Slack's note about something that happened in the channel, without the name that is already above it.
-fn notice(message: &MessageEvent, subtype: &str, language: Language) -> Vec<Block> {
+fn notice(message: &MessageEvent, subtype: &str, language: Language) -> Vec<TextBlock> {
     let own = message.user.as_deref().unwrap_or_default();
     let mention = [format!("<@{own}>"), format!("<@{own}|")];
     let mut text = message.text.trim();
@@ -140,14 +141,14 @@ fn notice(message: &MessageEvent, subtype: &str, language: Language) -> Vec<Bloc
         };
         blocks = Document::plain(words).blocks;
     }
-    if let Some(Block::Paragraph(spans)) = blocks.first_mut() {
+    if let Some(TextBlock::Paragraph(spans)) = blocks.first_mut() {
         in_italics(spans);
         spans.insert(0, Span::text("ℹ️ "));
     }
     blocks
 }
 
-fn shown(list: &[Attachment], language: Language) -> Vec<Block> {
+fn shown(list: &[Attachment], language: Language) -> Vec<TextBlock> {
     let blocks = |attachment: &Attachment| match attachment.kind {
         AttachmentKind::Shared => forward(attachment, language),
         AttachmentKind::Card => card(attachment, language),
@@ -157,7 +158,7 @@ fn shown(list: &[Attachment], language: Language) -> Vec<Block> {
 }
 
 /// Who wrote it where, and its text, quoted.
-fn forward(attachment: &Attachment, language: Language) -> Vec<Block> {
+fn forward(attachment: &Attachment, language: Language) -> Vec<TextBlock> {
     // Its head names the author and the place; the rest is read like a card.
     let inside = Attachment {
         author: String::new(),
@@ -172,7 +173,7 @@ fn forward(attachment: &Attachment, language: Language) -> Vec<Block> {
     }
     let author = match (attachment.author.as_str(), attachment.author_id.as_str()) {
         ("", "") => Leaf::Text(language.text(texts::chat::SOMEONE).into()),
-        ("", id) => Leaf::Person(Person::of_slack(id, None)),
+        ("", id) => Leaf::Person(PersonMention::of_slack(id, None)),
         (name, _) => Leaf::Text(name.to_owned()),
     };
     let author = Span { leaf: author, style: BOLD, link: None };
@@ -191,27 +192,27 @@ fn forward(attachment: &Attachment, language: Language) -> Vec<Block> {
         let words = language.text(texts::chat::OPEN_IN_SLACK);
         head.push(Span::linked(Leaf::Text(words.into()), Style::default(), &attachment.link));
     }
-    let mut all = vec![Block::Paragraph(head)];
+    let mut all = vec![TextBlock::Paragraph(head)];
     let quoted = flat(said);
     if !quoted.is_empty() {
-        all.push(Block::Quote(quoted));
+        all.push(TextBlock::Quote(quoted));
     }
     all
 }
 
 /// A card of an app.
-fn card(attachment: &Attachment, language: Language) -> Vec<Block> {
+fn card(attachment: &Attachment, language: Language) -> Vec<TextBlock> {
     let plain = Style::default();
     let mut all = Document::from_mrkdwn(&attachment.pretext).blocks;
     if !attachment.author.is_empty() {
-        all.push(Block::Paragraph(vec![Span::text(attachment.author.clone())]));
+        all.push(TextBlock::Paragraph(vec![Span::text(attachment.author.clone())]));
     }
     let target = if attachment.title_link.is_empty() { &attachment.link } else { &attachment.title_link };
     if !attachment.title.is_empty() {
         let leaf =
             |span: Span| Span { style: BOLD, link: Span::linked(Leaf::Text(String::new()), BOLD, target).link, ..span };
         let title = flat(Document::from_mrkdwn(&attachment.title).blocks);
-        all.push(Block::Paragraph(title.into_iter().map(leaf).collect()));
+        all.push(TextBlock::Paragraph(title.into_iter().map(leaf).collect()));
     }
     let (read, has_words) = blocks::read(&attachment.blocks, language);
     if !has_words {
@@ -222,7 +223,7 @@ fn card(attachment: &Attachment, language: Language) -> Vec<Block> {
     if !attachment.image.is_empty() {
         let words = language.text(texts::chat::A_PICTURE);
         let picture = Span::linked(Leaf::Text(words.into()), plain, &attachment.image);
-        all.push(Block::Paragraph(vec![Span::text("🖼 "), picture]));
+        all.push(TextBlock::Paragraph(vec![Span::text("🖼 "), picture]));
     }
     all.extend(blocks::buttons(attachment.buttons.iter().map(|(words, link)| (words.as_str(), link.as_str()))));
     all.extend(attachment.files.iter().flat_map(|file| file_line(file, language).blocks));
@@ -231,16 +232,20 @@ fn card(attachment: &Attachment, language: Language) -> Vec<Block> {
         all = Document::from_mrkdwn(&attachment.fallback).blocks;
     }
     if all.is_empty() && !attachment.link.is_empty() {
-        all.push(Block::Paragraph(vec![Span::linked(Leaf::Text(attachment.link.clone()), plain, &attachment.link)]));
+        all.push(TextBlock::Paragraph(vec![Span::linked(
+            Leaf::Text(attachment.link.clone()),
+            plain,
+            &attachment.link,
+        )]));
     }
     if !attachment.footer.is_empty() {
         let footer = flat(Document::from_mrkdwn(&attachment.footer).blocks);
-        all.push(Block::Paragraph(footer.into_iter().map(|span| Span { style: ITALIC, ..span }).collect()));
+        all.push(TextBlock::Paragraph(footer.into_iter().map(|span| Span { style: ITALIC, ..span }).collect()));
     }
     all
 }
 
-fn field(title: &str, value: &str) -> Block {
+fn field(title: &str, value: &str) -> TextBlock {
     let mut spans = Vec::new();
     if !title.is_empty() {
         let title = flat(Document::from_mrkdwn(title).blocks).into_iter();
@@ -251,7 +256,7 @@ fn field(title: &str, value: &str) -> Block {
         }
     }
     spans.extend(flat(Document::from_mrkdwn(value).blocks));
-    Block::Paragraph(spans)
+    TextBlock::Paragraph(spans)
 }
 
 /// The same with mentions of everyone as plain words.
@@ -279,7 +284,7 @@ fn file_line(file: &File, language: Language) -> Document {
         FileKind::Snippet => {
             let mut line = named(file, "📎", &file.permalink, if file.content.is_empty() { "" } else { ":" });
             if !file.content.is_empty() {
-                line.blocks.push(Block::Code(file.content.clone()));
+                line.blocks.push(TextBlock::Code(file.content.clone()));
             }
             line
         }
@@ -316,7 +321,7 @@ fn named(file: &File, mark: &str, link: &str, behind: &str) -> Document {
     if !behind.is_empty() {
         spans.push(Span::text(behind));
     }
-    Document { blocks: vec![Block::Paragraph(spans)] }
+    Document { blocks: vec![TextBlock::Paragraph(spans)] }
 }
 
 /// A line that says why a file was not copied, and where it is.
@@ -328,13 +333,13 @@ pub fn not_copied(file: &File, why: Fixed, language: Language) -> Document {
         let words = language.text(texts::chat::OPEN_IN_SLACK);
         spans.push(Span::linked(Leaf::Text(words.into()), Style::default(), &file.permalink));
     }
-    Document { blocks: vec![Block::Paragraph(spans)] }
+    Document { blocks: vec![TextBlock::Paragraph(spans)] }
 }
 
 /// A line that says that a file was deleted, if its copy cannot be deleted.
 pub fn taken_back(file: &str, language: Language) -> Document {
     let words = language.text(texts::chat::FILE_REMOVED);
-    Document { blocks: vec![Block::Paragraph(vec![Span::text(format!("📎 {file}: {words}"))])] }
+    Document { blocks: vec![TextBlock::Paragraph(vec![Span::text(format!("📎 {file}: {words}"))])] }
 }
 
 /// The line above the new text of a message that the chat never had.

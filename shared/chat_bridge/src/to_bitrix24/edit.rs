@@ -2,21 +2,21 @@
 
 use crate::chat::said::{edit_of_older, taken_back};
 use clients::{DeliveryAttempt, ErrorClass, Failure};
-use runtime::job::Outcome;
+use runtime::job::JobOutcome;
 use runtime::reasons;
-use tenants::conversations::{MessageLink, SlackState};
+use tenants::bridges::{MessageLink, SlackState};
 use text::{BITRIX24_MESSAGE, units};
 
-use super::{Delivery, uuid_of};
+use super::{MessageDelivery, uuid_of};
 
 /// Writes the parts over the copies that there are; adds what is more, takes away what is less. A message that the chat never had
 /// is written below a line that says so, once.
 pub(super) async fn edit(
-    delivery: &Delivery<'_>,
+    delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
     parts: &[String],
     at: &str,
-) -> Result<Outcome, Failure> {
+) -> Result<JobOutcome, Failure> {
     let (mut link, version) = delivery.link_or_new(None);
     if link.deleted {
         return line.skip(reasons::DELETED_MEANWHILE).await;
@@ -40,7 +40,7 @@ pub(super) async fn edit(
 }
 
 /// The parts, the first of them below the line about an older message; that is a part by itself where there is no room.
-fn below_a_line(delivery: &Delivery<'_>, parts: &[String]) -> Vec<String> {
+fn below_a_line(delivery: &MessageDelivery<'_>, parts: &[String]) -> Vec<String> {
     let head = edit_of_older(delivery.tenant.settings.language).to_bbcode(false);
     match parts {
         [first, rest @ ..] if units(&head) + 1 + units(first) <= BITRIX24_MESSAGE => {
@@ -51,21 +51,21 @@ fn below_a_line(delivery: &Delivery<'_>, parts: &[String]) -> Vec<String> {
 }
 
 async fn write_over(
-    delivery: &Delivery<'_>,
+    delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
     link: &mut MessageLink,
     parts: &[String],
 ) -> Result<(), Failure> {
     let call = line.open_call().await;
-    for (place, text) in parts.iter().enumerate() {
-        if place < link.texts {
+    for (index, text) in parts.iter().enumerate() {
+        if index < link.texts {
             // The same edit twice is one.
-            let request = delivery.bot.edit(link.bitrix24[place], text);
+            let request = delivery.bot.edit(link.bitrix24[index], text);
             line.repeatable(delivery.tenant.bitrix24.ask(&request)).await?;
             continue;
         }
         let body = &delivery.job.body;
-        let uuid = uuid_of(&format!("{}{place}", body.delivery));
+        let uuid = uuid_of(&format!("{}{index}", body.delivery));
         let earlier = match &call {
             Some(_) => delivery.look_up(&uuid, text, line.queued_at(), &link.bitrix24).await?,
             None => None,
@@ -78,7 +78,7 @@ async fn write_over(
                 delivery.number(&sent.result)?
             }
         };
-        link.bitrix24.insert(place.min(link.bitrix24.len()), message);
+        link.bitrix24.insert(index.min(link.bitrix24.len()), message);
         link.texts += 1;
     }
     while link.texts > parts.len() {
@@ -90,11 +90,11 @@ async fn write_over(
 
 /// Takes the copies of files away that their author took back; where Bitrix24 does not let that be done, a line says it.
 pub(super) async fn take_back(
-    delivery: &Delivery<'_>,
+    delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
     files: &[(String, String)],
     had: &[String],
-) -> Result<Outcome, Failure> {
+) -> Result<JobOutcome, Failure> {
     let (mut link, version) = delivery.link_or_new(None);
     let copies: Vec<Option<u64>> = files.iter().map(|(id, _)| copy_of(&link, id, had)).collect();
     let mut stuck = Vec::new();
@@ -110,8 +110,8 @@ pub(super) async fn take_back(
             Err(failure) => return Err(failure),
         }
     }
-    for (place, name) in stuck.into_iter().enumerate() {
-        say_taken(delivery, line, name, place).await?;
+    for (index, name) in stuck.into_iter().enumerate() {
+        say_taken(delivery, line, name, index).await?;
     }
     let (dialog, was_copied) = (link.dialog.clone(), version.is_some());
     let writes = delivery.keeping(&link, version)?;
@@ -135,7 +135,7 @@ fn copy_of(link: &MessageLink, file: &str, had: &[String]) -> Option<u64> {
 }
 
 async fn say_taken(
-    delivery: &Delivery<'_>,
+    delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
     name: &str,
     place: usize,

@@ -5,19 +5,19 @@ use bitrix24::transfer::MAX_FILE;
 use clients::{DeliveryAttempt, ErrorClass, Failure};
 use locale::{Fixed, texts};
 use runtime::clock::MAX_PROVIDER_SKEW;
-use runtime::job::Outcome;
+use runtime::job::JobOutcome;
 use runtime::reasons;
 use slack::event::File;
 use text::Document;
 
-use super::{Delivery, uuid_of};
+use super::{MessageDelivery, uuid_of};
 
 pub(super) async fn share(
-    delivery: &Delivery<'_>,
+    delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
     file: &File,
     author: &str,
-) -> Result<Outcome, Failure> {
+) -> Result<JobOutcome, Failure> {
     if delivery.link.as_ref().is_some_and(|(link, _)| link.deleted) {
         return line.skip(reasons::DELETED_IN_SLACK).await;
     }
@@ -92,7 +92,11 @@ pub(super) async fn share(
 }
 
 /// Our file message that an earlier try has made.
-async fn shared_before(delivery: &Delivery<'_>, file: &File, since: jiff::Timestamp) -> Result<Option<u64>, Failure> {
+async fn shared_before(
+    delivery: &MessageDelivery<'_>,
+    file: &File,
+    since: jiff::Timestamp,
+) -> Result<Option<u64>, Failure> {
     let answer = delivery.tenant.bitrix24.ask(&bitrix24::bot::last_messages(&delivery.job.body.dialog)).await;
     let result = match answer {
         Ok(answer) => answer.result,
@@ -120,25 +124,25 @@ async fn shared_before(delivery: &Delivery<'_>, file: &File, since: jiff::Timest
 
 /// Says in the chat that there is a file, and where. The link opens for who may see it in Slack; it holds no token.
 async fn note(
-    delivery: &Delivery<'_>,
+    delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
     file: &File,
     author: &str,
     why: Fixed,
     thread: Option<&str>,
-) -> Result<Outcome, Failure> {
+) -> Result<JobOutcome, Failure> {
     let said = not_copied(file, why, delivery.tenant.settings.language);
     say(delivery, line, said, author, thread).await
 }
 
 /// Says something in the place of a file's copy.
 async fn say(
-    delivery: &Delivery<'_>,
+    delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
     said: Document,
     author: &str,
     thread: Option<&str>,
-) -> Result<Outcome, Failure> {
+) -> Result<JobOutcome, Failure> {
     let body = &delivery.job.body;
     let uuid = uuid_of(&body.delivery);
     let text = said.by(author).to_bbcode(false);

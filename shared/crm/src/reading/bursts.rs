@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clients::{Failure, PortalClient};
 use jiff::{SignedDuration, Timestamp};
-use records::{Record, State};
+use records::{Record, RecordState};
 use runtime::clock::later;
-use runtime::links::{ReadMoment, Reading};
-use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::snapshots::{ReadAhead, ReadMoment};
+use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 use tenants::portals::Portal;
@@ -19,7 +19,7 @@ use tenants::portals::Portal;
 use crate::Crm;
 use crate::pages::{Listing, PAGE};
 
-use super::{Found, Wanted, kinds};
+use super::{ReadRecords, Wanted, kinds};
 
 /// The portal's clock and the order in which it saves are not exact to the second. Longer than the margin within
 /// which a read is not believed to have seen a hint, so that such a hint's record is in the next listing.
@@ -42,7 +42,7 @@ const MAX_BATCHES: usize = 8;
 
 /// What the listings of a portal and kind remember.
 #[derive(Serialize, Deserialize)]
-struct Memory {
+struct ListingMemory {
     /// Who lists now, until then.
     lease_until: Option<Timestamp>,
     /// Everything saved before this moment, by the portal's clock, has been listed.
@@ -60,11 +60,11 @@ pub(crate) async fn read(
     client: &PortalClient,
     wanted: &[Wanted],
     settings: &Settings,
-    found: &mut Found,
+    found: &mut ReadRecords,
 ) -> Result<bool, Failure> {
     let mut listed_any = false;
     for (kind, of_type) in kinds(wanted) {
-        let key = Key::new(Table::Links, format!("{}#listing", portal.tenant), kind.to_string());
+        let key = ItemKey::new(Table::Links, format!("{}#listing", portal.tenant), kind.to_string());
         let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
         let many = of_type.len() >= MANY || (!of_type.is_empty() && is_going_on(crm, &key).await?);
         if !many {
@@ -81,8 +81,8 @@ pub(crate) async fn read(
             Ok(complete_until) => complete_until.or(memory.complete_until),
             Err(_) => memory.complete_until,
         };
-        let done = Memory { lease_until: None, complete_until, began_at: Some(began_at) };
-        match crm.ports.store.put(Write::new(key, &done, Condition::Version(version))?).await {
+        let done = ListingMemory { lease_until: None, complete_until, began_at: Some(began_at) };
+        match crm.ports.store.put(StoreWrite::new(key, &done, WriteCondition::Version(version))?).await {
             Ok(_) | Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -92,18 +92,18 @@ pub(crate) async fn read(
 }
 
 /// Whether the last listing is not long ago.
-async fn is_going_on(crm: &Crm, key: &Key) -> Result<bool, Failure> {
-    let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
+async fn is_going_on(crm: &Crm, key: &ItemKey) -> Result<bool, Failure> {
+    let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?;
     let ends = listing.and_then(|listing| listing.began_at).map(|began_at| later(began_at, GOES_ON));
     Ok(ends.is_some_and(|ends| ends > crm.ports.clock.now()))
 }
 
 /// The lease to list, unless another worker holds it.
-async fn take_lease(crm: &Crm, key: &Key) -> Result<Option<(Memory, u64)>, Failure> {
+async fn take_lease(crm: &Crm, key: &ItemKey) -> Result<Option<(ListingMemory, u64)>, Failure> {
     let now = crm.ports.clock.now();
     let (listing, condition) = match crm.ports.store.get(key).await? {
-        Some(item) => (item.decode::<Memory>()?, Condition::Version(item.version)),
-        None => (Memory { lease_until: None, complete_until: None, began_at: None }, Condition::Absent),
+        Some(item) => (item.decode::<ListingMemory>()?, WriteCondition::Version(item.version)),
+        None => (ListingMemory { lease_until: None, complete_until: None, began_at: None }, WriteCondition::Absent),
     };
     let next = listing.began_at.map(|began_at| later(began_at, BETWEEN_LISTINGS));
     if let Some(next) = next.filter(|next| *next > now) {
@@ -112,18 +112,18 @@ async fn take_lease(crm: &Crm, key: &Key) -> Result<Option<(Memory, u64)>, Failu
     if listing.lease_until.is_some_and(|until| until > now) {
         return Ok(None);
     }
-    let taken = Memory { lease_until: Some(later(now, LEASE)), ..listing };
-    match crm.ports.store.put(Write::new(key.clone(), &taken, condition)?).await {
+    let taken = ListingMemory { lease_until: Some(later(now, LEASE)), ..listing };
+    match crm.ports.store.put(StoreWrite::new(key.clone(), &taken, condition)?).await {
         Ok(version) => Ok(Some((taken, version))),
         Err(StoreError::Conflict(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn wait_for_other(crm: &Crm, key: &Key) -> Result<(), Failure> {
+async fn wait_for_other(crm: &Crm, key: &ItemKey) -> Result<(), Failure> {
     for _ in 0..LOOKS {
         crm.ports.clock.sleep(BETWEEN_LOOKS).await;
-        let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
+        let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?;
         let lease_until = listing.and_then(|listing| listing.lease_until);
         if lease_until.is_none_or(|until| until <= crm.ports.clock.now()) {
             break;
@@ -140,8 +140,8 @@ async fn list_changed(
     client: &PortalClient,
     listing: &Listing,
     wanted: &[Wanted],
-    memory: &Memory,
-    found: &mut Found,
+    memory: &ListingMemory,
+    found: &mut ReadRecords,
 ) -> Result<Option<Timestamp>, Failure> {
     let sent_at = wanted.iter().filter_map(|wanted| wanted.hints.sent).map(|(earliest, _)| earliest).min();
     let since = sent_at.unwrap_or_else(|| crm.ports.clock.now()) - HINT_DELAY;
@@ -173,13 +173,13 @@ async fn keep(
     crm: &Crm,
     portal: &Portal,
     wanted: &[Wanted],
-    listed: Vec<(Record, State)>,
+    listed: Vec<(Record, RecordState)>,
     read: ReadMoment,
-    found: &mut Found,
+    found: &mut ReadRecords,
 ) -> Result<(), Failure> {
     let mut left = Vec::new();
     for (record, state) in listed {
-        let reading = Reading { state: Ok(state), read };
+        let reading = ReadAhead { state: Ok(state), read };
         if wanted.iter().any(|wanted| wanted.record == record) {
             found.insert(record, reading);
         } else {

@@ -1,16 +1,16 @@
 //! Calls that ended and of which no event arrived.
 
 use bitrix24::client::shaped;
-use bitrix24::{Call, Subject};
+use bitrix24::{FinishedCall, Subject};
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use jobs::Origin;
+use jobs::HintOrigin;
 use runtime::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Sweep;
-use super::hints::Found;
+use super::hints::MissedChange;
 
 /// The statistics know when a call began; it may have lasted.
 const MAX_CALL: SignedDuration = SignedDuration::from_hours(2);
@@ -18,7 +18,7 @@ const MAX_CALL: SignedDuration = SignedDuration::from_hours(2);
 const MAX_PAGES: usize = 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Progress {
+struct CallsProgress {
     complete_until: Option<Timestamp>,
 }
 
@@ -26,9 +26,9 @@ impl Sweep<'_> {
     /// Sweeps the call statistics.
     pub(super) async fn calls(&mut self) -> Result<(), Failure> {
         let tenant = self.tenant().clone();
-        let (progress, version) = match self.crm.sweeps.recall::<Progress>(&tenant, "calls").await? {
+        let (progress, version) = match self.crm.sweeps.recall::<CallsProgress>(&tenant, "calls").await? {
             Some((progress, version)) => (progress, Some(version)),
-            None => (Progress::default(), None),
+            None => (CallsProgress::default(), None),
         };
         let since = self.since(progress.complete_until, MAX_CALL).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
         let until = self.until();
@@ -39,7 +39,7 @@ impl Sweep<'_> {
                 "FILTER": {">=CALL_START_DATE": since}, "SORT": "CALL_START_DATE", "ORDER": "ASC", "start": start,
             });
             let answer = self.client.call("voximplant.statistic.get", &params).await?;
-            let calls: Vec<Call> =
+            let calls: Vec<FinishedCall> =
                 shaped("voximplant.statistic.get", answer.result).map_err(|error| self.client.failure(&error))?;
             self.swept += calls.len() as u64;
             let latest = calls.last().and_then(|call| call.call_start_date);
@@ -53,11 +53,11 @@ impl Sweep<'_> {
                 None => break,
             }
         }
-        self.crm.sweeps.remember(&tenant, "calls", &Progress { complete_until: Some(complete) }, version).await?;
+        self.crm.sweeps.remember(&tenant, "calls", &CallsProgress { complete_until: Some(complete) }, version).await?;
         Ok(())
     }
 
-    async fn send_missed_calls(&mut self, calls: Vec<Call>, until: Timestamp) -> Result<(), Failure> {
+    async fn send_missed_calls(&mut self, calls: Vec<FinishedCall>, until: Timestamp) -> Result<(), Failure> {
         let mut found = Vec::new();
         for call in calls {
             let (Some(call_id), Some(began)) = (call.call_id.clone(), call.call_start_date) else { continue };
@@ -70,11 +70,11 @@ impl Sweep<'_> {
             if claims::find(self.crm.ports.store.as_ref(), self.tenant(), &identity).await?.is_some() {
                 continue;
             }
-            found.push(Found {
+            found.push(MissedChange {
                 once: format!("sweep#call#{}", runtime::DeliveryId::of(&[&call_id])),
                 subject: Subject::Call { call_id, stage: "end".into(), told: Some(Box::new(call)) },
                 at: Some(ended),
-                origin: Origin::Sweep,
+                origin: HintOrigin::Sweep,
                 event: "sweep".into(),
             });
         }

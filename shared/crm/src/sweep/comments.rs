@@ -2,16 +2,16 @@
 //! the comments of the old one.
 
 use bitrix24::tolerant::whole;
-use bitrix24::{Action, Batch, Subject, Task};
+use bitrix24::{Batch, Subject, SubjectAction, Task};
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use jobs::Origin;
+use jobs::HintOrigin;
 use runtime::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Sweep;
-use super::hints::Found;
+use super::hints::MissedChange;
 
 /// How much of the time before is looked at again.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
@@ -21,7 +21,7 @@ const PAGE: usize = 50;
 const MAX_OLDER: usize = 10;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Progress {
+struct CommentsProgress {
     complete_until: Option<Timestamp>,
 }
 
@@ -29,9 +29,9 @@ impl Sweep<'_> {
     /// Sweeps the comments.
     pub(super) async fn comments(&mut self) -> Result<(), Failure> {
         let tenant = self.tenant().clone();
-        let (progress, version) = match self.crm.sweeps.recall::<Progress>(&tenant, "comments").await? {
+        let (progress, version) = match self.crm.sweeps.recall::<CommentsProgress>(&tenant, "comments").await? {
             Some((progress, version)) => (progress, Some(version)),
-            None => (Progress::default(), None),
+            None => (CommentsProgress::default(), None),
         };
         let (since, until) = (self.since(progress.complete_until, OVERLAP), self.until());
         let mut after = 0;
@@ -45,7 +45,10 @@ impl Sweep<'_> {
                 break;
             }
         }
-        self.crm.sweeps.remember(&tenant, "comments", &Progress { complete_until: Some(until) }, version).await?;
+        self.crm
+            .sweeps
+            .remember(&tenant, "comments", &CommentsProgress { complete_until: Some(until) }, version)
+            .await?;
         Ok(())
     }
 
@@ -130,11 +133,11 @@ impl Sweep<'_> {
                 continue;
             }
             let (comment, message) = if in_chat { (None, Some(id)) } else { (Some(id), None) };
-            found.push(Found {
-                subject: Subject::TaskComment { task: task.id, comment, message, action: Action::Add },
+            found.push(MissedChange {
+                subject: Subject::TaskComment { task: task.id, comment, message, action: SubjectAction::Add },
                 at: Some(at),
                 once: format!("sweep#{identity}"),
-                origin: Origin::Sweep,
+                origin: HintOrigin::Sweep,
                 event: "sweep".into(),
             });
         }

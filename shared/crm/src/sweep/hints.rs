@@ -3,14 +3,14 @@
 use bitrix24::Subject;
 use clients::Failure;
 use jiff::Timestamp;
-use jobs::{Hint, Origin};
+use jobs::{Hint, HintOrigin};
 use runtime::TraceId;
 use runtime::job::message_once;
 
 use super::Sweep;
 
 /// A change of which no event seems to have arrived.
-pub(super) struct Found {
+pub(super) struct MissedChange {
     /// What it is.
     pub(super) subject: Subject,
     /// When it happened, by the portal's clock.
@@ -18,14 +18,14 @@ pub(super) struct Found {
     /// What distinguishes it from the same thing at another time: a sweep that finds it again sends it only later.
     pub(super) once: String,
     /// How it came to light.
-    pub(super) origin: Origin,
+    pub(super) origin: HintOrigin,
     /// The name that the ledger shows.
     pub(super) event: String,
 }
 
 impl Sweep<'_> {
     /// Sends the hints.
-    pub(super) async fn send(&mut self, found: Vec<Found>) -> Result<(), Failure> {
+    pub(super) async fn send(&mut self, found: Vec<MissedChange>) -> Result<(), Failure> {
         let mut messages = Vec::with_capacity(found.len());
         for one in found {
             let hint = Hint::found(&one.event, one.at.map(Timestamp::as_second), one.subject, one.origin);

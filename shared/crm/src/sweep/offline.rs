@@ -5,13 +5,13 @@
 
 use bitrix24::{Subject, form};
 use clients::Failure;
-use jobs::Origin;
+use jobs::HintOrigin;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::subscriptions::CONNECTOR;
 
 use super::Sweep;
-use super::hints::Found;
+use super::hints::MissedChange;
 
 /// Rows in one request, and requests in one run.
 const ROWS: usize = 50;
@@ -63,7 +63,7 @@ impl Sweep<'_> {
 }
 
 /// A row as a hint; its data is `false` where it has none.
-fn found(row: &Value) -> Option<Found> {
+fn found(row: &Value) -> Option<MissedChange> {
     let event = row["EVENT_NAME"].as_str()?.to_uppercase();
     let body = form::build(&json!({"data": row["EVENT_DATA"]}));
     let tree = form::parse(body.as_bytes()).ok()?;
@@ -71,5 +71,5 @@ fn found(row: &Value) -> Option<Found> {
     let at = row["TIMESTAMP_X"].as_str().and_then(|at| at.parse().ok());
     let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
     let once = format!("offline#{}#{}", text("MESSAGE_ID"), text("TIMESTAMP_X"));
-    Some(Found { subject, at, once, origin: Origin::Offline, event })
+    Some(MissedChange { subject, at, once, origin: HintOrigin::Offline, event })
 }

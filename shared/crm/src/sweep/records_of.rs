@@ -1,14 +1,14 @@
 //! Records of one kind that changed since the last sweep and differ from our snapshots.
 
-use bitrix24::{Action, Subject};
+use bitrix24::{Subject, SubjectAction};
 use clients::Failure;
 use jiff::Timestamp;
-use jobs::Origin;
-use records::{Before, Record, RecordKind, State, diff};
-use runtime::links::{ReadMoment, Reading};
+use jobs::HintOrigin;
+use records::{Before, Record, RecordKind, RecordState, diff};
+use runtime::snapshots::{ReadAhead, ReadMoment};
 use serde::{Deserialize, Serialize};
 
-use super::hints::Found;
+use super::hints::MissedChange;
 use super::{OVERLAP, Sweep};
 use crate::baseline;
 use crate::pages::{Listing, PAGE};
@@ -18,7 +18,7 @@ const PAGES: usize = 20;
 
 /// How far the sweep of a kind has come.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
-struct Progress {
+struct RecordsProgress {
     /// Everything that changed before this has been looked at.
     complete_until: Option<Timestamp>,
     /// A pass that is under way.
@@ -40,9 +40,9 @@ impl Sweep<'_> {
         let tenant = self.tenant().clone();
         let name = kind.to_string();
         let listing = Listing { kind, custom_fields: self.settings.fields_of(kind) };
-        let (progress, mut version) = match self.crm.sweeps.recall::<Progress>(&tenant, &name).await? {
+        let (progress, mut version) = match self.crm.sweeps.recall::<RecordsProgress>(&tenant, &name).await? {
             Some((progress, version)) => (progress, Some(version)),
-            None => (Progress::default(), None),
+            None => (RecordsProgress::default(), None),
         };
         let watched = baseline::watched_since(&self.crm.ports, &self.portal, kind).await?;
         let begun = || {
@@ -61,9 +61,9 @@ impl Sweep<'_> {
             self.swept += listed.len() as u64;
             self.compare(listed, pass.until, ReadMoment { here, there }).await?;
             let next = if last {
-                Progress { complete_until: Some(pass.until), pass: None }
+                RecordsProgress { complete_until: Some(pass.until), pass: None }
             } else {
-                Progress { pass: Some(pass), ..progress }
+                RecordsProgress { pass: Some(pass), ..progress }
             };
             version = Some(self.crm.sweeps.remember(&tenant, &name, &next, version).await?);
             if last {
@@ -74,7 +74,7 @@ impl Sweep<'_> {
 
     async fn compare(
         &mut self,
-        listed: Vec<(Record, State)>,
+        listed: Vec<(Record, RecordState)>,
         until: Timestamp,
         read: ReadMoment,
     ) -> Result<(), Failure> {
@@ -82,7 +82,7 @@ impl Sweep<'_> {
         let (mut found, mut readings) = (Vec::new(), Vec::new());
         for (record, state) in listed {
             let Some(at) = state.changed_at().filter(|at| *at <= until) else { continue };
-            let known = self.crm.records.snapshot::<State>(&tenant, &record.key()).await?;
+            let known = self.crm.records.snapshot::<RecordState>(&tenant, &record.key()).await?;
             // What goes into Notion may be a field that no card shows.
             let is_mirrored = self.settings.notion.of(record.kind()).next().is_some();
             let is_news = known.as_ref().is_none_or(|(snapshot, _)| {
@@ -93,14 +93,14 @@ impl Sweep<'_> {
             if !is_news {
                 continue;
             }
-            found.push(Found {
+            found.push(MissedChange {
                 subject: subject(record),
                 at: Some(at),
                 once: format!("sweep#{}#{}", record.key(), at.as_second()),
-                origin: Origin::Sweep,
+                origin: HintOrigin::Sweep,
                 event: "sweep".into(),
             });
-            readings.push((record.key(), Reading { state: Ok(state), read }));
+            readings.push((record.key(), ReadAhead { state: Ok(state), read }));
         }
         // The hints take up what was read here.
         self.crm.records.leave_readings(&tenant, &readings).await?;
@@ -110,7 +110,7 @@ impl Sweep<'_> {
 
 fn subject(record: Record) -> Subject {
     match record {
-        Record::Item { entity, id } => Subject::Item { entity, id, action: Action::Update },
-        Record::Task(id) => Subject::Task { id, action: Action::Update },
+        Record::Item { entity, id } => Subject::Item { entity, id, action: SubjectAction::Update },
+        Record::Task(id) => Subject::Task { id, action: SubjectAction::Update },
     }
 }

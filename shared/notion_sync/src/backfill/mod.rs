@@ -14,22 +14,22 @@ use crm::pages::{Listing, PAGE};
 use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
-use jobs::sync::{Side, Signal, SyncJob};
-use notion::Page;
-use records::{Record, State};
+use jobs::sync::{Signal, SyncJob, SyncSide};
+use notion::NotionPage;
+use records::{Record, RecordState};
 use runtime::TraceId;
 use runtime::clock::until;
 use runtime::job::ReceivedJob;
 use runtime::store::Version;
-use settings::databases::Key;
+use settings::databases::RowKey;
 
 use crate::NotionSync;
-use crate::database::{Open, Opened};
+use crate::database::{Open, OpenedDatabase};
 use crate::fields::page::Context;
 use crate::fields::{Merged, Policy, meet};
-use crate::link::{Link, Standing, link_write, owner_write};
-use crate::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
-use crate::runs::{Phase, Run};
+use crate::link::{LinkState, PageLink, link_write, owner_write};
+use crate::plan::{EntryKind, FieldChange, MAX_ENTRIES, PlanLine, entry_write};
+use crate::runs::{Phase, SyncRun};
 use crate::work::matching::RowMatch;
 use crate::work::read::{Reads, RecordRead};
 use crate::work::{LinkWork, SyncDecision, make, matching, read};
@@ -44,7 +44,7 @@ const PAGES_AT_ONCE: usize = 5;
 /// What became of a record.
 enum Became {
     LinkedBefore,
-    Linked(Key),
+    Linked(RowKey),
     Created,
     LeftOut,
     /// Several rows carry its number; they are listed already.
@@ -58,7 +58,7 @@ struct RecordOutcome {
     record: Record,
     title: String,
     became: Became,
-    rows: Vec<Page>,
+    rows: Vec<NotionPage>,
     merged: Option<Merged>,
     changes: Vec<FieldChange>,
     /// Whether what differs is to be looked at, though the page could not be read here.
@@ -66,7 +66,7 @@ struct RecordOutcome {
 }
 
 impl RecordOutcome {
-    fn new(record: Record, state: &State, became: Became) -> Self {
+    fn new(record: Record, state: &RecordState, became: Became) -> Self {
         Self {
             record,
             title: state.title().unwrap_or_default(),
@@ -89,19 +89,21 @@ impl RecordOutcome {
     }
 
     /// The line that is kept of it, if there is something to say.
-    fn entry(&self) -> Option<Entry> {
-        let entry = |kind| Entry {
+    fn entry(&self) -> Option<PlanLine> {
+        let entry = |kind| PlanLine {
             rows: self.rows.iter().map(matching::row_ref).collect(),
             changes: self.changes.clone(),
-            ..Entry::new(kind, self.record, self.title.clone())
+            ..PlanLine::new(kind, self.record, self.title.clone())
         };
         Some(match &self.became {
             // Linked earlier by this run: its line was kept then.
             Became::Linked(_) if self.rows.is_empty() => return None,
-            Became::Linked(key) => Entry { key: Some(key.words()), ..entry(EntryKind::Link) },
+            Became::Linked(key) => PlanLine { key: Some(key.words()), ..entry(EntryKind::Link) },
             Became::Created => entry(EntryKind::Make),
             Became::LinkedBefore if !self.changes.is_empty() => entry(EntryKind::Change),
-            Became::Refused(why) | Became::Failed(why) => Entry { why: Some(why.clone()), ..entry(EntryKind::Refused) },
+            Became::Refused(why) | Became::Failed(why) => {
+                PlanLine { why: Some(why.clone()), ..entry(EntryKind::Refused) }
+            }
             Became::LinkedBefore | Became::LeftOut | Became::Doubled => return None,
         })
     }
@@ -111,8 +113,8 @@ impl RecordOutcome {
 struct RunningBackfill<'a> {
     sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
-    opened: &'a Opened,
-    run: Run,
+    opened: &'a OpenedDatabase,
+    run: SyncRun,
 }
 
 /// Goes on with a run for a while.
@@ -174,7 +176,7 @@ fn is_final(failure: &Failure) -> bool {
 async fn stop(
     sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
-    mut run: Run,
+    mut run: SyncRun,
     version: Version,
     why: String,
 ) -> Result<SyncDecision, Failure> {
@@ -184,7 +186,7 @@ async fn stop(
     Ok(SyncDecision::skip(format!("the run stopped: {why}")))
 }
 
-fn done(run: &Run) -> SyncDecision {
+fn done(run: &SyncRun) -> SyncDecision {
     let text = summary(run);
     if run.dry {
         SyncDecision::skip(format!("dry run: {text}"))
@@ -193,7 +195,7 @@ fn done(run: &Run) -> SyncDecision {
     }
 }
 
-fn summary(run: &Run) -> String {
+fn summary(run: &SyncRun) -> String {
     let counts = &run.counts;
     format!(
         "{} rows, {} records: {} made, {} linked by number, {} by title or name, {} by another key, {} brought into step, {} failed; {} records with several rows, {} rows whose number fits no record",
@@ -216,13 +218,13 @@ impl RunningBackfill<'_> {
     }
 
     /// The link of a record, if it has one.
-    async fn link(&self, record: Record) -> Result<Option<Link>, Failure> {
+    async fn link(&self, record: Record) -> Result<Option<PageLink>, Failure> {
         let found = self.sync.links.get(self.tenant(), &self.opened.database.name, record).await?;
         Ok(found.map(|(link, _)| link))
     }
 
     /// Keeps lines, as many as are kept of a run.
-    async fn note(&mut self, entries: Vec<Entry>) -> Result<(), Failure> {
+    async fn note(&mut self, entries: Vec<PlanLine>) -> Result<(), Failure> {
         let mut writes = Vec::new();
         for entry in entries {
             if self.run.counts.entries >= MAX_ENTRIES {
@@ -307,7 +309,7 @@ impl RunningBackfill<'_> {
         let traits = matching::of_record(opened, record, state, &context);
         let row = rows::of(self, record, &traits).await?;
         // A number on a row is that row's record, whatever the condition of the database says.
-        if !matches!(&row, RowMatch::One(_, Key::Number)) {
+        if !matches!(&row, RowMatch::One(_, RowKey::Number)) {
             let is_old = self.run.since.is_some_and(|since| state.changed_at().is_none_or(|at| at < since));
             if is_old || matching::left_out(opened, record, state)?.is_some() {
                 return Ok(RecordOutcome::new(record, state, Became::LeftOut));
@@ -328,15 +330,21 @@ impl RunningBackfill<'_> {
     }
 
     /// Links a record with a row that is there.
-    async fn link_with(&self, record: Record, state: &State, page: Page, key: Key) -> Result<RecordOutcome, Failure> {
+    async fn link_with(
+        &self,
+        record: Record,
+        state: &RecordState,
+        page: NotionPage,
+        key: RowKey,
+    ) -> Result<RecordOutcome, Failure> {
         let (sync, opened) = (self.sync, self.opened);
-        let mut link = Link::making(&opened.database.name, record, sync.now());
+        let mut link = PageLink::making(&opened.database.name, record, sync.now());
         link.page = Some(page.id.clone());
-        link.standing = Standing::Together;
+        link.standing = LinkState::Together;
         link.title = state.title().unwrap_or_default();
         link.made_by = Some(self.run.id.clone());
         let (merged, changes) = self.compare(&link, state, &page).await?;
-        let is_numbered = key == Key::Number;
+        let is_numbered = key == RowKey::Number;
         let mut outcome = RecordOutcome { changes, ..RecordOutcome::new(record, state, Became::Linked(key)) };
         if !self.run.dry {
             if !is_numbered && let Err(failure) = matching::write_number(opened, &page.id, record).await {
@@ -363,17 +371,17 @@ impl RunningBackfill<'_> {
     }
 
     /// A record that is linked: whether its sides differ.
-    async fn known(&self, link: &Link, state: &State) -> Result<RecordOutcome, Failure> {
+    async fn known(&self, link: &PageLink, state: &RecordState) -> Result<RecordOutcome, Failure> {
         let by_this = link.made_by.as_deref() == Some(self.run.id.as_str());
-        let made = by_this && link.sync_source == Some(Side::Bitrix24);
+        let made = by_this && link.sync_source == Some(SyncSide::Bitrix24);
         let became = match (by_this, made) {
             (false, _) => Became::LinkedBefore,
             (true, true) => Became::Created,
             // By which key, its line says, which was kept when it was linked.
-            (true, false) => Became::Linked(Key::Number),
+            (true, false) => Became::Linked(RowKey::Number),
         };
         let mut outcome = RecordOutcome::new(link.record, state, became);
-        if let Standing::Making { .. } = link.standing {
+        if let LinkState::Making { .. } = link.standing {
             // Its own job finds out what became of the call.
             if !self.run.dry {
                 self.hand_on(link.record).await?;
@@ -401,7 +409,12 @@ impl RunningBackfill<'_> {
         Ok(outcome)
     }
 
-    async fn compare(&self, link: &Link, state: &State, page: &Page) -> Result<(Merged, Vec<FieldChange>), Failure> {
+    async fn compare(
+        &self,
+        link: &PageLink,
+        state: &RecordState,
+        page: &NotionPage,
+    ) -> Result<(Merged, Vec<FieldChange>), Failure> {
         let opened = self.opened;
         let context = self.sync.context(opened, link.record, Some(state), Some(page)).await?;
         let bitrix24 = read::portal_side(opened, link.record, state, &context);
@@ -428,9 +441,9 @@ impl RunningBackfill<'_> {
             self.hand_on(record).await?;
             return Ok(created());
         }
-        let mut link = Link::making(&opened.database.name, record, sync.now());
+        let mut link = PageLink::making(&opened.database.name, record, sync.now());
         link.made_by = Some(self.run.id.clone());
-        link.sync_source = Some(Side::Bitrix24);
+        link.sync_source = Some(SyncSide::Bitrix24);
         let version = sync.begin(link_write(self.tenant(), &link, None)?).await?;
         let signal = Signal::both("backfill");
         let reads = Reads { context: Some(context), ..Reads::default() };
@@ -467,7 +480,7 @@ fn stops_all(code: &str) -> bool {
 }
 
 /// A line as a sentence.
-fn in_words(entry: &Entry, dry: bool) -> String {
+fn in_words(entry: &PlanLine, dry: bool) -> String {
     let would = if dry { "would be " } else { "" };
     let what = match entry.record {
         Some(record) => record.to_string(),
@@ -481,15 +494,15 @@ fn in_words(entry: &Entry, dry: bool) -> String {
     }
 }
 
-fn count(run: &mut Run, outcome: &RecordOutcome) {
+fn count(run: &mut SyncRun, outcome: &RecordOutcome) {
     let counts = &mut run.counts;
     counts.records += 1;
     counts.changed += u64::from(outcome.is_change());
     counts.undecided += outcome.merged.as_ref().map_or(0, |merged| merged.stuck.len() as u64);
     match &outcome.became {
         Became::LinkedBefore => counts.linked_before += 1,
-        Became::Linked(Key::Number) => counts.linked_by_id += 1,
-        Became::Linked(Key::Title | Key::FullName) => counts.linked_by_title += 1,
+        Became::Linked(RowKey::Number) => counts.linked_by_id += 1,
+        Became::Linked(RowKey::Title | RowKey::FullName) => counts.linked_by_title += 1,
         Became::Linked(_) => counts.linked_by_key += 1,
         Became::Created => counts.created += 1,
         Became::LeftOut => counts.left_out += 1,

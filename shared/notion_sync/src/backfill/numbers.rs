@@ -10,7 +10,7 @@ use runtime::store::{Query, Table};
 
 use super::RunningBackfill;
 use super::rows::{NUMBERS, number_of};
-use crate::plan::{Entry, EntryKind, RowRef};
+use crate::plan::{EntryKind, PlanLine, RowRef};
 use crate::runs::Phase;
 use crate::work::matching::{self, row_ref};
 
@@ -62,7 +62,7 @@ async fn own_rows(
     running: &mut RunningBackfill<'_>,
     record: Record,
     pages: &[String],
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<PlanLine>,
 ) -> Result<Vec<RowRef>, Failure> {
     let language = running.opened.settings.language;
     let mut rows = Vec::new();
@@ -73,7 +73,7 @@ async fn own_rows(
             None => rows.push(row_ref(&page)),
             Some(owner) => {
                 running.run.counts.strays += 1;
-                entries.push(Entry {
+                entries.push(PlanLine {
                     title: page.title(),
                     rows: vec![row_ref(&page)],
                     why: Some(language.text(texts::sync::StrayOfAnother {
@@ -82,7 +82,7 @@ async fn own_rows(
                         number: owner.record.id().to_string(),
                         property: running.opened.id.name.clone(),
                     })),
-                    ..Entry::about(EntryKind::Stray)
+                    ..PlanLine::about(EntryKind::Stray)
                 });
             }
         }
@@ -95,7 +95,7 @@ async fn look_at(
     running: &mut RunningBackfill<'_>,
     record: Record,
     mut rows: Vec<RowRef>,
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<PlanLine>,
 ) -> Result<Option<Vec<RowRef>>, Failure> {
     let link = running.link(record).await?;
     let linked = link.as_ref().and_then(|link| link.page.clone());
@@ -121,19 +121,19 @@ fn double(
     record: Record,
     title: Option<String>,
     rows: Vec<RowRef>,
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<PlanLine>,
 ) {
     running.run.counts.doubles += 1;
     let title = title.unwrap_or_else(|| rows.first().map(|row| row.title.clone()).unwrap_or_default());
     let why = Some(matching::doubles(running.opened, record, &rows).text(running.opened.settings.language).to_owned());
-    entries.push(Entry { rows, why, ..Entry::new(EntryKind::Double, record, title) });
+    entries.push(PlanLine { rows, why, ..PlanLine::new(EntryKind::Double, record, title) });
 }
 
 /// Names the rows whose number belongs to no record.
 async fn missing(
     running: &mut RunningBackfill<'_>,
     unknown: BTreeMap<u64, Vec<RowRef>>,
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<PlanLine>,
 ) -> Result<(), Failure> {
     let opened = running.opened;
     let language = opened.settings.language;
@@ -150,11 +150,11 @@ async fn missing(
             running.run.counts.strays += 1;
             let why =
                 language.text(texts::sync::StrayNumber { number: number.to_string(), record: record.title(language) });
-            entries.push(Entry {
+            entries.push(PlanLine {
                 title: row.title.clone(),
                 rows: vec![row],
                 why: Some(why),
-                ..Entry::about(EntryKind::Stray)
+                ..PlanLine::about(EntryKind::Stray)
             });
         }
     }

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use clients::Failure;
-use notion::Page;
+use notion::NotionPage;
 use records::Record;
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::store::{Condition, Item, Key as StoreKey, MAX_WRITES, Query, Table, Write};
+use runtime::store::{ItemKey as StoreKey, MAX_WRITES, Query, StoreWrite, StoredItem, Table, WriteCondition};
 use serde::Serialize;
 use serde_json::json;
-use settings::databases::Key;
+use settings::databases::RowKey;
 
 use super::RunningBackfill;
-use crate::database::Opened;
+use crate::database::OpenedDatabase;
 use crate::fields::matching::Traits;
 use crate::fields::page::Context;
 use crate::runs::Phase;
@@ -90,10 +90,10 @@ pub(super) async fn of(running: &RunningBackfill<'_>, record: Record, traits: &T
     }
     match numbered.len() {
         0 => {}
-        1 => return Ok(numbered.pop().map_or(RowMatch::None, |page| RowMatch::One(Box::new(page), Key::Number))),
+        1 => return Ok(numbered.pop().map_or(RowMatch::None, |page| RowMatch::One(Box::new(page), RowKey::Number))),
         _ => return Ok(matching::doubled(opened, record, numbered)),
     }
-    let mut rows: Vec<(Traits, Page)> = Vec::new();
+    let mut rows: Vec<(Traits, NotionPage)> = Vec::new();
     for key in matching::keys(opened) {
         for value in traits.of(key.name()) {
             for page in running.free(&by_key("row", &key, value)).await? {
@@ -119,8 +119,8 @@ async fn rivals(
     running: &RunningBackfill<'_>,
     record: Record,
     traits: &Traits,
-    key: &Key,
-    page: &Page,
+    key: &RowKey,
+    page: &NotionPage,
     context: &Context,
 ) -> Result<Vec<(Record, Traits)>, Failure> {
     let mut rivals = vec![(record, traits.clone())];
@@ -152,13 +152,13 @@ pub(super) async fn note_record(running: &RunningBackfill<'_>, record: Record, t
 
 impl RunningBackfill<'_> {
     /// A row that was put down.
-    pub(super) async fn row(&self, page: &str) -> Result<Option<Page>, Failure> {
+    pub(super) async fn row(&self, page: &str) -> Result<Option<NotionPage>, Failure> {
         let key = self.key(&format!("page#{page}"));
         Ok(self.sync.ports.store.get(&key).await?.map(|item| item.decode()).transpose()?)
     }
 
     /// The rows stored under a prefix that have no record yet.
-    pub(super) async fn free(&self, prefix: &str) -> Result<Vec<Page>, Failure> {
+    pub(super) async fn free(&self, prefix: &str) -> Result<Vec<NotionPage>, Failure> {
         let mut pages = Vec::new();
         for item in self.list(prefix).await? {
             let id: String = item.decode()?;
@@ -169,11 +169,11 @@ impl RunningBackfill<'_> {
         Ok(pages)
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Item>, Failure> {
+    async fn list(&self, prefix: &str) -> Result<Vec<StoredItem>, Failure> {
         self.list_some(prefix, 100).await
     }
 
-    async fn list_some(&self, prefix: &str, limit: usize) -> Result<Vec<Item>, Failure> {
+    async fn list_some(&self, prefix: &str, limit: usize) -> Result<Vec<StoredItem>, Failure> {
         let query = Query { limit, ..Query::prefix(Table::Links, self.partition(), prefix) };
         Ok(self.sync.ports.store.list(&query).await?.items)
     }
@@ -190,14 +190,14 @@ impl RunningBackfill<'_> {
         &self.job.tenant
     }
 
-    fn put<T: Serialize>(&self, writes: &mut Vec<Write>, sort: &str, value: &T) -> Result<(), Failure> {
-        let write = Write::new(self.key(sort), value, Condition::Always)?;
+    fn put<T: Serialize>(&self, writes: &mut Vec<StoreWrite>, sort: &str, value: &T) -> Result<(), Failure> {
+        let write = StoreWrite::new(self.key(sort), value, WriteCondition::Always)?;
         writes.push(write.expiring(later(self.sync.now(), ROWS_TTL)));
         Ok(())
     }
 
     /// Writes many, some at a time.
-    pub(super) async fn write(&self, writes: Vec<Write>) -> Result<(), Failure> {
+    pub(super) async fn write(&self, writes: Vec<StoreWrite>) -> Result<(), Failure> {
         for some in writes.chunks(MAX_WRITES) {
             self.sync.ports.store.put_all(some.to_vec()).await?;
         }
@@ -220,11 +220,11 @@ pub(super) fn number_of(sort: &str) -> Option<(u64, &str)> {
 }
 
 /// The prefix of rows or records that have a value of a key.
-fn by_key(what: &str, key: &Key, value: &str) -> String {
+fn by_key(what: &str, key: &RowKey, value: &str) -> String {
     format!("{what}#{}#{}#{}#", key.name(), value.len(), value.chars().take(MAX_VALUE).collect::<String>())
 }
 
 /// Whether there is anything to compare besides numbers.
-pub(super) fn are_compared(opened: &Opened, unnumbered: u64) -> bool {
+pub(super) fn are_compared(opened: &OpenedDatabase, unnumbered: u64) -> bool {
     unnumbered > 0 && !matching::keys(opened).is_empty()
 }

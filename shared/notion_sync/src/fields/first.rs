@@ -3,7 +3,7 @@
 use locale::texts;
 use settings::databases::First;
 
-use super::merge::{Base, Conflict, Master, Merged, Policy, Side, Sides, Stuck, Why, merge};
+use super::merge::{Base, Conflict, Master, Merged, Policy, Sides, Stuck, SyncSide, Why, merge};
 
 /// Whether a field waits because both sides had a value and nobody has decided yet.
 pub fn is_undecided(stuck: &Stuck) -> bool {
@@ -30,21 +30,21 @@ pub fn meet(base: &Base, bitrix24: &Sides, notion: &Sides, policy: &Policy, firs
     for (field, b, n, master) in met {
         let winner = match (first, master) {
             (First::Ask, _) => None,
-            (_, Master::Bitrix24) => Some((Side::Bitrix24, Why::Master)),
-            (_, Master::Notion) => Some((Side::Notion, Why::Master)),
-            (First::Bitrix24, _) => Some((Side::Bitrix24, Why::First)),
-            (First::Notion, _) => Some((Side::Notion, Why::First)),
+            (_, Master::Bitrix24) => Some((SyncSide::Bitrix24, Why::Master)),
+            (_, Master::Notion) => Some((SyncSide::Notion, Why::Master)),
+            (First::Bitrix24, _) => Some((SyncSide::Bitrix24, Why::First)),
+            (First::Notion, _) => Some((SyncSide::Notion, Why::First)),
         };
         let Some((winner, why)) = winner else {
-            merged.stuck.push(Stuck { field: field.clone(), of: Side::Notion, why: texts::sync::UNDECIDED.into() });
+            merged.stuck.push(Stuck { field: field.clone(), of: SyncSide::Notion, why: texts::sync::UNDECIDED.into() });
             continue;
         };
-        let reading = if winner == Side::Bitrix24 { b } else { n };
+        let reading = if winner == SyncSide::Bitrix24 { b } else { n };
         if let Some(why) = &reading.cannot {
             merged.stuck.push(Stuck { field: field.clone(), of: winner, why: why.clone() });
             continue;
         }
-        let writes = if winner == Side::Bitrix24 { &mut merged.to_notion } else { &mut merged.to_bitrix24 };
+        let writes = if winner == SyncSide::Bitrix24 { &mut merged.to_notion } else { &mut merged.to_bitrix24 };
         writes.insert(field.clone(), reading.carried().clone());
         merged.conflicts.push(Conflict {
             field: field.clone(),
@@ -82,7 +82,10 @@ mod tests {
         assert_eq!((&merged.to_bitrix24["sum"], merged.to_notion.len()), (&sum("999"), 0));
         let asked = meet(&Base::new(), &b, &n, &Policy::new(), First::Ask);
         assert!(asked.is_quiet() && asked.conflicts.is_empty() && asked.agreed.is_empty());
-        assert_eq!(asked.stuck, [Stuck { field: "sum".into(), of: Side::Notion, why: texts::sync::UNDECIDED.into() }]);
+        assert_eq!(
+            asked.stuck,
+            [Stuck { field: "sum".into(), of: SyncSide::Notion, why: texts::sync::UNDECIDED.into() }]
+        );
         let own = Policy::from([("sum".to_owned(), Master::Notion)]);
         assert_eq!(meet(&Base::new(), &b, &n, &own, First::Bitrix24).to_bitrix24["sum"], sum("999"));
     }
@@ -93,7 +96,7 @@ mod tests {
         let n = Sides { fields: [("sum".to_owned(), refused)].into(), edited_at: None };
         let merged = meet(&Base::new(), &side(Cell::text("Anna Smith")), &n, &Policy::new(), First::Notion);
         assert!(merged.is_quiet() && merged.conflicts.is_empty(), "{merged:?}");
-        assert_eq!((merged.stuck[0].of, merged.stuck[0].why.to_string()), (Side::Notion, "unclear".to_owned()));
+        assert_eq!((merged.stuck[0].of, merged.stuck[0].why.to_string()), (SyncSide::Notion, "unclear".to_owned()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The text is joined from the parts. An edited text is taken apart only if exactly one part changed and all others are
 //! unchanged and in place: which word of a name is which is never guessed.
 
-use bitrix24::Item;
+use bitrix24::CrmItem;
 use locale::{Localized, texts};
 use serde_json::{Map, Value};
 
@@ -16,11 +16,11 @@ const SHOWN: [&str; 3] = ["name", "secondName", "lastName"];
 
 /// The parts of a person's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Parts([Vec<String>; 3]);
+pub struct NameParts([Vec<String>; 3]);
 
 /// A part that an edited text changes: the portal's field, and its new value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edit {
+pub struct NamePartEdit {
     /// The field.
     pub field: &'static str,
     /// What it becomes.
@@ -31,7 +31,7 @@ fn words(text: &str) -> Vec<String> {
     composed(text).split_whitespace().map(str::to_owned).collect()
 }
 
-impl Parts {
+impl NameParts {
     /// Of first, second and last name.
     pub fn new(name: &str, second: &str, last: &str) -> Self {
         Self([words(name), words(second), words(last)])
@@ -44,7 +44,7 @@ impl Parts {
     }
 
     /// Of a CRM item.
-    pub fn of_item(item: &Item) -> Self {
+    pub fn of_item(item: &CrmItem) -> Self {
         let second = item.more.get(SHOWN[1]).and_then(Value::as_str).unwrap_or_default();
         Self::new(item.name.as_deref().unwrap_or_default(), second, item.last_name.as_deref().unwrap_or_default())
     }
@@ -61,7 +61,7 @@ impl Parts {
     }
 
     /// Which part an edited text changes; none if it is the same text. Or why it cannot be written.
-    pub fn edit(&self, text: &str) -> Result<Option<Edit>, Localized> {
+    pub fn edit(&self, text: &str) -> Result<Option<NamePartEdit>, Localized> {
         let text = words(text);
         if text == self.0.concat() {
             return Ok(None);
@@ -71,7 +71,7 @@ impl Parts {
         }
         // One that is put in front may be an honorific as well as a part of the first name.
         let in_front = text.len() > self.0.concat().len() && text.ends_with(&self.0.concat());
-        let edits: Vec<Edit> = (0..SHOWN.len()).filter_map(|place| self.edit_at(place, &text)).collect();
+        let edits: Vec<NamePartEdit> = (0..SHOWN.len()).filter_map(|place| self.edit_at(place, &text)).collect();
         match edits.as_slice() {
             [_] if in_front => Err(self.unclear(&text)),
             [edit] => Ok(Some(edit.clone())),
@@ -85,14 +85,14 @@ impl Parts {
     }
 
     /// The text with all other parts where they stand, if it is that; never one that takes a part away.
-    fn edit_at(&self, place: usize, text: &[String]) -> Option<Edit> {
+    fn edit_at(&self, place: usize, text: &[String]) -> Option<NamePartEdit> {
         let (before, after) = (self.0[..place].concat(), self.0[place + 1..].concat());
         let middle = text.strip_prefix(before.as_slice())?.strip_suffix(after.as_slice())?;
         let is_whole = !self.0[0].is_empty() && !self.0[2].is_empty();
         // Where first or last name is missing, one word more may be just that.
         let is_more = !self.0[place].is_empty() && middle.len() > self.0[place].len();
         let fits = !middle.is_empty() && middle != self.0[place].as_slice() && (is_whole || !is_more);
-        fits.then(|| Edit { field: SHOWN[place], value: middle.join(" ") })
+        fits.then(|| NamePartEdit { field: SHOWN[place], value: middle.join(" ") })
     }
 
     /// Why a text cannot be the first name alone, or the last name alone: it is the whole name.
@@ -117,7 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn edit(parts: [&str; 3], text: &str) -> Result<Option<(&'static str, String)>, Localized> {
-        let edit = Parts::new(parts[0], parts[1], parts[2]).edit(text)?;
+        let edit = NameParts::new(parts[0], parts[1], parts[2]).edit(text)?;
         Ok(edit.map(|edit| (edit.field, edit.value)))
     }
 
@@ -168,12 +168,12 @@ mod tests {
 
     #[test]
     fn a_whole_name_is_no_first_name() {
-        let parts = Parts::new("Анна", "", "Медведева");
+        let parts = NameParts::new("Анна", "", "Медведева");
         assert!(parts.is_whole_name("name", "Анна Медведева").is_some());
         assert!(parts.is_whole_name("lastName", "Анна Медведева").is_some());
         assert_eq!(parts.is_whole_name("name", "Анна Мария"), None);
         assert_eq!(parts.is_whole_name("lastName", "Медведева"), None);
-        assert_eq!(Parts::new("Anna", "", "").is_whole_name("name", "Anna Smith"), None);
+        assert_eq!(NameParts::new("Anna", "", "").is_whole_name("name", "Anna Smith"), None);
     }
 
     fn part() -> impl Strategy<Value = String> {
@@ -185,14 +185,14 @@ mod tests {
         fn a_name_never_loses_a_part_and_what_is_written_shows_as_it_was_typed(
             (name, second, last) in (part(), part(), part()), text in "([A-C][a-b]{0,2} ){0,4}"
         ) {
-            let parts = Parts::new(&name, &second, &last);
+            let parts = NameParts::new(&name, &second, &last);
             let Ok(Some(edit)) = parts.edit(&text) else { return Ok(()) };
             let named = SHOWN.into_iter().zip([&name, &second, &last]);
             let mut raw: Map<String, Value> =
                 named.map(|(field, value)| (field.to_owned(), Value::from(value.as_str()))).collect();
             prop_assert!(!edit.value.is_empty());
             raw.insert(edit.field.to_owned(), Value::from(edit.value));
-            let after = Parts::of(&raw);
+            let after = NameParts::of(&raw);
             prop_assert_eq!(after.shown(), words(&text).join(" "));
             let changed = (0..3).filter(|place| after.0[*place] != parts.0[*place]).count();
             prop_assert_eq!(changed, 1);
@@ -200,11 +200,11 @@ mod tests {
 
         #[test]
         fn one_word_for_another_is_always_divided((a, b, c) in ("A[a-z]{1,5}", "B[a-z]{1,5}", "C[a-z]{1,5}"), new in "D[a-z]{1,5}", place in 0usize..3) {
-            let parts = Parts::new(&a, &b, &c);
+            let parts = NameParts::new(&a, &b, &c);
             let mut texts = [a, b, c];
             texts[place].clone_from(&new);
             let edit = parts.edit(&texts.join(" "));
-            prop_assert_eq!(edit, Ok(Some(Edit { field: SHOWN[place], value: new })));
+            prop_assert_eq!(edit, Ok(Some(NamePartEdit { field: SHOWN[place], value: new })));
         }
     }
 }

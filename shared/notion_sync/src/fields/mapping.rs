@@ -7,12 +7,13 @@ use notion::{DataSource, Property};
 use records::record::RecordKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use settings::databases::{Database, FieldSetting, Mirrored};
+use settings::databases::{DatabaseSettings, FieldSetting, Mirrored};
 
 use super::full_name::FULL_NAME;
 use super::merge::Master;
 use super::portal_field::{PortalField, PortalKind};
-use super::table::{self, Entry};
+use super::table;
+use super::table::Conversion;
 
 /// The property that carries the record's number. By it a page is found again whose making was not written down.
 pub const ID_PROPERTY: &str = "Bitrix24 ID";
@@ -24,7 +25,7 @@ const MAX_OPTION_NAME: usize = 100;
 
 /// A field and its property, ready to be read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
+pub struct MappedField {
     /// The portal's side.
     pub portal: PortalField,
     /// Notion's side.
@@ -48,7 +49,7 @@ pub enum Fit {
     Shown,
 }
 
-impl Field {
+impl MappedField {
     /// Its name in bases and logs: the portal's.
     pub fn key(&self) -> &str {
         &self.portal.name
@@ -62,7 +63,7 @@ impl Field {
 
 /// What a mapping knew of its property when it was used first. A property is known by its id from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct KnownProperty {
     /// The property's id.
     pub id: String,
     /// Its type.
@@ -84,7 +85,7 @@ pub struct KnownOption {
 
 /// A mapping that pauses, while the others go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
+pub struct MappingTrouble {
     /// The field.
     pub field: String,
     /// What is wrong, and what to do.
@@ -95,34 +96,34 @@ pub struct Trouble {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resolved {
     /// The mappings that work.
-    pub fields: Vec<Field>,
+    pub fields: Vec<MappedField>,
     /// The number's property.
     pub id: Option<Property>,
     /// The note's property.
     pub note: Option<Property>,
     /// The mappings that pause.
-    pub troubles: Vec<Trouble>,
+    pub troubles: Vec<MappingTrouble>,
     /// What works though it is not as the settings say: a property that was renamed.
-    pub notices: Vec<Trouble>,
+    pub notices: Vec<MappingTrouble>,
     /// The properties that are to be made, as a change of the schema.
     pub missing: Map<String, Value>,
     /// What is known of the properties now.
-    pub known: BTreeMap<String, Known>,
+    pub known: BTreeMap<String, KnownProperty>,
 }
 
 /// Holds the settings against what there is. `known` is from the last time; `targets` are the data sources that relations
 /// can lead to.
 pub fn resolve(
-    database: &Database,
+    database: &DatabaseSettings,
     portal: &[PortalField],
     source: &DataSource,
-    known: &BTreeMap<String, Known>,
+    known: &BTreeMap<String, KnownProperty>,
     targets: &BTreeMap<RecordKind, String>,
 ) -> Resolved {
     let mut resolved = Resolved::default();
     for mut setting in database.mappings() {
         let name = setting.field.clone();
-        let trouble = |text: Localized| Trouble { field: name.clone(), text };
+        let trouble = |text: Localized| MappingTrouble { field: name.clone(), text };
         let Some(mut field) = find(portal, &setting, database) else {
             let text = texts::sync::NoSuchField { field: &setting.field, database: &database.name };
             resolved.troubles.push(trouble(Localized::of(|_| text)));
@@ -130,8 +131,8 @@ pub fn resolve(
         };
         let wanted = wanted_type(&field, &setting, targets);
         let property = match look(source, &setting, &field, known.get(&name), &database.name) {
-            Looked::Found(property) => property.clone(),
-            Looked::Renamed(property) => {
+            FieldCheck::Found(property) => property.clone(),
+            FieldCheck::Renamed(property) => {
                 let text = texts::sync::PropertyRenamed {
                     property: &setting.property,
                     database: &database.name,
@@ -140,16 +141,16 @@ pub fn resolve(
                 resolved.notices.push(trouble(Localized::of(|_| text)));
                 property.clone()
             }
-            Looked::Missing if database.create_properties && fit(&field, &wanted).is_some() => {
+            FieldCheck::Missing if database.create_properties && fit(&field, &wanted).is_some() => {
                 resolved.missing.insert(
                     setting.property.clone(),
                     making(&field, &setting, &wanted, database.records.kind(), targets),
                 );
                 continue;
             }
-            Looked::Missing => {
+            FieldCheck::Missing => {
                 resolved.troubles.push(trouble(match table::entry(&field, &wanted) {
-                    Entry::Refused(reason) => Localized::of(|language| texts::sync::TypeDoesNotFit {
+                    Conversion::Refused(reason) => Localized::of(|language| texts::sync::TypeDoesNotFit {
                         field: setting.field.as_str(),
                         wanted: &wanted,
                         reason: reason.words(language),
@@ -165,7 +166,7 @@ pub fn resolve(
                 }));
                 continue;
             }
-            Looked::Broken(text) => {
+            FieldCheck::Broken(text) => {
                 // What was known stays known: if it comes back, it goes on.
                 resolved.known.extend(known.get(&name).map(|known| (name.clone(), known.clone())));
                 resolved.troubles.push(trouble(text));
@@ -173,12 +174,12 @@ pub fn resolve(
             }
         };
         let fit = match table::entry(&field, &property.kind) {
-            Entry::TwoWay(codec) => {
+            Conversion::TwoWay(codec) => {
                 field.codec = Some(codec);
                 Fit::TwoWay
             }
-            Entry::Shown => Fit::Shown,
-            Entry::Refused(reason) => {
+            Conversion::Shown => Fit::Shown,
+            Conversion::Refused(reason) => {
                 resolved.troubles.push(trouble(Localized::of(|language| texts::sync::PropertyDoesNotFit {
                     field: setting.field.as_str(),
                     property: &property.name,
@@ -209,9 +210,9 @@ pub fn resolve(
         let options = known_options(&field, &mut setting, &property, renamed);
         resolved.notices.extend(options.notices.into_iter().map(trouble));
         let ids = options.known.iter().map(|(code, option)| (code.clone(), option.id.clone())).collect();
-        let known = Known { id: property.id.clone(), kind: property.kind.clone(), options: options.known };
+        let known = KnownProperty { id: property.id.clone(), kind: property.kind.clone(), options: options.known };
         resolved.known.insert(name.clone(), known);
-        resolved.fields.push(Field { portal: field, property, setting, fit, unmapped, options: ids });
+        resolved.fields.push(MappedField { portal: field, property, setting, fit, unmapped, options: ids });
     }
     for (name, kind) in [(ID_PROPERTY, "number"), (NOTE_PROPERTY, "rich_text")] {
         let found = source.named(name).filter(|property| property.kind == kind).cloned();
@@ -220,7 +221,7 @@ pub fn resolve(
                 resolved.missing.insert(name.to_owned(), json!({kind: {}}));
             } else {
                 let text = texts::sync::PropertyOfWrongType { property: name, database: &database.name, kind };
-                resolved.troubles.push(Trouble { field: name.into(), text: Localized::of(|_| text) });
+                resolved.troubles.push(MappingTrouble { field: name.into(), text: Localized::of(|_| text) });
             }
         }
         if name == ID_PROPERTY {
@@ -244,7 +245,7 @@ fn known_options(
     field: &PortalField,
     setting: &mut FieldSetting,
     property: &Property,
-    before: Option<&Known>,
+    before: Option<&KnownProperty>,
 ) -> Options {
     let mut options = Options { known: BTreeMap::new(), notices: Vec::new() };
     for (code, name) in &field.options {
@@ -277,7 +278,7 @@ fn is_same_name(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
-fn find(portal: &[PortalField], setting: &FieldSetting, database: &Database) -> Option<PortalField> {
+fn find(portal: &[PortalField], setting: &FieldSetting, database: &DatabaseSettings) -> Option<PortalField> {
     if setting.field == "self" {
         return Some(PortalField::itself());
     }
@@ -291,7 +292,7 @@ fn find(portal: &[PortalField], setting: &FieldSetting, database: &Database) -> 
     })
 }
 
-enum Looked<'a> {
+enum FieldCheck<'a> {
     Found(&'a Property),
     Renamed(&'a Property),
     Missing,
@@ -302,35 +303,35 @@ fn look<'a>(
     source: &'a DataSource,
     setting: &FieldSetting,
     field: &PortalField,
-    known: Option<&Known>,
+    known: Option<&KnownProperty>,
     database: &str,
-) -> Looked<'a> {
+) -> FieldCheck<'a> {
     let Some(known) = known else {
         if let Some(property) = source.named(&setting.property) {
             return match &setting.kind {
                 Some(wanted) if *wanted != property.kind => {
-                    Looked::Broken(Localized::of(|_| texts::sync::PropertyTypeDiffers {
+                    FieldCheck::Broken(Localized::of(|_| texts::sync::PropertyTypeDiffers {
                         property: property.name.as_str(),
                         database,
                         kind: &property.kind,
                         wanted,
                     }))
                 }
-                _ => Looked::Found(property),
+                _ => FieldCheck::Found(property),
             };
         }
         // Whatever the title is called, there is one.
         let is_title =
             setting.kind.as_deref() == Some("title") || matches!(field.name.as_str(), "title" | "name" | FULL_NAME);
-        return source.title_property().filter(|_| is_title).map_or(Looked::Missing, Looked::Found);
+        return source.title_property().filter(|_| is_title).map_or(FieldCheck::Missing, FieldCheck::Found);
     };
     match source.property(&known.id) {
-        None => Looked::Broken(Localized::of(|_| texts::sync::PropertyDeleted {
+        None => FieldCheck::Broken(Localized::of(|_| texts::sync::PropertyDeleted {
             property: setting.property.as_str(),
             database,
         })),
         Some(property) if property.kind != known.kind => {
-            Looked::Broken(Localized::of(|_| texts::sync::PropertyTypeChanged {
+            FieldCheck::Broken(Localized::of(|_| texts::sync::PropertyTypeChanged {
                 property: property.name.as_str(),
                 database,
                 before: &known.kind,
@@ -340,11 +341,11 @@ fn look<'a>(
         Some(property) if property.kind != "title" && !property.name.eq_ignore_ascii_case(&setting.property) => {
             // A new name in the settings for another property that is there is meant for that one.
             match source.named(&setting.property) {
-                Some(other) => Looked::Found(other),
-                None => Looked::Renamed(property),
+                Some(other) => FieldCheck::Found(other),
+                None => FieldCheck::Renamed(property),
             }
         }
-        Some(property) => Looked::Found(property),
+        Some(property) => FieldCheck::Found(property),
     }
 }
 
@@ -413,9 +414,9 @@ pub fn option_name(setting: &FieldSetting, code: &str, name: &str) -> String {
 /// Whether a field fits a property of a type.
 pub fn fit(field: &PortalField, property: &str) -> Option<Fit> {
     match table::entry(field, property) {
-        Entry::TwoWay(_) => Some(Fit::TwoWay),
-        Entry::Shown => Some(Fit::Shown),
-        Entry::Refused(_) => None,
+        Conversion::TwoWay(_) => Some(Fit::TwoWay),
+        Conversion::Shown => Some(Fit::Shown),
+        Conversion::Refused(_) => None,
     }
 }
 
@@ -445,8 +446,8 @@ mod tests {
         DataSource::read(&json!({"id": "ds", "properties": properties})).unwrap()
     }
 
-    fn deals() -> Database {
-        Database::new("Deals", "x", Mirrored::Deal)
+    fn deals() -> DatabaseSettings {
+        DatabaseSettings::new("Deals", "x", Mirrored::Deal)
     }
 
     #[test]
@@ -507,7 +508,7 @@ mod tests {
         // It stays known from then on, and older data without options still reads.
         let third = resolve(&database, &portal(), &renamed, &second.known, &BTreeMap::new());
         assert_eq!(third.known, second.known);
-        let old: Known = serde_json::from_value(json!({"id": "s", "type": "select"})).unwrap();
+        let old: KnownProperty = serde_json::from_value(json!({"id": "s", "type": "select"})).unwrap();
         assert!(old.options.is_empty());
     }
 

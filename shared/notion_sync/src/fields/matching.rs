@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use settings::databases::Key;
+use settings::databases::RowKey;
 
 use super::cell::Cell;
 
@@ -26,7 +26,7 @@ pub trait Comparable {
     fn values(&self, text: &str) -> BTreeSet<String>;
 }
 
-impl Comparable for Key {
+impl Comparable for RowKey {
     fn is_weak(&self) -> bool {
         matches!(self, Self::Title | Self::FullName)
     }
@@ -97,10 +97,10 @@ pub fn of_cell(cell: &Cell) -> BTreeSet<String> {
 }
 
 /// The e-mail addresses or telephone numbers of a record, as the portal gives them with `fm`.
-pub fn of_multifield(raw: &Map<String, Value>, key: &Key) -> BTreeSet<String> {
+pub fn of_multifield(raw: &Map<String, Value>, key: &RowKey) -> BTreeSet<String> {
     let kind = match key {
-        Key::Email => "EMAIL",
-        Key::Phone => "PHONE",
+        RowKey::Email => "EMAIL",
+        RowKey::Phone => "PHONE",
         _ => return BTreeSet::new(),
     };
     let all: Vec<&Value> = match raw.get("fm") {
@@ -127,7 +127,7 @@ pub fn of_raw(value: &Value) -> BTreeSet<String> {
 }
 
 /// A property of a page that no mapping reads, as a key.
-pub fn of_property(property: &Value, key: &Key) -> BTreeSet<String> {
+pub fn of_property(property: &Value, key: &RowKey) -> BTreeSet<String> {
     let kind = property["type"].as_str().unwrap_or_default();
     let value = &property[kind];
     match kind {
@@ -179,18 +179,18 @@ pub enum Pick {
 }
 
 /// Which of the candidates fits by one of the keys. `keys` are all that the settings name, the surest first.
-pub fn pick(key: &Key, keys: &[Key], subject: &Traits, candidates: &[&Traits]) -> Pick {
+pub fn pick(key: &RowKey, keys: &[RowKey], subject: &Traits, candidates: &[&Traits]) -> Pick {
     let fits = |candidate: &Traits| {
         subject.agrees(candidate, key.name()) == Some(true) && !is_contradicted(key, keys, subject, candidate)
     };
     let fitting: Vec<usize> =
-        candidates.iter().enumerate().filter(|(_, candidate)| fits(candidate)).map(|(place, _)| place).collect();
+        candidates.iter().enumerate().filter(|(_, candidate)| fits(candidate)).map(|(index, _)| index).collect();
     if fitting.len() < 2 {
         return fitting.first().map_or(Pick::None, |place| Pick::One(*place));
     }
     // One that also agrees in what the others do not say is meant.
     let more = |place: &usize| {
-        let names = keys.iter().map(Key::name).chain([COMPANY]);
+        let names = keys.iter().map(RowKey::name).chain([COMPANY]);
         names.filter(|name| subject.agrees(candidates[*place], name) == Some(true)).count()
     };
     let most = fitting.iter().map(more).max().unwrap_or_default();
@@ -203,9 +203,9 @@ pub fn pick(key: &Key, keys: &[Key], subject: &Traits, candidates: &[&Traits]) -
 
 /// Whether two that share a key are two all the same: a surer key of both is different, or two of one title have different
 /// companies. One that has several e-mails or telephones may have others elsewhere: they only speak against a mere name.
-fn is_contradicted(key: &Key, keys: &[Key], one: &Traits, other: &Traits) -> bool {
+fn is_contradicted(key: &RowKey, keys: &[RowKey], one: &Traits, other: &Traits) -> bool {
     let surer = keys.iter().take_while(|surer| *surer != key);
-    let speaks = |surer: &&Key| key.is_weak() || matches!(surer, Key::Field(_));
+    let speaks = |surer: &&RowKey| key.is_weak() || matches!(surer, RowKey::Field(_));
     let differs = |name: &str| one.agrees(other, name) == Some(false);
     surer.filter(speaks).filter(|surer| !surer.is_weak()).any(|surer| differs(surer.name()))
         || (key.is_weak() && differs(COMPANY))
@@ -220,13 +220,13 @@ mod tests {
     fn traits(pairs: &[(&str, &str)]) -> Traits {
         let mut traits = Traits::default();
         for (key, value) in pairs {
-            let kind = Key::parse(key);
+            let kind = RowKey::parse(key);
             traits.add(key, if *key == COMPANY { text(value).into_iter().collect() } else { kind.values(value) });
         }
         traits
     }
 
-    fn picked(key: &Key, keys: &[Key], subject: &[(&str, &str)], rows: &[&[(&str, &str)]]) -> Pick {
+    fn picked(key: &RowKey, keys: &[RowKey], subject: &[(&str, &str)], rows: &[&[(&str, &str)]]) -> Pick {
         let rows: Vec<Traits> = rows.iter().map(|row| traits(row)).collect();
         pick(key, keys, &traits(subject), &rows.iter().collect::<Vec<_>>())
     }
@@ -269,15 +269,15 @@ mod tests {
             {"id": 3, "typeId": "PHONE", "value": "+49 30 1234567"},
         ]});
         let raw = raw.as_object().unwrap();
-        assert_eq!(of_multifield(raw, &Key::Email).len(), 2);
-        assert_eq!(of_multifield(raw, &Key::Phone), ["49301234567".to_owned()].into());
+        assert_eq!(of_multifield(raw, &RowKey::Email).len(), 2);
+        assert_eq!(of_multifield(raw, &RowKey::Phone), ["49301234567".to_owned()].into());
         let property = json!({"type": "rich_text", "rich_text": [{"plain_text": "x@y.org; A@HOME.net"}]});
-        assert!(of_property(&property, &Key::Email).contains("a@home.net"));
+        assert!(of_property(&property, &RowKey::Email).contains("a@home.net"));
     }
 
     #[test]
     fn an_empty_cell_is_unknown_and_not_different() {
-        let keys = [Key::Title];
+        let keys = [RowKey::Title];
         let record = [("title", "Roof"), (COMPANY, "ACME")];
         let empty: &[(&str, &str)] = &[("title", "roof "), (COMPANY, "")];
         let same: &[(&str, &str)] = &[("title", "Roof"), (COMPANY, "acme")];
@@ -291,10 +291,10 @@ mod tests {
             (vec![empty, empty], Pick::Several(vec![0, 1])),
             (vec![same, same, empty], Pick::Several(vec![0, 1, 2])),
         ] {
-            assert_eq!(picked(&Key::Title, &keys, &record, &rows), pick, "{rows:?}");
+            assert_eq!(picked(&RowKey::Title, &keys, &record, &rows), pick, "{rows:?}");
         }
         assert_eq!(
-            picked(&Key::Title, &keys, &[("title", "Roof")], &[other]),
+            picked(&RowKey::Title, &keys, &[("title", "Roof")], &[other]),
             Pick::One(0),
             "the record has no company"
         );
@@ -302,18 +302,18 @@ mod tests {
 
     #[test]
     fn a_surer_key_that_differs_speaks_against_a_mere_name() {
-        let keys = [Key::Field("ufCrm_1".into()), Key::Email, Key::Phone, Key::FullName];
+        let keys = [RowKey::Field("ufCrm_1".into()), RowKey::Email, RowKey::Phone, RowKey::FullName];
         let record =
             [("ufCrm_1", "K-7"), ("email", "ann@example.com"), ("phone", "+49 30 12345"), ("fullName", "Ann Lee")];
         let row = |pairs: &'static [(&'static str, &'static str)]| pairs;
-        assert_eq!(picked(&Key::FullName, &keys, &record, &[row(&[("fullName", "ann lee")])]), Pick::One(0));
+        assert_eq!(picked(&RowKey::FullName, &keys, &record, &[row(&[("fullName", "ann lee")])]), Pick::One(0));
         let another = row(&[("fullName", "ann lee"), ("email", "lee@other.org")]);
-        assert_eq!(picked(&Key::FullName, &keys, &record, &[another]), Pick::None);
+        assert_eq!(picked(&RowKey::FullName, &keys, &record, &[another]), Pick::None);
         // An e-mail more elsewhere does not make a telephone another's; the customer's own number does.
         let by_phone = row(&[("phone", "0049 3012345"), ("email", "lee@other.org")]);
-        assert_eq!(picked(&Key::Phone, &keys, &record, &[by_phone]), Pick::One(0));
+        assert_eq!(picked(&RowKey::Phone, &keys, &record, &[by_phone]), Pick::One(0));
         let numbered = row(&[("phone", "0049 3012345"), ("ufCrm_1", "K-8")]);
-        assert_eq!(picked(&Key::Phone, &keys, &record, &[numbered]), Pick::None);
+        assert_eq!(picked(&RowKey::Phone, &keys, &record, &[numbered]), Pick::None);
     }
 
     proptest! {
@@ -332,7 +332,7 @@ mod tests {
             let rows: Vec<Traits> = rows.iter().map(|row| traits(&[("title", row)])).collect();
             let subject = traits(&[("title", &subject)]);
             let sharing = rows.iter().filter(|row| subject.agrees(row, "title") == Some(true)).count();
-            match pick(&Key::Title, &[Key::Title], &subject, &rows.iter().collect::<Vec<_>>()) {
+            match pick(&RowKey::Title, &[RowKey::Title], &subject, &rows.iter().collect::<Vec<_>>()) {
                 Pick::None => prop_assert_eq!(sharing, 0),
                 Pick::One(place) => prop_assert!(sharing == 1 && subject.agrees(&rows[place], "title") == Some(true)),
                 Pick::Several(places) => prop_assert_eq!(places.len(), sharing),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
 
-pub use jobs::sync::Side;
+pub use jobs::sync::SyncSide;
 pub use settings::databases::Master;
 
 /// A field as one side shows it.
@@ -74,10 +74,10 @@ impl Agreed {
     }
 
     /// What a side showed.
-    pub fn of(&self, side: Side) -> &Cell {
+    pub fn of(&self, side: SyncSide) -> &Cell {
         match side {
-            Side::Bitrix24 => &self.bitrix24,
-            Side::Notion => self.notion.as_ref().unwrap_or(&self.bitrix24),
+            SyncSide::Bitrix24 => &self.bitrix24,
+            SyncSide::Notion => self.notion.as_ref().unwrap_or(&self.bitrix24),
         }
     }
 }
@@ -133,7 +133,7 @@ pub struct Conflict {
     /// What the page had.
     pub notion: Cell,
     /// Whose value both have now.
-    pub winner: Side,
+    pub winner: SyncSide,
     /// Why.
     pub why: Why,
 }
@@ -142,8 +142,8 @@ impl Conflict {
     /// The value that went.
     pub fn lost(&self) -> &Cell {
         match self.winner {
-            Side::Bitrix24 => &self.notion,
-            Side::Notion => &self.bitrix24,
+            SyncSide::Bitrix24 => &self.notion,
+            SyncSide::Notion => &self.bitrix24,
         }
     }
 }
@@ -154,7 +154,7 @@ pub struct Stuck {
     /// The field.
     pub field: String,
     /// The side whose value it is.
-    pub of: Side,
+    pub of: SyncSide,
     /// Why, with the fix.
     pub why: Localized,
 }
@@ -181,10 +181,10 @@ impl Merged {
     }
 
     /// Puts what has to be written onto a side.
-    fn carry(&mut self, to: Side, field: &str, cell: &Cell) {
+    fn carry(&mut self, to: SyncSide, field: &str, cell: &Cell) {
         let writes = match to {
-            Side::Bitrix24 => &mut self.to_bitrix24,
-            Side::Notion => &mut self.to_notion,
+            SyncSide::Bitrix24 => &mut self.to_bitrix24,
+            SyncSide::Notion => &mut self.to_notion,
         };
         writes.insert(field.to_owned(), cell.clone());
     }
@@ -214,7 +214,7 @@ pub struct Intent {
     /// The field.
     pub field: String,
     /// Where to.
-    pub to: Side,
+    pub to: SyncSide,
     /// What.
     pub cell: Cell,
     /// What the other side showed.
@@ -224,16 +224,16 @@ pub struct Intent {
 impl Merged {
     /// What is about to be written.
     pub fn intents(&self, bitrix24: &Sides, notion: &Sides) -> Vec<Intent> {
-        let intent = |to: Side, field: &String, cell: &Cell| {
+        let intent = |to: SyncSide, field: &String, cell: &Cell| {
             let other = match to {
-                Side::Bitrix24 => notion,
-                Side::Notion => bitrix24,
+                SyncSide::Bitrix24 => notion,
+                SyncSide::Notion => bitrix24,
             };
             let other = other.fields.get(field).map(|reading| reading.cell.kept()).unwrap_or_default();
             Intent { field: field.clone(), to, cell: cell.kept(), other }
         };
-        let to_bitrix24 = self.to_bitrix24.iter().map(|(field, cell)| intent(Side::Bitrix24, field, cell));
-        to_bitrix24.chain(self.to_notion.iter().map(|(field, cell)| intent(Side::Notion, field, cell))).collect()
+        let to_bitrix24 = self.to_bitrix24.iter().map(|(field, cell)| intent(SyncSide::Bitrix24, field, cell));
+        to_bitrix24.chain(self.to_notion.iter().map(|(field, cell)| intent(SyncSide::Notion, field, cell))).collect()
     }
 }
 
@@ -246,13 +246,13 @@ pub fn recover(base: &mut Base, intents: &[Intent], bitrix24: &Sides, notion: &S
             continue;
         }
         let side = match intent.to {
-            Side::Bitrix24 => bitrix24,
-            Side::Notion => notion,
+            SyncSide::Bitrix24 => bitrix24,
+            SyncSide::Notion => notion,
         };
         if side.fields.get(&intent.field).is_some_and(|reading| reading.cell.is(&intent.cell)) {
             let agreed = match intent.to {
-                Side::Bitrix24 => Agreed::new(&intent.cell, &intent.other),
-                Side::Notion => Agreed::new(&intent.other, &intent.cell),
+                SyncSide::Bitrix24 => Agreed::new(&intent.cell, &intent.other),
+                SyncSide::Notion => Agreed::new(&intent.other, &intent.cell),
             };
             base.insert(intent.field.clone(), agreed);
         }
@@ -279,13 +279,13 @@ impl One<'_> {
     fn settle(&self, base: Option<&Agreed>, merged: &mut Merged) {
         let (b, n) = (&self.b.cell, &self.n.cell);
         let changed = match base {
-            Some(base) => (!b.is(base.of(Side::Bitrix24)), !n.is(base.of(Side::Notion))),
+            Some(base) => (!b.is(base.of(SyncSide::Bitrix24)), !n.is(base.of(SyncSide::Notion))),
             // Seen together for the first time: an empty side has nothing to say.
             None => (!b.is_empty(), !n.is_empty()),
         };
         // What the page cannot show yet is not agreed, or nobody would look at it again.
         if let (true, false, Some(why)) = (b != n, changed.1, &self.b.cannot) {
-            merged.stuck.push(Stuck { field: self.field.to_owned(), of: Side::Bitrix24, why: why.clone() });
+            merged.stuck.push(Stuck { field: self.field.to_owned(), of: SyncSide::Bitrix24, why: why.clone() });
             return;
         }
         if b == n || self.n.carried() == b || self.b.carried() == n {
@@ -301,9 +301,9 @@ impl One<'_> {
                     merged.agreed.insert(self.field.to_owned(), Agreed::new(b, n));
                 }
             }
-            (true, false) => self.one_changed(Side::Bitrix24, merged),
-            (false, true) => self.one_changed(Side::Notion, merged),
-            (true, true) => match base.and_then(|base| united(base.of(Side::Bitrix24), b, n)) {
+            (true, false) => self.one_changed(SyncSide::Bitrix24, merged),
+            (false, true) => self.one_changed(SyncSide::Notion, merged),
+            (true, true) => match base.and_then(|base| united(base.of(SyncSide::Bitrix24), b, n)) {
                 Some(both) if !self.is_one_way() => self.unite(&both, merged),
                 _ => self.both_changed(merged),
             },
@@ -314,17 +314,17 @@ impl One<'_> {
         matches!(self.master, Master::Bitrix24Only | Master::NotionOnly)
     }
 
-    fn reading(&self, side: Side) -> &Reading {
+    fn reading(&self, side: SyncSide) -> &Reading {
         match side {
-            Side::Bitrix24 => self.b,
-            Side::Notion => self.n,
+            SyncSide::Bitrix24 => self.b,
+            SyncSide::Notion => self.n,
         }
     }
 
-    fn one_changed(&self, side: Side, merged: &mut Merged) {
+    fn one_changed(&self, side: SyncSide, merged: &mut Merged) {
         let against = match self.master {
-            Master::Bitrix24Only => side == Side::Notion,
-            Master::NotionOnly => side == Side::Bitrix24,
+            Master::Bitrix24Only => side == SyncSide::Notion,
+            Master::NotionOnly => side == SyncSide::Bitrix24,
             _ => false,
         };
         if against {
@@ -335,7 +335,7 @@ impl One<'_> {
         }
     }
 
-    fn carry_or_say(&self, from: Side, merged: &mut Merged) -> bool {
+    fn carry_or_say(&self, from: SyncSide, merged: &mut Merged) -> bool {
         let reading = self.reading(from);
         match &reading.cannot {
             Some(why) => {
@@ -350,9 +350,9 @@ impl One<'_> {
     }
 
     fn unite(&self, both: &Cell, merged: &mut Merged) {
-        for side in [Side::Bitrix24, Side::Notion] {
-            if let (Side::Notion, Some(why)) = (side, &self.b.cannot) {
-                merged.stuck.push(Stuck { field: self.field.to_owned(), of: Side::Bitrix24, why: why.clone() });
+        for side in [SyncSide::Bitrix24, SyncSide::Notion] {
+            if let (SyncSide::Notion, Some(why)) = (side, &self.b.cannot) {
+                merged.stuck.push(Stuck { field: self.field.to_owned(), of: SyncSide::Bitrix24, why: why.clone() });
                 continue;
             }
             if self.reading(side).cell != *both {
@@ -364,17 +364,17 @@ impl One<'_> {
 
     fn both_changed(&self, merged: &mut Merged) {
         let (winner, why) = match self.master {
-            Master::Bitrix24 => (Side::Bitrix24, Why::Master),
-            Master::Notion => (Side::Notion, Why::Master),
-            Master::Bitrix24Only => (Side::Bitrix24, Why::OneWay),
-            Master::NotionOnly => (Side::Notion, Why::OneWay),
+            Master::Bitrix24 => (SyncSide::Bitrix24, Why::Master),
+            Master::Notion => (SyncSide::Notion, Why::Master),
+            Master::Bitrix24Only => (SyncSide::Bitrix24, Why::OneWay),
+            Master::NotionOnly => (SyncSide::Notion, Why::OneWay),
             Master::LastWriteWins => match self.edited_at {
-                (Some(b), Some(n)) if n > b => (Side::Notion, Why::Later),
-                (Some(b), Some(n)) if b > n => (Side::Bitrix24, Why::Later),
-                _ => (Side::Bitrix24, Why::SameMinute),
+                (Some(b), Some(n)) if n > b => (SyncSide::Notion, Why::Later),
+                (Some(b), Some(n)) if b > n => (SyncSide::Bitrix24, Why::Later),
+                _ => (SyncSide::Bitrix24, Why::SameMinute),
             },
         };
-        let cannot = |side: Side| self.reading(side).cannot.is_some();
+        let cannot = |side: SyncSide| self.reading(side).cannot.is_some();
         if cannot(winner) && !cannot(winner.other()) && !self.is_one_way() {
             self.decide(winner.other(), Why::OtherCannotBeWritten, merged);
         } else {
@@ -382,7 +382,7 @@ impl One<'_> {
         }
     }
 
-    fn decide(&self, winner: Side, why: Why, merged: &mut Merged) {
+    fn decide(&self, winner: SyncSide, why: Why, merged: &mut Merged) {
         if self.carry_or_say(winner, merged) {
             merged.conflicts.push(Conflict {
                 field: self.field.to_owned(),
@@ -408,7 +408,7 @@ fn with_unshown(base: &Agreed, b: &Reading, n: &Reading) -> Option<Reading> {
         (was.len() > 1 && !unshown.is_subset(n)).then(|| n.union(&unshown).copied().collect())
     }
     let none = BTreeSet::new();
-    let carried = match (base.of(Side::Bitrix24), base.of(Side::Notion), &b.cell, n.carried()) {
+    let carried = match (base.of(SyncSide::Bitrix24), base.of(SyncSide::Notion), &b.cell, n.carried()) {
         (Cell::Users(was), Cell::Users(shown), Cell::Users(b), Cell::Users(n)) => {
             Cell::Users(added((was, shown), b, n)?)
         }

@@ -24,6 +24,8 @@ pub mod written;
 pub use cell::Cell;
 pub use first::meet;
 pub use jobs::sync::{Others, Signal, SyncJob};
-pub use mapping::{Field, Fit};
-pub use merge::{Agreed, Base, Conflict, Intent, Master, Merged, Policy, Reading, Side, Sides, Stuck, merge, recover};
+pub use mapping::{Fit, MappedField};
+pub use merge::{
+    Agreed, Base, Conflict, Intent, Master, Merged, Policy, Reading, Sides, Stuck, SyncSide, merge, recover,
+};
 pub use portal_field::{PortalField, PortalKind};

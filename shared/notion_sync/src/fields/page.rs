@@ -12,12 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use locale::{Localized, texts};
 use notion::text;
 use records::Record;
-use records::names::{Named, Names};
+use records::names::{Nameable, Names};
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
-use super::full_name::Parts;
-use super::mapping::{Field, Fit, option_name};
+use super::full_name::NameParts;
+use super::mapping::{Fit, MappedField, option_name};
 use super::merge::Reading;
 use super::portal;
 use super::portal_field::PortalKind;
@@ -71,7 +71,7 @@ impl Context {
     }
 
     /// The page of a record that a relation to `data_source` can lead to.
-    fn page(&self, field: &Field, id: u64) -> Option<&String> {
+    fn page(&self, field: &MappedField, id: u64) -> Option<&String> {
         self.pages.get(&(field.property.relates_to.clone()?, id))
     }
 
@@ -80,7 +80,7 @@ impl Context {
     }
 }
 
-impl Field {
+impl MappedField {
     /// What a code of the portal is called in Notion.
     fn name_of(&self, code: &str) -> String {
         let name = self.portal.options.iter().find(|(known, _)| known == code).map_or("", |(_, name)| name);
@@ -88,7 +88,7 @@ impl Field {
     }
 
     /// The option of a code: by its id, else by its name.
-    fn option_of(&self, code: &str) -> Option<&notion::schema::Choice> {
+    fn option_of(&self, code: &str) -> Option<&notion::schema::PropertyOption> {
         let known = self.options.get(code);
         let by_id = known.and_then(|id| self.property.options.iter().find(|option| option.id == *id));
         by_id.or_else(|| self.property.option(&self.name_of(code)))
@@ -112,7 +112,7 @@ fn funnel_of(stage: &str) -> u64 {
 }
 
 /// What the portal's value is for Notion: as it can be compared there, and whether it can be written there.
-pub fn of_portal(field: &Field, cell: &Cell, context: &Context) -> Reading {
+pub fn of_portal(field: &MappedField, cell: &Cell, context: &Context) -> Reading {
     if field.fit == Fit::Shown {
         return shown(field, cell, context);
     }
@@ -145,7 +145,7 @@ fn is_text(kind: &str) -> bool {
     ["title", "rich_text"].contains(&kind)
 }
 
-fn without_page(field: &Field, ids: &BTreeSet<u64>, context: &Context) -> Option<Localized> {
+fn without_page(field: &MappedField, ids: &BTreeSet<u64>, context: &Context) -> Option<Localized> {
     let missing: Vec<_> =
         ids.iter().filter(|id| context.page(field, **id).is_none()).map(ToString::to_string).collect();
     (!missing.is_empty()).then(|| {
@@ -154,13 +154,13 @@ fn without_page(field: &Field, ids: &BTreeSet<u64>, context: &Context) -> Option
     })
 }
 
-fn too_many(field: &Field, count: usize) -> Option<Localized> {
+fn too_many(field: &MappedField, count: usize) -> Option<Localized> {
     let (property, most) = (&field.property.name, MAX_ENTRIES as u64);
     (count > MAX_ENTRIES).then(|| Localized::of(|_| texts::sync::TooMany { property, count: count as u64, most }))
 }
 
 /// Notion's numbers are binary: not every decimal number is one.
-fn too_long_number(field: &Field, number: &str) -> Option<Localized> {
+fn too_long_number(field: &MappedField, number: &str) -> Option<Localized> {
     let binary = number.parse::<f64>().ok().filter(|binary| binary.is_finite());
     let is_same = binary.is_some_and(|binary| Cell::double(binary) == Cell::Number(number.to_owned()));
     let property = field.property.name.as_str();
@@ -168,7 +168,7 @@ fn too_long_number(field: &Field, number: &str) -> Option<Localized> {
 }
 
 /// Which options Notion lacks, if they may not be made.
-fn lacks<'a>(field: &Field, codes: impl Iterator<Item = &'a String>) -> Option<Localized> {
+fn lacks<'a>(field: &MappedField, codes: impl Iterator<Item = &'a String>) -> Option<Localized> {
     if field.setting.create_options {
         return None;
     }
@@ -179,7 +179,7 @@ fn lacks<'a>(field: &Field, codes: impl Iterator<Item = &'a String>) -> Option<L
         .then(|| Localized::of(|_| texts::sync::NoOption { property: &field.property.name, options: &options }))
 }
 
-fn too_long(field: &Field, text: &str) -> Option<Localized> {
+fn too_long(field: &MappedField, text: &str) -> Option<Localized> {
     let units = text.encode_utf16().count();
     let most = match field.property.kind.as_str() {
         "url" => MAX_URL,
@@ -192,9 +192,9 @@ fn too_long(field: &Field, text: &str) -> Option<Localized> {
 }
 
 /// A value that Notion can only show.
-fn shown(field: &Field, cell: &Cell, context: &Context) -> Reading {
+fn shown(field: &MappedField, cell: &Cell, context: &Context) -> Reading {
     let item_name = |entity, id: &u64| {
-        context.names.entry(Named::Item(entity, *id)).map_or_else(|| format!("#{id}"), |entry| entry.name.clone())
+        context.names.entry(Nameable::Item(entity, *id)).map_or_else(|| format!("#{id}"), |entry| entry.name.clone())
     };
     let joined = |names: Vec<String>| Cell::line(&names.join(", "));
     let cell = match (&field.portal.kind, cell) {
@@ -246,7 +246,7 @@ fn linked(cell: &Cell, context: &Context) -> Cell {
             "L" => Some(EntityType::LEAD),
             _ => None,
         };
-        let entry = entity.and_then(|entity| context.names.entry(Named::Item(entity, id.parse().ok()?)));
+        let entry = entity.and_then(|entity| context.names.entry(Nameable::Item(entity, id.parse().ok()?)));
         entry.map_or(Cell::Text(text.clone()), |entry| Cell::line(&entry.name))
     };
     match cell {
@@ -257,7 +257,7 @@ fn linked(cell: &Cell, context: &Context) -> Cell {
 }
 
 /// What a property says, in the portal's terms. `base` decides between several codes with one name.
-pub fn read(field: &Field, property: Option<&Value>, base: Option<&Cell>, context: &Context) -> Reading {
+pub fn read(field: &MappedField, property: Option<&Value>, base: Option<&Cell>, context: &Context) -> Reading {
     let Some(property) = property else { return Reading::default() };
     let kind = field.property.kind.as_str();
     let value = &property[kind];
@@ -284,7 +284,7 @@ pub fn read(field: &Field, property: Option<&Value>, base: Option<&Cell>, contex
 }
 
 /// What a property says that only shows something.
-fn as_shown(kind: &str, field: &Field, value: &Value, context: &Context) -> Reading {
+fn as_shown(kind: &str, field: &MappedField, value: &Value, context: &Context) -> Reading {
     match kind {
         "title" | "rich_text" => Cell::text(&text::plain(value)).into(),
         "url" => Cell::line(value.as_str().unwrap_or_default()).into(),
@@ -295,7 +295,7 @@ fn as_shown(kind: &str, field: &Field, value: &Value, context: &Context) -> Read
 }
 
 /// The reading, refused if the portal's field does not take it without loss.
-fn accepted(field: &Field, reading: Reading, context: &Context) -> Reading {
+fn accepted(field: &MappedField, reading: Reading, context: &Context) -> Reading {
     if reading.cannot.is_some() {
         return reading;
     }
@@ -324,7 +324,7 @@ pub fn is_blank(cell: &Cell) -> bool {
     }
 }
 
-fn text_property(field: &Field, plain: &str, base: Option<&Cell>, context: &Context) -> Reading {
+fn text_property(field: &MappedField, plain: &str, base: Option<&Cell>, context: &Context) -> Reading {
     let several = portal::holds_several(&field.portal, &context.raw);
     if several && was_joined(plain, base) {
         return Cell::line(plain).into();
@@ -354,7 +354,7 @@ fn was_joined(plain: &str, base: Option<&Cell>) -> bool {
     }
 }
 
-fn number(field: &Field, value: &Value) -> Reading {
+fn number(field: &MappedField, value: &Value) -> Reading {
     let Value::Number(number) = value else { return Cell::Empty.into() };
     let cell = if number.is_f64() {
         Cell::double(number.as_f64().unwrap_or_default())
@@ -372,7 +372,7 @@ fn number(field: &Field, value: &Value) -> Reading {
 
 /// A person's whole name: it can be written if it changes one part of what the portal has. Where it stands for the first or the
 /// last name alone, it is refused.
-fn name(kind: &str, field: &Field, value: &Value, context: &Context) -> Option<Reading> {
+fn name(kind: &str, field: &MappedField, value: &Value, context: &Context) -> Option<Reading> {
     if !matches!(kind, "title" | "rich_text") {
         return None;
     }
@@ -381,7 +381,7 @@ fn name(kind: &str, field: &Field, value: &Value, context: &Context) -> Option<R
     if context.raw.is_empty() {
         return is_whole.then(|| Cell::line(&text).into());
     }
-    let person = Parts::of(&context.raw);
+    let person = NameParts::of(&context.raw);
     if !is_whole {
         return person.is_whole_name(&field.portal.name, &text).map(|why| Reading::refused(Cell::line(&text), why));
     }
@@ -403,7 +403,7 @@ fn date(value: &Value, as_day: bool, context: &Context) -> Cell {
 }
 
 /// A status. The one that Notion itself sets where nobody chose one does not count, unless the portal has the same.
-fn status(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
+fn status(field: &MappedField, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
     let reading = option(field, value, base, context);
     let first = field.property.options.first();
     let is_first = first.is_some_and(|first| value["id"] == first.id.as_str() || value["name"] == first.name.as_str());
@@ -413,7 +413,7 @@ fn status(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) 
     if is_first && was_nothing && is_known && !is_alike() { Cell::Empty.into() } else { reading }
 }
 
-fn option(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
+fn option(field: &MappedField, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
     let Some(name) = value["name"].as_str() else { return Cell::Empty.into() };
     match codes(field, value, base, context) {
         Ok(codes) => codes.into_iter().next().map_or(Cell::Empty, Cell::Option).into(),
@@ -423,7 +423,7 @@ fn option(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) 
 
 /// The codes that an option stands for. Several may be called the same: then those are meant that the portal has now,
 /// or had.
-fn codes(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Result<Vec<String>, Localized> {
+fn codes(field: &MappedField, value: &Value, base: Option<&Cell>, context: &Context) -> Result<Vec<String>, Localized> {
     let name = value["name"].as_str().unwrap_or_default();
     // A list without known values (currencies) is chosen from by code.
     if field.portal.options.is_empty() {
@@ -466,7 +466,7 @@ fn codes(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -
     }
 }
 
-fn options(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
+fn options(field: &MappedField, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
     let (mut all, mut unknown) = (Vec::new(), None);
     for option in value.as_array().into_iter().flatten() {
         let Some(name) = option["name"].as_str() else { continue };
@@ -481,7 +481,7 @@ fn options(field: &Field, value: &Value, base: Option<&Cell>, context: &Context)
     }
 }
 
-fn people(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
+fn people(field: &MappedField, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
     let all: Vec<&Value> = value.as_array().into_iter().flatten().filter(|user| user["id"].is_string()).collect();
     let id = |user: &&Value| user["id"].as_str().and_then(|id| context.to_portal.get(id).copied());
     if let Some(stranger) = all.iter().find(|user| id(user).is_none()) {
@@ -507,7 +507,7 @@ fn people(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) 
     together(field, Cell::users(known.clone()), Cell::users(known.into_iter().chain(hidden.iter().copied())), &hidden)
 }
 
-fn relation(field: &Field, value: &Value, context: &Context) -> Reading {
+fn relation(field: &MappedField, value: &Value, context: &Context) -> Reading {
     let pages: Vec<_> = value.as_array().into_iter().flatten().filter_map(|page| page["id"].as_str()).collect();
     let known: Vec<_> = pages.iter().filter_map(|page| context.records.get(*page).copied()).collect();
     if known.len() != pages.len() {
@@ -532,7 +532,7 @@ fn relation(field: &Field, value: &Value, context: &Context) -> Reading {
 
 /// What Notion shows, carried to the portal together with what it cannot show. A field that holds one keeps what cannot
 /// be shown only as long as nothing is put in its place.
-fn together(field: &Field, cell: Cell, all: Cell, hidden: &[u64]) -> Reading {
+fn together(field: &MappedField, cell: Cell, all: Cell, hidden: &[u64]) -> Reading {
     let shows_nothing = cell == Cell::Empty;
     let count = match &cell {
         Cell::Users(ids) | Cell::Records(ids) => ids.len(),
@@ -557,7 +557,7 @@ fn files(value: &Value) -> Cell {
 
 /// The properties to write for a value, by their ids. `now` is what the property holds: what a cell does not say (the
 /// end of a range, formatting, mentions) stays as it is there.
-pub fn written(field: &Field, cell: &Cell, now: Option<&Value>, context: &Context) -> Map<String, Value> {
+pub fn written(field: &MappedField, cell: &Cell, now: Option<&Value>, context: &Context) -> Map<String, Value> {
     let kind = field.property.kind.as_str();
     let inner = match (kind, cell) {
         ("title" | "rich_text", cell) if *cell != Cell::Empty => text_items(field, cell, now, context),
@@ -610,7 +610,7 @@ fn file_links(cell: &Cell, now: Option<&Value>) -> Value {
     uploaded.chain(links.iter().map(link)).take(MAX_ENTRIES).collect()
 }
 
-fn text_items(field: &Field, cell: &Cell, now: Option<&Value>, context: &Context) -> Value {
+fn text_items(field: &MappedField, cell: &Cell, now: Option<&Value>, context: &Context) -> Value {
     let now = now.map(|property| &property[field.property.kind.as_str()]);
     let text = lines::text(cell, &context.zone);
     if field.portal.kind != PortalKind::Rich || field.fit == Fit::Shown {
@@ -622,7 +622,7 @@ fn text_items(field: &Field, cell: &Cell, now: Option<&Value>, context: &Context
 }
 
 /// The numbers of a field in the portal's order.
-fn numbers(field: &Field, context: &Context) -> Vec<u64> {
+fn numbers(field: &MappedField, context: &Context) -> Vec<u64> {
     portal::numbers(&field.portal, &context.raw)
 }
 
@@ -640,7 +640,7 @@ fn in_order<'a, T: Ord>(set: &'a BTreeSet<T>, order: &[T]) -> impl Iterator<Item
 }
 
 /// The option as Notion knows it: by its id, else by its name.
-fn exact(field: &Field, code: &str) -> Value {
+fn exact(field: &MappedField, code: &str) -> Value {
     if let Some(id) = field.options.get(code)
         && field.property.options.iter().any(|option| option.id == *id)
     {
@@ -651,7 +651,7 @@ fn exact(field: &Field, code: &str) -> Value {
 }
 
 /// The options for some codes, each once, in the portal's order.
-fn chosen(field: &Field, codes: &BTreeSet<String>, context: &Context) -> Value {
+fn chosen(field: &MappedField, codes: &BTreeSet<String>, context: &Context) -> Value {
     let order = portal::codes(&field.portal, &context.raw);
     let mut options: Vec<Value> = Vec::new();
     for option in in_order(codes, &order).map(|code| exact(field, code)) {
@@ -716,7 +716,7 @@ impl Point {
 
 /// A date with what the property holds beside its beginning: the time of day beside a day, the end of the range, the
 /// time zone. An end that the beginning passes keeps its distance.
-fn dated(field: &Field, cell: &Cell, now: Option<&Value>, context: &Context) -> Value {
+fn dated(field: &MappedField, cell: &Cell, now: Option<&Value>, context: &Context) -> Value {
     let now = now.map_or(&Value::Null, |property| &property["date"]);
     let named = now["time_zone"].as_str().and_then(|name| Some((name, TimeZone::get(name).ok()?)));
     let zone = named.as_ref().map_or(&context.zone, |(_, zone)| zone);
@@ -763,7 +763,7 @@ fn ended(start: Point, start_was: Option<Point>, end: Point, zone: &TimeZone) ->
 }
 
 /// The options that a status lacks for a value: writing a page does not make them, unlike those of a select.
-pub fn missing_statuses(field: &Field, cell: &Cell) -> Option<Value> {
+pub fn missing_statuses(field: &MappedField, cell: &Cell) -> Option<Value> {
     let Cell::Option(code) = cell else { return None };
     let name = field.name_of(code);
     if field.property.kind != "status" || field.option_of(code).is_some() {

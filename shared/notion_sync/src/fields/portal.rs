@@ -3,11 +3,11 @@
 use bitrix24::{EntityType, tolerant};
 use jiff::Timestamp;
 use locale::{Localized, texts};
-use records::record::{Record, RecordKind, State};
+use records::record::{Record, RecordKind, RecordState};
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
-use super::full_name::Parts;
+use super::full_name::NameParts;
 use super::portal_field::{PortalField, PortalKind};
 use super::{lines, list, rich};
 
@@ -22,11 +22,11 @@ fn binding_prefix(entity: EntityType) -> &'static str {
 }
 
 /// A state's fields, by their names, as the portal writes them.
-pub fn raw(state: &State) -> Map<String, Value> {
+pub fn raw(state: &RecordState) -> Map<String, Value> {
     let value = match state {
-        State::Item(item) => serde_json::to_value(item),
-        State::Task { task } => serde_json::to_value(task),
-        State::Call { .. } | State::Custom { .. } => return Map::new(),
+        RecordState::Item(item) => serde_json::to_value(item),
+        RecordState::Task { task } => serde_json::to_value(task),
+        RecordState::Call { .. } | RecordState::Custom { .. } => return Map::new(),
     };
     value.ok().and_then(|value| value.as_object().cloned()).unwrap_or_default()
 }
@@ -36,7 +36,7 @@ pub fn read(field: &PortalField, record: Record, raw: &Map<String, Value>) -> Ce
     let value = raw.get(&field.name).unwrap_or(&Value::Null);
     match field.kind {
         PortalKind::Itself => return Cell::records([record.id()]),
-        PortalKind::FullName => return Cell::line(&Parts::of(raw).shown()),
+        PortalKind::FullName => return Cell::line(&NameParts::of(raw).shown()),
         PortalKind::Binding(entity) => return Cell::records(bound(entity, raw)),
         _ => {}
     }
@@ -233,7 +233,7 @@ pub fn written(kind: RecordKind, fields: &[(&PortalField, &Cell)], raw: &Map<Str
     for (field, cell) in fields {
         if field.kind == PortalKind::FullName {
             // A text that cannot be divided was refused before it came here.
-            if let (Cell::Text(text), parts) = (cell, Parts::of(raw)) {
+            if let (Cell::Text(text), parts) = (cell, NameParts::of(raw)) {
                 let edit = parts.edit(text).ok().flatten();
                 all.extend(edit.map(|edit| (edit.field.to_owned(), json!(edit.value))));
             }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 /// The items of a text property with an edit of what they read like.
 pub(super) fn edited(now: Option<&Value>, wanted: &str) -> Value {
     let items: Vec<&Value> = now.and_then(Value::as_array).into_iter().flatten().collect();
-    let all: Vec<Item<'_>> = located(&items);
+    let all: Vec<ListItem<'_>> = located(&items);
     let was: String = all.iter().map(|item| item.text.as_str()).collect();
     let (mut head, mut tail) = unchanged(&was, wanted);
     // An item that is not text stays whole or goes whole.
@@ -73,26 +73,26 @@ fn unchanged(was: &str, wanted: &str) -> (usize, usize) {
 }
 
 /// An item with its text and its place.
-struct Item<'a> {
+struct ListItem<'a> {
     value: &'a Value,
     text: String,
     from: usize,
     to: usize,
 }
 
-fn located<'a>(items: &[&'a Value]) -> Vec<Item<'a>> {
+fn located<'a>(items: &[&'a Value]) -> Vec<ListItem<'a>> {
     let mut from = 0;
     let mut all = Vec::new();
     for value in items {
         let text = text::plain(&json!([value]));
         let to = from + text.len();
-        all.push(Item { value, text, from, to });
+        all.push(ListItem { value, text, from, to });
         from = to;
     }
     all
 }
 
-impl Item<'_> {
+impl ListItem<'_> {
     /// Whether its text can be cut: what it reads like is its content.
     fn is_text(&self) -> bool {
         self.value["text"]["content"] == self.text.as_str() || !self.can_be_written()

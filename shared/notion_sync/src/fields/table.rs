@@ -9,18 +9,18 @@ use super::portal_field::{Codec, PortalField, PortalKind};
 
 /// How a field and a property go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
+pub enum Conversion {
     /// Values go both ways, by a codec.
     TwoWay(Codec),
     /// The property shows what the field holds; an edit there is put back.
     Shown,
     /// They do not go together, and why.
-    Refused(Reason),
+    Refused(Mismatch),
 }
 
 /// Why a field and a property do not go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum Mismatch {
     /// The property holds one value, and the field several.
     HoldsOne,
     /// The property holds values of another type.
@@ -31,7 +31,7 @@ pub enum Reason {
     UnknownProperty,
 }
 
-impl Reason {
+impl Mismatch {
     /// In words, to follow "because".
     pub fn words(self, language: Language) -> &'static str {
         language.text(match self {
@@ -123,23 +123,23 @@ const ADDRESSES: &[&str] = &["url", "email", "phone_number"];
 
 /// The pairs of one kind of field, with one value or with several.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+struct ConversionRow {
     /// The properties that it goes into, the usual one first.
-    pairs: &'static [(&'static str, Entry)],
+    pairs: &'static [(&'static str, Conversion)],
     /// What the documentation adds.
     note: &'static str,
 }
 
-const fn both(codec: Codec) -> Entry {
-    Entry::TwoWay(codec)
+const fn both(codec: Codec) -> Conversion {
+    Conversion::TwoWay(codec)
 }
 
 /// The kinds of fields in the order of the documentation: name, one value, several values.
-const ROWS: &[(Shape, &str, Row, Option<Row>)] = &[
+const ROWS: &[(FieldShape, &str, ConversionRow, Option<ConversionRow>)] = &[
     (
-        Shape::Line,
+        FieldShape::Line,
         "text (`string`, `email`, `phone`)",
-        Row {
+        ConversionRow {
             pairs: &[
                 ("rich_text", both(Codec::Line)),
                 ("title", both(Codec::Line)),
@@ -152,48 +152,51 @@ const ROWS: &[(Shape, &str, Row, Option<Row>)] = &[
         Some(LINES),
     ),
     (
-        Shape::FullName,
+        FieldShape::FullName,
         "a person's whole name (`fullName`)",
-        Row {
+        ConversionRow {
             pairs: &[("rich_text", both(Codec::Line)), ("title", both(Codec::Line))],
             note: "first, second and last name; an edit is written if exactly one of them is different, and refused otherwise",
         },
         None,
     ),
     (
-        Shape::Rich,
+        FieldShape::Rich,
         "text with formatting (`text`, a task's `description`)",
-        Row {
+        ConversionRow {
             pairs: &[("rich_text", both(Codec::BbCode)), ("title", both(Codec::BbCode))],
             note: "an edit changes the formatted text only where it was edited, and is refused where that cannot be done without loss",
         },
-        Some(Row { pairs: &[("rich_text", Entry::Shown), ("title", Entry::Shown)], note: "one paragraph a value" }),
+        Some(ConversionRow {
+            pairs: &[("rich_text", Conversion::Shown), ("title", Conversion::Shown)],
+            note: "one paragraph a value",
+        }),
     ),
     (
-        Shape::Number,
+        FieldShape::Number,
         "number (`integer`, `double`, sums)",
-        Row {
+        ConversionRow {
             pairs: &[("number", both(Codec::Number)), ("rich_text", both(Codec::Lines)), ("title", both(Codec::Lines))],
             note: "exact; a number with more decimal places than the field holds (none for whole numbers, two for sums) is refused; a number with more digits than Notion's numbers hold is not carried over",
         },
         Some(LINES),
     ),
     (
-        Shape::Money,
+        FieldShape::Money,
         "`money`",
-        Row {
+        ConversionRow {
             pairs: &[("number", both(Codec::Amount)), ("rich_text", both(Codec::Lines)), ("title", both(Codec::Lines))],
             note: "in a number the currency stays as it is on the portal; as text it is part of the value: `10 EUR`",
         },
-        Some(Row {
+        Some(ConversionRow {
             pairs: LINES.pairs,
             note: "one sum a line with its currency: `10 EUR`; a line without one keeps the currency that it had",
         }),
     ),
     (
-        Shape::Flag,
+        FieldShape::Flag,
         "yes/no (`boolean`, `char`)",
-        Row {
+        ConversionRow {
             pairs: &[
                 ("checkbox", both(Codec::Checkbox)),
                 ("rich_text", both(Codec::Lines)),
@@ -204,125 +207,139 @@ const ROWS: &[(Shape, &str, Row, Option<Row>)] = &[
         Some(LINES),
     ),
     (
-        Shape::Day,
+        FieldShape::Day,
         "`date`",
-        Row {
+        ConversionRow {
             pairs: &[("date", both(Codec::Day)), ("rich_text", both(Codec::Lines)), ("title", both(Codec::Lines))],
             note: "a time that somebody adds in Notion is the day that it is in the settings' time zone; the end of a range moves only if the start passes it",
         },
         Some(LINES),
     ),
     (
-        Shape::Moment,
+        FieldShape::Moment,
         "date with time (`datetime`)",
-        Row {
+        ConversionRow {
             pairs: &[("date", both(Codec::Moment)), ("rich_text", both(Codec::Lines)), ("title", both(Codec::Lines))],
             note: "to the minute; the portal keeps the seconds of what was not edited. A day alone means the end of that day. As text: `2026-12-01 15:30` in the settings' time zone",
         },
         Some(LINES),
     ),
     (
-        Shape::Choice,
+        FieldShape::Choice,
         "stage, status, list (`enumeration`, `crm_status`, `crm_currency`)",
-        Row {
+        ConversionRow {
             pairs: &[
                 ("select", both(Codec::Option)),
                 ("status", both(Codec::Option)),
-                ("rich_text", Entry::Shown),
-                ("title", Entry::Shown),
+                ("rich_text", Conversion::Shown),
+                ("title", Conversion::Shown),
             ],
             note: "by name, whatever its case; an option that is renamed in Notion is known by its id. `values` gives other names; an option is only made with `create_options`",
         },
-        Some(Row {
-            pairs: &[("multi_select", both(Codec::Options)), ("rich_text", Entry::Shown), ("title", Entry::Shown)],
+        Some(ConversionRow {
+            pairs: &[
+                ("multi_select", both(Codec::Options)),
+                ("rich_text", Conversion::Shown),
+                ("title", Conversion::Shown),
+            ],
             note: "what both sides add is all kept, in the portal's order",
         }),
     ),
     (
-        Shape::User,
+        FieldShape::User,
         "person (`user`, `employee`)",
-        Row {
-            pairs: &[("people", both(Codec::People)), ("rich_text", Entry::Shown), ("title", Entry::Shown)],
+        ConversionRow {
+            pairs: &[("people", both(Codec::People)), ("rich_text", Conversion::Shown), ("title", Conversion::Shown)],
             note: "by e-mail or `notion.people`; who has no account is named in the `unmapped` text property",
         },
-        Some(Row {
-            pairs: &[("people", both(Codec::People)), ("rich_text", Entry::Shown), ("title", Entry::Shown)],
+        Some(ConversionRow {
+            pairs: &[("people", both(Codec::People)), ("rich_text", Conversion::Shown), ("title", Conversion::Shown)],
             note: "people without an account in Notion stay on the portal when others are added or removed",
         }),
     ),
     (
-        Shape::Item,
+        FieldShape::Item,
         "company, contact, deal, lead; what a task belongs to",
-        Row {
-            pairs: &[("relation", both(Codec::Relation)), ("rich_text", Entry::Shown), ("title", Entry::Shown)],
+        ConversionRow {
+            pairs: &[
+                ("relation", both(Codec::Relation)),
+                ("rich_text", Conversion::Shown),
+                ("title", Conversion::Shown),
+            ],
             note: "if there is a database of that kind in the settings; else shown as text",
         },
-        Some(Row {
-            pairs: &[("relation", both(Codec::Relation)), ("rich_text", Entry::Shown), ("title", Entry::Shown)],
+        Some(ConversionRow {
+            pairs: &[
+                ("relation", both(Codec::Relation)),
+                ("rich_text", Conversion::Shown),
+                ("title", Conversion::Shown),
+            ],
             note: "records without a page stay on the portal when others are added or removed",
         }),
     ),
-    (Shape::Links, "link to records of several kinds (`crm`)", SHOWN_AS_TEXT, Some(SHOWN_AS_TEXT)),
+    (FieldShape::Links, "link to records of several kinds (`crm`)", SHOWN_AS_TEXT, Some(SHOWN_AS_TEXT)),
     (
-        Shape::Itself,
+        FieldShape::Itself,
         "the record itself (`self`)",
-        Row { pairs: &[("relation", Entry::Shown)], note: "leads from a second database to the first" },
+        ConversionRow { pairs: &[("relation", Conversion::Shown)], note: "leads from a second database to the first" },
         None,
     ),
     (
-        Shape::File,
+        FieldShape::File,
         "file (`file`, `disk_file`)",
-        Row {
+        ConversionRow {
             pairs: &[
-                ("files", Entry::Shown),
-                ("url", Entry::Shown),
-                ("rich_text", Entry::Shown),
-                ("title", Entry::Shown),
+                ("files", Conversion::Shown),
+                ("url", Conversion::Shown),
+                ("rich_text", Conversion::Shown),
+                ("title", Conversion::Shown),
             ],
             note: "as links, or as names",
         },
-        Some(Row {
-            pairs: &[("files", Entry::Shown), ("rich_text", Entry::Shown), ("title", Entry::Shown)],
+        Some(ConversionRow {
+            pairs: &[("files", Conversion::Shown), ("rich_text", Conversion::Shown), ("title", Conversion::Shown)],
             note: "as links, or as names",
         }),
     ),
     (
-        Shape::Url,
+        FieldShape::Url,
         "`url`",
-        Row {
+        ConversionRow {
             pairs: &[("url", both(Codec::Line)), ("rich_text", both(Codec::Line)), ("title", both(Codec::Line))],
             note: "",
         },
         Some(LINES),
     ),
     (
-        Shape::Address,
+        FieldShape::Address,
         "`address`",
-        Row {
+        ConversionRow {
             pairs: &[("rich_text", both(Codec::Line)), ("title", both(Codec::Line))],
             note: "without its place on the map; an edit of an address that has a place is refused, because the place would be lost",
         },
         Some(LINES),
     ),
     (
-        Shape::Other,
+        FieldShape::Other,
         "anything else (`iblock_element`, `iblock_section`, `hlblock`, types that are not known)",
         SHOWN_AS_TEXT,
         Some(SHOWN_AS_TEXT),
     ),
 ];
 
-const LINES: Row = Row {
+const LINES: ConversionRow = ConversionRow {
     pairs: &[("rich_text", both(Codec::Lines)), ("title", both(Codec::Lines))],
     note: "one value a line, in the portal's order; a line that is not such a value is refused with its number, and then nothing is written",
 };
 
-const SHOWN_AS_TEXT: Row =
-    Row { pairs: &[("rich_text", Entry::Shown), ("title", Entry::Shown)], note: "as text, one value a line" };
+const SHOWN_AS_TEXT: ConversionRow = ConversionRow {
+    pairs: &[("rich_text", Conversion::Shown), ("title", Conversion::Shown)],
+    note: "as text, one value a line",
+};
 
 /// A kind of field, without its details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum FieldShape {
     Line,
     FullName,
     Rich,
@@ -342,54 +359,54 @@ enum Shape {
     Other,
 }
 
-fn shape(kind: &PortalKind) -> Shape {
+fn shape(kind: &PortalKind) -> FieldShape {
     match kind {
-        PortalKind::Line => Shape::Line,
-        PortalKind::FullName => Shape::FullName,
-        PortalKind::Rich => Shape::Rich,
-        PortalKind::Number(_) => Shape::Number,
-        PortalKind::Money => Shape::Money,
-        PortalKind::Flag => Shape::Flag,
-        PortalKind::Day => Shape::Day,
-        PortalKind::Moment => Shape::Moment,
-        PortalKind::Choice => Shape::Choice,
-        PortalKind::User => Shape::User,
-        PortalKind::Item(_) | PortalKind::Binding(_) => Shape::Item,
-        PortalKind::Links => Shape::Links,
-        PortalKind::Itself => Shape::Itself,
-        PortalKind::File => Shape::File,
-        PortalKind::Url => Shape::Url,
-        PortalKind::Address => Shape::Address,
-        PortalKind::Other => Shape::Other,
+        PortalKind::Line => FieldShape::Line,
+        PortalKind::FullName => FieldShape::FullName,
+        PortalKind::Rich => FieldShape::Rich,
+        PortalKind::Number(_) => FieldShape::Number,
+        PortalKind::Money => FieldShape::Money,
+        PortalKind::Flag => FieldShape::Flag,
+        PortalKind::Day => FieldShape::Day,
+        PortalKind::Moment => FieldShape::Moment,
+        PortalKind::Choice => FieldShape::Choice,
+        PortalKind::User => FieldShape::User,
+        PortalKind::Item(_) | PortalKind::Binding(_) => FieldShape::Item,
+        PortalKind::Links => FieldShape::Links,
+        PortalKind::Itself => FieldShape::Itself,
+        PortalKind::File => FieldShape::File,
+        PortalKind::Url => FieldShape::Url,
+        PortalKind::Address => FieldShape::Address,
+        PortalKind::Other => FieldShape::Other,
     }
 }
 
 /// The row of a field.
-fn row(field: &PortalField) -> &'static Row {
+fn row(field: &PortalField) -> &'static ConversionRow {
     let shape = shape(&field.kind);
     let (_, _, one, several) = ROWS.iter().find(|(of, ..)| *of == shape).unwrap_or(&ROWS[ROWS.len() - 1]);
     if field.multiple { several.as_ref().unwrap_or(one) } else { one }
 }
 
 /// How a field and a property of a type go together.
-pub fn entry(field: &PortalField, property: &str) -> Entry {
+pub fn entry(field: &PortalField, property: &str) -> Conversion {
     let pairs = row(field).pairs;
     if let Some((_, entry)) = pairs.iter().find(|(of, _)| *of == property) {
         return *entry;
     }
-    Entry::Refused(reason(field, property))
+    Conversion::Refused(reason(field, property))
 }
 
-fn reason(field: &PortalField, property: &str) -> Reason {
+fn reason(field: &PortalField, property: &str) -> Mismatch {
     if FILLED_BY_NOTION.contains(&property) {
-        return Reason::FilledByNotion;
+        return Mismatch::FilledByNotion;
     }
     if !PROPERTY_TYPES.contains(&property) {
-        return Reason::UnknownProperty;
+        return Mismatch::UnknownProperty;
     }
     let one = PortalField { multiple: false, ..field.clone() };
     let fits_one = field.multiple && row(&one).pairs.iter().any(|(of, _)| *of == property);
-    if fits_one { Reason::HoldsOne } else { Reason::OtherType }
+    if fits_one { Mismatch::HoldsOne } else { Mismatch::OtherType }
 }
 
 /// The type of the property that is made for a field.
@@ -411,12 +428,12 @@ pub fn markdown() -> String {
 }
 
 /// The properties of a row that go both ways, or the others.
-fn named(row: &Row, two_way: bool) -> String {
+fn named(row: &ConversionRow, two_way: bool) -> String {
     let ordered = TEXT.iter().rev().chain(ADDRESSES).chain(PROPERTY_TYPES);
     let mut names: Vec<&str> = Vec::new();
     for property in ordered {
         let entry = row.pairs.iter().find(|(of, _)| of == property).map(|(_, entry)| *entry);
-        let fits = entry.is_some_and(|entry| matches!(entry, Entry::TwoWay(_)) == two_way);
+        let fits = entry.is_some_and(|entry| matches!(entry, Conversion::TwoWay(_)) == two_way);
         if fits && !names.contains(property) {
             names.push(property);
         }

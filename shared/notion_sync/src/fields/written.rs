@@ -8,8 +8,8 @@ use locale::{Localized, texts};
 use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
-use super::mapping::Field;
-use super::merge::{Agreed, Base, Side, Sides, Stuck};
+use super::mapping::MappedField;
+use super::merge::{Agreed, Base, Sides, Stuck, SyncSide};
 
 /// Notion keeps so much of a file's name; the rest is cut before it is written.
 const MAX_FILE_NAME: usize = 100;
@@ -20,7 +20,7 @@ pub struct Held {
     /// The field.
     pub field: String,
     /// The side whose value could not be carried over.
-    pub of: Side,
+    pub of: SyncSide,
     /// What the portal showed.
     #[serde(rename = "b")]
     pub bitrix24: Cell,
@@ -54,10 +54,10 @@ impl Retry {
 
 impl Held {
     /// What a side showed.
-    pub fn shown(&self, side: Side) -> &Cell {
+    pub fn shown(&self, side: SyncSide) -> &Cell {
         match side {
-            Side::Bitrix24 => &self.bitrix24,
-            Side::Notion => &self.notion,
+            SyncSide::Bitrix24 => &self.bitrix24,
+            SyncSide::Notion => &self.notion,
         }
     }
 
@@ -74,8 +74,8 @@ impl Held {
         let waits = before.map(|before| before.of(self.of).clone()).filter(|before| !now.is(before));
         let waits = waits.unwrap_or_else(unlike);
         match self.of {
-            Side::Bitrix24 => Agreed::new(&waits, &self.notion),
-            Side::Notion => Agreed::new(&self.bitrix24, &waits),
+            SyncSide::Bitrix24 => Agreed::new(&waits, &self.notion),
+            SyncSide::Notion => Agreed::new(&self.bitrix24, &waits),
         }
     }
 }
@@ -101,8 +101,8 @@ pub fn set_aside(base: &mut Base, held: &[Held], bitrix24: &mut Sides, notion: &
             continue;
         }
         let now = match one.of {
-            Side::Bitrix24 => &b,
-            Side::Notion => &n,
+            SyncSide::Bitrix24 => &b,
+            SyncSide::Notion => &n,
         };
         let agreed = one.base(base.get(&one.field), now);
         base.insert(one.field.clone(), agreed);
@@ -115,10 +115,10 @@ pub fn set_aside(base: &mut Base, held: &[Held], bitrix24: &mut Sides, notion: &
 /// Declared differences: a blank at the end of a line is none (cells have none); an empty number and a zero, an unticked box
 /// and none are the same; people without an account in Notion are not among those that the page shows; the names of files
 /// end after 100 characters. `knows` says who has an account.
-pub fn expected(to: Side, cell: &Cell, knows: impl Fn(u64) -> bool) -> Cell {
+pub fn expected(to: SyncSide, cell: &Cell, knows: impl Fn(u64) -> bool) -> Cell {
     match (to, cell) {
-        (Side::Notion, Cell::Users(users)) => Cell::users(users.iter().copied().filter(|user| knows(*user))),
-        (Side::Notion, Cell::Files(files)) => {
+        (SyncSide::Notion, Cell::Users(users)) => Cell::users(users.iter().copied().filter(|user| knows(*user))),
+        (SyncSide::Notion, Cell::Files(files)) => {
             let short = |name: &String| name.chars().take(MAX_FILE_NAME).collect();
             Cell::Files(files.iter().map(|(name, url)| (short(name), url.clone())).collect())
         }
@@ -128,16 +128,16 @@ pub fn expected(to: Side, cell: &Cell, knows: impl Fn(u64) -> bool) -> Cell {
 
 /// Why a side that accepted a write does not show it, with the fix; `None` if it does. `before` is what it showed before the
 /// write. The values themselves are not in the words, so that the reason is the same for every record that meets it.
-pub fn difference(field: &Field, to: Side, wanted: &Cell, before: &Cell, shown: &Cell) -> Option<Localized> {
+pub fn difference(field: &MappedField, to: SyncSide, wanted: &Cell, before: &Cell, shown: &Cell) -> Option<Localized> {
     if wanted == shown || (wanted.is_empty() && shown.is_empty()) {
         return None;
     }
     let fix = match to {
-        Side::Bitrix24 => texts::sync::CHECK_BITRIX24,
-        Side::Notion => texts::sync::CHECK_NOTION,
+        SyncSide::Bitrix24 => texts::sync::CHECK_BITRIX24,
+        SyncSide::Notion => texts::sync::CHECK_NOTION,
     };
     let made: Localized = match (wanted, shown) {
-        (wanted, _) if wanted.is_empty() && to == Side::Notion && field.property.kind == "status" => {
+        (wanted, _) if wanted.is_empty() && to == SyncSide::Notion && field.property.kind == "status" => {
             texts::sync::STATUS_NOT_CLEARED.into()
         }
         (wanted, _) if wanted.is_empty() => texts::sync::NOT_CLEARED.into(),
@@ -206,10 +206,10 @@ mod tests {
     use settings::databases::FieldSetting;
     use settings::databases::Master;
 
-    fn field(property: &str) -> Field {
+    fn field(property: &str) -> MappedField {
         let described = json!({"id": "x", "name": "Text", "type": property});
         let portal = PortalField::read("ufCrm_1", &json!({"type": "string"})).unwrap();
-        Field {
+        MappedField {
             portal,
             property: serde_json::from_value(described).unwrap(),
             setting: FieldSetting::new("ufCrm_1", "Text"),
@@ -231,7 +231,7 @@ mod tests {
     fn what_a_provider_made_of_a_value_is_named() {
         let field = field("rich_text");
         let why = |wanted: Cell, before: Cell, shown: Cell| {
-            let why = difference(&field, Side::Bitrix24, &wanted, &before, &shown);
+            let why = difference(&field, SyncSide::Bitrix24, &wanted, &before, &shown);
             why.map(|why| why.to_string().split(". ").next().unwrap().replace("Bitrix24 accepted the change but ", ""))
         };
         let money = |sum: &str, currency: &str| Cell::Money(sum.into(), currency.into());
@@ -261,10 +261,10 @@ mod tests {
             assert_eq!(why(wanted, before, shown).as_deref(), said);
         }
         let status =
-            difference(&super::tests::field("status"), Side::Notion, &Cell::Empty, &Cell::Empty, &text("To do"));
+            difference(&super::tests::field("status"), SyncSide::Notion, &Cell::Empty, &Cell::Empty, &text("To do"));
         assert!(status.unwrap().to_string().contains("a status is never empty"));
-        assert_eq!(expected(Side::Notion, &Cell::users([1, 9]), |user| user == 1), Cell::users([1]));
-        assert_eq!(expected(Side::Bitrix24, &Cell::users([1, 9]), |user| user == 1), Cell::users([1, 9]));
+        assert_eq!(expected(SyncSide::Notion, &Cell::users([1, 9]), |user| user == 1), Cell::users([1]));
+        assert_eq!(expected(SyncSide::Bitrix24, &Cell::users([1, 9]), |user| user == 1), Cell::users([1, 9]));
     }
 
     /// A merge of one field with a held value.
@@ -285,7 +285,7 @@ mod tests {
     fn held(b: &Cell, n: &Cell, refused: bool) -> Held {
         Held {
             field: "f".into(),
-            of: Side::Notion,
+            of: SyncSide::Notion,
             bitrix24: b.kept(),
             notion: n.kept(),
             why: Localized::data("x"),

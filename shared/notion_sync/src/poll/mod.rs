@@ -81,8 +81,8 @@ async fn leased(sync: &NotionSync, tenant: &TenantId) -> Result<PollReport, Fail
         return Ok(PollReport::default());
     };
     let mut report = PollReport::default();
-    for (place, database) in settings.notion.databases.iter().enumerate() {
-        if place > 0 && !lease.renew(later(sync.now(), LEASE)).await? {
+    for (index, database) in settings.notion.databases.iter().enumerate() {
+        if index > 0 && !lease.renew(later(sync.now(), LEASE)).await? {
             return Ok(report);
         }
         match of_database(sync, tenant, &database.name).await {

@@ -2,16 +2,16 @@
 
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use jobs::sync::{Signal, SyncJob};
-use notion::Page;
-use records::State;
+use notion::NotionPage;
+use records::RecordState;
 use runtime::TraceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::NotionSync;
-use crate::database::Opened;
+use crate::database::OpenedDatabase;
 use crate::fields::page;
 
 /// How far before the latest minute seen a poll begins: a row may be edited later in its minute, a clock may be off, and
@@ -48,7 +48,7 @@ struct PollPass {
 }
 
 /// Polls a database; returns how many rows were looked at and how many signals were sent.
-pub(crate) async fn poll(sync: &NotionSync, opened: &Opened) -> Result<(usize, usize), Failure> {
+pub(crate) async fn poll(sync: &NotionSync, opened: &OpenedDatabase) -> Result<(usize, usize), Failure> {
     let (tenant, name) = (opened.tenant(), format!("notion-poll#{}", opened.database.name));
     let (mut progress, mut version) = match sync.sweeps.recall::<PollProgress>(tenant, &name).await? {
         Some((progress, version)) => (progress, Some(version)),
@@ -110,7 +110,12 @@ fn query(since: &Timestamp) -> Value {
 }
 
 /// Sends a signal for every row that does not show what both sides last agreed on.
-async fn compare(sync: &NotionSync, opened: &Opened, pages: &[Page], name: &str) -> Result<usize, Failure> {
+async fn compare(
+    sync: &NotionSync,
+    opened: &OpenedDatabase,
+    pages: &[NotionPage],
+    name: &str,
+) -> Result<usize, Failure> {
     let (tenant, mut messages) = (opened.tenant(), Vec::new());
     for page in pages {
         let Some(owner) = sync.links.owner(tenant, &page.id).await? else { continue };
@@ -124,7 +129,8 @@ async fn compare(sync: &NotionSync, opened: &Opened, pages: &[Page], name: &str)
         if !link.is_together() && page.in_trash {
             continue;
         }
-        let signal = Signal { told: page::edited_at(page.last_edited_time, None), ..Signal::of(Side::Notion, name) };
+        let signal =
+            Signal { told: page::edited_at(page.last_edited_time, None), ..Signal::of(SyncSide::Notion, name) };
         let job = SyncJob::Record { database: owner.database, record: owner.record, signal };
         // As long as its job waits, the same row makes no second one. Once it was worked on, the same values are news:
         // somebody may have changed them back.
@@ -139,23 +145,30 @@ async fn compare(sync: &NotionSync, opened: &Opened, pages: &[Page], name: &str)
     Ok(count)
 }
 
-async fn is_agreed(sync: &NotionSync, opened: &Opened, link: &crate::link::Link, row: &Page) -> Result<bool, Failure> {
-    let snapshot = sync.records.snapshot::<State>(opened.tenant(), &link.record.key()).await?;
+async fn is_agreed(
+    sync: &NotionSync,
+    opened: &OpenedDatabase,
+    link: &crate::link::PageLink,
+    row: &NotionPage,
+) -> Result<bool, Failure> {
+    let snapshot = sync.records.snapshot::<RecordState>(opened.tenant(), &link.record.key()).await?;
     let state = snapshot.map(|(snapshot, _)| snapshot.state);
     let context = sync.context(opened, link.record, state.as_ref(), Some(row)).await?;
-    let same = |field: &crate::fields::Field| {
+    let same = |field: &crate::fields::MappedField| {
         let Some(agreed) = link.base.get(field.key()) else { return false };
         let value = row.property(&field.property.id);
         // What a query cuts off cannot be compared here.
         let cut = value.is_some_and(|value| value["has_more"] == true);
-        cut || page::read(field, value, Some(agreed.of(Side::Bitrix24)), &context).cell.is(agreed.of(Side::Notion))
+        cut || page::read(field, value, Some(agreed.of(SyncSide::Bitrix24)), &context)
+            .cell
+            .is(agreed.of(SyncSide::Notion))
     };
     Ok(opened.fields.iter().all(same))
 }
 
 /// Rows in the trash leave the query in silence; asked for, they come, as far as is known. An answer that gives others
 /// does no harm: they are compared like all.
-async fn trash(sync: &NotionSync, opened: &Opened, since: Timestamp) -> Result<usize, Failure> {
+async fn trash(sync: &NotionSync, opened: &OpenedDatabase, since: Timestamp) -> Result<usize, Failure> {
     let mut query = query(&(since - OVERLAP - TRASH_EVERY));
     query["in_trash"] = json!(true);
     match opened.notion.query(&opened.source.id, &query, None).await {

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use clients::Failure;
 use jiff::Timestamp;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
-use records::names::Named;
-use runtime::store::Write;
+use records::names::Nameable;
+use runtime::store::StoreWrite;
 use runtime::{DeliveryId, clock};
 
-use crate::attention::{Entry, replace, shortened};
-use crate::database::Opened;
+use crate::attention::{AttentionEntry, replace, shortened};
+use crate::database::OpenedDatabase;
 use crate::fields::first::is_undecided;
 use crate::fields::page::Context;
-use crate::fields::{Cell, Field, Fit, PortalKind, Stuck};
+use crate::fields::{Cell, Fit, MappedField, PortalKind, Stuck};
 use crate::work::LinkWork;
 use crate::work::read::BothSides;
 
@@ -31,7 +31,7 @@ impl LinkWork<'_> {
         stuck: Vec<Stuck>,
         now: &BothSides,
         context: &Context,
-    ) -> Result<Vec<Write>, Failure> {
+    ) -> Result<Vec<StoreWrite>, Failure> {
         let is_new = |stuck: &&Stuck| !self.link.stuck.contains(stuck);
         let new: Vec<Stuck> = stuck.iter().filter(is_new).cloned().collect();
         // The page of a new relation is often still to be made: the operators are not bothered before it was waited for.
@@ -40,10 +40,11 @@ impl LinkWork<'_> {
             self.sync_again().await?;
         }
         self.link.stuck = stuck;
-        let entries: Vec<Entry> =
+        let entries: Vec<AttentionEntry> =
             self.link.all_stuck().iter().filter_map(|stuck| self.entry(stuck, now, context)).collect();
         for entry in &entries {
-            let is_known = |known: &Entry| known.id() == entry.id() && known.why == entry.why && known.of == entry.of;
+            let is_known =
+                |known: &AttentionEntry| known.id() == entry.id() && known.why == entry.why && known.of == entry.of;
             let is_waited_for = looks_again && self.leads_to_missing(&[stuck_of(entry)]);
             if !is_waited_for && (!self.link.attention.iter().any(is_known) || self.is_second_look()) {
                 notify(self, entry).await?;
@@ -55,30 +56,30 @@ impl LinkWork<'_> {
     /// The link rests because something writes against the sync.
     pub(super) fn set_resting(
         &mut self,
-        (to, field): (Side, &str),
+        (to, field): (SyncSide, &str),
         until: Timestamp,
         now: &BothSides,
         context: &Context,
-    ) -> Result<Vec<Write>, Failure> {
+    ) -> Result<Vec<StoreWrite>, Failure> {
         let time = until.strftime("%H:%M UTC").to_string();
         let why = Localized::of(|language| texts::sync::ChangedBack { side: to.title(language), until: &time });
         let stuck = Stuck { field: field.to_owned(), of: to.other(), why };
         let entry = self.entry(&stuck, now, context);
-        let entry = entry.map(|entry| Entry { rests_until: Some(until), can_take: Vec::new(), ..entry });
+        let entry = entry.map(|entry| AttentionEntry { rests_until: Some(until), can_take: Vec::new(), ..entry });
         let others = self.link.attention.iter().filter(|known| known.field != *field).cloned();
         let entries = others.chain(entry).collect();
         Ok(replace(&self.job.tenant, &mut self.link.attention, entries)?)
     }
 
     /// Nothing of a link that is not synced any more needs attention.
-    pub(super) fn clear_attention(&mut self) -> Result<Vec<Write>, Failure> {
+    pub(super) fn clear_attention(&mut self) -> Result<Vec<StoreWrite>, Failure> {
         Ok(replace(&self.job.tenant, &mut self.link.attention, Vec::new())?)
     }
 
-    fn entry(&self, stuck: &Stuck, now: &BothSides, context: &Context) -> Option<Entry> {
+    fn entry(&self, stuck: &Stuck, now: &BothSides, context: &Context) -> Option<AttentionEntry> {
         let field = self.opened.field(&stuck.field)?;
-        let read = |side: Side| shortened(&as_read(field, &now.cell(side, field.key()), context));
-        let entry = Entry {
+        let read = |side: SyncSide| shortened(&as_read(field, &now.cell(side, field.key()), context));
+        let entry = AttentionEntry {
             database: self.link.database.clone(),
             record: self.link.record,
             title: self.link.title.clone(),
@@ -86,8 +87,8 @@ impl LinkWork<'_> {
             field: field.key().to_owned(),
             property: field.property.name.clone(),
             of: stuck.of,
-            bitrix24: read(Side::Bitrix24),
-            notion: read(Side::Notion),
+            bitrix24: read(SyncSide::Bitrix24),
+            notion: read(SyncSide::Notion),
             why: stuck.why.clone(),
             since: self.sync.now(),
             tried_at: None,
@@ -97,31 +98,31 @@ impl LinkWork<'_> {
         let known = self.link.attention.iter().find(|known| known.id() == entry.id() && known.of == entry.of);
         let Some(known) = known else { return Some(entry) };
         let tried_at = if self.signal.side.is_none() { Some(self.sync.now()) } else { known.tried_at };
-        Some(Entry { since: known.since, tried_at, ..entry })
+        Some(AttentionEntry { since: known.since, tried_at, ..entry })
     }
 }
 
-fn stuck_of(entry: &Entry) -> Stuck {
+fn stuck_of(entry: &AttentionEntry) -> Stuck {
     Stuck { field: entry.field.clone(), of: entry.of, why: entry.why.clone() }
 }
 
 /// The sides whose value can be written to the other: the one that was not refused, or either where nobody has decided yet.
-fn can_take(field: &Field, stuck: &Stuck, now: &BothSides) -> Vec<Side> {
-    let asked = if is_undecided(stuck) { vec![Side::Bitrix24, Side::Notion] } else { vec![stuck.of.other()] };
+fn can_take(field: &MappedField, stuck: &Stuck, now: &BothSides) -> Vec<SyncSide> {
+    let asked = if is_undecided(stuck) { vec![SyncSide::Bitrix24, SyncSide::Notion] } else { vec![stuck.of.other()] };
     asked.into_iter().filter(|side| is_writable(field, *side, now)).collect()
 }
 
-fn is_writable(field: &Field, side: Side, now: &BothSides) -> bool {
+fn is_writable(field: &MappedField, side: SyncSide, now: &BothSides) -> bool {
     let (sides, fits) = match side {
-        Side::Bitrix24 => (&now.bitrix24, true),
-        Side::Notion => (&now.notion, field.fit != Fit::Shown && !field.portal.read_only),
+        SyncSide::Bitrix24 => (&now.bitrix24, true),
+        SyncSide::Notion => (&now.notion, field.fit != Fit::Shown && !field.portal.read_only),
     };
     let reading = sides.fields.get(field.key());
     fits && reading.is_some_and(|reading| reading.cannot.is_none() && !matches!(reading.cell, Cell::Foreign(_)))
 }
 
 /// A value as people read it: with the names of values of lists, of people and of records.
-fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
+fn as_read(field: &MappedField, cell: &Cell, context: &Context) -> String {
     let option = |code: &String| {
         let named = field.setting.values.get(code).or_else(|| {
             field.portal.options.iter().find(|(known, name)| known == code && !name.is_empty()).map(|(_, name)| name)
@@ -130,7 +131,7 @@ fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
     };
     let record = |id: &u64| match field.portal.kind {
         PortalKind::Item(entity) | PortalKind::Binding(entity) => {
-            let known = context.names.entry(Named::Item(entity, *id));
+            let known = context.names.entry(Nameable::Item(entity, *id));
             known.map_or_else(|| format!("#{id}"), |known| known.name.clone())
         }
         _ => format!("#{id}"),
@@ -148,7 +149,7 @@ fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
 }
 
 /// Notifies the operators: which field, which value, why, and what to do. Once for each reason, not for each record.
-async fn notify(work: &LinkWork<'_>, entry: &Entry) -> Result<(), Failure> {
+async fn notify(work: &LinkWork<'_>, entry: &AttentionEntry) -> Result<(), Failure> {
     let what = entry.record.to_string();
     let once = reason_id(entry);
     let (head, lines) = (head(entry), lines(entry));
@@ -156,7 +157,7 @@ async fn notify(work: &LinkWork<'_>, entry: &Entry) -> Result<(), Failure> {
     alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
 }
 
-fn head(entry: &Entry) -> Localized {
+fn head(entry: &AttentionEntry) -> Localized {
     Localized::of(|language| texts::alerts::SyncStuck {
         record: entry.record.title(language),
         title: entry.title.clone(),
@@ -165,13 +166,13 @@ fn head(entry: &Entry) -> Localized {
     })
 }
 
-fn lines(entry: &Entry) -> Vec<Localized> {
+fn lines(entry: &AttentionEntry) -> Vec<Localized> {
     let values = texts::alerts::SyncStuckValues { bitrix24: &short(&entry.bitrix24), notion: &short(&entry.notion) };
     vec![Localized::of(|_| values), entry.why.clone(), texts::alerts::SYNC_STUCK_NEXT.into()]
 }
 
 /// What makes a reason one and the same for every record that meets it: its words, without the numbers in them.
-fn reason_id(entry: &Entry) -> String {
+fn reason_id(entry: &AttentionEntry) -> String {
     let words: String = entry.why.to_string().chars().filter(|c| !c.is_ascii_digit() && *c != ',').collect();
     let side = entry.of.to_string();
     DeliveryId::of(&[&entry.database, &entry.field, &side, &words]).to_string()
@@ -190,7 +191,7 @@ pub(super) fn rest_until(now: Timestamp, until: Timestamp) -> Duration {
 }
 
 /// The line of the ledger for what could not be carried over.
-pub(super) fn line(opened: &Opened, stuck: &[Stuck]) -> String {
+pub(super) fn line(opened: &OpenedDatabase, stuck: &[Stuck]) -> String {
     let line = |stuck: &Stuck| {
         let name = opened.field(&stuck.field).map_or(stuck.field.as_str(), |field| field.property.name.as_str());
         format!("{name} of {}: {}", stuck.of, stuck.why)
@@ -205,15 +206,15 @@ mod tests {
 
     use super::*;
 
-    fn entry(why: Localized) -> Entry {
-        Entry {
+    fn entry(why: Localized) -> AttentionEntry {
+        AttentionEntry {
             database: "Сделки".into(),
             record: Record::Task(7),
             title: "Крыша".into(),
             page: None,
             field: "поле".into(),
             property: "Свойство".into(),
-            of: Side::Notion,
+            of: SyncSide::Notion,
             bitrix24: "1".into(),
             notion: "2".into(),
             why,
@@ -255,7 +256,7 @@ mod tests {
     fn a_reason_is_the_same_for_every_record_and_whatever_numbers_are_in_it() {
         let long =
             |count| entry(Localized::of(|_| texts::sync::TooLong { property: "Свойство", count, most: 200 }));
-        assert_eq!(reason_id(&long(201)), reason_id(&Entry { record: Record::Task(8), ..long(3_000) }));
+        assert_eq!(reason_id(&long(201)), reason_id(&AttentionEntry { record: Record::Task(8), ..long(3_000) }));
         assert_ne!(reason_id(&long(201)), reason_id(&entry(texts::sync::ONE_VALUE.into())));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use clients::Failure;
 use notion::block::Append;
 use runtime::TenantId;
-use runtime::store::{Condition, Key, Table, Write};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,10 +28,10 @@ struct PageBody {
 }
 
 /// The write that begins a body whose first call goes with the page.
-pub(super) fn begin(tenant: &TenantId, page: &str, calls: Vec<Append>) -> Result<Write, Failure> {
+pub(super) fn begin(tenant: &TenantId, page: &str, calls: Vec<Append>) -> Result<StoreWrite, Failure> {
     let calls = calls.into_iter().map(|call| (call.into, call.blocks)).collect();
     let body = PageBody { calls, next: 1, begun_at: None, ids: BTreeMap::new() };
-    Ok(Write::new(key(tenant, page), &body, Condition::Always)?)
+    Ok(StoreWrite::new(key(tenant, page), &body, WriteCondition::Always)?)
 }
 
 /// Writes what is missing of a page's body, if something is. The link is to be saved afterwards.
@@ -55,12 +55,12 @@ pub(super) async fn complete(work: &mut LinkWork<'_>) -> Result<(), Failure> {
         let done = body.begun_at.is_some_and(|before| there >= before + blocks.len());
         if !done {
             body.begun_at = Some(there);
-            store.put(Write::new(key.clone(), &body, Condition::Always)?).await?;
+            store.put(StoreWrite::new(key.clone(), &body, WriteCondition::Always)?).await?;
             notion.append(&parent, &blocks).await?;
         }
         body.next += 1;
         body.begun_at = None;
-        store.put(Write::new(key.clone(), &body, Condition::Always)?).await?;
+        store.put(StoreWrite::new(key.clone(), &body, WriteCondition::Always)?).await?;
     }
     store.delete(&key).await?;
     work.link.body_open = false;
@@ -85,6 +85,6 @@ async fn parent(work: &LinkWork<'_>, body: &mut PageBody, page: &str, into: &[us
     Ok(parent)
 }
 
-fn key(tenant: &TenantId, page: &str) -> Key {
-    Key::new(Table::Links, format!("{tenant}#body"), page)
+fn key(tenant: &TenantId, page: &str) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{tenant}#body"), page)
 }

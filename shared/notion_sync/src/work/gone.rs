@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use settings::databases::Gone;
 use text::Document;
 
-use crate::link::{Apart, Link, Standing};
+use crate::link::{Apart, LinkState, PageLink};
 use crate::work::{LinkWork, Next, SyncDecision};
 
 /// One of the two is gone: done what the settings say, and written down.
@@ -47,7 +47,7 @@ pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Fa
         }
         _ => {}
     }
-    work.link.standing = Standing::Apart { why, since: now };
+    work.link.standing = LinkState::Apart { why, since: now };
     work.link.resting = None;
     work.link.intents.clear();
     // Nobody can do anything about a field of a pair that is not synced; if it comes back, the merge says it again.
@@ -83,7 +83,7 @@ pub(super) async fn recheck(work: &mut LinkWork<'_>, why: Apart) -> Result<Next,
         return Ok(still(why));
     }
     note(work, None).await?;
-    work.link.standing = Standing::Together;
+    work.link.standing = LinkState::Together;
     work.save(Vec::new()).await?;
     tracing::info!(tenant = %work.job.tenant, record = %work.link.record, "together again");
     Ok(Next::Merge)
@@ -93,7 +93,7 @@ fn still(why: Apart) -> Next {
     Next::skip(format!("not synced: {}", why.words(Language::default())))
 }
 
-fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::Write>) -> Next {
+fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::StoreWrite>) -> Next {
     Next::End(SyncDecision::done(changes, place, writes))
 }
 
@@ -154,7 +154,7 @@ async fn notify(work: &LinkWork<'_>, why: Apart) -> Result<(), Failure> {
     alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
 }
 
-fn head(link: &Link) -> Localized {
+fn head(link: &PageLink) -> Localized {
     Localized::of(|language| texts::alerts::SyncApart {
         record: link.record.title(language),
         title: link.title.clone(),
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn alerts_and_notes_about_what_is_gone_come_from_the_catalogues() {
-        let link = Link::making("Сделки", Record::Task(7), "2026-11-23T09:00:00Z".parse().unwrap());
+        let link = PageLink::making("Сделки", Record::Task(7), "2026-11-23T09:00:00Z".parse().unwrap());
         let all = in_pseudo(|| {
             let mut all = vec![head(&link)];
             for why in [Apart::RecordGone, Apart::PageTrashed, Apart::PageGone, Apart::PageMoved] {

@@ -4,15 +4,15 @@
 use clients::Failure;
 use jobs::sync::{Others, Signal, SyncJob};
 use locale::texts;
-use notion::Page;
+use notion::NotionPage;
 use records::Record;
 use runtime::job::ReceivedJob;
 use serde_json::{Map, json};
 
 use crate::NotionSync;
-use crate::database::{Open, Opened};
+use crate::database::{Open, OpenedDatabase};
 use crate::fields::Base;
-use crate::link::{Link, Seen, Standing, link_write, owner_write};
+use crate::link::{LinkState, PageLink, ReadMoments, link_write, owner_write};
 use crate::work::matching::{number, with_number, write_number};
 use crate::work::read::{PageRead, Reads, misplaced};
 use crate::work::{LinkWork, Next, SyncDecision, SyncOutcome, read};
@@ -70,7 +70,7 @@ pub(crate) async fn join(
     let (link, version) = match found {
         Some(found) => found,
         None => {
-            let link = Link::making(database, record, sync.now());
+            let link = PageLink::making(database, record, sync.now());
             let version = sync.begin(link_write(&job.tenant, &link, None)?).await?;
             (link, version)
         }
@@ -78,19 +78,19 @@ pub(crate) async fn join(
     let mut work = LinkWork { sync, job, opened: &opened, signal: &signal, link, version, reads: Reads::default() };
     if work.link.page.as_deref() != Some(&keep.id) {
         // What was agreed on with another page says nothing of this one.
-        work.link = Link {
+        work.link = PageLink {
             page: Some(keep.id.clone()),
             base: Base::new(),
             intents: Vec::new(),
             resting: None,
-            seen: Seen::default(),
+            seen: ReadMoments::default(),
             stuck: Vec::new(),
             held: Vec::new(),
             body_open: false,
             ..work.link
         };
     }
-    work.link.standing = Standing::Together;
+    work.link.standing = LinkState::Together;
     let owner = owner_write(&job.tenant, &keep.id, &work.link)?;
     work.save(vec![owner]).await?;
     let url = keep.url.clone();
@@ -109,9 +109,9 @@ pub(crate) async fn join(
 async fn unfit(
     sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     request: &JoinRequest<'_>,
-    keep: &Page,
+    keep: &NotionPage,
     linked: Option<&str>,
 ) -> Result<Option<String>, Failure> {
     let record = request.record;
@@ -127,10 +127,15 @@ async fn unfit(
 }
 
 /// The other rows that carry the record's number, and the one that is linked.
-async fn others(opened: &Opened, record: Record, linked: Option<&str>, keep: &Page) -> Result<Vec<Page>, Failure> {
+async fn others(
+    opened: &OpenedDatabase,
+    record: Record,
+    linked: Option<&str>,
+    keep: &NotionPage,
+) -> Result<Vec<NotionPage>, Failure> {
     let mut ids: Vec<String> = with_number(opened, record).await?.into_iter().map(|page| page.id).collect();
     ids.extend(linked.map(str::to_owned));
-    let mut pages: Vec<Page> = Vec::new();
+    let mut pages: Vec<NotionPage> = Vec::new();
     for id in ids {
         let is_known = pages.iter().any(|page| notion::id::same(&page.id, &id)) || notion::id::same(&keep.id, &id);
         if is_known {
@@ -147,7 +152,13 @@ async fn others(opened: &Opened, record: Record, linked: Option<&str>, keep: &Pa
     Ok(pages)
 }
 
-async fn set_aside(opened: &Opened, record: Record, keep: &Page, page: &Page, others: Others) -> Result<(), Failure> {
+async fn set_aside(
+    opened: &OpenedDatabase,
+    record: Record,
+    keep: &NotionPage,
+    page: &NotionPage,
+    others: Others,
+) -> Result<(), Failure> {
     let mut properties = Map::from_iter([(opened.id.id.clone(), json!({"number": null}))]);
     if let Some(note) = &opened.note {
         let language = opened.settings.language;

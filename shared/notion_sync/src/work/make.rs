@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use clients::{ErrorClass, Failure};
 use jiff::{SignedDuration, Timestamp};
-use jobs::sync::{Side, Signal, SyncJob};
+use jobs::sync::{Signal, SyncJob, SyncSide};
 use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
-use notion::Page;
-use records::{Change, Record, State};
+use notion::NotionPage;
+use records::{Change, Record, RecordState};
 use runtime::job::ReceivedJob;
 use serde_json::json;
-use settings::databases::Key;
+use settings::databases::RowKey;
 
 use crate::NotionSync;
-use crate::database::Opened;
+use crate::database::OpenedDatabase;
 use crate::fields::Cell;
-use crate::link::{Link, Standing, link_write, owner_write};
+use crate::link::{LinkState, PageLink, link_write, owner_write};
 use crate::work::matching::RowMatch;
 use crate::work::outcome::NewPage;
 use crate::work::read::{PageRead, Reads, RecordRead, misplaced};
@@ -38,11 +38,11 @@ const NO_RECORD: &str = "the record is gone, and had no page";
 pub(super) async fn first<'a>(
     sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
-    opened: &'a Opened,
+    opened: &'a OpenedDatabase,
     record: Record,
     signal: &'a Signal,
 ) -> Result<Result<(LinkWork<'a>, Next), SyncDecision>, Failure> {
-    let arrived = (signal.side == Some(Side::Bitrix24)).then(|| job.arrived_by());
+    let arrived = (signal.side == Some(SyncSide::Bitrix24)).then(|| job.arrived_by());
     let Some(read) = read::record(sync, opened, record, arrived).await? else {
         return Ok(Err(SyncDecision::skip(NO_RECORD)));
     };
@@ -61,7 +61,7 @@ pub(super) async fn first<'a>(
     if let RowMatch::Refused { why, .. } = &row {
         return Ok(Err(refuse(sync, opened, record, &read.state, why).await?));
     }
-    let link = Link::making(&opened.database.name, record, sync.now());
+    let link = PageLink::making(&opened.database.name, record, sync.now());
     let version = sync.begin(link_write(&job.tenant, &link, None)?).await?;
     let reads = Reads { context: Some(context), ..Reads::default() };
     let mut work = LinkWork { sync, job, opened, signal, link, version, reads };
@@ -75,11 +75,11 @@ pub(super) async fn first<'a>(
 /// The record with its e-mail addresses and telephone numbers, if rows are recognised by them.
 async fn with_addresses(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
     read: RecordRead,
 ) -> Result<Option<RecordRead>, Failure> {
-    let lacks = |state: &State| state.as_item().is_some_and(|item| !item.more.contains_key("fm"));
+    let lacks = |state: &RecordState| state.as_item().is_some_and(|item| !item.more.contains_key("fm"));
     if !matching::needs_addresses(opened) || !lacks(&read.state) {
         return Ok(Some(read));
     }
@@ -89,9 +89,9 @@ async fn with_addresses(
 /// It cannot be decided which row is the record's: no page is made, and operators read what to do.
 async fn refuse(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
-    state: &State,
+    state: &RecordState,
     why: &Localized,
 ) -> Result<SyncDecision, Failure> {
     let what = record.to_string();
@@ -107,7 +107,7 @@ async fn refuse(
     Ok(SyncDecision::skip(format!("not linked: {why}")))
 }
 
-fn undecided(record: Record, state: &State, database: &str) -> Localized {
+fn undecided(record: Record, state: &RecordState, database: &str) -> Localized {
     Localized::of(|language| texts::alerts::SyncUndecided {
         record: record.title(language),
         title: state.title().unwrap_or_default(),
@@ -116,16 +116,16 @@ fn undecided(record: Record, state: &State, database: &str) -> Localized {
 }
 
 /// Takes a row that was recognised for the record's page.
-async fn take(work: &mut LinkWork<'_>, record: RecordRead, row: &Page, key: &Key) -> Result<Next, Failure> {
+async fn take(work: &mut LinkWork<'_>, record: RecordRead, row: &NotionPage, key: &RowKey) -> Result<Next, Failure> {
     // A query may show what was a moment ago.
     let read_at = work.sync.now();
     let page = read::page(work.opened, &row.id).await?.filter(|page| misplaced(work.opened, page).is_none());
-    let expected = (*key == Key::Number).then(|| work.record().id());
+    let expected = (*key == RowKey::Number).then(|| work.record().id());
     let Some(page) = page.filter(|page| matching::number(work.opened, page) == expected) else {
         let cause = "the row was changed a moment ago; it is looked up again";
         return Ok(Next::wait(FINDABLE.unsigned_abs(), cause));
     };
-    if *key != Key::Number {
+    if *key != RowKey::Number {
         matching::write_number(work.opened, &page.id, work.record()).await?;
     }
     work.link.title = record.state.title().unwrap_or_default();
@@ -168,7 +168,7 @@ pub(super) async fn again(work: &mut LinkWork<'_>, since: Timestamp, open: bool)
             refuse(sync, opened, record, &read.state, &why).await.map(Next::End)
         }
         RowMatch::None => {
-            work.link.standing = Standing::Making { since: sync.now(), open: false };
+            work.link.standing = LinkState::Making { since: sync.now(), open: false };
             create(work, &read).await
         }
     }
@@ -177,14 +177,14 @@ pub(super) async fn again(work: &mut LinkWork<'_>, since: Timestamp, open: bool)
 /// Takes a row that is there for the record's page. What differs is merged next.
 async fn adopt(work: &mut LinkWork<'_>, page: &str) -> Result<Next, Failure> {
     work.link.page = Some(page.to_owned());
-    work.link.standing = Standing::Together;
+    work.link.standing = LinkState::Together;
     let owner = owner_write(&work.job.tenant, page, &work.link)?;
     work.save(vec![owner]).await?;
     Ok(Next::Merge)
 }
 
 /// The values of a record that can be written to a new page.
-async fn new_page(work: &mut LinkWork<'_>, state: &State) -> Result<NewPage, Failure> {
+async fn new_page(work: &mut LinkWork<'_>, state: &RecordState) -> Result<NewPage, Failure> {
     let (known, opened, record) = (work.reads.context.take(), work.opened, work.record());
     let context = work.sync.extend(known, opened, record, Some(state), None).await?;
     let side = read::portal_side(opened, record, state, &context);
@@ -199,9 +199,9 @@ async fn create(work: &mut LinkWork<'_>, record: &RecordRead) -> Result<Next, Fa
         Err(failure) => {
             // Surely nothing was made: the next try need not look for it.
             if failure.class != ErrorClass::UnknownOutcome
-                && matches!(work.link.standing, Standing::Making { open: true, .. })
+                && matches!(work.link.standing, LinkState::Making { open: true, .. })
             {
-                work.link.standing = Standing::Making { since: work.sync.now(), open: false };
+                work.link.standing = LinkState::Making { since: work.sync.now(), open: false };
                 work.save(Vec::new()).await?;
             }
             return Err(failure);
@@ -214,7 +214,7 @@ async fn create(work: &mut LinkWork<'_>, record: &RecordRead) -> Result<Next, Fa
 }
 
 /// Makes the page and writes the link down.
-pub(crate) async fn make_page(work: &mut LinkWork<'_>, read: &RecordRead) -> Result<Page, Failure> {
+pub(crate) async fn make_page(work: &mut LinkWork<'_>, read: &RecordRead) -> Result<NotionPage, Failure> {
     let (sync, opened, record, state) = (work.sync, work.opened, work.record(), &read.state);
     let new = new_page(work, state).await?;
     write::make_options(opened, &new.cells).await?;
@@ -233,13 +233,13 @@ pub(crate) async fn make_page(work: &mut LinkWork<'_>, read: &RecordRead) -> Res
     let calls = notion::block::appends(&blocks);
     let first = calls.first().map(|call| call.blocks.clone()).unwrap_or_default();
     work.link.title = state.title().unwrap_or_default();
-    work.link.standing = Standing::Making { since: sync.now(), open: true };
+    work.link.standing = LinkState::Making { since: sync.now(), open: true };
     work.save(Vec::new()).await?;
     let (page, is_partial) = write::create_page(opened, &properties, &first).await?;
 
     work.link.page = Some(page.id.clone());
-    work.link.standing = Standing::Together;
-    work.link.sync_source = Some(Side::Bitrix24);
+    work.link.standing = LinkState::Together;
+    work.link.sync_source = Some(SyncSide::Bitrix24);
     work.link.synced_at = Some(sync.now());
     work.link.seen.bitrix24 = Some(read.read_at);
     work.link.body_open = calls.len() > 1;

@@ -8,24 +8,24 @@ use std::collections::BTreeSet;
 
 use clients::{ErrorClass, Failure};
 use crm::pages::Listing;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use locale::{Language, Localized, Piece, texts};
-use notion::Page;
-use records::{Change, Record, RecordKind, State};
+use notion::NotionPage;
+use records::{Change, Record, RecordKind, RecordState};
 use serde_json::{Map, Value, json};
 use settings::condition::Condition;
 use settings::databases::FULL_NAME;
-use settings::databases::Key;
+use settings::databases::RowKey;
 
 use crate::NotionSync;
-use crate::database::Opened;
-use crate::fields::full_name::Parts;
+use crate::database::OpenedDatabase;
+use crate::fields::full_name::NameParts;
 use crate::fields::mapping::option_name;
 use crate::fields::matching::{COMPANY, Comparable, Pick, Traits, of_cell, of_multifield, of_property, of_raw, pick};
 use crate::fields::page::Context;
 use crate::fields::portal;
-use crate::fields::{Cell, Field, Merged, Sides, Stuck};
-use crate::link::Link;
+use crate::fields::{Cell, MappedField, Merged, Sides, Stuck};
+use crate::link::PageLink;
 use crate::plan::{FieldChange, RowRef, clipped};
 use crate::work::read;
 
@@ -43,57 +43,57 @@ pub(crate) enum RowMatch {
     /// There is none.
     None,
     /// This one, recognised by this key.
-    One(Box<Page>, Key),
+    One(Box<NotionPage>, RowKey),
     /// It cannot be decided.
     Refused {
         /// Why, and what to do.
         why: Localized,
         /// The rows in question.
-        rows: Vec<Page>,
+        rows: Vec<NotionPage>,
     },
 }
 
 /// The keys besides the number, the surest first.
-pub(crate) fn keys(opened: &Opened) -> Vec<Key> {
+pub(crate) fn keys(opened: &OpenedDatabase) -> Vec<RowKey> {
     opened.database.match_keys().into_iter().map(|(key, _)| key).collect()
 }
 
 /// Whether e-mail addresses or telephone numbers are compared: they have to be read by name.
-pub(crate) fn needs_addresses(opened: &Opened) -> bool {
-    keys(opened).iter().any(|key| matches!(key, Key::Email | Key::Phone))
+pub(crate) fn needs_addresses(opened: &OpenedDatabase) -> bool {
+    keys(opened).iter().any(|key| matches!(key, RowKey::Email | RowKey::Phone))
         && matches!(opened.kind(), RecordKind::Items(_))
 }
 
 /// The row's number, if it carries one.
-pub(crate) fn number(opened: &Opened, page: &Page) -> Option<u64> {
+pub(crate) fn number(opened: &OpenedDatabase, page: &NotionPage) -> Option<u64> {
     page.property(&opened.id.id).and_then(|value| value["number"].as_u64())
 }
 
 /// A row as a line names it.
-pub(crate) fn row_ref(page: &Page) -> RowRef {
+pub(crate) fn row_ref(page: &NotionPage) -> RowRef {
     RowRef { page: page.id.clone(), title: page.title(), url: page.url.clone() }
 }
 
 /// The addresses of rows, for a sentence.
-pub(crate) fn urls(rows: &[Page]) -> String {
+pub(crate) fn urls(rows: &[NotionPage]) -> String {
     rows.iter().map(|page| page.url.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// What a record shows of the keys.
-pub(crate) fn of_record(opened: &Opened, record: Record, state: &State, context: &Context) -> Traits {
+pub(crate) fn of_record(opened: &OpenedDatabase, record: Record, state: &RecordState, context: &Context) -> Traits {
     let (raw, side) = (portal::raw(state), read::portal_side(opened, record, state, context));
-    let person = state.as_item().map(Parts::of_item).unwrap_or_default().spellings();
+    let person = state.as_item().map(NameParts::of_item).unwrap_or_default().spellings();
     let mut traits = Traits::default();
     for (key, property) in opened.database.match_keys() {
         let values: BTreeSet<String> = match &key {
-            Key::Number => continue,
-            Key::Title => {
+            RowKey::Number => continue,
+            RowKey::Title => {
                 let titles = state.title().into_iter().chain(person.clone());
                 titles.filter_map(|title| key.normal(&title)).collect()
             }
-            Key::FullName => person.iter().filter_map(|name| key.normal(name)).collect(),
-            Key::Email | Key::Phone => of_multifield(&raw, &key),
-            Key::Field(field) => match side.fields.get(field).filter(|_| property.is_none()) {
+            RowKey::FullName => person.iter().filter_map(|name| key.normal(name)).collect(),
+            RowKey::Email | RowKey::Phone => of_multifield(&raw, &key),
+            RowKey::Field(field) => match side.fields.get(field).filter(|_| property.is_none()) {
                 Some(reading) => of_cell(&reading.cell),
                 None => raw.get(field).map(of_raw).unwrap_or_default(),
             },
@@ -107,20 +107,20 @@ pub(crate) fn of_record(opened: &Opened, record: Record, state: &State, context:
 }
 
 /// What a row shows of the keys.
-pub(crate) fn of_page(opened: &Opened, page: &Page, context: &Context) -> Traits {
-    let link = Link::making(&opened.database.name, opened.kind().record(0), jiff::Timestamp::UNIX_EPOCH);
+pub(crate) fn of_page(opened: &OpenedDatabase, page: &NotionPage, context: &Context) -> Traits {
+    let link = PageLink::making(&opened.database.name, opened.kind().record(0), jiff::Timestamp::UNIX_EPOCH);
     let side = read::page_side(opened, &link, page, None, context);
     let mut traits = Traits::default();
     for (key, own) in opened.database.match_keys() {
         let own = own.and_then(|name| opened.source.named(&name)).and_then(|property| page.property(&property.id));
         let values: BTreeSet<String> = match (&key, own) {
-            (Key::Number, _) => continue,
+            (RowKey::Number, _) => continue,
             (_, Some(property)) => of_property(property, &key),
-            (Key::Title, None) => key.values(&page.title()),
-            (Key::FullName, None) => full_names(opened, page).iter().filter_map(|name| key.normal(name)).collect(),
-            (Key::Email, None) => of_type(opened, page, "email", &key),
-            (Key::Phone, None) => of_type(opened, page, "phone_number", &key),
-            (Key::Field(field), None) => {
+            (RowKey::Title, None) => key.values(&page.title()),
+            (RowKey::FullName, None) => full_names(opened, page).iter().filter_map(|name| key.normal(name)).collect(),
+            (RowKey::Email, None) => of_type(opened, page, "email", &key),
+            (RowKey::Phone, None) => of_type(opened, page, "phone_number", &key),
+            (RowKey::Field(field), None) => {
                 side.fields.get(field).map(|reading| of_cell(&reading.cell)).unwrap_or_default()
             }
         };
@@ -133,7 +133,7 @@ pub(crate) fn of_page(opened: &Opened, page: &Page, context: &Context) -> Traits
 }
 
 /// The full names that a row may mean: the property of the full name, or the title alone and with the last name behind it.
-fn full_names(opened: &Opened, page: &Page) -> Vec<String> {
+fn full_names(opened: &OpenedDatabase, page: &NotionPage) -> Vec<String> {
     let text = |field: &str| {
         let value = page.property(&opened.field(field)?.property.id)?;
         Some(notion::text::plain(&value[value["type"].as_str()?]))
@@ -149,13 +149,13 @@ fn full_names(opened: &Opened, page: &Page) -> Vec<String> {
 }
 
 /// What all properties of a type hold.
-fn of_type(opened: &Opened, page: &Page, kind: &str, key: &Key) -> BTreeSet<String> {
+fn of_type(opened: &OpenedDatabase, page: &NotionPage, kind: &str, key: &RowKey) -> BTreeSet<String> {
     let own = opened.source.properties.iter().filter(|property| property.kind == kind);
     own.filter_map(|property| page.property(&property.id)).flat_map(|value| of_property(value, key)).collect()
 }
 
 /// Whether a row lost its number because another is the record's: it belongs to no record.
-pub(crate) fn is_set_aside(opened: &Opened, page: &Page) -> bool {
+pub(crate) fn is_set_aside(opened: &OpenedDatabase, page: &NotionPage) -> bool {
     let note = opened.note.as_ref().and_then(|note| page.property(&note.id));
     let text = note.map(|note| notion::text::plain(&note["rich_text"])).unwrap_or_default();
     says_set_aside(&text)
@@ -173,16 +173,20 @@ fn says_set_aside(note: &str) -> bool {
 }
 
 /// What has to be known to read a row's keys.
-pub(crate) async fn page_context(sync: &NotionSync, opened: &Opened, page: &Page) -> Result<Context, Failure> {
+pub(crate) async fn page_context(
+    sync: &NotionSync,
+    opened: &OpenedDatabase,
+    page: &NotionPage,
+) -> Result<Context, Failure> {
     sync.context(opened, opened.kind().record(0), None, Some(page)).await
 }
 
 /// Which row is the record's, before a page is made for an event. `state` has the e-mail addresses if they are keys.
 pub(crate) async fn find(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
-    state: &State,
+    state: &RecordState,
     context: &Context,
 ) -> Result<RowMatch, Failure> {
     let traits = of_record(opened, record, state, context);
@@ -202,7 +206,7 @@ pub(crate) async fn find(
     }
     match numbered.len() {
         0 => {}
-        1 => return Ok(numbered.pop().map_or(RowMatch::None, |page| RowMatch::One(Box::new(page), Key::Number))),
+        1 => return Ok(numbered.pop().map_or(RowMatch::None, |page| RowMatch::One(Box::new(page), RowKey::Number))),
         _ => return Ok(doubled(opened, record, numbered)),
     }
     let mut all = Vec::new();
@@ -225,7 +229,7 @@ pub(crate) async fn find(
 }
 
 /// The rows that carry a record's number, the oldest first.
-pub(crate) async fn with_number(opened: &Opened, record: Record) -> Result<Vec<Page>, Failure> {
+pub(crate) async fn with_number(opened: &OpenedDatabase, record: Record) -> Result<Vec<NotionPage>, Failure> {
     let query = json!({
         "filter": {"property": opened.id.id, "number": {"equals": record.id()}},
         "sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 100,
@@ -244,12 +248,12 @@ pub(crate) async fn with_number(opened: &Opened, record: Record) -> Result<Vec<P
 }
 
 /// Several rows carry the number of a record that none is linked with.
-pub(crate) fn doubled(opened: &Opened, record: Record, rows: Vec<Page>) -> RowMatch {
+pub(crate) fn doubled(opened: &OpenedDatabase, record: Record, rows: Vec<NotionPage>) -> RowMatch {
     RowMatch::Refused { why: doubles(opened, record, &rows.iter().map(row_ref).collect::<Vec<_>>()), rows }
 }
 
 /// A row carries the number of a record and is linked with another.
-pub(crate) fn taken(record: Record, owner: Record, page: Page) -> RowMatch {
+pub(crate) fn taken(record: Record, owner: Record, page: NotionPage) -> RowMatch {
     let why = Localized::of(|language| texts::sync::RowOfAnother {
         row: page.url.clone(),
         record: record.title(language),
@@ -260,7 +264,7 @@ pub(crate) fn taken(record: Record, owner: Record, page: Page) -> RowMatch {
 }
 
 /// What is said of rows that carry one number.
-pub(crate) fn doubles(opened: &Opened, record: Record, rows: &[RowRef]) -> Localized {
+pub(crate) fn doubles(opened: &OpenedDatabase, record: Record, rows: &[RowRef]) -> Localized {
     let urls: Vec<_> = rows.iter().map(|row| row.url.as_str()).collect();
     Localized::of(|language| texts::sync::SameNumber {
         count: rows.len() as u64,
@@ -272,7 +276,12 @@ pub(crate) fn doubles(opened: &Opened, record: Record, rows: &[RowRef]) -> Local
 }
 
 /// Which of the rows fits the record by the surest key.
-pub(crate) fn best(opened: &Opened, record: Record, traits: &Traits, mut rows: Vec<(Traits, Page)>) -> RowMatch {
+pub(crate) fn best(
+    opened: &OpenedDatabase,
+    record: Record,
+    traits: &Traits,
+    mut rows: Vec<(Traits, NotionPage)>,
+) -> RowMatch {
     let keys = keys(opened);
     for key in &keys {
         let shown: Vec<&Traits> = rows.iter().map(|(traits, _)| traits).collect();
@@ -280,7 +289,7 @@ pub(crate) fn best(opened: &Opened, record: Record, traits: &Traits, mut rows: V
             Pick::None => {}
             Pick::One(place) => return RowMatch::One(Box::new(rows.swap_remove(place).1), key.clone()),
             Pick::Several(places) => {
-                let rows: Vec<Page> = places.into_iter().map(|place| rows[place].1.clone()).collect();
+                let rows: Vec<NotionPage> = places.into_iter().map(|place| rows[place].1.clone()).collect();
                 return several(opened, record, key, rows);
             }
         }
@@ -288,7 +297,7 @@ pub(crate) fn best(opened: &Opened, record: Record, traits: &Traits, mut rows: V
     RowMatch::None
 }
 
-fn several(opened: &Opened, record: Record, key: &Key, rows: Vec<Page>) -> RowMatch {
+fn several(opened: &OpenedDatabase, record: Record, key: &RowKey, rows: Vec<NotionPage>) -> RowMatch {
     let why = Localized::of(|language| texts::sync::SeveralRows {
         count: rows.len() as u64,
         key: key_name(key, language),
@@ -299,20 +308,20 @@ fn several(opened: &Opened, record: Record, key: &Key, rows: Vec<Page>) -> RowMa
     RowMatch::Refused { why, rows }
 }
 
-fn key_name(key: &Key, language: Language) -> String {
+fn key_name(key: &RowKey, language: Language) -> String {
     let message = match key {
-        Key::Number => texts::sync::KEY_NUMBER,
-        Key::Title => texts::sync::KEY_TITLE,
-        Key::FullName => texts::sync::KEY_FULL_NAME,
-        Key::Email => texts::sync::KEY_EMAIL,
-        Key::Phone => texts::sync::KEY_PHONE,
-        Key::Field(field) => return field.clone(),
+        RowKey::Number => texts::sync::KEY_NUMBER,
+        RowKey::Title => texts::sync::KEY_TITLE,
+        RowKey::FullName => texts::sync::KEY_FULL_NAME,
+        RowKey::Email => texts::sync::KEY_EMAIL,
+        RowKey::Phone => texts::sync::KEY_PHONE,
+        RowKey::Field(field) => return field.clone(),
     };
     language.text(message).to_owned()
 }
 
 /// Several records fit one row.
-pub(crate) fn contested(opened: &Opened, key: &Key, page: Page, records: &[Record]) -> RowMatch {
+pub(crate) fn contested(opened: &OpenedDatabase, key: &RowKey, page: NotionPage, records: &[Record]) -> RowMatch {
     let names = |language| records.iter().map(|record| record.title(language)).collect::<Vec<_>>().join(", ");
     let why = Localized::of(|language| texts::sync::SeveralRecords {
         row: page.url.clone(),
@@ -324,7 +333,7 @@ pub(crate) fn contested(opened: &Opened, key: &Key, page: Page, records: &[Recor
 }
 
 /// Asks for the row with the record's number, and for those without a number that may be it. Whether that is all of them.
-async fn ask(opened: &Opened, record: Record, traits: &Traits) -> Result<(Vec<Page>, bool), Failure> {
+async fn ask(opened: &OpenedDatabase, record: Record, traits: &Traits) -> Result<(Vec<NotionPage>, bool), Failure> {
     let is_its = json!({"property": opened.id.id, "number": {"equals": record.id()}});
     let is_free = json!({"property": opened.id.id, "number": {"is_empty": true}});
     let query = |filter: &Value| json!({"filter": filter, "sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 100});
@@ -352,22 +361,22 @@ async fn ask(opened: &Opened, record: Record, traits: &Traits) -> Result<(Vec<Pa
 }
 
 /// The conditions that a row meets that has one of the keys, and some others: what a filter finds is compared again.
-fn conditions(opened: &Opened, traits: &Traits) -> Vec<Value> {
+fn conditions(opened: &OpenedDatabase, traits: &Traits) -> Vec<Value> {
     let mut conditions = Vec::new();
     for (key, own) in opened.database.match_keys() {
         let named = own.and_then(|name| opened.source.named(&name));
         let title = || opened.source.title_property();
         let of_type = |kind: &str| opened.source.properties.iter().filter(|own| own.kind == kind).collect();
         let properties: Vec<&notion::Property> = match (&key, named) {
-            (Key::Number, _) => continue,
+            (RowKey::Number, _) => continue,
             (_, Some(property)) => vec![property],
-            (Key::Title, None) => title().into_iter().collect(),
-            (Key::FullName, None) => {
+            (RowKey::Title, None) => title().into_iter().collect(),
+            (RowKey::FullName, None) => {
                 opened.field(FULL_NAME).map(|field| &field.property).or_else(title).into_iter().collect()
             }
-            (Key::Email, None) => of_type("email"),
-            (Key::Phone, None) => of_type("phone_number"),
-            (Key::Field(field), None) => opened.field(field).map(|field| &field.property).into_iter().collect(),
+            (RowKey::Email, None) => of_type("email"),
+            (RowKey::Phone, None) => of_type("phone_number"),
+            (RowKey::Field(field), None) => opened.field(field).map(|field| &field.property).into_iter().collect(),
         };
         let values: Vec<&String> = traits.of(key.name()).collect();
         if values.is_empty() {
@@ -375,7 +384,7 @@ fn conditions(opened: &Opened, traits: &Traits) -> Vec<Value> {
         }
         for property in properties {
             let is_text = ["title", "rich_text", "email", "url"].contains(&property.kind.as_str());
-            if !is_text || key == Key::Phone {
+            if !is_text || key == RowKey::Phone {
                 conditions.push(json!({"property": property.id, (property.kind.as_str()): {"is_not_empty": true}}));
                 continue;
             }
@@ -399,11 +408,11 @@ fn spellings(value: &str) -> BTreeSet<String> {
 /// Whether a row that fits a record fits no other as well: for a title or a name, the portal is asked for another of the same.
 async fn alone(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
-    (state, traits): (&State, &Traits),
-    page: Page,
-    key: Key,
+    (state, traits): (&RecordState, &Traits),
+    page: NotionPage,
+    key: RowKey,
 ) -> Result<RowMatch, Failure> {
     let (RecordKind::Items(_), Some(item)) = (opened.kind(), state.as_item()) else {
         return Ok(RowMatch::One(Box::new(page), key));
@@ -413,10 +422,10 @@ async fn alone(
         [text.to_lowercase(), text.to_uppercase(), text].into_iter().chain(others).collect()
     };
     let filter = match (&key, &item.title) {
-        (Key::Title | Key::FullName, None) => {
+        (RowKey::Title | RowKey::FullName, None) => {
             json!({"@name": written(item.name.as_ref(), Vec::new()), "@lastName": written(item.last_name.as_ref(), Vec::new())})
         }
-        (Key::Title, Some(title)) => json!({"@title": written(Some(title), vec![page.title()])}),
+        (RowKey::Title, Some(title)) => json!({"@title": written(Some(title), vec![page.title()])}),
         _ => return Ok(RowMatch::One(Box::new(page), key)),
     };
     let listing = Listing { kind: opened.kind(), custom_fields: extra_fields(opened) };
@@ -443,10 +452,10 @@ async fn alone(
 
 /// Whether the row fits this record best of all that may claim it.
 pub(crate) fn among(
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
-    key: &Key,
-    page: Page,
+    key: &RowKey,
+    page: NotionPage,
     context: &Context,
     rivals: &[(Record, Traits)],
 ) -> RowMatch {
@@ -463,7 +472,7 @@ pub(crate) fn among(
 }
 
 /// The fields to read with records: the synced ones, and e-mail addresses and telephone numbers if they are keys.
-pub(crate) fn extra_fields(opened: &Opened) -> Vec<String> {
+pub(crate) fn extra_fields(opened: &OpenedDatabase) -> Vec<String> {
     let mut fields = opened.settings.fields_of(opened.kind());
     if needs_addresses(opened) {
         fields.push("fm".to_owned());
@@ -472,7 +481,11 @@ pub(crate) fn extra_fields(opened: &Opened) -> Vec<String> {
 }
 
 /// Why a record gets no page, if it gets none.
-pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result<Option<String>, Failure> {
+pub(crate) fn left_out(
+    opened: &OpenedDatabase,
+    record: Record,
+    state: &RecordState,
+) -> Result<Option<String>, Failure> {
     let Some(when) = &opened.database.when else { return Ok(None) };
     let bad = |error: &dyn std::fmt::Display| {
         Failure::permanent("bad_condition", format!("the condition of database {:?}: {error}", opened.database.name))
@@ -483,20 +496,20 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
 }
 
 /// Writes the record's number onto a row.
-pub(crate) async fn write_number(opened: &Opened, page: &str, record: Record) -> Result<(), Failure> {
+pub(crate) async fn write_number(opened: &OpenedDatabase, page: &str, record: Record) -> Result<(), Failure> {
     let number = Map::from_iter([(opened.id.id.clone(), json!({"number": record.id()}))]);
     opened.notion.update(page, &number).await.map_err(Failure::repeatable).map(|_| ())
 }
 
 /// The fields that a merge changes or leaves apart, with both values as people read them.
 pub(crate) fn changes(
-    opened: &Opened,
+    opened: &OpenedDatabase,
     merged: &Merged,
     bitrix24: &Sides,
     notion: &Sides,
     context: &Context,
 ) -> Vec<FieldChange> {
-    let change = |key: &str, to: Option<Side>, why: Option<String>| {
+    let change = |key: &str, to: Option<SyncSide>, why: Option<String>| {
         let field = opened.field(key)?;
         let value = |sides: &Sides| {
             sides.fields.get(key).map(|reading| clipped(&shown(field, &reading.cell, context))).unwrap_or_default()
@@ -504,15 +517,15 @@ pub(crate) fn changes(
         let property = field.property.name.clone();
         Some(FieldChange { field: key.to_owned(), property, bitrix24: value(bitrix24), notion: value(notion), to, why })
     };
-    let to = |side: Side, field: &String| change(field, Some(side), None);
+    let to = |side: SyncSide, field: &String| change(field, Some(side), None);
     let apart = |stuck: &Stuck| change(&stuck.field, None, Some(stuck.why.text(opened.settings.language).to_owned()));
-    let written = merged.to_bitrix24.keys().map(|field| to(Side::Bitrix24, field));
-    let written = written.chain(merged.to_notion.keys().map(|field| to(Side::Notion, field)));
+    let written = merged.to_bitrix24.keys().map(|field| to(SyncSide::Bitrix24, field));
+    let written = written.chain(merged.to_notion.keys().map(|field| to(SyncSide::Notion, field)));
     written.chain(merged.stuck.iter().map(apart)).flatten().collect()
 }
 
 /// A value as people read it: options and people by name.
-fn shown(field: &Field, cell: &Cell, context: &Context) -> String {
+fn shown(field: &MappedField, cell: &Cell, context: &Context) -> String {
     let option = |code: &String| {
         let name = field.portal.options.iter().find(|(known, _)| known == code).map_or("", |(_, name)| name);
         option_name(&field.setting, code, name)
@@ -548,7 +561,7 @@ mod tests {
 
     #[test]
     fn each_key_has_a_name_in_the_readers_language() {
-        let keys = [Key::Number, Key::Title, Key::FullName, Key::Email, Key::Phone];
+        let keys = [RowKey::Number, RowKey::Title, RowKey::FullName, RowKey::Email, RowKey::Phone];
         let names = locale::in_pseudo(|| keys.map(|key| key_name(&key, Language::En)));
         for name in &names {
             locale::assert_from_the_catalogues(name);

@@ -24,15 +24,15 @@ use std::time::Duration;
 
 use clients::Failure;
 use jiff::Timestamp;
-use jobs::sync::{Side, Signal, SyncJob};
+use jobs::sync::{Signal, SyncJob, SyncSide};
 use records::Record;
 use runtime::job::ReceivedJob;
-use runtime::queue::Outgoing;
-use runtime::store::{Version, Write};
+use runtime::queue::QueuedMessage;
+use runtime::store::{StoreWrite, Version};
 
 use crate::NotionSync;
-use crate::database::{Open, Opened};
-use crate::link::{Apart, Link, Standing, link_write};
+use crate::database::{Open, OpenedDatabase};
+use crate::link::{Apart, LinkState, PageLink, link_write};
 use crate::work::read::Reads;
 
 /// What came of a job.
@@ -55,11 +55,11 @@ pub(crate) enum SyncOutcome {
 /// What came of a job, with what is to be written in the same moment as its line in the ledger.
 pub(crate) struct SyncDecision {
     pub(crate) outcome: SyncOutcome,
-    pub(crate) writes: Vec<Write>,
+    pub(crate) writes: Vec<StoreWrite>,
     /// What happens only once and is hereby decided.
     pub(crate) claims: Vec<String>,
     /// The jobs that go on with it.
-    pub(crate) outbox: Vec<Outgoing>,
+    pub(crate) outbox: Vec<QueuedMessage>,
 }
 
 impl SyncDecision {
@@ -71,15 +71,15 @@ impl SyncDecision {
         Self::of(SyncOutcome::Wait(after, cause.into()), Vec::new())
     }
 
-    pub(crate) fn done(changes: Vec<String>, place: String, writes: Vec<Write>) -> Self {
+    pub(crate) fn done(changes: Vec<String>, place: String, writes: Vec<StoreWrite>) -> Self {
         Self::of(SyncOutcome::Done { changes, place }, writes)
     }
 
-    pub(crate) fn handed_on(claims: Vec<String>, outbox: Vec<Outgoing>) -> Self {
+    pub(crate) fn handed_on(claims: Vec<String>, outbox: Vec<QueuedMessage>) -> Self {
         Self { claims, outbox, ..Self::of(SyncOutcome::HandedOn, Vec::new()) }
     }
 
-    fn of(outcome: SyncOutcome, writes: Vec<Write>) -> Self {
+    fn of(outcome: SyncOutcome, writes: Vec<StoreWrite>) -> Self {
         Self { outcome, writes, claims: Vec::new(), outbox: Vec::new() }
     }
 }
@@ -114,11 +114,11 @@ impl Next {
     }
 
     /// The first step for a link.
-    fn first(standing: &Standing) -> Self {
+    fn first(standing: &LinkState) -> Self {
         match standing {
-            Standing::Making { since, open } => Self::MakeAgain { since: *since, open: *open },
-            Standing::Together => Self::Check,
-            Standing::Apart { why, .. } => Self::Recheck(*why),
+            LinkState::Making { since, open } => Self::MakeAgain { since: *since, open: *open },
+            LinkState::Together => Self::Check,
+            LinkState::Apart { why, .. } => Self::Recheck(*why),
         }
     }
 }
@@ -127,9 +127,9 @@ impl Next {
 pub(crate) struct LinkWork<'a> {
     pub(crate) sync: &'a NotionSync,
     pub(crate) job: &'a ReceivedJob<SyncJob>,
-    pub(crate) opened: &'a Opened,
+    pub(crate) opened: &'a OpenedDatabase,
     pub(crate) signal: &'a Signal,
-    pub(crate) link: Link,
+    pub(crate) link: PageLink,
     pub(crate) version: Version,
     pub(crate) reads: Reads,
 }
@@ -186,11 +186,11 @@ impl LinkWork<'_> {
 
     /// When the signal arrived, if it is about Bitrix24.
     fn arrived(&self) -> Option<Timestamp> {
-        (self.signal.side == Some(Side::Bitrix24)).then(|| self.job.arrived_by())
+        (self.signal.side == Some(SyncSide::Bitrix24)).then(|| self.job.arrived_by())
     }
 
     /// Writes the link now; its next reader sees that this worker has it.
-    pub(crate) async fn save(&mut self, also: Vec<Write>) -> Result<(), Failure> {
+    pub(crate) async fn save(&mut self, also: Vec<StoreWrite>) -> Result<(), Failure> {
         let write = link_write(&self.job.tenant, &self.link, Some(self.version))?;
         self.sync.put([vec![write], also].concat()).await?;
         self.version += 1;
@@ -198,7 +198,7 @@ impl LinkWork<'_> {
     }
 
     /// The link's write, to go with the line in the ledger.
-    fn last_write(&self) -> Result<Write, Failure> {
+    fn last_write(&self) -> Result<StoreWrite, Failure> {
         Ok(link_write(&self.job.tenant, &self.link, Some(self.version))?)
     }
 }

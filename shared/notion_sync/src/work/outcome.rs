@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use clients::Failure;
 use jiff::Timestamp;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use locale::Localized;
-use notion::Page;
-use records::State;
-use runtime::store::Write;
+use notion::NotionPage;
+use records::RecordState;
+use runtime::store::StoreWrite;
 
-use crate::database::Opened;
+use crate::database::OpenedDatabase;
 use crate::fields::page::Context;
 use crate::fields::written::{Held, difference, expected};
 use crate::fields::{Agreed, Cell, Sides, Stuck};
-use crate::link::{Link, Written};
+use crate::link::{PageLink, RecordedWrite};
 use crate::work::read::BothSides;
 use crate::work::{LinkWork, read};
 
@@ -33,21 +33,21 @@ pub(super) struct WrittenFields<'a> {
 }
 
 impl WrittenFields<'_> {
-    fn cells(&self, to: Side) -> &BTreeMap<String, Cell> {
+    fn cells(&self, to: SyncSide) -> &BTreeMap<String, Cell> {
         match to {
-            Side::Bitrix24 => self.to_bitrix24,
-            Side::Notion => self.to_notion,
+            SyncSide::Bitrix24 => self.to_bitrix24,
+            SyncSide::Notion => self.to_notion,
         }
     }
 
     /// What a side shows of a field: now, if it was written; else as it was when the write was decided.
-    fn shown(&self, side: Side, field: &str) -> Cell {
+    fn shown(&self, side: SyncSide, field: &str) -> Cell {
         let sides = if self.cells(side).contains_key(field) { self.now } else { self.before };
         sides.cell(side, field)
     }
 
     /// Why a field that was written does not show what was wanted, and whether it was refused.
-    fn why(&self, opened: &Opened, to: Side, field: &str, cell: &Cell) -> Option<(Localized, bool)> {
+    fn why(&self, opened: &OpenedDatabase, to: SyncSide, field: &str, cell: &Cell) -> Option<(Localized, bool)> {
         let is_its = |stuck: &&Stuck| stuck.field == *field && stuck.of == to.other();
         if let Some(refused) = self.refused.iter().find(is_its) {
             return Some((refused.why.clone(), true));
@@ -59,7 +59,7 @@ impl WrittenFields<'_> {
     }
 
     /// Takes what became of the writes into the link; gives what was changed, in words.
-    pub(super) fn take_into(&self, link: &mut Link, opened: &Opened) -> Vec<String> {
+    pub(super) fn take_into(&self, link: &mut PageLink, opened: &OpenedDatabase) -> Vec<String> {
         let mut changes = Vec::new();
         let mut fields: Vec<&String> = self.to_bitrix24.keys().chain(self.to_notion.keys()).collect();
         fields.sort_unstable();
@@ -67,18 +67,18 @@ impl WrittenFields<'_> {
         for field in fields {
             link.held.retain(|held| held.field != *field);
             let mut trouble = None;
-            for to in [Side::Bitrix24, Side::Notion] {
+            for to in [SyncSide::Bitrix24, SyncSide::Notion] {
                 let Some(cell) = self.cells(to).get(field) else { continue };
                 let why = self.why(opened, to, field, cell);
                 if why.as_ref().is_none_or(|(_, refused)| !refused) {
-                    link.written.push(Written { field: field.clone(), to, at: self.at, cell: cell.kept() });
+                    link.written.push(RecordedWrite { field: field.clone(), to, at: self.at, cell: cell.kept() });
                 }
                 match why {
                     None => changes.push(format!("{field} → {to}")),
                     Some(why) => trouble = trouble.or(Some((to.other(), why))),
                 }
             }
-            let (b, n) = (self.shown(Side::Bitrix24, field), self.shown(Side::Notion, field));
+            let (b, n) = (self.shown(SyncSide::Bitrix24, field), self.shown(SyncSide::Notion, field));
             match trouble {
                 None => {
                     link.base.insert(field.clone(), Agreed::new(&b, &n));
@@ -104,11 +104,11 @@ impl LinkWork<'_> {
     /// go with the link. `is_partial`: Notion refused something of it, and a job of its own writes the fields one by one.
     pub(super) async fn page_made(
         &mut self,
-        page: &Page,
-        state: &State,
+        page: &NotionPage,
+        state: &RecordState,
         NewPage { cells, context }: NewPage,
         is_partial: bool,
-    ) -> Result<Vec<Write>, Failure> {
+    ) -> Result<Vec<StoreWrite>, Failure> {
         // Also for what the page shows: whose pages its relations lead to, and who its people are.
         let known = Some(context);
         let context = &self.sync.extend(known, self.opened, self.record(), Some(state), Some(page)).await?;
@@ -116,7 +116,7 @@ impl LinkWork<'_> {
         let notion = read::page_side_after(self.opened, &self.link, &cells, page, context);
         let stuck = bitrix24.fields.iter().filter_map(|(field, reading)| {
             let why = reading.cannot.clone()?;
-            Some(Stuck { field: field.clone(), of: Side::Bitrix24, why })
+            Some(Stuck { field: field.clone(), of: SyncSide::Bitrix24, why })
         });
         let stuck: Vec<Stuck> = stuck.collect();
         // What could not be written when the page was made, and can be by now: the page of a relation was made meanwhile.
@@ -132,7 +132,7 @@ impl LinkWork<'_> {
         }
         let now = BothSides { bitrix24, notion };
         if is_partial {
-            wanted.retain(|field, cell| now.cell(Side::Notion, field) == *cell);
+            wanted.retain(|field, cell| now.cell(SyncSide::Notion, field) == *cell);
         }
         if is_partial || is_late {
             self.sync_again().await?;

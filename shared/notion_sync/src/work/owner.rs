@@ -5,7 +5,7 @@ use std::time::Duration;
 use clients::Failure;
 use jobs::sync::{Signal, SyncJob};
 use locale::texts;
-use notion::Page;
+use notion::NotionPage;
 use records::Record;
 use runtime::claims;
 use runtime::decision::already_decided;
@@ -15,8 +15,8 @@ use serde_json::json;
 use tenants::portals::Portal;
 
 use crate::NotionSync;
-use crate::database::{Open, Opened};
-use crate::link::{Link, Standing, link_write, owner_write};
+use crate::database::{Open, OpenedDatabase};
+use crate::link::{LinkState, PageLink, link_write, owner_write};
 use crate::work::matching::{self, RowMatch};
 use crate::work::{SyncDecision, read};
 
@@ -112,7 +112,7 @@ async fn stranger(sync: &NotionSync, job: &ReceivedJob<SyncJob>, portal: &Portal
     Ok("the page is in no database that is synced".into())
 }
 
-fn note_copy(record: Record, opened: &Opened) -> String {
+fn note_copy(record: Record, opened: &OpenedDatabase) -> String {
     let language = opened.settings.language;
     language.text(texts::sync::NoteCopy { record: record.title(language) })
 }
@@ -122,10 +122,10 @@ fn note_copy(record: Record, opened: &Opened) -> String {
 async fn numbered(
     sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
-    opened: &Opened,
-    page: &Page,
+    opened: &OpenedDatabase,
+    page: &NotionPage,
     record: Record,
-    link: Option<(Link, Version)>,
+    link: Option<(PageLink, Version)>,
 ) -> Result<String, Failure> {
     if page.in_trash {
         return Ok("a row in the trash".into());
@@ -151,13 +151,14 @@ async fn numbered(
     }
     let others = matching::with_number(opened, record).await?;
     if others.iter().any(|other| !notion::id::same(&other.id, &page.id)) {
-        let rows: Vec<Page> = others.into_iter().filter(|other| other.id != page.id).chain([page.clone()]).collect();
+        let rows: Vec<NotionPage> =
+            others.into_iter().filter(|other| other.id != page.id).chain([page.clone()]).collect();
         let RowMatch::Refused { why, .. } = matching::doubled(opened, record, rows) else { return Ok(String::new()) };
         return Ok(why.to_string());
     }
-    let mut link = Link::making(&opened.database.name, record, sync.now());
+    let mut link = PageLink::making(&opened.database.name, record, sync.now());
     link.page = Some(page.id.clone());
-    link.standing = Standing::Together;
+    link.standing = LinkState::Together;
     let owner = owner_write(&job.tenant, &page.id, &link)?;
     sync.put(vec![link_write(&job.tenant, &link, None)?, owner]).await?;
     sync.send(vec![message]).await?;

@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use clients::Failure;
 use crm::pages::Listing;
 use jiff::Timestamp;
-use jobs::sync::Side;
-use notion::Page;
-use records::{Record, State};
-use runtime::links::ReadMoment;
+use jobs::sync::SyncSide;
+use notion::NotionPage;
+use records::{Record, RecordState};
+use runtime::snapshots::ReadMoment;
 use serde_json::{Map, Value, json};
 
 use crate::NotionSync;
-use crate::database::Opened;
+use crate::database::OpenedDatabase;
 use crate::fields::page;
 use crate::fields::page::Context;
 use crate::fields::portal;
 use crate::fields::{Agreed, Cell, Reading, Sides};
-use crate::link::{Apart, Link, Seen};
+use crate::link::{Apart, PageLink, ReadMoments};
 use crate::work::LinkWork;
 
 /// A record as it is now.
 pub(crate) struct RecordRead {
-    pub(crate) state: State,
+    pub(crate) state: RecordState,
     /// When the read began.
     pub(crate) read_at: Timestamp,
     /// Whether it was read just now, and not taken from what an event's decision had read.
@@ -31,7 +31,7 @@ pub(crate) struct RecordRead {
 
 /// A page as it is now.
 pub(crate) struct PageRead {
-    pub(crate) page: Page,
+    pub(crate) page: NotionPage,
     /// When the read began.
     pub(crate) read_at: Timestamp,
 }
@@ -54,19 +54,19 @@ pub(crate) struct BothSides {
 }
 
 impl BothSides {
-    pub(crate) fn of(&self, side: Side) -> &Sides {
+    pub(crate) fn of(&self, side: SyncSide) -> &Sides {
         match side {
-            Side::Bitrix24 => &self.bitrix24,
-            Side::Notion => &self.notion,
+            SyncSide::Bitrix24 => &self.bitrix24,
+            SyncSide::Notion => &self.notion,
         }
     }
 
     /// What a side gives to the other one: what it shows, with what it cannot show.
-    pub(crate) fn carried(&self, side: Side, field: &str) -> Cell {
+    pub(crate) fn carried(&self, side: SyncSide, field: &str) -> Cell {
         self.of(side).fields.get(field).map(|reading| reading.carried().clone()).unwrap_or_default()
     }
 
-    pub(crate) fn cell(&self, side: Side, field: &str) -> Cell {
+    pub(crate) fn cell(&self, side: SyncSide, field: &str) -> Cell {
         self.of(side).fields.get(field).map(|reading| reading.cell.clone()).unwrap_or_default()
     }
 }
@@ -81,8 +81,8 @@ pub(crate) struct PairRead {
 
 impl PairRead {
     /// When the reads began.
-    pub(crate) fn seen(&self) -> Seen {
-        Seen { bitrix24: Some(self.record.read_at), notion: Some(self.page.read_at) }
+    pub(crate) fn seen(&self) -> ReadMoments {
+        ReadMoments { bitrix24: Some(self.record.read_at), notion: Some(self.page.read_at) }
     }
 }
 
@@ -109,17 +109,17 @@ impl LinkWork<'_> {
     }
 
     /// What a side shows, after it alone was read.
-    pub(crate) async fn side_alone(&mut self, side: Side) -> Result<Sides, Failure> {
+    pub(crate) async fn side_alone(&mut self, side: SyncSide) -> Result<Sides, Failure> {
         let (sync, opened, record) = (self.sync, self.opened, self.link.record);
         let known = self.reads.context.take();
         let (context, sides) = match (side, &self.reads.record, &self.reads.page) {
-            (Side::Bitrix24, Some(read), _) => {
+            (SyncSide::Bitrix24, Some(read), _) => {
                 let context = sync.extend(known, opened, record, Some(&read.state), None).await?;
                 let sides = portal_side(opened, record, &read.state, &context);
                 (context, sides)
             }
-            (Side::Notion, _, Some(read)) => {
-                let snapshot = sync.records.snapshot::<State>(&self.job.tenant, &record.key()).await?;
+            (SyncSide::Notion, _, Some(read)) => {
+                let snapshot = sync.records.snapshot::<RecordState>(&self.job.tenant, &record.key()).await?;
                 let state = snapshot.map(|(snapshot, _)| snapshot.state);
                 let context = sync.extend(known, opened, record, state.as_ref(), Some(&read.page)).await?;
                 let sides = page_side(opened, &self.link, &read.page, self.signal.told, &context);
@@ -156,7 +156,7 @@ impl LinkWork<'_> {
 }
 
 /// Why a page that is there is not in its place.
-pub(crate) fn misplaced(opened: &Opened, page: &Page) -> Option<Apart> {
+pub(crate) fn misplaced(opened: &OpenedDatabase, page: &NotionPage) -> Option<Apart> {
     if page.in_trash {
         return Some(Apart::PageTrashed);
     }
@@ -168,12 +168,12 @@ pub(crate) fn misplaced(opened: &Opened, page: &Page) -> Option<Apart> {
 /// something to Notion; before the portal is written to, it is read again.
 pub(crate) async fn record(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
     arrived: Option<Timestamp>,
 ) -> Result<Option<RecordRead>, Failure> {
     if let Some(arrived) = arrived {
-        let snapshot = sync.records.snapshot::<State>(opened.tenant(), &record.key()).await?;
+        let snapshot = sync.records.snapshot::<RecordState>(opened.tenant(), &record.key()).await?;
         if let Some((snapshot, _)) =
             snapshot.filter(|(snapshot, _)| !snapshot.gone && snapshot.read.sees(arrived, None))
         {
@@ -193,14 +193,14 @@ pub(crate) async fn record(
 }
 
 /// A page with all that its relations hold; `None` if it is not there for us.
-pub(crate) async fn page(opened: &Opened, id: &str) -> Result<Option<Page>, Failure> {
+pub(crate) async fn page(opened: &OpenedDatabase, id: &str) -> Result<Option<NotionPage>, Failure> {
     let Some(mut page) = opened.notion.page(id).await? else { return Ok(None) };
     complete(opened, &mut page).await?;
     Ok(Some(page))
 }
 
 /// Reads the rest of relations that a page cuts off after 25.
-pub(crate) async fn complete(opened: &Opened, page: &mut Page) -> Result<(), Failure> {
+pub(crate) async fn complete(opened: &OpenedDatabase, page: &mut NotionPage) -> Result<(), Failure> {
     let id = page.id.clone();
     for field in opened.fields.iter().filter(|field| field.property.kind == "relation") {
         let cut = page.property(&field.property.id).is_some_and(|value| value["has_more"] == true);
@@ -221,9 +221,9 @@ pub(crate) async fn complete(opened: &Opened, page: &mut Page) -> Result<(), Fai
 }
 
 /// The portal's side.
-pub(crate) fn portal_side(opened: &Opened, record: Record, state: &State, context: &Context) -> Sides {
+pub(crate) fn portal_side(opened: &OpenedDatabase, record: Record, state: &RecordState, context: &Context) -> Sides {
     let raw = portal::raw(state);
-    let read = |field: &crate::fields::Field| {
+    let read = |field: &crate::fields::MappedField| {
         let cell = portal::read(&field.portal, record, &raw);
         (field.key().to_owned(), page::of_portal(field, &cell, context))
     };
@@ -232,9 +232,9 @@ pub(crate) fn portal_side(opened: &Opened, record: Record, state: &State, contex
 
 /// The page's side.
 pub(crate) fn page_side(
-    opened: &Opened,
-    link: &Link,
-    page: &Page,
+    opened: &OpenedDatabase,
+    link: &PageLink,
+    page: &NotionPage,
     told: Option<Timestamp>,
     context: &Context,
 ) -> Sides {
@@ -242,7 +242,7 @@ pub(crate) fn page_side(
         .fields
         .iter()
         .map(|field| {
-            let base = link.base.get(field.key()).map(|agreed| agreed.of(Side::Bitrix24));
+            let base = link.base.get(field.key()).map(|agreed| agreed.of(SyncSide::Bitrix24));
             (field.key().to_owned(), page::read(field, page.property(&field.property.id), base, context))
         })
         .collect();
@@ -252,10 +252,10 @@ pub(crate) fn page_side(
 /// The page's side after `cells` were written to it: of several values of a list with one name, the one that was written is
 /// meant.
 pub(crate) fn page_side_after(
-    opened: &Opened,
-    link: &Link,
+    opened: &OpenedDatabase,
+    link: &PageLink,
     cells: &BTreeMap<String, Cell>,
-    page: &Page,
+    page: &NotionPage,
     context: &Context,
 ) -> Sides {
     let mut link = link.clone();
@@ -264,7 +264,7 @@ pub(crate) fn page_side_after(
 }
 
 /// Whether a side shows what it showed when both last agreed, or when its value could last not be carried over.
-pub(crate) fn is_base(link: &Link, sides: &Sides, side: Side) -> bool {
+pub(crate) fn is_base(link: &PageLink, sides: &Sides, side: SyncSide) -> bool {
     let same = |(field, reading): (&String, &Reading)| match link.held.iter().find(|held| held.field == *field) {
         Some(held) => reading.cell.is(held.shown(side)),
         None => link.base.get(field).is_some_and(|agreed| reading.cell.is(agreed.of(side))),
@@ -273,6 +273,6 @@ pub(crate) fn is_base(link: &Link, sides: &Sides, side: Side) -> bool {
 }
 
 /// The record's fields as the portal writes them.
-pub(crate) fn raw(state: &State) -> Map<String, Value> {
+pub(crate) fn raw(state: &RecordState) -> Map<String, Value> {
     portal::raw(state)
 }

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
-use runtime::store::Write;
+use runtime::store::StoreWrite;
 
 use crate::conflicts;
 use crate::conflicts::StoredConflict;
 use crate::fields::page::Context;
 use crate::fields::written::{Held, Retry, set_aside};
 use crate::fields::{Base, Cell, Merged, Policy, Sides, meet, recover};
-use crate::link::{Link, Resting, Written};
+use crate::link::{PageLink, RecordedWrite, Resting};
 use crate::work::attention::rest_until;
 use crate::work::outcome::WrittenFields;
 use crate::work::read::{BothSides, PairRead};
@@ -42,8 +42,8 @@ impl LinkWork<'_> {
         let arrived = self.job.arrived_by();
         let seen = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment > arrived);
         match self.signal.side {
-            Some(Side::Bitrix24) => seen(self.link.seen.bitrix24),
-            Some(Side::Notion) => seen(self.link.seen.notion),
+            Some(SyncSide::Bitrix24) => seen(self.link.seen.bitrix24),
+            Some(SyncSide::Notion) => seen(self.link.seen.notion),
             None => false,
         }
     }
@@ -59,8 +59,8 @@ impl LinkWork<'_> {
         }
         let Some(side) = self.signal.side else { return Ok(Next::Merge) };
         let gone = match side {
-            Side::Bitrix24 => self.read_record().await?,
-            Side::Notion => self.read_page().await?,
+            SyncSide::Bitrix24 => self.read_record().await?,
+            SyncSide::Notion => self.read_page().await?,
         };
         if let Some(why) = gone {
             return Ok(Next::Part(why));
@@ -151,7 +151,7 @@ impl LinkWork<'_> {
         self.link.base.extend(merged.agreed);
         let mut changes = done.changes.clone();
         self.link.intents.clear();
-        self.link.sync_source = Some(if merged.to_bitrix24.is_empty() { Side::Bitrix24 } else { Side::Notion });
+        self.link.sync_source = Some(if merged.to_bitrix24.is_empty() { SyncSide::Bitrix24 } else { SyncSide::Notion });
         self.link.synced_at = Some(now);
         self.link.seen = seen;
         let mut writes = self.set_stuck(merged.stuck, &done.now, &done.context).await?;
@@ -200,7 +200,7 @@ impl LinkWork<'_> {
     }
 
     /// What is said of a job: what was changed and what could not be; nothing counts as delivered that only one side shows.
-    pub(crate) fn settled(&self, mut changes: Vec<String>, place: String, writes: Vec<Write>) -> SyncDecision {
+    pub(crate) fn settled(&self, mut changes: Vec<String>, place: String, writes: Vec<StoreWrite>) -> SyncDecision {
         let stuck = self.link.all_stuck();
         if changes.is_empty() {
             return SyncDecision { writes, ..SyncDecision::skip(attention::line(self.opened, &stuck)) };
@@ -223,7 +223,7 @@ impl LinkWork<'_> {
         let reason =
             if stuck.is_empty() { "both sides agree".to_owned() } else { attention::line(self.opened, &stuck) };
         let mut settled = SyncDecision { writes, ..SyncDecision::skip(reason) };
-        let is_news = |link: &Link| Link { seen: before.seen.clone(), ..link.clone() } != before;
+        let is_news = |link: &PageLink| PageLink { seen: before.seen.clone(), ..link.clone() } != before;
         // Others may wait behind this job with older signals; they need not read again.
         if is_news(&self.link) || self.job.attempt > 1 {
             self.link.synced_at = Some(self.sync.now());
@@ -277,9 +277,9 @@ impl LinkWork<'_> {
         &self,
         merged: &Merged,
         now: Timestamp,
-    ) -> Result<Option<(Side, String, Timestamp)>, Failure> {
-        let recent = |to: Side, field: &str, cell: &Cell| {
-            let same = |written: &&Written| {
+    ) -> Result<Option<(SyncSide, String, Timestamp)>, Failure> {
+        let recent = |to: SyncSide, field: &str, cell: &Cell| {
+            let same = |written: &&RecordedWrite| {
                 written.to == to
                     && written.field == field
                     && cell.is(&written.cell)
@@ -287,7 +287,7 @@ impl LinkWork<'_> {
             };
             self.link.written.iter().filter(same).map(|written| written.at).collect::<Vec<_>>()
         };
-        for (to, cells) in [(Side::Bitrix24, &merged.to_bitrix24), (Side::Notion, &merged.to_notion)] {
+        for (to, cells) in [(SyncSide::Bitrix24, &merged.to_bitrix24), (SyncSide::Notion, &merged.to_notion)] {
             for (field, cell) in cells {
                 let flips = recent(to, field, cell);
                 let Some(first) = flips.first().filter(|_| flips.len() >= MAX_FLIPS) else { continue };
@@ -332,11 +332,11 @@ fn shown(both: &BothSides) -> String {
         .join("|")
 }
 
-fn loop_head(link: &Link) -> Localized {
+fn loop_head(link: &PageLink) -> Localized {
     Localized::of(|language| texts::alerts::SyncLoop { record: link.record.title(language), title: link.title.clone() })
 }
 
-fn loop_line(field: &str, cell: &Cell, to: Side, until: Timestamp) -> Localized {
+fn loop_line(field: &str, cell: &Cell, to: SyncSide, until: Timestamp) -> Localized {
     Localized::of(|language| texts::alerts::SyncLoopField {
         field: field.to_owned(),
         value: cell.to_string(),
@@ -355,8 +355,8 @@ mod tests {
     #[test]
     fn the_alert_about_what_undoes_the_sync_comes_from_the_catalogues() {
         let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
-        let link = Link::making("Сделки", records::Record::Task(7), now);
-        let all = in_pseudo(|| [loop_head(&link), loop_line("поле", &Cell::Number("5".into()), Side::Notion, now)]);
+        let link = PageLink::making("Сделки", records::Record::Task(7), now);
+        let all = in_pseudo(|| [loop_head(&link), loop_line("поле", &Cell::Number("5".into()), SyncSide::Notion, now)]);
         for text in &all {
             assert_from_the_catalogues(text.text(Language::En));
         }

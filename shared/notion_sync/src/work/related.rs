@@ -1,13 +1,13 @@
 //! The pages that a page's relations lead to: they are made first, and a pair is checked a second time if one was missing.
 
 use clients::Failure;
-use jobs::sync::{Side, Signal, SyncJob};
-use records::{Record, State};
+use jobs::sync::{Signal, SyncJob, SyncSide};
+use records::{Record, RecordState};
 use runtime::TraceId;
 use runtime::job::ReceivedJob;
 
 use crate::NotionSync;
-use crate::database::Opened;
+use crate::database::OpenedDatabase;
 use crate::fields::Stuck;
 use crate::work::LinkWork;
 
@@ -20,9 +20,9 @@ const SECOND_LOOK: &str = "second-look";
 pub(crate) async fn request_pages(
     sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
-    state: &State,
+    state: &RecordState,
 ) -> Result<bool, Failure> {
     let awaited = sync.awaited(opened, record, state).await?;
     if job.attempt == 1 && !awaited.is_empty() {
@@ -43,7 +43,7 @@ impl LinkWork<'_> {
     /// Whether a relation leads to records that have no page yet.
     pub(super) fn leads_to_missing(&self, stuck: &[Stuck]) -> bool {
         let is_relation = |field: &str| self.opened.field(field).is_some_and(|field| field.property.kind == "relation");
-        stuck.iter().any(|stuck| stuck.of == Side::Bitrix24 && is_relation(&stuck.field))
+        stuck.iter().any(|stuck| stuck.of == SyncSide::Bitrix24 && is_relation(&stuck.field))
     }
 
     /// Whether this is the check that [`Self::sync_again`] asked for.

@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 
 use clients::Failure;
-use jobs::sync::{Side, Signal, SyncJob};
+use jobs::sync::{Signal, SyncJob, SyncSide};
 use records::Record;
 use runtime::job::ReceivedJob;
-use runtime::store::Write;
+use runtime::store::StoreWrite;
 use settings::databases::Master;
 
 use crate::NotionSync;
 use crate::conflicts;
 use crate::conflicts::StoredConflict;
-use crate::database::{Open, Opened};
+use crate::database::{Open, OpenedDatabase};
 use crate::fields::merge::Why;
-use crate::fields::{Agreed, Cell, Conflict, Field, Fit};
+use crate::fields::{Agreed, Cell, Conflict, Fit, MappedField};
 use crate::link::Apart;
 use crate::work::read::{BothSides, PairRead, Reads};
 use crate::work::record::PairWritten;
@@ -25,7 +25,7 @@ use crate::work::{LinkWork, SyncDecision, attention};
 async fn read_pair<'a>(
     sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
-    opened: &'a Opened,
+    opened: &'a OpenedDatabase,
     signal: &'a Signal,
     record: Record,
 ) -> Result<Result<(LinkWork<'a>, PairRead), &'static str>, Failure> {
@@ -44,7 +44,7 @@ async fn read_pair<'a>(
 }
 
 /// Whether nobody writes a field on the portal.
-fn is_shown_only(field: &Field) -> bool {
+fn is_shown_only(field: &MappedField) -> bool {
     field.fit == Fit::Shown || field.portal.read_only
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn take(
     sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     (database, record): (&str, Record),
-    (key, side): (&str, Side),
+    (key, side): (&str, SyncSide),
     by: &str,
 ) -> Result<SyncDecision, Failure> {
     let opened = match sync.open(&job.tenant, database).await? {
@@ -110,7 +110,7 @@ pub(crate) async fn take(
         return Ok(SyncDecision::skip(why));
     }
     let cell = both.carried(side, key);
-    let (b, n) = (both.cell(Side::Bitrix24, key), both.cell(Side::Notion, key));
+    let (b, n) = (both.cell(SyncSide::Bitrix24, key), both.cell(SyncSide::Notion, key));
     if b == n {
         work.link.base.insert(key.to_owned(), Agreed::new(&b, &n));
         work.link.held.retain(|held| held.field != key);
@@ -122,8 +122,8 @@ pub(crate) async fn take(
     let cells = BTreeMap::from([(key.to_owned(), cell.clone())]);
     let none = BTreeMap::new();
     let (to_bitrix24, to_notion) = match side {
-        Side::Bitrix24 => (&none, &cells),
-        Side::Notion => (&cells, &none),
+        SyncSide::Bitrix24 => (&none, &cells),
+        SyncSide::Notion => (&cells, &none),
     };
     let word = format!("{key} → {}: {side}'s value taken by {by}", side.other());
     let kept = StoredConflict {
@@ -143,9 +143,9 @@ pub(crate) async fn take(
 }
 
 /// Why a side's value cannot be written to the other.
-fn cannot_take(field: &Field, side: Side, both: &BothSides) -> Option<String> {
+fn cannot_take(field: &MappedField, side: SyncSide, both: &BothSides) -> Option<String> {
     let reading = both.of(side).fields.get(field.key())?;
-    if side == Side::Notion && is_shown_only(field) {
+    if side == SyncSide::Notion && is_shown_only(field) {
         return Some(format!("{:?} is read-only in Bitrix24", field.property.name));
     }
     if matches!(reading.cell, Cell::Foreign(_)) && reading.cannot.is_none() {
@@ -157,10 +157,10 @@ fn cannot_take(field: &Field, side: Side, both: &BothSides) -> Option<String> {
 /// Says what became of it. `line` is written if the value is there now.
 async fn finish(
     mut work: LinkWork<'_>,
-    field: &Field,
+    field: &MappedField,
     done: PairWritten,
     word: String,
-    line: Write,
+    line: StoreWrite,
 ) -> Result<SyncDecision, Failure> {
     work.link.synced_at = Some(work.sync.now());
     work.link.intents.clear();

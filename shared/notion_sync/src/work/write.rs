@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use clients::{ErrorClass, Failure};
 use crm::pages::Listing;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use locale::{Localized, texts};
-use notion::Page;
-use records::{Record, RecordKind, State};
+use notion::NotionPage;
+use records::{Record, RecordKind, RecordState};
 use serde_json::{Map, Value, json};
 
 use crate::NotionSync;
-use crate::database::Opened;
+use crate::database::OpenedDatabase;
 use crate::fields::page;
 use crate::fields::page::Context;
 use crate::fields::portal;
-use crate::fields::{Cell, Field, PortalField, PortalKind, Stuck};
+use crate::fields::{Cell, MappedField, PortalField, PortalKind, Stuck};
 use crate::work::read;
 
 /// What became of writing some fields.
@@ -35,19 +35,19 @@ fn is_refusal(failure: &Failure) -> bool {
 /// Writes fields of the record. What is refused together is written one by one: one field holds up no other.
 pub(crate) async fn to_portal(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
-    before: &State,
+    before: &RecordState,
     cells: &BTreeMap<String, Cell>,
-) -> Result<SideWritten<State>, Failure> {
+) -> Result<SideWritten<RecordState>, Failure> {
     let mut outcome = SideWritten { now: before.clone(), refused: Vec::new() };
     let raw = read::raw(before);
-    let mut fields: Vec<(&Field, &Cell)> = Vec::new();
+    let mut fields: Vec<(&MappedField, &Cell)> = Vec::new();
     for (key, cell) in cells {
         let Some(field) = opened.field(key) else { continue };
         match cannot_edit(&field.portal, cell, &raw) {
             None => fields.push((field, cell)),
-            Some(why) => outcome.refused.push(Stuck { field: key.clone(), of: Side::Notion, why }),
+            Some(why) => outcome.refused.push(Stuck { field: key.clone(), of: SyncSide::Notion, why }),
         }
     }
     if fields.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) async fn to_portal(
     match update(sync, opened, record, before, &fields).await {
         Ok(now) => outcome.now = now,
         Err(failure) if is_refusal(&failure) => match fields.as_slice() {
-            [(field, _)] => outcome.refused.push(stuck(field, Side::Notion, &failure)),
+            [(field, _)] => outcome.refused.push(stuck(field, SyncSide::Notion, &failure)),
             several => one_by_one(sync, opened, record, several, &mut outcome).await?,
         },
         Err(failure) => return Err(failure),
@@ -84,15 +84,15 @@ fn cannot_edit(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Op
 
 async fn one_by_one(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
-    fields: &[(&Field, &Cell)],
-    outcome: &mut SideWritten<State>,
+    fields: &[(&MappedField, &Cell)],
+    outcome: &mut SideWritten<RecordState>,
 ) -> Result<(), Failure> {
     for one in fields {
         match update(sync, opened, record, &outcome.now, std::slice::from_ref(one)).await {
             Ok(now) => outcome.now = now,
-            Err(failure) if is_refusal(&failure) => outcome.refused.push(stuck(one.0, Side::Notion, &failure)),
+            Err(failure) if is_refusal(&failure) => outcome.refused.push(stuck(one.0, SyncSide::Notion, &failure)),
             Err(failure) => return Err(failure),
         }
     }
@@ -102,11 +102,11 @@ async fn one_by_one(
 /// Writes fields, and gives the record as it is now: as the answer shows it, or read once where the answer lacks a field.
 async fn update(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
-    before: &State,
-    fields: &[(&Field, &Cell)],
-) -> Result<State, Failure> {
+    before: &RecordState,
+    fields: &[(&MappedField, &Cell)],
+) -> Result<RecordState, Failure> {
     let portal_fields: Vec<(&PortalField, &Cell)> = fields.iter().map(|(field, cell)| (&field.portal, *cell)).collect();
     let written = portal::written(record.kind(), &portal_fields, &read::raw(before));
     let (method, params) = match record {
@@ -133,12 +133,12 @@ fn raw_name(field: &PortalField) -> &str {
 /// The record after a call, out of the call's answer where that shows all of `names`.
 async fn now(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
-    before: &State,
+    before: &RecordState,
     names: &[&str],
     answer: &Value,
-) -> Result<State, Failure> {
+) -> Result<RecordState, Failure> {
     let part = match record {
         Record::Item { .. } => "item",
         Record::Task(_) => "task",
@@ -160,11 +160,11 @@ async fn now(
 /// Some portals accept a task's status only by the method that leads to it. Gives the task if one was called.
 async fn finish_status(
     sync: &NotionSync,
-    opened: &Opened,
+    opened: &OpenedDatabase,
     record: Record,
     wanted: &str,
-    before: &State,
-) -> Result<Option<State>, Failure> {
+    before: &RecordState,
+) -> Result<Option<RecordState>, Failure> {
     let has = before.as_task().and_then(|task| task.status).map(|status| status.to_string());
     let method = match wanted {
         "2" => "tasks.task.renew",
@@ -185,9 +185,9 @@ async fn finish_status(
 
 /// The properties to write for some fields.
 pub(crate) fn properties(
-    opened: &Opened,
+    opened: &OpenedDatabase,
     cells: &BTreeMap<String, Cell>,
-    now: Option<&Page>,
+    now: Option<&NotionPage>,
     context: &Context,
 ) -> Map<String, Value> {
     let mut properties = Map::new();
@@ -200,7 +200,7 @@ pub(crate) fn properties(
 }
 
 /// Makes the options of statuses that the settings allow to be made.
-pub(crate) async fn make_options(opened: &Opened, cells: &BTreeMap<String, Cell>) -> Result<(), Failure> {
+pub(crate) async fn make_options(opened: &OpenedDatabase, cells: &BTreeMap<String, Cell>) -> Result<(), Failure> {
     let mut changes = Map::new();
     for (key, cell) in cells {
         let Some(field) = opened.field(key).filter(|field| field.setting.create_options) else { continue };
@@ -216,11 +216,11 @@ pub(crate) async fn make_options(opened: &Opened, cells: &BTreeMap<String, Cell>
 
 /// Writes properties of the page; what is refused together, one by one.
 pub(crate) async fn to_page(
-    opened: &Opened,
-    page: &Page,
+    opened: &OpenedDatabase,
+    page: &NotionPage,
     cells: &BTreeMap<String, Cell>,
     context: &Context,
-) -> Result<SideWritten<Page>, Failure> {
+) -> Result<SideWritten<NotionPage>, Failure> {
     make_options(opened, cells).await?;
     let mut outcome = SideWritten { now: page.clone(), refused: Vec::new() };
     match update_page(opened, page, &properties(opened, cells, Some(page), context)).await {
@@ -229,14 +229,14 @@ pub(crate) async fn to_page(
             for (key, cell) in cells {
                 let Some(field) = opened.field(key) else { continue };
                 if cells.len() == 1 {
-                    outcome.refused.push(stuck(field, Side::Bitrix24, &failure));
+                    outcome.refused.push(stuck(field, SyncSide::Bitrix24, &failure));
                     break;
                 }
                 let one = BTreeMap::from([(key.clone(), cell.clone())]);
                 match update_page(opened, page, &properties(opened, &one, Some(page), context)).await {
                     Ok(now) => outcome.now = now,
                     Err(failure) if is_refusal(&failure) => {
-                        outcome.refused.push(stuck(field, Side::Bitrix24, &failure));
+                        outcome.refused.push(stuck(field, SyncSide::Bitrix24, &failure));
                     }
                     Err(failure) => return Err(failure),
                 }
@@ -248,7 +248,11 @@ pub(crate) async fn to_page(
 }
 
 /// Writes properties, and gives the page as it is now: as the answer shows it, or read once where the answer lacks one.
-async fn update_page(opened: &Opened, page: &Page, properties: &Map<String, Value>) -> Result<Page, Failure> {
+async fn update_page(
+    opened: &OpenedDatabase,
+    page: &NotionPage,
+    properties: &Map<String, Value>,
+) -> Result<NotionPage, Failure> {
     let mut now = opened.notion.update(&page.id, properties).await.map_err(Failure::repeatable)?;
     if !properties.keys().all(|id| now.property(id).is_some()) {
         let gone = || Failure::transient("the page was deleted while it was written");
@@ -261,10 +265,10 @@ async fn update_page(opened: &Opened, page: &Page, properties: &Map<String, Valu
 /// Creates the page. What Notion refuses together is left to the next merge, which writes it field by field: the page begins
 /// with its number and, if that is not what was refused, its title. Says whether something was left out.
 pub(crate) async fn create_page(
-    opened: &Opened,
+    opened: &OpenedDatabase,
     properties: &Map<String, Value>,
     blocks: &[Value],
-) -> Result<(Page, bool), Failure> {
+) -> Result<(NotionPage, bool), Failure> {
     let first = match opened.notion.create(&opened.source.id, properties, blocks).await {
         Err(failure) if is_refusal(&failure) => failure,
         answer => return answer.map(|page| (page, false)),
@@ -282,7 +286,7 @@ pub(crate) async fn create_page(
     Err(first)
 }
 
-fn stuck(field: &Field, of: Side, failure: &Failure) -> Stuck {
+fn stuck(field: &MappedField, of: SyncSide, failure: &Failure) -> Stuck {
     let why =
         Localized::of(|language| texts::sync::Refused { side: of.other().title(language), reason: &failure.text });
     Stuck { field: field.key().to_owned(), of, why }

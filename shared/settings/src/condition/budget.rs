@@ -13,7 +13,7 @@ const ELEMENT_BYTES: usize = 32;
 
 /// Why an expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum EvaluationFault {
     /// The evaluation took more steps than it may.
     Steps,
     /// The evaluation made more than it may.
@@ -22,14 +22,14 @@ pub(super) enum Fault {
     Failed(String),
 }
 
-impl Fault {
+impl EvaluationFault {
     /// Whether it ends the evaluation, whatever the expressions around it make of errors.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Steps | Self::Bytes)
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for EvaluationFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Steps => f.write_str(
@@ -55,30 +55,30 @@ pub(super) struct Budget {
 
 impl Budget {
     /// Takes steps.
-    pub(super) fn take(&mut self, steps: usize) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, steps: usize) -> Result<(), EvaluationFault> {
         self.steps += steps as u64;
-        if self.steps > MAX_STEPS { Err(Fault::Steps) } else { Ok(()) }
+        if self.steps > MAX_STEPS { Err(EvaluationFault::Steps) } else { Ok(()) }
     }
 
     /// Looks at text.
-    pub(super) fn scan(&mut self, bytes: usize) -> Result<(), Fault> {
+    pub(super) fn scan(&mut self, bytes: usize) -> Result<(), EvaluationFault> {
         self.take(bytes / BYTES_PER_STEP)
     }
 
     /// Makes text.
-    pub(super) fn make_text(&mut self, bytes: usize) -> Result<(), Fault> {
+    pub(super) fn make_text(&mut self, bytes: usize) -> Result<(), EvaluationFault> {
         self.make(bytes)?;
         self.scan(bytes)
     }
 
     /// Makes a list or a map of so many elements, or adds so many to one.
-    pub(super) fn make_elements(&mut self, elements: usize) -> Result<(), Fault> {
+    pub(super) fn make_elements(&mut self, elements: usize) -> Result<(), EvaluationFault> {
         self.make(elements.saturating_mul(ELEMENT_BYTES))?;
         self.take(elements)
     }
 
-    fn make(&mut self, bytes: usize) -> Result<(), Fault> {
+    fn make(&mut self, bytes: usize) -> Result<(), EvaluationFault> {
         self.bytes = self.bytes.saturating_add(bytes as u64);
-        if self.bytes > MAX_BYTES { Err(Fault::Bytes) } else { Ok(()) }
+        if self.bytes > MAX_BYTES { Err(EvaluationFault::Bytes) } else { Ok(()) }
     }
 }

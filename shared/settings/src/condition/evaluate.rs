@@ -10,17 +10,17 @@ use std::rc::Rc;
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, ListExpr, LiteralValue, MapExpr, SelectExpr};
 
-use super::budget::{Budget, Fault};
+use super::budget::{Budget, EvaluationFault};
 use super::functions::{Function, KNOWN};
 use super::operators;
-use super::value::{Key, List, Map, Value};
-use super::{Facts, TYPES};
+use super::value::{ListValue, MapKey, MapValue, Value};
+use super::{ConditionFacts, TYPES};
 
-type Outcome<'a> = Result<Value<'a>, Fault>;
+type StepOutcome<'a> = Result<Value<'a>, EvaluationFault>;
 
 /// An evaluation that is under way.
 pub(super) struct Evaluator<'a> {
-    facts: &'a Facts,
+    facts: &'a ConditionFacts,
     /// What the loops around the expression bind, the innermost last.
     bound: Vec<(&'a str, Value<'a>)>,
     pub(super) budget: Budget,
@@ -37,11 +37,11 @@ enum Loop<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(facts: &'a Facts) -> Self {
+    pub(super) fn new(facts: &'a ConditionFacts) -> Self {
         Self { facts, bound: Vec::new(), budget: Budget::default() }
     }
 
-    pub(super) fn evaluate(&mut self, expression: &'a IdedExpr) -> Outcome<'a> {
+    pub(super) fn evaluate(&mut self, expression: &'a IdedExpr) -> StepOutcome<'a> {
         match &expression.expr {
             Expr::Literal(literal) => Ok(Value::of_literal(literal)),
             Expr::Ident(name) => self.name(name),
@@ -56,7 +56,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn name(&self, name: &'a str) -> Outcome<'a> {
+    fn name(&self, name: &'a str) -> StepOutcome<'a> {
         if let Some((_, value)) = self.bound.iter().rev().find(|(bound, _)| *bound == name) {
             return Ok(value.clone());
         }
@@ -67,7 +67,7 @@ impl<'a> Evaluator<'a> {
         of_type.ok_or_else(|| failed(&format!("there is no {name:?}; there are record, before and change")))
     }
 
-    fn select(&mut self, select: &'a SelectExpr) -> Outcome<'a> {
+    fn select(&mut self, select: &'a SelectExpr) -> StepOutcome<'a> {
         self.budget.take(1)?;
         let value = self.evaluate(&select.operand)?;
         if select.test {
@@ -77,30 +77,30 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn list(&mut self, list: &'a ListExpr) -> Outcome<'a> {
+    fn list(&mut self, list: &'a ListExpr) -> StepOutcome<'a> {
         self.budget.make_elements(list.elements.len())?;
         let elements: Result<Vec<_>, _> = list.elements.iter().map(|element| self.evaluate(element)).collect();
-        Ok(Value::List(List::Made(elements?.into())))
+        Ok(Value::List(ListValue::Made(elements?.into())))
     }
 
-    fn map(&mut self, map: &'a MapExpr) -> Outcome<'a> {
+    fn map(&mut self, map: &'a MapExpr) -> StepOutcome<'a> {
         self.budget.make_elements(map.entries.len())?;
         let mut made = BTreeMap::new();
         for entry in &map.entries {
             let EntryExpr::MapEntry(entry) = &entry.expr else { return Err(failed("a map is written {key: value}")) };
             let key = self.evaluate(&entry.key)?;
             let key =
-                Key::of(&key).ok_or_else(|| failed(&format!("{} cannot be the key of a map", key.plain_type())))?;
+                MapKey::of(&key).ok_or_else(|| failed(&format!("{} cannot be the key of a map", key.plain_type())))?;
             let value = self.evaluate(&entry.value)?;
             self.budget.scan(key.len())?;
             if made.insert(key, value).is_some() {
                 return Err(failed("a map repeats a key"));
             }
         }
-        Ok(Value::Map(Map::Made(Rc::new(made))))
+        Ok(Value::Map(MapValue::Made(Rc::new(made))))
     }
 
-    fn call(&mut self, call: &'a CallExpr) -> Outcome<'a> {
+    fn call(&mut self, call: &'a CallExpr) -> StepOutcome<'a> {
         self.budget.take(1)?;
         match (call.func_name.as_str(), call.args.as_slice()) {
             ("_?_:_", [test, then, otherwise]) => {
@@ -120,7 +120,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// What has to be true or false.
-    fn test(&mut self, expression: &'a IdedExpr) -> Result<bool, Fault> {
+    fn test(&mut self, expression: &'a IdedExpr) -> Result<bool, EvaluationFault> {
         match self.evaluate(expression)? {
             Value::Bool(bool) => Ok(bool),
             value => Err(failed(&format!("expected true or false, found {}", value.plain_type()))),
@@ -129,7 +129,7 @@ impl<'a> Evaluator<'a> {
 
     /// `||`, whose outcome a `true` on either side decides, or `&&`, which a `false` decides: whatever error there is on
     /// the other side.
-    fn either(&mut self, deciding: bool, left: &'a IdedExpr, right: &'a IdedExpr) -> Outcome<'a> {
+    fn either(&mut self, deciding: bool, left: &'a IdedExpr, right: &'a IdedExpr) -> StepOutcome<'a> {
         let left = self.test(left);
         match left {
             Err(fault) if fault.is_final() => return Err(fault),
@@ -140,7 +140,7 @@ impl<'a> Evaluator<'a> {
         if right == deciding { Ok(Value::Bool(deciding)) } else { left.map(|_| Value::Bool(right)) }
     }
 
-    fn operate(&mut self, symbol: &str, left: &'a IdedExpr, right: &'a IdedExpr) -> Outcome<'a> {
+    fn operate(&mut self, symbol: &str, left: &'a IdedExpr, right: &'a IdedExpr) -> StepOutcome<'a> {
         let (left, right) = (self.evaluate(left)?, self.evaluate(right)?);
         let budget = &mut self.budget;
         match symbol {
@@ -153,7 +153,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn function(&mut self, call: &'a CallExpr) -> Outcome<'a> {
+    fn function(&mut self, call: &'a CallExpr) -> StepOutcome<'a> {
         let function = called(call).ok_or_else(|| failed(&unknown(call)))?;
         let mut values = call.target.as_deref().into_iter().chain(&call.args);
         let value = match values.next() {
@@ -167,7 +167,7 @@ impl<'a> Evaluator<'a> {
         function.call(&mut self.budget, value, part.as_ref())
     }
 
-    fn repeat(&mut self, comprehension: &'a ComprehensionExpr) -> Outcome<'a> {
+    fn repeat(&mut self, comprehension: &'a ComprehensionExpr) -> StepOutcome<'a> {
         self.budget.take(1)?;
         let Some(purpose) = Loop::of(comprehension) else { return Err(failed("this loop is not supported")) };
         let range = self.evaluate(&comprehension.iter_range)?;
@@ -184,7 +184,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Binds the next element of a loop.
-    fn next(&mut self, element: Value<'a>) -> Result<(), Fault> {
+    fn next(&mut self, element: Value<'a>) -> Result<(), EvaluationFault> {
         if let Some((_, bound)) = self.bound.last_mut() {
             *bound = element;
         }
@@ -192,7 +192,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// An error is forgotten if a later element decides the outcome.
-    fn until(&mut self, sought: bool, test: &'a IdedExpr, elements: &List<'a>) -> Outcome<'a> {
+    fn until(&mut self, sought: bool, test: &'a IdedExpr, elements: &ListValue<'a>) -> StepOutcome<'a> {
         let mut pending = None;
         for element in elements.iter() {
             self.next(element)?;
@@ -206,7 +206,7 @@ impl<'a> Evaluator<'a> {
         pending.map_or(Ok(Value::Bool(!sought)), Err)
     }
 
-    fn one(&mut self, test: &'a IdedExpr, elements: &List<'a>) -> Outcome<'a> {
+    fn one(&mut self, test: &'a IdedExpr, elements: &ListValue<'a>) -> StepOutcome<'a> {
         let mut found = 0;
         for element in elements.iter() {
             self.next(element)?;
@@ -215,7 +215,7 @@ impl<'a> Evaluator<'a> {
         Ok(Value::Bool(found == 1))
     }
 
-    fn keep(&mut self, test: Option<&'a IdedExpr>, kept: &'a IdedExpr, elements: &List<'a>) -> Outcome<'a> {
+    fn keep(&mut self, test: Option<&'a IdedExpr>, kept: &'a IdedExpr, elements: &ListValue<'a>) -> StepOutcome<'a> {
         let mut made = Vec::new();
         for element in elements.iter() {
             self.next(element)?;
@@ -224,7 +224,7 @@ impl<'a> Evaluator<'a> {
                 made.push(self.evaluate(kept)?);
             }
         }
-        Ok(Value::List(List::Made(made.into())))
+        Ok(Value::List(ListValue::Made(made.into())))
     }
 }
 
@@ -293,6 +293,6 @@ pub(super) fn unknown(call: &CallExpr) -> String {
     format!("there is no function {dot}{}(…) with {values} in brackets; {KNOWN}", call.func_name)
 }
 
-fn failed(why: &str) -> Fault {
-    Fault::Failed(why.to_owned())
+fn failed(why: &str) -> EvaluationFault {
+    EvaluationFault::Failed(why.to_owned())
 }

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::budget::{Budget, Fault};
-use super::value::{Shared, Value};
+use super::budget::{Budget, EvaluationFault};
+use super::value::{SharedValue, Value};
 
 /// A function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Function {
         budget: &mut Budget,
         value: Value<'a>,
         part: Option<&Value<'a>>,
-    ) -> Result<Value<'a>, Fault> {
+    ) -> Result<Value<'a>, EvaluationFault> {
         match (self, part) {
             (Self::Size, None) => size(budget, &value),
             (Self::Int, None) => int(budget, &value),
@@ -70,9 +70,14 @@ impl Function {
     }
 
     /// One of the methods of texts that take a part.
-    fn compare<'a>(self, budget: &mut Budget, value: &Value<'a>, part: &Value<'a>) -> Result<Value<'a>, Fault> {
+    fn compare<'a>(
+        self,
+        budget: &mut Budget,
+        value: &Value<'a>,
+        part: &Value<'a>,
+    ) -> Result<Value<'a>, EvaluationFault> {
         let (Value::Text(text), Value::Text(part)) = (value, part) else {
-            return Err(Fault::Failed(format!(
+            return Err(EvaluationFault::Failed(format!(
                 "{} does not work on {} and {}",
                 self.name(),
                 value.plain_type(),
@@ -88,16 +93,16 @@ impl Function {
         }))
     }
 
-    fn unfit(self, value: &Value<'_>) -> Fault {
-        Fault::Failed(format!("{} does not work on {}", self.name(), value.plain_type()))
+    fn unfit(self, value: &Value<'_>) -> EvaluationFault {
+        EvaluationFault::Failed(format!("{} does not work on {}", self.name(), value.plain_type()))
     }
 
-    fn unreadable(self, value: &Value<'_>) -> Fault {
+    fn unreadable(self, value: &Value<'_>) -> EvaluationFault {
         let shown = match value {
             Value::Text(text) => format!("{:?}", text.chars().take(40).collect::<String>()),
             value => format!("this value, {}", value.plain_type()),
         };
-        Fault::Failed(format!("{} cannot convert {shown}", self.name()))
+        EvaluationFault::Failed(format!("{} cannot convert {shown}", self.name()))
     }
 
     fn name(self) -> &'static str {
@@ -118,7 +123,7 @@ impl Function {
     }
 }
 
-fn size<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault> {
+fn size<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, EvaluationFault> {
     let size = match value {
         Value::Text(text) => {
             budget.scan(text.len())?;
@@ -132,7 +137,7 @@ fn size<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault> 
     Ok(Value::Int(i64::try_from(size).unwrap_or(i64::MAX)))
 }
 
-fn int<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault> {
+fn int<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, EvaluationFault> {
     let number = match value {
         Value::Int(number) => Some(*number),
         Value::Uint(number) => i64::try_from(*number).ok(),
@@ -151,7 +156,7 @@ fn int_of_double(number: f64) -> Option<i64> {
     (number > i64::MIN as f64 && number < i64::MAX as f64).then_some(number as i64)
 }
 
-fn uint<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault> {
+fn uint<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, EvaluationFault> {
     let number = match value {
         Value::Uint(number) => Some(*number),
         Value::Int(number) => u64::try_from(*number).ok(),
@@ -171,7 +176,7 @@ fn uint_of_double(number: f64) -> Option<u64> {
 }
 
 #[allow(clippy::cast_precision_loss)] // A double is what was asked for.
-fn double<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault> {
+fn double<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, EvaluationFault> {
     let number = match value {
         Value::Double(number) => Some(*number),
         Value::Int(number) => Some(*number as f64),
@@ -185,7 +190,7 @@ fn double<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault
     number.map(Value::Double).ok_or_else(|| Function::Double.unreadable(value))
 }
 
-fn text<'a>(budget: &mut Budget, value: Value<'a>) -> Result<Value<'a>, Fault> {
+fn text<'a>(budget: &mut Budget, value: Value<'a>) -> Result<Value<'a>, EvaluationFault> {
     let text = match &value {
         Value::Text(_) => return Ok(value),
         Value::Bool(bool) => bool.to_string(),
@@ -195,15 +200,15 @@ fn text<'a>(budget: &mut Budget, value: Value<'a>) -> Result<Value<'a>, Fault> {
         Value::Bytes(bytes) => {
             budget.make_text(bytes.len())?;
             let text = std::str::from_utf8(bytes).map_err(|_| Function::Text.unreadable(&value))?;
-            return Ok(Value::Text(Shared::Made(Rc::from(text))));
+            return Ok(Value::Text(SharedValue::Made(Rc::from(text))));
         }
         value => return Err(Function::Text.unfit(value)),
     };
     budget.make_text(text.len())?;
-    Ok(Value::Text(Shared::Made(Rc::from(text))))
+    Ok(Value::Text(SharedValue::Made(Rc::from(text))))
 }
 
-fn bool<'a>(value: &Value<'a>) -> Result<Value<'a>, Fault> {
+fn bool<'a>(value: &Value<'a>) -> Result<Value<'a>, EvaluationFault> {
     match value {
         Value::Bool(bool) => Ok(Value::Bool(*bool)),
         Value::Text(text) => match &**text {
@@ -215,13 +220,13 @@ fn bool<'a>(value: &Value<'a>) -> Result<Value<'a>, Fault> {
     }
 }
 
-fn bytes<'a>(budget: &mut Budget, value: Value<'a>) -> Result<Value<'a>, Fault> {
+fn bytes<'a>(budget: &mut Budget, value: Value<'a>) -> Result<Value<'a>, EvaluationFault> {
     match value {
         Value::Bytes(bytes) => Ok(Value::Bytes(bytes)),
-        Value::Text(Shared::Borrowed(text)) => Ok(Value::Bytes(Shared::Borrowed(text.as_bytes()))),
-        Value::Text(Shared::Made(text)) => {
+        Value::Text(SharedValue::Borrowed(text)) => Ok(Value::Bytes(SharedValue::Borrowed(text.as_bytes()))),
+        Value::Text(SharedValue::Made(text)) => {
             budget.make_text(text.len())?;
-            Ok(Value::Bytes(Shared::Made(Rc::from(text.as_bytes()))))
+            Ok(Value::Bytes(SharedValue::Made(Rc::from(text.as_bytes()))))
         }
         value => Err(Function::Bytes.unfit(&value)),
     }

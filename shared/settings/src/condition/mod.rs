@@ -23,7 +23,7 @@ pub use reading::MAX_LENGTH;
 
 use evaluate::Evaluator;
 use records::change::{Change, ChangeKind};
-use records::record::State;
+use records::record::RecordState;
 use records::words;
 use value::Value;
 
@@ -53,16 +53,16 @@ impl ConditionError {
 
 /// What a condition is asked about.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct ConditionFacts {
     record: Json,
     before: Json,
     change: Json,
 }
 
-impl Facts {
+impl ConditionFacts {
     /// Of a change.
     pub fn of(change: &Change) -> Self {
-        let state = |state: Option<&State>| state.map_or(Json::Null, |state| Json::Object(state.facts()));
+        let state = |state: Option<&RecordState>| state.map_or(Json::Null, |state| Json::Object(state.facts()));
         let about = serde_json::json!({
             "name": change.kind.name(), "from_stage": change.from_stage, "fields": change.fields,
         });
@@ -103,13 +103,13 @@ impl Condition {
 
     /// What it asks for that changes of this kind do not have.
     pub fn problem(&self, kind: &ChangeKind) -> Option<Localized> {
-        let parts = Parts::of(&self.0);
+        let parts = ConditionParts::of(&self.0);
         parts.paths.iter().find_map(|path| path_problem(kind, path)).or(parts.unknown.map(Localized::data))
     }
 
     /// The custom fields that it asks for: they have to be read.
     pub fn custom_fields(&self) -> Vec<String> {
-        let fields = Parts::of(&self.0).paths.into_iter().filter_map(|path| {
+        let fields = ConditionParts::of(&self.0).paths.into_iter().filter_map(|path| {
             let (root, field) = path.split_once('.')?;
             (root == "record" || root == "before").then(|| field.split('.').next().unwrap_or_default().to_owned())
         });
@@ -118,11 +118,11 @@ impl Condition {
 
     /// Whether it holds for a change; an error says what was missing in the record, or that it took too much.
     pub fn holds(&self, change: &Change) -> Result<bool, ConditionError> {
-        self.evaluate(&Facts::of(change)).holds
+        self.evaluate(&ConditionFacts::of(change)).holds
     }
 
     /// The same of facts, with what it cost.
-    pub fn evaluate(&self, facts: &Facts) -> Evaluation {
+    pub fn evaluate(&self, facts: &ConditionFacts) -> Evaluation {
         let mut evaluator = Evaluator::new(facts);
         let holds = match evaluator.evaluate(&self.0) {
             Ok(Value::Bool(holds)) => Ok(holds),
@@ -147,7 +147,7 @@ fn path_problem(kind: &ChangeKind, path: &str) -> Option<Localized> {
 
 /// What a condition reads and calls.
 #[derive(Default)]
-struct Parts<'a> {
+struct ConditionParts<'a> {
     /// Every name that it reads, with the fields behind it: `record.ufCrm_1`, `change.name`.
     paths: Vec<String>,
     /// What is wrong with the first function that there is not.
@@ -156,7 +156,7 @@ struct Parts<'a> {
     bound: Vec<&'a str>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> ConditionParts<'a> {
     fn of(expression: &'a IdedExpr) -> Self {
         let mut parts = Self::default();
         parts.walk(expression);

@@ -3,15 +3,15 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use super::budget::{Budget, Fault};
-use super::value::{Key, List, Map, NotAKey, Shared, Value};
+use super::budget::{Budget, EvaluationFault};
+use super::value::{ListValue, MapKey, MapValue, NotAKey, SharedValue, Value};
 
-fn unfit(operator: &str, left: &Value<'_>, right: &Value<'_>) -> Fault {
-    Fault::Failed(format!("{operator} does not work on {} and {}", left.plain_type(), right.plain_type()))
+fn unfit(operator: &str, left: &Value<'_>, right: &Value<'_>) -> EvaluationFault {
+    EvaluationFault::Failed(format!("{operator} does not work on {} and {}", left.plain_type(), right.plain_type()))
 }
 
 /// Whether two values are equal; values of different types are not, but for numbers.
-pub(super) fn equal<'a>(budget: &mut Budget, left: &Value<'a>, right: &Value<'a>) -> Result<bool, Fault> {
+pub(super) fn equal<'a>(budget: &mut Budget, left: &Value<'a>, right: &Value<'a>) -> Result<bool, EvaluationFault> {
     if left.compare_numbers(right) == Some(Ordering::Equal) {
         return Ok(true);
     }
@@ -27,7 +27,7 @@ pub(super) fn equal<'a>(budget: &mut Budget, left: &Value<'a>, right: &Value<'a>
     }
 }
 
-fn equal_bytes(budget: &mut Budget, left: &[u8], right: &[u8]) -> Result<bool, Fault> {
+fn equal_bytes(budget: &mut Budget, left: &[u8], right: &[u8]) -> Result<bool, EvaluationFault> {
     if left.len() != right.len() {
         return Ok(false);
     }
@@ -35,7 +35,7 @@ fn equal_bytes(budget: &mut Budget, left: &[u8], right: &[u8]) -> Result<bool, F
     Ok(left == right)
 }
 
-fn equal_lists<'a>(budget: &mut Budget, left: &List<'a>, right: &List<'a>) -> Result<bool, Fault> {
+fn equal_lists<'a>(budget: &mut Budget, left: &ListValue<'a>, right: &ListValue<'a>) -> Result<bool, EvaluationFault> {
     if left.len() != right.len() {
         return Ok(false);
     }
@@ -48,7 +48,7 @@ fn equal_lists<'a>(budget: &mut Budget, left: &List<'a>, right: &List<'a>) -> Re
     Ok(true)
 }
 
-fn equal_maps<'a>(budget: &mut Budget, left: &Map<'a>, right: &Map<'a>) -> Result<bool, Fault> {
+fn equal_maps<'a>(budget: &mut Budget, left: &MapValue<'a>, right: &MapValue<'a>) -> Result<bool, EvaluationFault> {
     if left.len() != right.len() {
         return Ok(false);
     }
@@ -69,7 +69,7 @@ pub(super) fn compare<'a>(
     operator: &str,
     left: &Value<'a>,
     right: &Value<'a>,
-) -> Result<bool, Fault> {
+) -> Result<bool, EvaluationFault> {
     let order = match (left, right) {
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
         (Value::Text(left), Value::Text(right)) => {
@@ -92,7 +92,7 @@ pub(super) fn compare<'a>(
 }
 
 /// `in`: in a list, or among the keys of a map.
-pub(super) fn contains<'a>(budget: &mut Budget, value: &Value<'a>, all: &Value<'a>) -> Result<bool, Fault> {
+pub(super) fn contains<'a>(budget: &mut Budget, value: &Value<'a>, all: &Value<'a>) -> Result<bool, EvaluationFault> {
     match all {
         Value::List(list) => {
             for element in list.iter() {
@@ -104,73 +104,91 @@ pub(super) fn contains<'a>(budget: &mut Budget, value: &Value<'a>, all: &Value<'
             Ok(false)
         }
         Value::Map(map) => {
-            let sought = Key::sought(value).map_err(|NotAKey| unfit("in", value, all))?;
+            let sought = MapKey::sought(value).map_err(|NotAKey| unfit("in", value, all))?;
             find(budget, map, sought.as_ref()).map(|found| found.is_some())
         }
         _ => Err(unfit("in", value, all)),
     }
 }
 
-fn find<'a>(budget: &mut Budget, map: &Map<'a>, key: Option<&Key<'a>>) -> Result<Option<Value<'a>>, Fault> {
+fn find<'a>(
+    budget: &mut Budget,
+    map: &MapValue<'a>,
+    key: Option<&MapKey<'a>>,
+) -> Result<Option<Value<'a>>, EvaluationFault> {
     let Some(key) = key else { return Ok(None) };
     budget.scan(key.len())?;
     Ok(map.get(key))
 }
 
 /// `list[place]`, `map[key]`.
-pub(super) fn index<'a>(budget: &mut Budget, value: &Value<'a>, index: &Value<'a>) -> Result<Value<'a>, Fault> {
+pub(super) fn index<'a>(
+    budget: &mut Budget,
+    value: &Value<'a>,
+    index: &Value<'a>,
+) -> Result<Value<'a>, EvaluationFault> {
     match value {
         Value::List(list) => {
-            let Ok(Some(Key::Number { value: place, .. })) = Key::sought(index) else {
+            let Ok(Some(MapKey::Number { value: place, .. })) = MapKey::sought(index) else {
                 return Err(unfit("[ ]", value, index));
             };
             let found = usize::try_from(place).ok().and_then(|place| list.get(place));
-            found.ok_or_else(|| Fault::Failed(format!("there is no place {place} in a list of {}", list.len())))
+            found.ok_or_else(|| {
+                EvaluationFault::Failed(format!("there is no place {place} in a list of {}", list.len()))
+            })
         }
         Value::Map(map) => {
-            let sought = Key::sought(index).map_err(|NotAKey| unfit("[ ]", value, index))?;
+            let sought = MapKey::sought(index).map_err(|NotAKey| unfit("[ ]", value, index))?;
             find(budget, map, sought.as_ref())?.ok_or_else(|| missing(index))
         }
         _ => Err(unfit("[ ]", value, index)),
     }
 }
 
-fn missing(key: &Value<'_>) -> Fault {
+fn missing(key: &Value<'_>) -> EvaluationFault {
     match key {
         Value::Text(name) => no_field(name),
-        key => Fault::Failed(format!("the map has no such key, {}", key.plain_type())),
+        key => EvaluationFault::Failed(format!("the map has no such key, {}", key.plain_type())),
     }
 }
 
-fn no_field(name: &str) -> Fault {
+fn no_field(name: &str) -> EvaluationFault {
     let shown: String = name.chars().take(60).collect();
-    Fault::Failed(format!("there is no field {shown:?}; ask has(record.field) first"))
+    EvaluationFault::Failed(format!("there is no field {shown:?}; ask has(record.field) first"))
 }
 
 /// `map.field`: what it holds, if it holds it.
-pub(super) fn field<'a>(budget: &mut Budget, value: &Value<'a>, name: &'a str) -> Result<Option<Value<'a>>, Fault> {
+pub(super) fn field<'a>(
+    budget: &mut Budget,
+    value: &Value<'a>,
+    name: &'a str,
+) -> Result<Option<Value<'a>>, EvaluationFault> {
     match value {
-        Value::Map(map) => find(budget, map, Some(&Key::Text(Shared::Borrowed(name)))),
-        value => Err(Fault::Failed(format!("{} has no field {name:?}", value.plain_type()))),
+        Value::Map(map) => find(budget, map, Some(&MapKey::Text(SharedValue::Borrowed(name)))),
+        value => Err(EvaluationFault::Failed(format!("{} has no field {name:?}", value.plain_type()))),
     }
 }
 
 /// `map.field`, which has to be there.
-pub(super) fn present_field<'a>(budget: &mut Budget, value: &Value<'a>, name: &'a str) -> Result<Value<'a>, Fault> {
+pub(super) fn present_field<'a>(
+    budget: &mut Budget,
+    value: &Value<'a>,
+    name: &'a str,
+) -> Result<Value<'a>, EvaluationFault> {
     field(budget, value, name)?.ok_or_else(|| no_field(name))
 }
 
 /// `-x`.
-pub(super) fn negate<'a>(value: &Value<'a>) -> Result<Value<'a>, Fault> {
+pub(super) fn negate<'a>(value: &Value<'a>) -> Result<Value<'a>, EvaluationFault> {
     match value {
         Value::Int(number) => number.checked_neg().map(Value::Int).ok_or_else(too_large),
         Value::Double(number) => Ok(Value::Double(-number)),
-        value => Err(Fault::Failed(format!("- does not work on {}", value.plain_type()))),
+        value => Err(EvaluationFault::Failed(format!("- does not work on {}", value.plain_type()))),
     }
 }
 
-fn too_large() -> Fault {
-    Fault::Failed("the result is too large for a whole number".into())
+fn too_large() -> EvaluationFault {
+    EvaluationFault::Failed("the result is too large for a whole number".into())
 }
 
 /// `+`, `-`, `*`, `/`, `%`. Both sides are of one type: `1 + 1.0` is an error, as in CEL.
@@ -179,7 +197,7 @@ pub(super) fn arithmetic<'a>(
     operator: &str,
     left: &Value<'a>,
     right: &Value<'a>,
-) -> Result<Value<'a>, Fault> {
+) -> Result<Value<'a>, EvaluationFault> {
     match (left, right) {
         (Value::Int(left), Value::Int(right)) => ints(operator, *left, *right).map(Value::Int),
         (Value::Uint(left), Value::Uint(right)) => uints(operator, *left, *right).map(Value::Uint),
@@ -191,9 +209,9 @@ pub(super) fn arithmetic<'a>(
     }
 }
 
-fn ints(operator: &str, left: i64, right: i64) -> Result<i64, Fault> {
+fn ints(operator: &str, left: i64, right: i64) -> Result<i64, EvaluationFault> {
     if right == 0 && matches!(operator, "/" | "%") {
-        return Err(Fault::Failed("division by zero".into()));
+        return Err(EvaluationFault::Failed("division by zero".into()));
     }
     let outcome = match operator {
         "+" => left.checked_add(right),
@@ -205,9 +223,9 @@ fn ints(operator: &str, left: i64, right: i64) -> Result<i64, Fault> {
     outcome.ok_or_else(too_large)
 }
 
-fn uints(operator: &str, left: u64, right: u64) -> Result<u64, Fault> {
+fn uints(operator: &str, left: u64, right: u64) -> Result<u64, EvaluationFault> {
     if right == 0 && matches!(operator, "/" | "%") {
-        return Err(Fault::Failed("division by zero".into()));
+        return Err(EvaluationFault::Failed("division by zero".into()));
     }
     let outcome = match operator {
         "+" => left.checked_add(right),
@@ -230,34 +248,36 @@ fn doubles(operator: &str, left: f64, right: f64) -> Option<f64> {
 }
 
 /// `+` of texts, bytes and lists.
-fn join<'a>(budget: &mut Budget, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>, Fault> {
+fn join<'a>(budget: &mut Budget, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>, EvaluationFault> {
     match (left, right) {
         (Value::Text(left), Value::Text(right)) => {
             budget.make_text(left.len() + right.len())?;
-            Ok(Value::Text(Shared::Made(Rc::from([&**left, &**right].concat()))))
+            Ok(Value::Text(SharedValue::Made(Rc::from([&**left, &**right].concat()))))
         }
         (Value::Bytes(left), Value::Bytes(right)) => {
             budget.make_text(left.len() + right.len())?;
-            Ok(Value::Bytes(Shared::Made(Rc::from([&**left, &**right].concat()))))
+            Ok(Value::Bytes(SharedValue::Made(Rc::from([&**left, &**right].concat()))))
         }
         (Value::List(list), more) => {
             let more = elements(budget, more)
                 .map_err(|fault| if fault.is_final() { fault } else { unfit("+", left, right) })?;
             budget.make_elements(list.len() + more.len())?;
-            Ok(Value::List(List::Made(list.iter().chain(more.iter()).collect())))
+            Ok(Value::List(ListValue::Made(list.iter().chain(more.iter()).collect())))
         }
         _ => Err(unfit("+", left, right)),
     }
 }
 
 /// What a loop goes over: the elements of a list, the keys of a map.
-pub(super) fn elements<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<List<'a>, Fault> {
+pub(super) fn elements<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<ListValue<'a>, EvaluationFault> {
     match value {
         Value::List(list) => Ok(list.clone()),
         Value::Map(map) => {
             budget.make_elements(map.len())?;
-            Ok(List::Made(map.entries().map(|(key, _)| key.value()).collect()))
+            Ok(ListValue::Made(map.entries().map(|(key, _)| key.value()).collect()))
         }
-        value => Err(Fault::Failed(format!("exists, all, map and filter need a list, not {}", value.plain_type()))),
+        value => {
+            Err(EvaluationFault::Failed(format!("exists, all, map and filter need a list, not {}", value.plain_type())))
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 
 fn deal(fields: Json) -> Change {
-    let state: State = serde_json::from_value(fields).unwrap();
+    let state: RecordState = serde_json::from_value(fields).unwrap();
     Change { from_stage: Some("NEW".into()), ..Change::new(ChangeKind::DealStageChanged, "deal 7", state) }
 }
 
@@ -24,7 +24,7 @@ fn holds(condition: &str) -> Result<bool, String> {
 
 /// Asks a condition of a record by its fields.
 fn asked(condition: &str, record: Json) -> Evaluation {
-    Condition::parse(condition).unwrap().evaluate(&Facts::of_record(record))
+    Condition::parse(condition).unwrap().evaluate(&ConditionFacts::of_record(record))
 }
 
 fn error(condition: &str, record: Json) -> String {
@@ -253,7 +253,7 @@ fn the_deepest_texts_are_read_and_evaluated_on_a_small_stack() {
             if let Ok(condition) = Condition::parse(&text) {
                 condition.problem(&ChangeKind::DealStageChanged);
                 condition.custom_fields();
-                let _ = condition.evaluate(&Facts::of_record(json!({})));
+                let _ = condition.evaluate(&ConditionFacts::of_record(json!({})));
             }
         }
     };
@@ -298,7 +298,7 @@ fn library_value(json: &Json) -> cel::Value {
 static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// What the library gives; `None` for what fails.
-fn library_result(condition: &str, facts: &Facts) -> Option<cel::Value> {
+fn library_result(condition: &str, facts: &ConditionFacts) -> Option<cel::Value> {
     let mut context = Context::with_env(STANDARD.clone());
     for name in ["record", "before", "change"] {
         context.add_variable_from_value(name, library_value(facts.named(name).unwrap()));
@@ -307,7 +307,7 @@ fn library_result(condition: &str, facts: &Facts) -> Option<cel::Value> {
 }
 
 /// `None` for what fails, or is neither true nor false.
-fn library_holds(condition: &str, facts: &Facts) -> Option<bool> {
+fn library_holds(condition: &str, facts: &ConditionFacts) -> Option<bool> {
     match library_result(condition, facts) {
         Some(cel::Value::Bool(bool)) => Some(bool),
         _ => None,
@@ -332,10 +332,10 @@ fn is_same(ours: &Value<'_>, library: &cel::Value) -> bool {
             ours.len() == library.map.len()
                 && library.map.iter().all(|(key, one)| {
                     let key = match key {
-                        Key::Int(number) => value::Key::Number { value: (*number).into(), unsigned: false },
-                        Key::Uint(number) => value::Key::Number { value: (*number).into(), unsigned: true },
-                        Key::Bool(bool) => value::Key::Bool(*bool),
-                        Key::String(text) => value::Key::Text(value::Shared::Made(text.as_str().into())),
+                        Key::Int(number) => value::MapKey::Number { value: (*number).into(), unsigned: false },
+                        Key::Uint(number) => value::MapKey::Number { value: (*number).into(), unsigned: true },
+                        Key::Bool(bool) => value::MapKey::Bool(*bool),
+                        Key::String(text) => value::MapKey::Text(value::SharedValue::Made(text.as_str().into())),
                     };
                     ours.get(&key).is_some_and(|ours| is_same(&ours, one))
                 })
@@ -344,8 +344,8 @@ fn is_same(ours: &Value<'_>, library: &cel::Value) -> bool {
     }
 }
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> ConditionFacts {
+    ConditionFacts {
         record: json!({
             "id": 7, "title": "Roof for ACME", "opportunity": 1.5, "companyId": null, "isNew": true, "empty": [],
             "tags": ["a", "b", "ACME"], "numbers": [1, 2, 7, 1.5], "mixed": [1, "a", null, [1], {"one": 1}, true],
@@ -369,7 +369,7 @@ fn it_gives_what_the_library_gives_on_every_corner_of_the_language() {
 #[test]
 fn where_it_differs_from_the_library() {
     let ours = |condition: &str| asked(condition, json!({"id": 7})).holds.ok();
-    let library = |condition: &str| library_holds(condition, &Facts::of_record(json!({"id": 7})));
+    let library = |condition: &str| library_holds(condition, &ConditionFacts::of_record(json!({"id": 7})));
     // Optional values: they are made by functions that no check of settings lets through.
     let optional = "optional.of(1).value() == 1";
     assert_eq!((ours(optional), library(optional)), (None, Some(true)));
@@ -609,7 +609,7 @@ proptest! {
 proptest! {
     #[test]
     fn no_text_breaks_the_reader(text in "[a-z0-9.()\\[\\]{}'\"&|!<>=+?:,`\\\\/ \nä-]{0,80}") {
-        let facts = Facts::of_record(json!({"id": 7}));
+        let facts = ConditionFacts::of_record(json!({"id": 7}));
         let _ = Condition::parse(&text).map(|condition| {
             let problem = condition.problem(&ChangeKind::DealStageChanged);
             (problem, condition.custom_fields(), condition.evaluate(&facts))
@@ -624,7 +624,7 @@ proptest! {
         });
         prop_assume!(nested.chars().count() <= MAX_LENGTH);
         let Ok(condition) = Condition::parse(&nested) else { return Ok(()) };
-        let facts = Facts::of_record(json!({"list": (0..size).collect::<Vec<_>>(), "title": "x".repeat(size * 100), "one": {"one": 1}}));
+        let facts = ConditionFacts::of_record(json!({"list": (0..size).collect::<Vec<_>>(), "title": "x".repeat(size * 100), "one": {"one": 1}}));
         let evaluation = condition.evaluate(&facts);
         prop_assert_eq!(&evaluation, &condition.evaluate(&facts));
         if !matches!(&evaluation.holds, Err(error) if [TOO_MANY_STEPS, TOO_MANY_BYTES].contains(&error.to_string().as_str())) {

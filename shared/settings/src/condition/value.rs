@@ -10,12 +10,12 @@ use serde_json::Value as Json;
 
 /// Borrowed, or made and shared.
 #[derive(Debug)]
-pub(super) enum Shared<'a, T: ?Sized> {
+pub(super) enum SharedValue<'a, T: ?Sized> {
     Borrowed(&'a T),
     Made(Rc<T>),
 }
 
-impl<T: ?Sized> Clone for Shared<'_, T> {
+impl<T: ?Sized> Clone for SharedValue<'_, T> {
     fn clone(&self) -> Self {
         match self {
             Self::Borrowed(borrowed) => Self::Borrowed(borrowed),
@@ -24,7 +24,7 @@ impl<T: ?Sized> Clone for Shared<'_, T> {
     }
 }
 
-impl<T: ?Sized> Deref for Shared<'_, T> {
+impl<T: ?Sized> Deref for SharedValue<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -43,26 +43,26 @@ pub(super) enum Value<'a> {
     Int(i64),
     Uint(u64),
     Double(f64),
-    Text(Shared<'a, str>),
-    Bytes(Shared<'a, [u8]>),
-    List(List<'a>),
-    Map(Map<'a>),
+    Text(SharedValue<'a, str>),
+    Bytes(SharedValue<'a, [u8]>),
+    List(ListValue<'a>),
+    Map(MapValue<'a>),
     /// A type, by its name.
     Type(&'static str),
 }
 
 /// A list: of the record, or made.
 #[derive(Debug, Clone)]
-pub(super) enum List<'a> {
+pub(super) enum ListValue<'a> {
     Json(&'a [Json]),
     Made(Rc<[Value<'a>]>),
 }
 
 /// A map: of the record, or made.
 #[derive(Debug, Clone)]
-pub(super) enum Map<'a> {
+pub(super) enum MapValue<'a> {
     Json(&'a serde_json::Map<String, Json>),
-    Made(Rc<BTreeMap<Key<'a>, Value<'a>>>),
+    Made(Rc<BTreeMap<MapKey<'a>, Value<'a>>>),
 }
 
 /// A value that no map has for a key.
@@ -70,10 +70,10 @@ pub(super) struct NotAKey;
 
 /// A key of a map. A number is the same key whether it is signed or not.
 #[derive(Debug, Clone)]
-pub(super) enum Key<'a> {
+pub(super) enum MapKey<'a> {
     Bool(bool),
     Number { value: i128, unsigned: bool },
-    Text(Shared<'a, str>),
+    Text(SharedValue<'a, str>),
 }
 
 impl<'a> Value<'a> {
@@ -86,9 +86,9 @@ impl<'a> Value<'a> {
                 Some(whole) => Self::Int(whole),
                 None => Self::Double(number.as_f64().unwrap_or_default()),
             },
-            Json::String(text) => Self::Text(Shared::Borrowed(text)),
-            Json::Array(list) => Self::List(List::Json(list)),
-            Json::Object(map) => Self::Map(Map::Json(map)),
+            Json::String(text) => Self::Text(SharedValue::Borrowed(text)),
+            Json::Array(list) => Self::List(ListValue::Json(list)),
+            Json::Object(map) => Self::Map(MapValue::Json(map)),
         }
     }
 
@@ -99,8 +99,8 @@ impl<'a> Value<'a> {
             LiteralValue::Int(number) => Self::Int(*number.inner()),
             LiteralValue::UInt(number) => Self::Uint(*number.inner()),
             LiteralValue::Double(number) => Self::Double(*number.inner()),
-            LiteralValue::String(text) => Self::Text(Shared::Borrowed(text.inner())),
-            LiteralValue::Bytes(bytes) => Self::Bytes(Shared::Borrowed(bytes.inner())),
+            LiteralValue::String(text) => Self::Text(SharedValue::Borrowed(text.inner())),
+            LiteralValue::Bytes(bytes) => Self::Bytes(SharedValue::Borrowed(bytes.inner())),
         }
     }
 
@@ -156,7 +156,7 @@ impl<'a> Value<'a> {
     }
 }
 
-impl<'a> List<'a> {
+impl<'a> ListValue<'a> {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Json(list) => list.len(),
@@ -176,7 +176,7 @@ impl<'a> List<'a> {
     }
 }
 
-impl<'a> Map<'a> {
+impl<'a> MapValue<'a> {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Json(map) => map.len(),
@@ -184,26 +184,28 @@ impl<'a> Map<'a> {
         }
     }
 
-    pub(super) fn get(&self, key: &Key<'a>) -> Option<Value<'a>> {
+    pub(super) fn get(&self, key: &MapKey<'a>) -> Option<Value<'a>> {
         match (self, key) {
-            (Self::Json(map), Key::Text(name)) => map.get(&**name).map(Value::of_json),
+            (Self::Json(map), MapKey::Text(name)) => map.get(&**name).map(Value::of_json),
             (Self::Json(_), _) => None,
             (Self::Made(map), key) => map.get(key).cloned(),
         }
     }
 
-    pub(super) fn entries(&self) -> Box<dyn Iterator<Item = (Key<'a>, Value<'a>)> + '_> {
+    pub(super) fn entries(&self) -> Box<dyn Iterator<Item = (MapKey<'a>, Value<'a>)> + '_> {
         match self {
             Self::Json(map) => {
                 let map: &'a serde_json::Map<String, Json> = map;
-                Box::new(map.iter().map(|(name, json)| (Key::Text(Shared::Borrowed(name)), Value::of_json(json))))
+                Box::new(
+                    map.iter().map(|(name, json)| (MapKey::Text(SharedValue::Borrowed(name)), Value::of_json(json))),
+                )
             }
             Self::Made(map) => Box::new(map.iter().map(|(key, value)| (key.clone(), value.clone()))),
         }
     }
 }
 
-impl<'a> Key<'a> {
+impl<'a> MapKey<'a> {
     /// The key that a map may be made with.
     pub(super) fn of(value: &Value<'a>) -> Option<Self> {
         Some(match value {
@@ -240,7 +242,7 @@ impl<'a> Key<'a> {
     }
 }
 
-impl Ord for Key<'_> {
+impl Ord for MapKey<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         let rank = |key: &Self| match key {
             Self::Bool(_) => 0,
@@ -256,19 +258,19 @@ impl Ord for Key<'_> {
     }
 }
 
-impl PartialOrd for Key<'_> {
+impl PartialOrd for MapKey<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Key<'_> {
+impl PartialEq for MapKey<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Key<'_> {}
+impl Eq for MapKey<'_> {}
 
 /// The whole number that a double is, if CEL takes it for one: beyond the smallest int, and below the largest uint.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // The bounds are powers of two; it is within.

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::portal::{COMPANY, CONTACT, Call, DEAL, LEAD, NewField, Portal};
+use crate::portal::{COMPANY, CONTACT, DEAL, LEAD, NewField, PhoneCall, PortalSimulator};
 
 /// The addresses, each with an example.
 pub(super) fn help() -> Value {
@@ -39,11 +39,17 @@ pub(super) fn help() -> Value {
     })
 }
 
-type Done = Result<Value, String>;
+type ControlOutcome = Result<Value, String>;
 
 /// Does what the address says; `None` for others.
-pub(crate) fn steer(portal: &Portal, method: &Method, path: &str, query: &str, body: &Value) -> Option<Done> {
-    let asked = Asked { portal, body };
+pub(crate) fn steer(
+    portal: &PortalSimulator,
+    method: &Method,
+    path: &str,
+    query: &str,
+    body: &Value,
+) -> Option<ControlOutcome> {
+    let asked = RecordQuery { portal, body };
     let action = path.strip_prefix("/bitrix24/")?;
     Some(match (method.as_str(), action) {
         ("POST", "fields") => asked.make_field(),
@@ -74,7 +80,7 @@ pub(crate) fn steer(portal: &Portal, method: &Method, path: &str, query: &str, b
 }
 
 /// A record that a request names.
-enum Named {
+enum NamedRecord {
     Item(u32),
     Task,
 }
@@ -83,12 +89,12 @@ fn ok() -> Value {
     json!({"ok": true})
 }
 
-struct Asked<'a> {
-    portal: &'a Portal,
+struct RecordQuery<'a> {
+    portal: &'a PortalSimulator,
     body: &'a Value,
 }
 
-impl Asked<'_> {
+impl RecordQuery<'_> {
     fn text(&self, name: &str) -> Result<String, String> {
         self.body[name].as_str().map(str::to_owned).ok_or_else(|| format!("{name:?} has to be a text"))
     }
@@ -122,13 +128,13 @@ impl Asked<'_> {
         }
     }
 
-    fn record(&self) -> Result<Named, String> {
+    fn record(&self) -> Result<NamedRecord, String> {
         let given = self.body["record"].as_str().map_or_else(|| self.body["record"].to_string(), str::to_owned);
         named(self.portal, &given)
     }
 
-    fn make_field(&self) -> Done {
-        let Named::Item(entity) = self.record()? else { return Err("tasks get no fields here".into()) };
+    fn make_field(&self) -> ControlOutcome {
+        let NamedRecord::Item(entity) = self.record()? else { return Err("tasks get no fields here".into()) };
         let mut given = self.object_of_body();
         given.remove("record");
         let field: NewField = serde_json::from_value(Value::Object(given)).map_err(|error| error.to_string())?;
@@ -139,54 +145,56 @@ impl Asked<'_> {
         self.body.as_object().cloned().unwrap_or_default()
     }
 
-    fn remove_field(&self) -> Done {
-        let Named::Item(entity) = self.record()? else { return Err("tasks have no fields of their own here".into()) };
+    fn remove_field(&self) -> ControlOutcome {
+        let NamedRecord::Item(entity) = self.record()? else {
+            return Err("tasks have no fields of their own here".into());
+        };
         let name = self.text("name")?;
         if self.portal.remove_field(entity, &name) { Ok(ok()) } else { Err(format!("there is no field {name}")) }
     }
 
-    fn add(&self) -> Done {
+    fn add(&self) -> ControlOutcome {
         let (who, fields) = (self.who()?, self.object("fields")?);
         match self.record()? {
-            Named::Item(entity) => self.portal.add_as(who, entity, fields).map(|id| json!({"id": id})),
-            Named::Task => self.portal.add_task_as(who, fields).map(|id| json!({"id": id})),
+            NamedRecord::Item(entity) => self.portal.add_as(who, entity, fields).map(|id| json!({"id": id})),
+            NamedRecord::Task => self.portal.add_task_as(who, fields).map(|id| json!({"id": id})),
         }
     }
 
-    fn show(&self, query: &str) -> Done {
+    fn show(&self, query: &str) -> ControlOutcome {
         let (kind, id) = query.split_once('/').map_or((query, None), |(kind, id)| (kind, Some(id)));
         let named = named(self.portal, kind)?;
         let Some(id) = id else {
             return Ok(match named {
-                Named::Item(entity) => json!(self.portal.ids(entity)),
-                Named::Task => json!(self.portal.task_ids()),
+                NamedRecord::Item(entity) => json!(self.portal.ids(entity)),
+                NamedRecord::Task => json!(self.portal.task_ids()),
             });
         };
         let id: u64 = id.parse().map_err(|_| format!("{id:?} is not a number"))?;
         let found = match named {
-            Named::Item(entity) => self.portal.item(entity, id),
-            Named::Task => self.portal.task(id),
+            NamedRecord::Item(entity) => self.portal.item(entity, id),
+            NamedRecord::Task => self.portal.task(id),
         };
         found.ok_or_else(|| format!("there is no {kind} {id}"))
     }
 
-    fn edit(&self) -> Done {
+    fn edit(&self) -> ControlOutcome {
         let (who, id, fields) = (self.who()?, self.number("id")?, self.object("fields")?);
         match self.record()? {
-            Named::Item(entity) => self.portal.edit_as(who, entity, id, fields),
-            Named::Task => self.portal.edit_task_as(id, &fields),
+            NamedRecord::Item(entity) => self.portal.edit_as(who, entity, id, fields),
+            NamedRecord::Task => self.portal.edit_task_as(id, &fields),
         }
     }
 
-    fn trash(&self) -> Done {
+    fn trash(&self) -> ControlOutcome {
         let id = self.number("id")?;
         let is_there = match self.record()? {
-            Named::Item(entity) => {
+            NamedRecord::Item(entity) => {
                 let there = self.portal.item(entity, id).is_some();
                 self.portal.delete_item(entity, id);
                 there
             }
-            Named::Task => {
+            NamedRecord::Task => {
                 let there = self.portal.task(id).is_some();
                 self.portal.delete_task(id);
                 there
@@ -195,28 +203,28 @@ impl Asked<'_> {
         if is_there { Ok(ok()) } else { Err(format!("there is no record {id}")) }
     }
 
-    fn restore(&self) -> Done {
+    fn restore(&self) -> ControlOutcome {
         let id = self.number("id")?;
         let restored = match self.record()? {
-            Named::Item(entity) => self.portal.restore_item(entity, id),
-            Named::Task => self.portal.restore_task(id),
+            NamedRecord::Item(entity) => self.portal.restore_item(entity, id),
+            NamedRecord::Task => self.portal.restore_task(id),
         };
         if restored { Ok(ok()) } else { Err(format!("record {id} is not in the bin")) }
     }
 
-    fn timeline(&self) -> Done {
+    fn timeline(&self) -> ControlOutcome {
         let kind = match self.record()? {
-            Named::Item(LEAD) => "lead".to_owned(),
-            Named::Item(DEAL) => "deal".into(),
-            Named::Item(CONTACT) => "contact".into(),
-            Named::Item(COMPANY) => "company".into(),
-            Named::Item(other) => format!("dynamic_{other}"),
-            Named::Task => return Err("tasks have comments, at /bitrix24/comments".into()),
+            NamedRecord::Item(LEAD) => "lead".to_owned(),
+            NamedRecord::Item(DEAL) => "deal".into(),
+            NamedRecord::Item(CONTACT) => "contact".into(),
+            NamedRecord::Item(COMPANY) => "company".into(),
+            NamedRecord::Item(other) => format!("dynamic_{other}"),
+            NamedRecord::Task => return Err("tasks have comments, at /bitrix24/comments".into()),
         };
         Ok(json!({"id": self.portal.write_timeline(&kind, self.number("id")?, &self.text("text")?)}))
     }
 
-    fn comment(&self) -> Done {
+    fn comment(&self) -> ControlOutcome {
         let (task, who, said) = (self.number("task")?, self.who()?, self.text("text")?);
         let Some(found) = self.portal.task(task) else { return Err(format!("there is no task {task}")) };
         let dialog = format!("chat{}", found["chatId"]);
@@ -239,7 +247,7 @@ impl Asked<'_> {
         given.map(keep).collect()
     }
 
-    fn make_chat(&self) -> Done {
+    fn make_chat(&self) -> ControlOutcome {
         let members: Vec<u64> =
             self.body["members"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         let dialog = self.portal.add_chat(&self.text("name")?, &members);
@@ -259,7 +267,7 @@ impl Asked<'_> {
         if known { Ok(chat) } else { Err(format!("there is no chat {chat:?}")) }
     }
 
-    fn say(&self) -> Done {
+    fn say(&self) -> ControlOutcome {
         let (who, dialog, said) = (self.who()?, self.dialog()?, self.text("text")?);
         let files = self.files(&dialog)?;
         Ok(json!({"message": self.portal.write(who, &dialog, &said, self.optional("answers"), &files), "chat": dialog}))
@@ -272,26 +280,26 @@ impl Asked<'_> {
         if known { Ok(message) } else { Err(format!("{dialog} has no message {message}")) }
     }
 
-    fn edit_message(&self) -> Done {
+    fn edit_message(&self) -> ControlOutcome {
         let dialog = self.dialog()?;
         self.portal.edit(&dialog, self.message(&dialog)?, &self.text("text")?);
         Ok(ok())
     }
 
-    fn delete_message(&self) -> Done {
+    fn delete_message(&self) -> ControlOutcome {
         let dialog = self.dialog()?;
         self.portal.delete(&dialog, self.message(&dialog)?);
         Ok(ok())
     }
 
-    fn react(&self) -> Done {
+    fn react(&self) -> ControlOutcome {
         let dialog = self.dialog()?;
         let added = self.flag("added").unwrap_or(true);
         self.portal.react(self.who()?, &dialog, self.message(&dialog)?, &self.text("reaction")?, added);
         Ok(ok())
     }
 
-    fn messages(&self, query: &str) -> Done {
+    fn messages(&self, query: &str) -> ControlOutcome {
         let dialog = match query.strip_prefix("bot/") {
             Some(user) => self.portal.dialog_with_bots(user.parse().map_err(|_| format!("{user:?} is not a number"))?),
             None => query.to_owned(),
@@ -299,7 +307,7 @@ impl Asked<'_> {
         Ok(json!({"read": self.portal.conversation(&dialog), "messages": self.portal.messages(&dialog)}))
     }
 
-    fn command(&self) -> Done {
+    fn command(&self) -> ControlOutcome {
         let (who, dialog, command) = (self.who()?, self.dialog()?, self.text("command")?);
         let command = command.trim_start_matches('/');
         if self.portal.type_command(who, &dialog, command, self.body["params"].as_str().unwrap_or_default()) {
@@ -309,9 +317,9 @@ impl Asked<'_> {
         }
     }
 
-    fn call(&self) -> Done {
+    fn call(&self) -> ControlOutcome {
         let answered = self.flag("answered").unwrap_or_default();
-        let call = Call {
+        let call = PhoneCall {
             kind: if self.flag("incoming").unwrap_or(true) { 2 } else { 1 },
             phone: self.text("phone")?,
             user: self.who()?,
@@ -324,12 +332,12 @@ impl Asked<'_> {
         Ok(json!({"call": self.portal.end_call(&call)}))
     }
 
-    fn record_call(&self) -> Done {
+    fn record_call(&self) -> ControlOutcome {
         self.portal.record_call(&self.text("call")?, &self.text("url")?);
         Ok(ok())
     }
 
-    fn change_person(&self) -> Done {
+    fn change_person(&self) -> ControlOutcome {
         let id = self.number("id")?;
         for (name, value) in self.object("fields")? {
             self.portal.change_user(id, &name, value);
@@ -337,7 +345,7 @@ impl Asked<'_> {
         Ok(ok())
     }
 
-    fn access(&self) -> Done {
+    fn access(&self) -> ControlOutcome {
         let known = self.portal.credentials();
         let of = || match self.body["of"].as_str().unwrap_or("token") {
             "token" => Ok(known.access_token.clone()),
@@ -359,7 +367,7 @@ impl Asked<'_> {
         Ok(ok())
     }
 
-    fn scopes(&self) -> Done {
+    fn scopes(&self) -> ControlOutcome {
         let known = self.portal.scopes();
         let list = |name: &str| -> Result<Vec<String>, String> {
             let given = self.body[name].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -378,7 +386,7 @@ impl Asked<'_> {
         Ok(ok())
     }
 
-    fn portal(&self) -> Done {
+    fn portal(&self) -> ControlOutcome {
         let portal = self.portal;
         for (name, value) in self.object_of_body() {
             let flag = value.as_bool().ok_or_else(|| format!("{name:?} has to be true or false"));
@@ -409,15 +417,15 @@ impl Asked<'_> {
 }
 
 /// A type of records by its name or its number.
-fn named(portal: &Portal, given: &str) -> Result<Named, String> {
+fn named(portal: &PortalSimulator, given: &str) -> Result<NamedRecord, String> {
     Ok(match given {
-        "lead" => Named::Item(LEAD),
-        "deal" => Named::Item(DEAL),
-        "contact" => Named::Item(CONTACT),
-        "company" => Named::Item(COMPANY),
-        "task" => Named::Task,
+        "lead" => NamedRecord::Item(LEAD),
+        "deal" => NamedRecord::Item(DEAL),
+        "contact" => NamedRecord::Item(CONTACT),
+        "company" => NamedRecord::Item(COMPANY),
+        "task" => NamedRecord::Task,
         other => match other.parse::<u32>() {
-            Ok(entity) if portal.has_type(entity) => Named::Item(entity),
+            Ok(entity) if portal.has_type(entity) => NamedRecord::Item(entity),
             _ => {
                 return Err(format!(
                     "there are no records called {other}; there are lead, deal, contact, company, task and the number of a smart process"

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Sandbox;
 use crate::http::{Server, answer};
-use crate::portal::{DEAL, Delivery};
+use crate::portal::{DEAL, PortalEventDelivery};
 
 struct Steered {
     sandbox: Sandbox,
@@ -232,7 +232,7 @@ async fn a_slow_handler_is_called_less_often_until_it_is_quick_again() {
     let steered = Steered::on(clock.clone(), Duration::from_secs(8)).await;
     let portal = &steered.sandbox.portal;
     portal.send_events_to(&steered.handler.url(), &["ONCRMDEALUPDATE"]);
-    portal.deliver(Delivery { slow_after: Duration::from_secs(3), ..Delivery::default() });
+    portal.deliver(PortalEventDelivery { slow_after: Duration::from_secs(3), ..PortalEventDelivery::default() });
     let mut pauses = Vec::new();
     for amount in 1..=8 {
         portal.change_item(DEAL, 1, json!({"opportunity": amount}));
@@ -240,7 +240,7 @@ async fn a_slow_handler_is_called_less_often_until_it_is_quick_again() {
         pauses.push(portal.pause_of(&steered.handler.url()).as_secs());
     }
     assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300]);
-    portal.deliver(Delivery { slow_after: Duration::from_secs(30), ..Delivery::default() });
+    portal.deliver(PortalEventDelivery { slow_after: Duration::from_secs(30), ..PortalEventDelivery::default() });
     portal.change_item(DEAL, 1, json!({"opportunity": 77}));
     steered.events().await;
     assert_eq!(portal.pause_of(&steered.handler.url()), Duration::ZERO);
@@ -248,7 +248,7 @@ async fn a_slow_handler_is_called_less_often_until_it_is_quick_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_insist_on_https_are_let_in_with_the_authoritys_certificate() {
-    let authority = crate::tls::Authority::new().unwrap();
+    let authority = crate::tls::CertificateAuthority::new().unwrap();
     let sandbox = authority.secure(Sandbox::start(Arc::new(runtime::SystemClock))).await.unwrap();
     let told = sandbox.describe();
     assert!(sandbox.portal.webhook_url().starts_with("https://localhost:"), "{told}");

@@ -1,13 +1,13 @@
 //! What the connection can see: the pages that it was added to, and everything below them.
 
-use super::{Database, Page, Source, State};
+use super::{NotionState, SimulatedDatabase, SimulatedPage, Source};
 
 /// How deep pages are nested at most, as far as we look.
 const MAX_DEPTH: usize = 100;
 
-impl State {
+impl NotionState {
     /// The database, if it is there and the connection sees it.
-    pub(super) fn database(&self, id: &str) -> Option<&Database> {
+    pub(super) fn database(&self, id: &str) -> Option<&SimulatedDatabase> {
         self.databases.get(id).filter(|database| self.sees_database(database))
     }
 
@@ -18,16 +18,16 @@ impl State {
     }
 
     /// The page, if it is there and the connection sees it.
-    pub(super) fn page(&self, id: &str) -> Option<&Page> {
+    pub(super) fn page(&self, id: &str) -> Option<&SimulatedPage> {
         let page = self.pages.get(id)?;
         self.sees_page(page, 0).then_some(page)
     }
 
-    fn sees_database(&self, database: &Database) -> bool {
+    fn sees_database(&self, database: &SimulatedDatabase) -> bool {
         database.shared || self.pages.get(&database.parent).is_some_and(|page| self.sees_page(page, 0))
     }
 
-    fn sees_page(&self, page: &Page, depth: usize) -> bool {
+    fn sees_page(&self, page: &SimulatedPage, depth: usize) -> bool {
         if page.shared || depth > MAX_DEPTH {
             return page.shared;
         }
@@ -38,7 +38,7 @@ impl State {
     }
 
     /// Whether the page is in the trash, itself or with one of its parents.
-    pub(super) fn is_trashed(&self, page: &Page) -> bool {
+    pub(super) fn is_trashed(&self, page: &SimulatedPage) -> bool {
         let mut at = page;
         for _ in 0..MAX_DEPTH {
             if at.in_trash {

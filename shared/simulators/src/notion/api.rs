@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use serde_json::{Value, json};
 
-use super::text::{Refusal, invalid};
-use super::{BOT, NAME, Shared, State, WORKSPACE, normal};
+use super::text::{NotionRefusal, invalid};
+use super::{BOT, NAME, NotionShared, NotionState, WORKSPACE, normal};
 use crate::fault::Fault;
-use crate::http::{Answer, answer as json_answer, spoil};
+use crate::http::{HttpAnswer, answer as json_answer, spoil};
 
 /// The largest body of JSON.
 const MAX_BODY: usize = 500 * 1024;
@@ -18,10 +18,10 @@ const MAX_PART: usize = 20 * 1024 * 1024;
 /// How long a write takes while overlapping writes conflict.
 const OVERLAP: std::time::Duration = std::time::Duration::from_millis(30);
 
-pub(super) type Good = Result<Value, Refusal>;
+pub(super) type NotionResult = Result<Value, NotionRefusal>;
 
 /// A request, read.
-pub(super) struct Call<'a> {
+pub(super) struct ApiRequest<'a> {
     method: &'a str,
     parts: Vec<&'a str>,
     /// In the order of the address; a name may come more than once.
@@ -32,9 +32,9 @@ pub(super) struct Call<'a> {
     request: &'a Request<Bytes>,
 }
 
-impl Call<'_> {
+impl ApiRequest<'_> {
     /// A part of the path that is an id.
-    fn id(&self, index: usize, name: &str) -> Result<String, Refusal> {
+    fn id(&self, index: usize, name: &str) -> Result<String, NotionRefusal> {
         let given = self.parts.get(index).copied().unwrap_or_default();
         let is_id = given.len() <= 36 && notion_wire::object_id(given).is_some();
         if is_id {
@@ -60,7 +60,7 @@ impl Call<'_> {
     }
 
     /// Where a page of a list begins, and how many items it has.
-    fn window(&self) -> Result<(usize, usize), Refusal> {
+    fn window(&self) -> Result<(usize, usize), NotionRefusal> {
         let size = match self.asked("page_size") {
             None => Ok(100),
             Some(text) => text.parse().map_err(|_| {
@@ -81,7 +81,7 @@ impl Call<'_> {
 }
 
 /// Refuses what is not a page size.
-pub(super) fn page_size(which: &str, size: i64) -> Result<usize, Refusal> {
+pub(super) fn page_size(which: &str, size: i64) -> Result<usize, NotionRefusal> {
     let refused = |relation: &str, bound: u32| {
         invalid(format!(
             "{which} failed validation: {which}.page_size should be {relation} `{bound}`, instead was `{size}`."
@@ -106,7 +106,7 @@ pub(super) fn offset(text: &str) -> Option<usize> {
     (cursor(offset) == id).then_some(offset)
 }
 
-pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answer {
+pub(super) async fn answer(shared: Arc<NotionShared>, request: Request<Bytes>) -> HttpAnswer {
     let path = request.uri().path().trim_end_matches('/').to_owned();
     let call = shape(request.method(), &path);
     let latency = {
@@ -158,7 +158,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
 }
 
 /// Answers; while overlapping writes conflict, a write takes a moment, and others on the same thing are refused.
-async fn overlapping(shared: &Arc<Shared>, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
+async fn overlapping(shared: &Arc<NotionShared>, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
     let target = {
         let mut state = shared.lock();
         let target = state.switches.conflicts.then(|| written(&state, request, path)).flatten();
@@ -175,7 +175,7 @@ async fn overlapping(shared: &Arc<Shared>, request: &Request<Bytes>, path: &str)
 }
 
 /// The page or data source that a request writes to.
-fn written(state: &State, request: &Request<Bytes>, path: &str) -> Option<String> {
+fn written(state: &NotionState, request: &Request<Bytes>, path: &str) -> Option<String> {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let id = parts.get(2).map(|id| normal(id));
     match (request.method().as_str(), parts.get(1).copied()?, parts.get(3).copied()) {
@@ -199,7 +199,7 @@ fn request_id(number: u64) -> String {
     format!("c5a52730-3f5c-4da8-a2d8-{:012x}", number & 0xffff_ffff_ffff)
 }
 
-fn refusal((status, code, text, data): &Refusal, other_code: Option<&str>) -> Response<Bytes> {
+fn refusal((status, code, text, data): &NotionRefusal, other_code: Option<&str>) -> Response<Bytes> {
     let mut body = json!({
         "object": "error", "status": status, "code": other_code.unwrap_or(code), "message": text, "request_id": request_id(0),
     });
@@ -239,7 +239,7 @@ fn too_many(seconds: u64, reason: &str) -> Response<Bytes> {
 }
 
 /// Token, version, size and the window, in this order.
-fn admitted(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+fn admitted(shared: &NotionShared, request: &Request<Bytes>) -> Option<Response<Bytes>> {
     let header =
         |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let authorization = header("authorization");
@@ -279,7 +279,7 @@ fn admitted(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Bytes>
     None
 }
 
-fn respond(shared: &Arc<Shared>, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
+fn respond(shared: &Arc<NotionShared>, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
     let is_file = path.ends_with("/send");
     let body = if request.body().is_empty() || is_file {
         json!({})
@@ -297,7 +297,7 @@ fn respond(shared: &Arc<Shared>, request: &Request<Bytes>, path: &str) -> Respon
         }
     };
     let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-    let call = Call {
+    let call = ApiRequest {
         method: request.method().as_str(),
         parts: path.trim_start_matches('/').split('/').collect(),
         query: query.into_owned().collect(),
@@ -344,20 +344,20 @@ fn add_archived(value: &mut Value) {
     }
 }
 
-pub(super) fn missing(kind: &str, id: &str) -> Refusal {
+pub(super) fn missing(kind: &str, id: &str) -> NotionRefusal {
     let text = format!(
         "Could not find {kind} with ID: {id}. Make sure the relevant pages and databases are shared with your integration \"{NAME}\"."
     );
     (404, "object_not_found", text, json!({"integration_id": BOT}))
 }
 
-pub(super) fn in_trash() -> Refusal {
+pub(super) fn in_trash() -> NotionRefusal {
     invalid("Can't edit block that is archived. You must unarchive the block before editing.")
 }
 
-impl State {
+impl NotionState {
     /// Refuses what the connection may not do.
-    pub(super) fn needs(&self, capability: &str) -> Result<(), Refusal> {
+    pub(super) fn needs(&self, capability: &str) -> Result<(), NotionRefusal> {
         if self.capabilities.contains(capability) {
             return Ok(());
         }
@@ -365,7 +365,7 @@ impl State {
     }
 
     /// Refuses more content when the free plan's blocks are used up.
-    pub(super) fn has_blocks(&self) -> Result<(), Refusal> {
+    pub(super) fn has_blocks(&self) -> Result<(), NotionRefusal> {
         if !self.switches.out_of_blocks {
             return Ok(());
         }
@@ -373,7 +373,7 @@ impl State {
         Err((403, "restricted_resource", text.into(), json!({"block_limit": "block_creation"})))
     }
 
-    fn route(&mut self, call: &Call) -> Good {
+    fn route(&mut self, call: &ApiRequest) -> NotionResult {
         refuse_old_names(call)?;
         let page = || call.id(2, "page_id");
         let block = || call.id(2, "block_id");
@@ -419,7 +419,7 @@ impl State {
     }
 
     /// A page of a list, shorter than asked for if lists are short.
-    pub(super) fn listed(&self, all: &[Value], kind: &str, call: &Call) -> Good {
+    pub(super) fn listed(&self, all: &[Value], kind: &str, call: &ApiRequest) -> NotionResult {
         let (start, size) = call.window()?;
         let page: Vec<_> = all.iter().skip(start).take(self.shortened(size)).cloned().collect();
         let next = start.saturating_add(page.len());
@@ -435,7 +435,7 @@ impl State {
         if self.switches.short_pages { size.div_ceil(2) } else { size }
     }
 
-    fn list_users(&self, call: &Call) -> Good {
+    fn list_users(&self, call: &ApiRequest) -> NotionResult {
         self.needs("people")?;
         // Guests are not members, and are not listed.
         let members = self.people.iter().filter(|user| user["guest"] != true);
@@ -444,14 +444,14 @@ impl State {
         self.listed(&all, "user", call)
     }
 
-    fn one_user(&self, id: &str) -> Good {
+    fn one_user(&self, id: &str) -> NotionResult {
         self.needs("people")?;
         if self.is_user(id) { Ok(self.user(id)) } else { Err(missing("user", id)) }
     }
 }
 
 /// `archived` and `after` are gone from the newest version.
-fn refuse_old_names(call: &Call) -> Result<(), Refusal> {
+fn refuse_old_names(call: &ApiRequest) -> Result<(), NotionRefusal> {
     for name in ["archived", "after"] {
         if call.is_newest && call.body.get(name).is_some() {
             return Err(super::text::should(name, "not present", call.body.get(name)));
@@ -461,7 +461,7 @@ fn refuse_old_names(call: &Call) -> Result<(), Refusal> {
 }
 
 /// Whether a request puts something into the trash or takes it out, under the name of its version.
-pub(super) fn wants_trash(path: &str, body: &Value) -> Result<Option<bool>, Refusal> {
+pub(super) fn wants_trash(path: &str, body: &Value) -> Result<Option<bool>, NotionRefusal> {
     let given = body.get("in_trash").or_else(|| body.get("archived"));
     match given {
         None | Some(Value::Null) => Ok(None),

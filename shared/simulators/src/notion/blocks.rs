@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::api::{Call, Good, in_trash, missing, wants_trash};
-use super::text::{Refusal, fix_one, invalid, list, should, too_long, undefined, web_address};
-use super::{BOT, State, StoredBlock, normal};
+use super::api::{ApiRequest, NotionResult, in_trash, missing, wants_trash};
+use super::text::{NotionRefusal, fix_one, invalid, list, should, too_long, undefined, web_address};
+use super::{BOT, NotionState, StoredBlock, normal};
 
 /// Levels of blocks in one request: a block, its children, and theirs.
 const MAX_LEVELS: usize = 3;
@@ -84,9 +84,9 @@ fn kind_of(block: &Value) -> Option<&'static str> {
     KINDS.iter().find(|kind| named.is_none_or(|named| named == **kind) && block.get(**kind).is_some()).copied()
 }
 
-impl State {
+impl NotionState {
     /// Checks blocks of a request.
-    pub(super) fn checked_blocks(&self, path: &str, blocks: Option<&Value>) -> Result<(), Refusal> {
+    pub(super) fn checked_blocks(&self, path: &str, blocks: Option<&Value>) -> Result<(), NotionRefusal> {
         let count = self.checked_level(path, blocks, 1, "")?;
         if count > MAX_BLOCKS {
             return Err(invalid(format!(
@@ -96,7 +96,13 @@ impl State {
         Ok(())
     }
 
-    fn checked_level(&self, path: &str, blocks: Option<&Value>, level: usize, parent: &str) -> Result<usize, Refusal> {
+    fn checked_level(
+        &self,
+        path: &str,
+        blocks: Option<&Value>,
+        level: usize,
+        parent: &str,
+    ) -> Result<usize, NotionRefusal> {
         let blocks = list(path, blocks, 100)?;
         let mut count = blocks.len();
         for (index, block) in blocks.iter().enumerate() {
@@ -120,7 +126,7 @@ impl State {
         kind: &str,
         fields: &Map<String, Value>,
         level: usize,
-    ) -> Result<usize, Refusal> {
+    ) -> Result<usize, NotionRefusal> {
         let path = format!("{at}.children");
         let children = fields.get("children");
         if kind == "table" {
@@ -137,7 +143,7 @@ impl State {
     }
 
     /// Checks the content of a block, except its children.
-    fn checked_block(&self, at: &str, kind: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
+    fn checked_block(&self, at: &str, kind: &str, fields: &Map<String, Value>) -> Result<(), NotionRefusal> {
         if TEXTS.contains(&kind) {
             self.rich_text(&format!("{at}.rich_text"), fields.get("rich_text"))?;
         }
@@ -182,7 +188,7 @@ impl State {
         }
     }
 
-    fn media(&self, at: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
+    fn media(&self, at: &str, fields: &Map<String, Value>) -> Result<(), NotionRefusal> {
         if let Some(upload) = fields.get("file_upload") {
             return self.ready_upload(&format!("{at}.file_upload"), upload).map(|_| ());
         }
@@ -340,20 +346,20 @@ impl State {
         })
     }
 
-    pub(super) fn retrieve_block(&self, id: &str) -> Good {
+    pub(super) fn retrieve_block(&self, id: &str) -> NotionResult {
         self.needs("read")?;
         let is_there = self.inside(id).is_some() || self.database(id).is_some();
         if is_there { Ok(self.show_block(id)) } else { Err(missing("block", id)) }
     }
 
-    pub(super) fn list_children(&self, id: &str, call: &Call) -> Good {
+    pub(super) fn list_children(&self, id: &str, call: &ApiRequest) -> NotionResult {
         self.needs("read")?;
         let ids = self.inside(id).ok_or_else(|| missing("block", id))?;
         let all: Vec<_> = ids.iter().filter(|id| self.is_live(id)).map(|id| self.show_block(id)).collect();
         self.listed(&all, "block", call)
     }
 
-    pub(super) fn append_children(&mut self, id: &str, call: &Call) -> Good {
+    pub(super) fn append_children(&mut self, id: &str, call: &ApiRequest) -> NotionResult {
         self.needs("insert")?;
         let body = &call.body;
         if self.inside(id).is_none() {
@@ -389,14 +395,14 @@ impl State {
     }
 
     /// Rows that are added to a table have as many cells as it has columns.
-    fn fits_table(&self, id: &str, children: &Value) -> Result<(), Refusal> {
+    fn fits_table(&self, id: &str, children: &Value) -> Result<(), NotionRefusal> {
         let Some(table) = self.blocks.get(id).filter(|block| block.kind == "table") else { return Ok(()) };
         let width = table.value["table_width"].as_u64().unwrap_or_default();
         cells_fit(width, children)
     }
 
     /// Where blocks are put among those that are there.
-    fn position(&self, id: &str, body: &Value) -> Result<usize, Refusal> {
+    fn position(&self, id: &str, body: &Value) -> Result<usize, NotionRefusal> {
         let inside = self.inside(id).map(Vec::as_slice).unwrap_or_default();
         let (after, position) = (body.get("after"), body.get("position"));
         if after.is_some() && position.is_some() {
@@ -415,7 +421,7 @@ impl State {
             .ok_or_else(|| invalid(format!("Block with ID {block} is not a child of the block that is appended to.")))
     }
 
-    pub(super) fn update_block(&mut self, id: &str, body: &Value) -> Good {
+    pub(super) fn update_block(&mut self, id: &str, body: &Value) -> NotionResult {
         self.needs("update")?;
         if self.inside(id).is_none() && self.database(id).is_none() {
             return Err(missing("block", id));
@@ -448,7 +454,7 @@ impl State {
         Ok(self.show_block(id))
     }
 
-    fn change_block(&mut self, block: &StoredBlock, change: &Value) -> Result<(), Refusal> {
+    fn change_block(&mut self, block: &StoredBlock, change: &Value) -> Result<(), NotionRefusal> {
         let kind = block.kind.as_str();
         let Some(fields) = change.as_object() else { return Err(should(kind, "an object", Some(change))) };
         if let Some(children) = fields.get("children") {
@@ -474,7 +480,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn delete_block(&mut self, id: &str) -> Good {
+    pub(super) fn delete_block(&mut self, id: &str) -> NotionResult {
         self.needs("update")?;
         if self.inside(id).is_none() && self.database(id).is_none() {
             return Err(missing("block", id));
@@ -532,13 +538,13 @@ impl State {
     }
 }
 
-fn table_rows(path: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
+fn table_rows(path: &str, fields: &Map<String, Value>) -> Result<(), NotionRefusal> {
     let rows = fields.get("children").filter(|rows| rows.as_array().is_some_and(|rows| !rows.is_empty()));
     let Some(rows) = rows else { return Err(undefined(path)) };
     cells_fit(fields.get("table_width").and_then(Value::as_u64).unwrap_or_default(), rows)
 }
 
-fn cells_fit(width: u64, rows: &Value) -> Result<(), Refusal> {
+fn cells_fit(width: u64, rows: &Value) -> Result<(), NotionRefusal> {
     let fits = |row: &Value| row["table_row"]["cells"].as_array().is_none_or(|cells| cells.len() as u64 == width);
     if rows.as_array().into_iter().flatten().all(fits) {
         return Ok(());

@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::api::{Call, Good, in_trash, missing};
-use super::text::{Refusal, fix_one, invalid, list, should};
-use super::{BOT, NAME, State, normal};
+use super::api::{ApiRequest, NotionResult, in_trash, missing};
+use super::text::{NotionRefusal, fix_one, invalid, list, should};
+use super::{BOT, NAME, NotionState, normal};
 
 /// A comment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Comment {
+pub(crate) struct PageComment {
     pub(crate) id: String,
     /// The page or block that it is on.
     pub(crate) on: String,
@@ -26,9 +26,9 @@ pub(crate) struct Comment {
     pub(crate) resolved: bool,
 }
 
-impl State {
+impl NotionState {
     /// The text of a comment: rich text or inline Markdown, and not both.
-    fn comment_text(&self, body: &Value) -> Result<Value, Refusal> {
+    fn comment_text(&self, body: &Value) -> Result<Value, NotionRefusal> {
         match (body.get("rich_text"), body.get("markdown")) {
             (Some(_), Some(markdown)) => Err(should("markdown", "not present with rich_text", Some(markdown))),
             (Some(text), None) => {
@@ -46,7 +46,7 @@ impl State {
         }
     }
 
-    pub(super) fn create_comment(&mut self, body: &Value) -> Good {
+    pub(super) fn create_comment(&mut self, body: &Value) -> NotionResult {
         self.needs("insert_comments")?;
         let (parent, discussion) = (&body["parent"], body["discussion_id"].as_str().map(normal));
         let named = parent["page_id"].as_str().or(parent["block_id"].as_str()).map(normal);
@@ -88,7 +88,7 @@ impl State {
     /// Adds a comment.
     pub(super) fn comment(&mut self, on: &str, discussion: Option<String>, text: Value, author: &str) -> String {
         let (id, new) = (self.id(), self.id());
-        let comment = Comment {
+        let comment = PageComment {
             id: id.clone(),
             on: on.into(),
             discussion: discussion.unwrap_or(new),
@@ -97,7 +97,7 @@ impl State {
             edited: self.now,
             author: author.into(),
             display_name: json!({"type": "integration", "resolved_name": NAME}),
-            ..Comment::default()
+            ..PageComment::default()
         };
         self.comments.insert(id.clone(), comment);
         self.revision += 1;
@@ -133,13 +133,13 @@ impl State {
     }
 
     /// The comment, if the connection sees what it is on.
-    fn visible_comment(&self, id: &str) -> Result<&Comment, Refusal> {
+    fn visible_comment(&self, id: &str) -> Result<&PageComment, NotionRefusal> {
         let comment = self.comments.get(id);
         let seen = comment.filter(|comment| self.page_of(&comment.on).is_some_and(|page| self.page(&page).is_some()));
         seen.ok_or_else(|| missing("comment", id))
     }
 
-    pub(super) fn list_comments(&self, call: &Call) -> Good {
+    pub(super) fn list_comments(&self, call: &ApiRequest) -> NotionResult {
         self.needs("read_comments")?;
         let Some(block) = call.asked("block_id") else {
             return Err(invalid("query failed validation: query.block_id should be defined, instead was `undefined`."));
@@ -155,13 +155,13 @@ impl State {
         self.listed(&all, "comment", call)
     }
 
-    pub(super) fn retrieve_comment(&self, id: &str) -> Good {
+    pub(super) fn retrieve_comment(&self, id: &str) -> NotionResult {
         self.needs("read_comments")?;
         self.visible_comment(id).map(|_| self.shown_comment(id))
     }
 
     /// Only who wrote a comment changes it.
-    fn own_comment(&self, id: &str) -> Result<(), Refusal> {
+    fn own_comment(&self, id: &str) -> Result<(), NotionRefusal> {
         self.needs("insert_comments")?;
         if self.visible_comment(id)?.author == BOT {
             return Ok(());
@@ -170,7 +170,7 @@ impl State {
         Err((403, "restricted_resource", text.into(), Value::Null))
     }
 
-    pub(super) fn update_comment(&mut self, id: &str, body: &Value) -> Good {
+    pub(super) fn update_comment(&mut self, id: &str, body: &Value) -> NotionResult {
         self.own_comment(id)?;
         let text = self.comment_text(body)?;
         self.change_comment(id, text, BOT);
@@ -186,7 +186,7 @@ impl State {
         self.note_comment("comment.updated", id, author);
     }
 
-    pub(super) fn delete_comment(&mut self, id: &str) -> Good {
+    pub(super) fn delete_comment(&mut self, id: &str) -> NotionResult {
         self.own_comment(id)?;
         let shown = self.shown_comment(id);
         self.remove_comment(id, BOT);
@@ -200,7 +200,7 @@ impl State {
     }
 }
 
-fn display_name(given: &Value) -> Result<Value, Refusal> {
+fn display_name(given: &Value) -> Result<Value, NotionRefusal> {
     let kind = if given.is_null() { Some("integration") } else { given["type"].as_str() };
     match kind {
         Some("integration") => Ok(json!({"type": "integration", "resolved_name": NAME})),

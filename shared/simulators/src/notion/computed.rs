@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Page, Source, State};
+use super::{NotionState, SimulatedPage, Source};
 
 /// How deep formulas and rollups look into each other.
 const MAX_DEPTH: usize = 10;
@@ -69,9 +69,9 @@ impl Term {
     }
 }
 
-impl State {
+impl NotionState {
     /// What a formula gives for a page.
-    pub(super) fn formula(&self, page: &Page, source: &Source, property: &Value, depth: usize) -> Value {
+    pub(super) fn formula(&self, page: &SimulatedPage, source: &Source, property: &Value, depth: usize) -> Value {
         if depth > MAX_DEPTH {
             return json!({"type": "unsupported", "unsupported": {}});
         }
@@ -90,7 +90,7 @@ impl State {
         result.shown()
     }
 
-    fn term<'a>(&self, text: &'a str, page: &Page, source: &Source, depth: usize) -> Option<(Term, &'a str)> {
+    fn term<'a>(&self, text: &'a str, page: &SimulatedPage, source: &Source, depth: usize) -> Option<(Term, &'a str)> {
         if let Some(rest) = text.strip_prefix("prop(\"") {
             let (name, rest) = rest.split_once("\")")?;
             let property = source.properties.get(name)?;
@@ -112,7 +112,7 @@ impl State {
     }
 
     /// What a rollup gives for a page.
-    pub(super) fn rollup(&self, page: &Page, source: &Source, property: &Value, depth: usize) -> Value {
+    pub(super) fn rollup(&self, page: &SimulatedPage, source: &Source, property: &Value, depth: usize) -> Value {
         let function = property["rollup"]["function"].as_str().unwrap_or_default();
         let unsupported = json!({"type": "unsupported", "unsupported": {}, "function": function});
         if depth > MAX_DEPTH {
@@ -123,7 +123,7 @@ impl State {
         let Some(relation) = relation else { return unsupported };
         let related = self.full(page, source, relation, depth + 1);
         let ids = related.as_array().into_iter().flatten().filter_map(|one| one["id"].as_str());
-        let pages: Vec<&Page> = ids.take(READ).filter_map(|id| self.page(id)).collect();
+        let pages: Vec<&SimulatedPage> = ids.take(READ).filter_map(|id| self.page(id)).collect();
         let wanted = &property["rollup"]["rollup_property_id"];
         let mut items = Vec::new();
         for page in &pages {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{CAPABILITIES, Delivery, Notion, SOMEBODY};
+use super::{CAPABILITIES, NotionEventDelivery, NotionSimulator, SOMEBODY};
 
 /// What there is, with an example of each body.
 pub(crate) fn help() -> Map<String, Value> {
@@ -42,7 +42,7 @@ pub(crate) fn help() -> Map<String, Value> {
     all.as_object().cloned().unwrap_or_default()
 }
 
-impl Notion {
+impl NotionSimulator {
     /// Does what a request to the steering address asks for; `None` if there is no such thing. What a person cannot do in
     /// Notion comes back with `ok: false` and the reason.
     pub(crate) async fn steer(&self, method: &str, path: &str, query: &str, body: &Value) -> Option<Value> {
@@ -142,7 +142,7 @@ impl Notion {
             ("POST", "/notion/delivery") => {
                 let number = |name: &str| body[name].as_u64().unwrap_or_default();
                 let (drop_every, double_every) = (number("drop_every"), number("double_every"));
-                self.deliver(Delivery { drop_every, double_every, reversed: is("reversed") });
+                self.deliver(NotionEventDelivery { drop_every, double_every, reversed: is("reversed") });
                 ok()
             }
             ("POST", "/notion/switches") => {

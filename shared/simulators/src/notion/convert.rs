@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::State;
+use super::NotionState;
 use super::text::runs;
 
 /// A shown value as words.
@@ -42,7 +42,7 @@ pub(super) fn words(kind: &str, value: &Value) -> String {
     }
 }
 
-impl State {
+impl NotionState {
     /// Turns the values of a property, which had `old` as its definition, into those of the type that it has now.
     pub(super) fn convert_values(&mut self, source: &str, name: &str, old: &Value) {
         let Some(found) = self.sources.get(source).cloned() else { return };

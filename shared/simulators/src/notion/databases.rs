@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::api::{Call, Good, in_trash, missing, wants_trash};
-use super::text::{Refusal, address, fix_one, invalid, runs, should, undefined};
-use super::{BOT, Database, Source, State, normal};
+use super::api::{ApiRequest, NotionResult, in_trash, missing, wants_trash};
+use super::text::{NotionRefusal, address, fix_one, invalid, runs, should, undefined};
+use super::{BOT, NotionState, SimulatedDatabase, Source, normal};
 
 /// The object under `properties`.
-fn properties(path: &str, value: Option<&Value>) -> Result<Map<String, Value>, Refusal> {
+fn properties(path: &str, value: Option<&Value>) -> Result<Map<String, Value>, NotionRefusal> {
     match value {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(map)) => Ok(map.clone()),
@@ -16,7 +16,7 @@ fn properties(path: &str, value: Option<&Value>) -> Result<Map<String, Value>, R
 }
 
 /// An icon or a cover.
-pub(super) fn picture(path: &str, value: &Value) -> Result<Value, Refusal> {
+pub(super) fn picture(path: &str, value: &Value) -> Result<Value, NotionRefusal> {
     if value.is_null() {
         return Ok(Value::Null);
     }
@@ -33,16 +33,16 @@ pub(super) fn picture(path: &str, value: &Value) -> Result<Value, Refusal> {
     Err(fix_one(path, &["emoji", "external"]))
 }
 
-impl State {
+impl NotionState {
     /// Checks rich text of a title or description and gives its words.
-    fn words(&self, path: &str, value: Option<&Value>) -> Result<Option<String>, Refusal> {
+    fn words(&self, path: &str, value: Option<&Value>) -> Result<Option<String>, NotionRefusal> {
         match value {
             None => Ok(None),
             value => Ok(Some(notion_wire::text::plain(&self.rich_text(path, value)?))),
         }
     }
 
-    pub(super) fn create_database(&mut self, call: &Call) -> Good {
+    pub(super) fn create_database(&mut self, call: &ApiRequest) -> NotionResult {
         self.needs("insert")?;
         let body = &call.body;
         let Some(parent) = body["parent"]["page_id"].as_str() else {
@@ -69,7 +69,7 @@ impl State {
         self.new_source(&source, &database, &title, &given, BOT)?;
         self.databases.insert(
             database.clone(),
-            Database {
+            SimulatedDatabase {
                 id: database.clone(),
                 title,
                 description,
@@ -80,7 +80,7 @@ impl State {
                 is_inline: body["is_inline"] == true,
                 icon,
                 cover,
-                ..Database::default()
+                ..SimulatedDatabase::default()
             },
         );
         if let Some(page) = self.pages.get_mut(&parent) {
@@ -101,7 +101,7 @@ impl State {
         title: &str,
         given: &Map<String, Value>,
         author: &str,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotionRefusal> {
         let source = Source {
             id: id.into(),
             database: database.into(),
@@ -124,12 +124,12 @@ impl State {
         made.map(|_| ())
     }
 
-    pub(super) fn retrieve_database(&self, id: &str) -> Good {
+    pub(super) fn retrieve_database(&self, id: &str) -> NotionResult {
         self.needs("read")?;
         self.database(id).map(|_| self.show_database(id)).ok_or_else(|| missing("database", id))
     }
 
-    pub(super) fn update_database(&mut self, id: &str, body: &Value) -> Good {
+    pub(super) fn update_database(&mut self, id: &str, body: &Value) -> NotionResult {
         self.needs("update")?;
         let database = self.database(id).ok_or_else(|| missing("database", id))?;
         let trash = wants_trash("in_trash", body)?;
@@ -169,7 +169,7 @@ impl State {
         Ok(self.show_database(id))
     }
 
-    fn new_parent(&self, id: &str, parent: &Value) -> Result<String, Refusal> {
+    fn new_parent(&self, id: &str, parent: &Value) -> Result<String, NotionRefusal> {
         let Some(page) = parent["page_id"].as_str().map(normal) else { return Err(undefined("parent.page_id")) };
         if self.page(&page).is_none() {
             return Err(missing("page", &page));
@@ -198,7 +198,7 @@ impl State {
         })
     }
 
-    pub(super) fn create_source(&mut self, call: &Call) -> Good {
+    pub(super) fn create_source(&mut self, call: &ApiRequest) -> NotionResult {
         self.needs("insert")?;
         let body = &call.body;
         let Some(parent) = body["parent"]["database_id"].as_str().map(normal) else {
@@ -224,12 +224,12 @@ impl State {
         self.retrieve_source(&id)
     }
 
-    pub(super) fn retrieve_source(&self, id: &str) -> Good {
+    pub(super) fn retrieve_source(&self, id: &str) -> NotionResult {
         self.needs("read")?;
         self.source(id).map(|source| self.show_source(source)).ok_or_else(|| missing("data source", id))
     }
 
-    pub(super) fn update_source(&mut self, id: &str, body: &Value) -> Good {
+    pub(super) fn update_source(&mut self, id: &str, body: &Value) -> NotionResult {
         self.needs("update")?;
         let source = self.source(id).ok_or_else(|| missing("data source", id))?;
         let (trash, was_trashed) = (wants_trash("in_trash", body)?, source.in_trash);

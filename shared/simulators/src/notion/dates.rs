@@ -5,10 +5,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 use serde_json::{Value, json};
 
-use super::text::{Refusal, invalid, should};
+use super::text::{NotionRefusal, invalid, should};
 
 /// Checks a date as requests write it. It comes back with milliseconds and an offset, and without the name of a time zone.
-pub(super) fn checked(path: &str, given: &Value) -> Result<Value, Refusal> {
+pub(super) fn checked(path: &str, given: &Value) -> Result<Value, NotionRefusal> {
     if given.is_null() {
         return Ok(Value::Null);
     }
@@ -22,7 +22,7 @@ pub(super) fn checked(path: &str, given: &Value) -> Result<Value, Refusal> {
             Some(zone.ok_or_else(|| should(&format!("{path}.time_zone"), "a valid IANA time zone", Some(name)))?)
         }
     };
-    let read = |name: &str| -> Result<Value, Refusal> {
+    let read = |name: &str| -> Result<Value, NotionRefusal> {
         let Some(value) = given.get(name).filter(|value| !value.is_null()) else { return Ok(Value::Null) };
         let shown = value.as_str().and_then(|text| shown(text, zone.as_ref()));
         shown.map(Value::String).ok_or_else(|| {
@@ -83,7 +83,7 @@ pub(super) fn moment(text: &str) -> Option<Timestamp> {
 }
 
 /// What a filter compares with: a moment, and whether it stands for a whole day.
-pub(super) fn wanted(path: &str, value: &Value, now: Timestamp) -> Result<(Timestamp, bool), Refusal> {
+pub(super) fn wanted(path: &str, value: &Value, now: Timestamp) -> Result<(Timestamp, bool), NotionRefusal> {
     let text = value.as_str().unwrap_or_default();
     let today = now.to_zoned(TimeZone::UTC);
     let day = match text {

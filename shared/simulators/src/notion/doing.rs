@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::templates::Template;
-use super::{Database, Notion, SOMEBODY, State};
+use super::templates::PageTemplate;
+use super::{NotionSimulator, NotionState, SOMEBODY, SimulatedDatabase};
 
-impl Notion {
+impl NotionSimulator {
     /// Does something as a person does it, and sends the webhooks that are due.
-    fn deed<T>(&self, deed: impl FnOnce(&mut State) -> T) -> T {
+    fn deed<T>(&self, deed: impl FnOnce(&mut NotionState) -> T) -> T {
         let done = deed(&mut self.shared.lock());
         self.send_due();
         done
@@ -21,14 +21,14 @@ impl Notion {
         let now = state.now;
         state.databases.insert(
             database.clone(),
-            Database {
+            SimulatedDatabase {
                 id: database.clone(),
                 title: title.into(),
                 sources: vec![id.clone()],
                 shared: true,
                 created: now,
                 edited: now,
-                ..Database::default()
+                ..SimulatedDatabase::default()
             },
         );
         let properties = properties.as_object().cloned().unwrap_or_default();
@@ -82,7 +82,7 @@ impl Notion {
         let id = state.id();
         if let Some(source) = state.sources.get_mut(source) {
             let properties = properties.as_object().cloned().unwrap_or_default();
-            source.templates.push(Template {
+            source.templates.push(PageTemplate {
                 id: id.clone(),
                 name: name.into(),
                 is_default,
@@ -139,7 +139,7 @@ impl Notion {
     }
 
     /// Changes the schema of a data source as a person does: `{"Amount": null}` takes a property away,
-    /// `{"Stage": {"name": "State"}}` renames it, `{"Amount": {"rich_text": {}}}` gives it another type.
+    /// `{"Stage": {"name": "NotionState"}}` renames it, `{"Amount": {"rich_text": {}}}` gives it another type.
     pub fn change_schema(&self, source: &str, changes: &Value) {
         let _ = self.try_change_schema(source, changes);
     }
@@ -176,7 +176,7 @@ impl Notion {
         self.change_options(source, property, |state| state.group_option(source, property, option, group))
     }
 
-    fn change_options(&self, source: &str, property: &str, change: impl FnOnce(&mut State) -> bool) -> bool {
+    fn change_options(&self, source: &str, property: &str, change: impl FnOnce(&mut NotionState) -> bool) -> bool {
         self.deed(|state| {
             let done = change(state);
             if done {

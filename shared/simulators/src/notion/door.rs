@@ -9,13 +9,13 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use serde_json::{Value, json};
 
-use super::{BOT, Notion, Shared, TOKEN, WORKSPACE};
+use super::{BOT, NotionShared, NotionSimulator, TOKEN, WORKSPACE};
 use crate::http::answer as json_answer;
 use crate::oauth::{fields, page, redirect, secret};
 
 /// What the public connection has given out.
 #[derive(Default)]
-pub(crate) struct Door {
+pub(crate) struct ConnectionGrants {
     keys: Option<(String, String)>,
     /// With where they lead.
     codes: BTreeMap<String, String>,
@@ -24,7 +24,7 @@ pub(crate) struct Door {
     pub(crate) access: BTreeSet<String>,
 }
 
-impl Notion {
+impl NotionSimulator {
     /// Makes the connection a public one.
     pub fn publish(&self, client_id: &str, client_secret: &str) {
         self.shared.lock().door.keys = Some((client_id.into(), client_secret.into()));
@@ -49,7 +49,7 @@ impl Notion {
     }
 }
 
-fn consent(shared: &Shared, given: &BTreeMap<String, String>) -> Option<String> {
+fn consent(shared: &NotionShared, given: &BTreeMap<String, String>) -> Option<String> {
     let mut state = shared.lock();
     let (id, _) = state.door.keys.clone()?;
     let to = given.get("redirect_uri")?.clone();
@@ -64,12 +64,12 @@ fn consent(shared: &Shared, given: &BTreeMap<String, String>) -> Option<String> 
 }
 
 /// Whether a token is good.
-pub(super) fn is_good(shared: &Shared, token: &str) -> bool {
+pub(super) fn is_good(shared: &NotionShared, token: &str) -> bool {
     token == TOKEN || shared.lock().door.access.contains(token)
 }
 
 /// Answers what belongs to the door; `None` for everything else.
-pub(super) fn answer(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+pub(super) fn answer(shared: &NotionShared, request: &Request<Bytes>) -> Option<Response<Bytes>> {
     match request.uri().path() {
         "/v1/oauth/authorize" => {
             let given = fields(request.uri().query().unwrap_or_default().as_bytes());
@@ -100,9 +100,9 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>) -> Option<Respon
 
 /// Answers about a token, to who knows the connection's keys.
 fn known_token(
-    shared: &Shared,
+    shared: &NotionShared,
     request: &Request<Bytes>,
-    answer: impl FnOnce(&Shared, &str) -> Value,
+    answer: impl FnOnce(&NotionShared, &str) -> Value,
 ) -> Response<Bytes> {
     let refused = |status, code| json_answer(status, &json!({"error": code, "request_id": "door"}));
     if !has_keys(shared, request) {
@@ -116,14 +116,14 @@ fn known_token(
 }
 
 /// Whether a request carries the connection's keys.
-fn has_keys(shared: &Shared, request: &Request<Bytes>) -> bool {
+fn has_keys(shared: &NotionShared, request: &Request<Bytes>) -> bool {
     let basic = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let basic = basic.and_then(|value| value.strip_prefix("Basic ")).and_then(|text| STANDARD.decode(text).ok());
     let basic = basic.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     shared.lock().door.keys.as_ref().is_some_and(|(id, secret)| format!("{id}:{secret}") == basic)
 }
 
-fn token(shared: &Shared, request: &Request<Bytes>) -> Result<Value, (u16, &'static str)> {
+fn token(shared: &NotionShared, request: &Request<Bytes>) -> Result<Value, (u16, &'static str)> {
     let body: Value = serde_json::from_slice(request.body()).map_err(|_| (400, "invalid_request"))?;
     if !has_keys(shared, request) {
         return Err((401, "invalid_client"));

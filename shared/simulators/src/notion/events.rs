@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use runtime::clock::later;
 use serde_json::{Value, json};
 
-use super::{INTEGRATION, Shared, State, WORKSPACE};
+use super::{INTEGRATION, NotionShared, NotionState, WORKSPACE};
 
 /// Edits of a page within a minute of one that was sent are sent together when the minute is over.
 const TOGETHER: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const ATTEMPTS: u32 = 8;
 
 /// How webhooks travel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Delivery {
+pub struct NotionEventDelivery {
     /// Each so-many-th is lost; 0 for none.
     pub drop_every: u64,
     /// Each so-many-th is sent twice; 0 for none.
@@ -30,13 +30,13 @@ pub struct Delivery {
 
 /// An event that waits.
 #[derive(Debug, Clone)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingEvent {
     pub(crate) due: Timestamp,
     pub(crate) event: Value,
     attempt: u32,
 }
 
-impl State {
+impl NotionState {
     /// Notes an event about a page. Edits of properties may be sent together with others.
     pub(super) fn note_page(&mut self, kind: &str, page: &str, author: &str, properties: &[String]) {
         let Some(data) = self.page_data(page) else { return };
@@ -165,13 +165,13 @@ impl State {
         }
         let doubled = self.delivery.double_every > 0 && number.is_multiple_of(self.delivery.double_every);
         if doubled {
-            self.waiting.push_back(Waiting {
+            self.waiting.push_back(WaitingEvent {
                 due: later(due, Duration::from_secs(2)),
                 event: event.clone(),
                 attempt: 2,
             });
         }
-        self.waiting.push_back(Waiting { due, event, attempt: 1 });
+        self.waiting.push_back(WaitingEvent { due, event, attempt: 1 });
     }
 }
 
@@ -199,7 +199,7 @@ fn union(list: &mut Value, more: Vec<Value>) {
 }
 
 /// Sends what is due.
-pub(super) fn send_due(shared: &Arc<Shared>) {
+pub(super) fn send_due(shared: &Arc<NotionShared>) {
     let now = shared.clock.now();
     let (mut due, hook) = {
         let mut state = shared.lock();
@@ -225,8 +225,11 @@ pub(super) fn send_due(shared: &Arc<Shared>) {
             let status = post(&shared, &hook.0, &hook.1, &waiting.event.to_string()).await;
             if !(200..300).contains(&status) && waiting.attempt < ATTEMPTS {
                 let pause = Duration::from_secs(60 << waiting.attempt);
-                let again =
-                    Waiting { due: later(shared.clock.now(), pause), attempt: waiting.attempt + 1, ..waiting.clone() };
+                let again = WaitingEvent {
+                    due: later(shared.clock.now(), pause),
+                    attempt: waiting.attempt + 1,
+                    ..waiting.clone()
+                };
                 shared.lock().waiting.push_back(again);
             }
         }
@@ -234,14 +237,14 @@ pub(super) fn send_due(shared: &Arc<Shared>) {
     });
 }
 
-async fn post(shared: &Shared, url: &str, token: &str, body: &str) -> u16 {
+async fn post(shared: &NotionShared, url: &str, token: &str, body: &str) -> u16 {
     let signature = notion_wire::signature::sign(&token.to_owned().into(), body.as_bytes());
     let headers = [("content-type", "application/json"), ("x-notion-signature", signature.as_str())];
     shared.courier.post(url, &headers, body.to_owned()).await.map_or(0, |(status, _)| status)
 }
 
 /// A subscription is made: its token goes to the address, signed with itself. From now on events go there.
-pub(super) async fn subscribe(shared: &Arc<Shared>, url: &str) -> (String, u16) {
+pub(super) async fn subscribe(shared: &Arc<NotionShared>, url: &str) -> (String, u16) {
     let token = {
         let mut state = shared.lock();
         state.last += 1;

@@ -3,22 +3,22 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::text::{Refusal, fix_one, invalid, list, should};
-use super::{BOT, Page, Source, State};
+use super::text::{NotionRefusal, fix_one, invalid, list, should};
+use super::{BOT, NotionState, SimulatedPage, Source};
 
 /// How deep `and` and `or` are nested.
 const MAX_DEPTH: usize = 2;
 
 /// A filter that was checked.
-pub(super) enum Filter {
-    And(Vec<Filter>),
-    Or(Vec<Filter>),
-    Time(String, Test),
-    Property(Value, Test),
+pub(super) enum CheckedFilter {
+    And(Vec<CheckedFilter>),
+    Or(Vec<CheckedFilter>),
+    Time(String, FilterTest),
+    Property(Value, FilterTest),
 }
 
 /// A condition that was checked.
-pub(super) enum Test {
+pub(super) enum FilterTest {
     Empty(bool),
     /// Text: the operator, and its words.
     Text(&'static str, String),
@@ -29,12 +29,12 @@ pub(super) enum Test {
     /// From, to (not included); both moments.
     Between(Option<Timestamp>, Option<Timestamp>),
     /// Of a formula or rollup: a test of its value of that type.
-    Inner(String, Box<Test>),
+    Inner(String, Box<FilterTest>),
     /// Of a rollup's array: any, none or every item.
-    Items(&'static str, String, Box<Test>),
+    Items(&'static str, String, Box<FilterTest>),
 }
 
-fn strings(path: &str, value: &Value) -> Result<Vec<String>, Refusal> {
+fn strings(path: &str, value: &Value) -> Result<Vec<String>, NotionRefusal> {
     match value {
         Value::String(one) => Ok(vec![one.clone()]),
         Value::Array(all) if !all.is_empty() && all.len() <= 100 && all.iter().all(Value::is_string) => {
@@ -44,11 +44,19 @@ fn strings(path: &str, value: &Value) -> Result<Vec<String>, Refusal> {
     }
 }
 
-impl State {
+impl NotionState {
     /// Reads a filter.
-    pub(super) fn filter(&self, source: &Source, path: &str, given: &Value, depth: usize) -> Result<Filter, Refusal> {
+    pub(super) fn filter(
+        &self,
+        source: &Source,
+        path: &str,
+        given: &Value,
+        depth: usize,
+    ) -> Result<CheckedFilter, NotionRefusal> {
         let Some(fields) = given.as_object() else { return Err(should(path, "an object", Some(given))) };
-        for (name, make) in [("and", Filter::And as fn(Vec<Filter>) -> Filter), ("or", Filter::Or)] {
+        for (name, make) in
+            [("and", CheckedFilter::And as fn(Vec<CheckedFilter>) -> CheckedFilter), ("or", CheckedFilter::Or)]
+        {
             let Some(all) = fields.get(name) else { continue };
             let at = format!("{path}.{name}");
             if depth >= MAX_DEPTH || fields.len() > 1 {
@@ -67,7 +75,7 @@ impl State {
                 return Err(should(&format!("{path}.property"), "not present", Some(property)));
             }
             let test = self.test(&format!("{path}.{which}"), "date", fields.get(which))?;
-            return Ok(Filter::Time(which.to_owned(), test));
+            return Ok(CheckedFilter::Time(which.to_owned(), test));
         }
         let Some(key) = fields.get("property").and_then(Value::as_str) else {
             return Err(fix_one(path, &["or", "and", "property", "timestamp"]));
@@ -83,10 +91,10 @@ impl State {
             return Err(invalid(format!("database property {kind} does not match filter {other}")));
         }
         let test = self.test(&format!("{path}.{condition}"), kind, fields.get(condition))?;
-        Ok(Filter::Property(property.clone(), test))
+        Ok(CheckedFilter::Property(property.clone(), test))
     }
 
-    fn test(&self, path: &str, kind: &str, given: Option<&Value>) -> Result<Test, Refusal> {
+    fn test(&self, path: &str, kind: &str, given: Option<&Value>) -> Result<FilterTest, NotionRefusal> {
         let Some(fields) = given.and_then(Value::as_object) else {
             return Err(should(path, if given.is_none() { "defined" } else { "an object" }, given));
         };
@@ -99,7 +107,7 @@ impl State {
             if *wanted != true {
                 return Err(should(&at, "`true`", Some(wanted)));
             }
-            return Ok(Test::Empty(operator == "is_empty"));
+            return Ok(FilterTest::Empty(operator == "is_empty"));
         }
         let unknown = || should(&at, "not present", Some(wanted));
         match kind {
@@ -107,7 +115,7 @@ impl State {
                 let known = ["equals", "does_not_equal", "contains", "does_not_contain", "starts_with", "ends_with"];
                 let operator = known.iter().find(|known| *known == operator).ok_or_else(unknown)?;
                 let words = wanted.as_str().ok_or_else(|| should(&at, "a string", Some(wanted)))?;
-                Ok(Test::Text(operator, words.to_owned()))
+                Ok(FilterTest::Text(operator, words.to_owned()))
             }
             "number" | "unique_id" => {
                 let known = [
@@ -120,19 +128,19 @@ impl State {
                 ];
                 let operator = known.iter().find(|known| *known == operator).ok_or_else(unknown)?;
                 let number = wanted.as_f64().ok_or_else(|| should(&at, "a number", Some(wanted)))?;
-                Ok(Test::Number(operator, number))
+                Ok(FilterTest::Number(operator, number))
             }
             "checkbox" => {
                 let flag = wanted.as_bool().ok_or_else(|| should(&at, "a boolean", Some(wanted)))?;
                 match operator.as_str() {
-                    "equals" => Ok(Test::Flag(flag)),
-                    "does_not_equal" => Ok(Test::Flag(!flag)),
+                    "equals" => Ok(FilterTest::Flag(flag)),
+                    "does_not_equal" => Ok(FilterTest::Flag(!flag)),
                     _ => Err(unknown()),
                 }
             }
             "select" | "status" | "verification" => match operator.as_str() {
-                "equals" | "does_not_equal" => Ok(Test::OneOf(strings(&at, wanted)?, operator == "equals")),
-                "status" if kind == "verification" => Ok(Test::OneOf(strings(&at, wanted)?, true)),
+                "equals" | "does_not_equal" => Ok(FilterTest::OneOf(strings(&at, wanted)?, operator == "equals")),
+                "status" if kind == "verification" => Ok(FilterTest::OneOf(strings(&at, wanted)?, true)),
                 _ => Err(unknown()),
             },
             "multi_select" | "people" | "created_by" | "last_edited_by" | "relation" => {
@@ -148,7 +156,7 @@ impl State {
                 };
                 let wanted =
                     if kind == "multi_select" { wanted } else { wanted.iter().map(ids).collect::<Result<_, _>>()? };
-                Ok(Test::OneOf(wanted, contains))
+                Ok(FilterTest::OneOf(wanted, contains))
             }
             "date" | "created_time" | "last_edited_time" => self.date_test(&at, operator, wanted),
             "formula" => {
@@ -157,7 +165,7 @@ impl State {
                     _ => return Err(unknown()),
                 };
                 let kind = if operator == "checkbox" { "boolean" } else { operator.as_str() };
-                Ok(Test::Inner(kind.to_owned(), Box::new(inner)))
+                Ok(FilterTest::Inner(kind.to_owned(), Box::new(inner)))
             }
             "rollup" => self.rollup_test(&at, operator, wanted),
             // Files are there or not.
@@ -165,9 +173,9 @@ impl State {
         }
     }
 
-    fn rollup_test(&self, at: &str, operator: &str, wanted: &Value) -> Result<Test, Refusal> {
+    fn rollup_test(&self, at: &str, operator: &str, wanted: &Value) -> Result<FilterTest, NotionRefusal> {
         if matches!(operator, "number" | "date") {
-            return Ok(Test::Inner(operator.to_owned(), Box::new(self.test(at, operator, Some(wanted))?)));
+            return Ok(FilterTest::Inner(operator.to_owned(), Box::new(self.test(at, operator, Some(wanted))?)));
         }
         let Some(which) = ["any", "none", "every"].iter().find(|known| **known == operator) else {
             return Err(should(at, "not present", Some(wanted)));
@@ -177,15 +185,15 @@ impl State {
             return Err(should(at, "an object", Some(wanted)));
         };
         let test = self.test(&format!("{at}.{kind}"), kind, Some(inner))?;
-        Ok(Test::Items(which, kind.clone(), Box::new(test)))
+        Ok(FilterTest::Items(which, kind.clone(), Box::new(test)))
     }
 
-    fn date_test(&self, at: &str, operator: &str, wanted: &Value) -> Result<Test, Refusal> {
+    fn date_test(&self, at: &str, operator: &str, wanted: &Value) -> Result<FilterTest, NotionRefusal> {
         if let Some((from, to)) = super::dates::span(operator, self.now) {
             if !wanted.as_object().is_some_and(Map::is_empty) {
                 return Err(should(at, "an empty object", Some(wanted)));
             }
-            return Ok(Test::Between(Some(from), Some(to)));
+            return Ok(FilterTest::Between(Some(from), Some(to)));
         }
         if !["equals", "before", "after", "on_or_before", "on_or_after"].contains(&operator) {
             return Err(should(at, "not present", Some(wanted)));
@@ -196,24 +204,24 @@ impl State {
             if is_day { std::time::Duration::from_secs(24 * 3_600) } else { std::time::Duration::from_millis(1) };
         let to = runtime::clock::later(from, length);
         Ok(match operator {
-            "equals" => Test::Between(Some(from), Some(to)),
-            "before" => Test::Between(None, Some(from)),
-            "after" => Test::Between(Some(to), None),
-            "on_or_before" => Test::Between(None, Some(to)),
-            _ => Test::Between(Some(from), None),
+            "equals" => FilterTest::Between(Some(from), Some(to)),
+            "before" => FilterTest::Between(None, Some(from)),
+            "after" => FilterTest::Between(Some(to), None),
+            "on_or_before" => FilterTest::Between(None, Some(to)),
+            _ => FilterTest::Between(Some(from), None),
         })
     }
 
     /// Whether a row passes.
-    pub(super) fn passes(&self, row: &Page, source: &Source, filter: &Filter) -> bool {
+    pub(super) fn passes(&self, row: &SimulatedPage, source: &Source, filter: &CheckedFilter) -> bool {
         match filter {
-            Filter::And(all) => all.iter().all(|one| self.passes(row, source, one)),
-            Filter::Or(any) => any.iter().any(|one| self.passes(row, source, one)),
-            Filter::Time(which, test) => {
+            CheckedFilter::And(all) => all.iter().all(|one| self.passes(row, source, one)),
+            CheckedFilter::Or(any) => any.iter().any(|one| self.passes(row, source, one)),
+            CheckedFilter::Time(which, test) => {
                 let moment = super::query::minute_of(row, which);
                 holds(test, "created_time", &Value::String(moment.to_string()))
             }
-            Filter::Property(property, test) => {
+            CheckedFilter::Property(property, test) => {
                 let value = self.full(row, source, property, 0);
                 holds(test, property["type"].as_str().unwrap_or_default(), &value)
             }
@@ -221,17 +229,17 @@ impl State {
     }
 }
 
-fn holds(test: &Test, kind: &str, value: &Value) -> bool {
+fn holds(test: &FilterTest, kind: &str, value: &Value) -> bool {
     let words = super::convert::words(kind, value);
     match test {
-        Test::Empty(wanted) => {
+        FilterTest::Empty(wanted) => {
             let is_empty = match kind {
                 "number" | "checkbox" => value.is_null(),
                 _ => words.is_empty(),
             };
             is_empty == *wanted
         }
-        Test::Text(operator, wanted) => match *operator {
+        FilterTest::Text(operator, wanted) => match *operator {
             "equals" => words == *wanted,
             "does_not_equal" => words != *wanted,
             "contains" => words.contains(wanted.as_str()),
@@ -239,7 +247,7 @@ fn holds(test: &Test, kind: &str, value: &Value) -> bool {
             "starts_with" => words.starts_with(wanted.as_str()),
             _ => words.ends_with(wanted.as_str()),
         },
-        Test::Number(operator, wanted) => {
+        FilterTest::Number(operator, wanted) => {
             let number = value.as_f64().or_else(|| value["number"].as_f64());
             let Some(order) = number.map(|number| number.total_cmp(wanted)) else {
                 return *operator == "does_not_equal";
@@ -253,8 +261,8 @@ fn holds(test: &Test, kind: &str, value: &Value) -> bool {
                 _ => order.is_le(),
             }
         }
-        Test::Flag(wanted) => value.as_bool().unwrap_or_default() == *wanted,
-        Test::OneOf(wanted, is_in) => {
+        FilterTest::Flag(wanted) => value.as_bool().unwrap_or_default() == *wanted,
+        FilterTest::OneOf(wanted, is_in) => {
             let named = |one: &Value| {
                 let names = [one["id"].as_str(), one["name"].as_str(), one["state"].as_str()];
                 names.into_iter().flatten().any(|name| wanted.iter().any(|wanted| wanted == name))
@@ -262,16 +270,16 @@ fn holds(test: &Test, kind: &str, value: &Value) -> bool {
             let found = value.as_array().map_or_else(|| named(value), |all| all.iter().any(named));
             found == *is_in
         }
-        Test::Between(from, to) => {
+        FilterTest::Between(from, to) => {
             let text = value["start"].as_str().or_else(|| value.as_str()).unwrap_or_default();
             super::dates::moment(text)
                 .is_some_and(|moment| from.is_none_or(|from| moment >= from) && to.is_none_or(|to| moment < to))
         }
-        Test::Inner(inner, test) => {
+        FilterTest::Inner(inner, test) => {
             let kind = if inner == "boolean" { "checkbox" } else { inner.as_str() };
             value["type"] == inner.as_str() && holds(test, kind, &value[inner.as_str()])
         }
-        Test::Items(which, kind, test) => {
+        FilterTest::Items(which, kind, test) => {
             let items = value["array"].as_array().map(Vec::as_slice).unwrap_or_default();
             let holds = |item: &Value| {
                 let own = item["type"].as_str().unwrap_or_default();

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::api::{Good, in_trash, missing};
-use super::text::{Refusal, invalid, should};
-use super::{BOT, State};
+use super::api::{NotionResult, in_trash, missing};
+use super::text::{NotionRefusal, invalid, should};
+use super::{BOT, NotionState};
 
 /// The blocks of a text, as requests write them.
 pub(super) fn blocks_of(markdown: &str) -> Value {
@@ -126,7 +126,7 @@ fn shown_inline(runs: &Value) -> String {
     text
 }
 
-impl State {
+impl NotionState {
     fn markdown_lines(&self, ids: &[String], depth: usize, unknown: &mut Vec<String>) -> Vec<String> {
         let mut lines = Vec::new();
         let mut number = 0;
@@ -170,7 +170,7 @@ impl State {
         lines
     }
 
-    pub(super) fn retrieve_markdown(&self, id: &str) -> Good {
+    pub(super) fn retrieve_markdown(&self, id: &str) -> NotionResult {
         self.needs("read")?;
         let page = self.page(id).ok_or_else(|| missing("page", id))?;
         let mut unknown = Vec::new();
@@ -180,7 +180,7 @@ impl State {
         )
     }
 
-    pub(super) fn update_markdown(&mut self, id: &str, body: &Value) -> Good {
+    pub(super) fn update_markdown(&mut self, id: &str, body: &Value) -> NotionResult {
         self.needs("update")?;
         let page = self.page(id).ok_or_else(|| missing("page", id))?;
         if self.is_trashed(page) {
@@ -190,7 +190,7 @@ impl State {
         let given = &body[kind];
         let mut unknown = Vec::new();
         let before = self.markdown_lines(&page.children, 0, &mut unknown).join("\n");
-        let text = |path: &str, value: Option<&Value>| -> Result<String, Refusal> {
+        let text = |path: &str, value: Option<&Value>| -> Result<String, NotionRefusal> {
             value.and_then(Value::as_str).map(str::to_owned).ok_or_else(|| should(path, "a string", value))
         };
         let after = match kind {
@@ -220,7 +220,7 @@ impl State {
     }
 
     /// Makes a page's body say `after`. The blocks that stay the same at its beginning and end stay.
-    fn rewrite(&mut self, id: &str, before: &str, after: &str, may_delete: bool) -> Result<(), Refusal> {
+    fn rewrite(&mut self, id: &str, before: &str, after: &str, may_delete: bool) -> Result<(), NotionRefusal> {
         if before == after {
             return Ok(());
         }
@@ -267,7 +267,7 @@ impl State {
 }
 
 /// A selection `start…end`, or a text that occurs once.
-fn range_of(text: &str, range: &str) -> Result<(usize, usize), Refusal> {
+fn range_of(text: &str, range: &str) -> Result<(usize, usize), NotionRefusal> {
     let missing = || invalid(format!("Could not find the content range {range:?} in the page."));
     if let Some((start, end)) = range.split_once("...") {
         let from = text.find(start).ok_or_else(missing)?;
@@ -283,7 +283,7 @@ fn spliced(text: &str, from: usize, to: usize, new: &str) -> String {
     format!("{}{new}{}", text.get(..from).unwrap_or_default(), text.get(to..).unwrap_or_default())
 }
 
-fn inserted(before: &str, given: &Value, content: &str) -> Result<String, Refusal> {
+fn inserted(before: &str, given: &Value, content: &str) -> Result<String, NotionRefusal> {
     let lines = |parts: [&str; 2]| parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
     if let Some(after) = given.get("after") {
         let Some(range) = after.as_str() else { return Err(should("insert_content.after", "a string", Some(after))) };
@@ -298,7 +298,7 @@ fn inserted(before: &str, given: &Value, content: &str) -> Result<String, Refusa
     }
 }
 
-fn updated(before: &str, given: &Value) -> Result<String, Refusal> {
+fn updated(before: &str, given: &Value) -> Result<String, NotionRefusal> {
     let path = "update_content.content_updates";
     let mut text = before.to_owned();
     for (index, update) in super::text::list(path, given.get("content_updates"), 100)?.iter().enumerate() {

@@ -47,16 +47,16 @@ use crate::fault::{Fault, Faults};
 use crate::http::Server;
 
 pub(crate) use control::help;
-pub use events::Delivery;
+pub use events::NotionEventDelivery;
 
 /// A simulated workspace. It stops when dropped.
-pub struct Notion {
-    shared: Arc<Shared>,
+pub struct NotionSimulator {
+    shared: Arc<NotionShared>,
     server: Server,
 }
 
-pub(crate) struct Shared {
-    state: Mutex<State>,
+pub(crate) struct NotionShared {
+    state: Mutex<NotionState>,
     clock: Arc<dyn Clock>,
     courier: Courier,
     on_the_way: AtomicU64,
@@ -66,7 +66,7 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools)] // as the API shows them
-pub(crate) struct Database {
+pub(crate) struct SimulatedDatabase {
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) description: String,
@@ -99,7 +99,7 @@ pub(crate) struct Source {
     pub(crate) edited_by: String,
     pub(crate) in_trash: bool,
     pub(crate) icon: Value,
-    pub(crate) templates: Vec<templates::Template>,
+    pub(crate) templates: Vec<templates::PageTemplate>,
     /// The number that the last row got, for properties of the type `unique_id`.
     pub(crate) numbered: u64,
 }
@@ -108,7 +108,7 @@ pub(crate) struct Source {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools)] // as the API shows them
-pub(crate) struct Page {
+pub(crate) struct SimulatedPage {
     pub(crate) id: String,
     /// The data source that it is a row of; empty for other pages.
     pub(crate) source: String,
@@ -132,7 +132,7 @@ pub(crate) struct Page {
     pub(crate) children: Vec<String>,
     /// What a query shows, until the index has caught up.
     #[serde(skip)]
-    pub(crate) indexed: Option<(Timestamp, Box<Page>)>,
+    pub(crate) indexed: Option<(Timestamp, Box<SimulatedPage>)>,
 }
 
 /// A block.
@@ -189,19 +189,19 @@ impl Default for Switches {
     }
 }
 
-pub(crate) struct State {
+pub(crate) struct NotionState {
     /// The time of the request or deed that holds the lock.
     pub(crate) now: Timestamp,
-    pub(crate) databases: BTreeMap<String, Database>,
+    pub(crate) databases: BTreeMap<String, SimulatedDatabase>,
     pub(crate) sources: BTreeMap<String, Source>,
-    pub(crate) pages: BTreeMap<String, Page>,
+    pub(crate) pages: BTreeMap<String, SimulatedPage>,
     pub(crate) blocks: BTreeMap<String, StoredBlock>,
-    pub(crate) comments: BTreeMap<String, comments::Comment>,
+    pub(crate) comments: BTreeMap<String, comments::PageComment>,
     pub(crate) uploads: BTreeMap<String, uploads::Upload>,
     pub(crate) people: Vec<Value>,
     pub(crate) capabilities: BTreeSet<&'static str>,
     pub(crate) faults: Faults,
-    pub(crate) door: door::Door,
+    pub(crate) door: door::ConnectionGrants,
     pub(crate) switches: Switches,
     /// Requests in the minute that began then.
     pub(crate) window: (i64, u32),
@@ -210,8 +210,8 @@ pub(crate) struct State {
     pub(crate) hook: Option<(String, String)>,
     /// The types of events that the subscription has; all if it is empty.
     pub(crate) subscribed: BTreeSet<String>,
-    pub(crate) delivery: Delivery,
-    pub(crate) waiting: VecDeque<events::Waiting>,
+    pub(crate) delivery: NotionEventDelivery,
+    pub(crate) waiting: VecDeque<events::WaitingEvent>,
     /// Events that were noted, whether they were sent or not: the last thousand.
     pub(crate) noted: VecDeque<Value>,
     pub(crate) told: BTreeMap<String, Timestamp>,
@@ -241,10 +241,10 @@ pub const CAPABILITIES: [&str; 7] =
 /// The person as whom people edit who are not named.
 pub(crate) const SOMEBODY: &str = "c7c11cca-1d73-471d-9b6e-bdef51470190";
 
-impl Notion {
+impl NotionSimulator {
     /// Starts an empty workspace on `port` (0 for a free one).
     pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::new(clock));
+        let shared = Arc::new(NotionShared::new(clock));
         let serving = shared.clone();
         let server = Server::start(port, move |request| api::answer(serving.clone(), request)).await?;
         Ok(Self { shared, server })
@@ -334,7 +334,7 @@ impl Notion {
     }
 
     /// Sets how webhooks travel from now on.
-    pub fn deliver(&self, delivery: Delivery) {
+    pub fn deliver(&self, delivery: NotionEventDelivery) {
         self.shared.lock().delivery = delivery;
     }
 
@@ -428,25 +428,25 @@ impl Notion {
     }
 }
 
-impl Shared {
+impl NotionShared {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
-            state: Mutex::new(State::new(clock.now())),
+            state: Mutex::new(NotionState::new(clock.now())),
             clock,
             courier: Courier::default(),
             on_the_way: AtomicU64::new(0),
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, NotionState> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.now = self.clock.now();
         state
     }
 }
 
-impl State {
+impl NotionState {
     fn new(now: Timestamp) -> Self {
         Self {
             now,
@@ -459,13 +459,13 @@ impl State {
             people: Vec::new(),
             capabilities: BTreeSet::from(CAPABILITIES),
             faults: Faults::default(),
-            door: door::Door::default(),
+            door: door::ConnectionGrants::default(),
             switches: Switches::default(),
             window: (0, 0),
             busy: BTreeSet::new(),
             hook: None,
             subscribed: BTreeSet::new(),
-            delivery: Delivery::default(),
+            delivery: NotionEventDelivery::default(),
             waiting: VecDeque::new(),
             noted: VecDeque::new(),
             told: BTreeMap::new(),

@@ -2,19 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::api::{Call, Good, in_trash, missing, wants_trash};
+use super::api::{ApiRequest, NotionResult, in_trash, missing, wants_trash};
 use super::databases::picture;
-use super::text::{Refusal, fix_one, invalid, should, undefined};
-use super::{BOT, Page, State, normal};
+use super::text::{NotionRefusal, fix_one, invalid, should, undefined};
+use super::{BOT, NotionState, SimulatedPage, normal};
 
 /// Where a page is to stand.
-enum Place {
+enum PagePosition {
     Row(String),
     Below(String),
 }
 
 /// The object under `properties`.
-fn properties(body: &Value) -> Result<Map<String, Value>, Refusal> {
+fn properties(body: &Value) -> Result<Map<String, Value>, NotionRefusal> {
     match body.get("properties") {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(map)) => Ok(map.clone()),
@@ -22,19 +22,19 @@ fn properties(body: &Value) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-impl State {
+impl NotionState {
     /// The place that a request's parent means.
-    fn place(&self, parent: &Value) -> Result<Place, Refusal> {
+    fn place(&self, parent: &Value) -> Result<PagePosition, NotionRefusal> {
         if let Some(id) = parent["page_id"].as_str().map(normal) {
-            return self.page(&id).map(|_| Place::Below(id.clone())).ok_or_else(|| missing("page", &id));
+            return self.page(&id).map(|_| PagePosition::Below(id.clone())).ok_or_else(|| missing("page", &id));
         }
         if let Some(id) = parent["data_source_id"].as_str().map(normal) {
-            return self.source(&id).map(|_| Place::Row(id.clone())).ok_or_else(|| missing("data source", &id));
+            return self.source(&id).map(|_| PagePosition::Row(id.clone())).ok_or_else(|| missing("data source", &id));
         }
         if let Some(id) = parent["database_id"].as_str().map(normal) {
             let database = self.database(&id).ok_or_else(|| missing("database", &id))?;
             return match database.sources.as_slice() {
-                [source] => Ok(Place::Row(source.clone())),
+                [source] => Ok(PagePosition::Row(source.clone())),
                 sources => Err((
                     400,
                     "validation_error",
@@ -53,7 +53,7 @@ impl State {
     }
 
     /// Checks what is to be written to a page, and gives the values by property id.
-    fn page_values(&mut self, source: &str, given: &Map<String, Value>) -> Result<Vec<(String, Value)>, Refusal> {
+    fn page_values(&mut self, source: &str, given: &Map<String, Value>) -> Result<Vec<(String, Value)>, NotionRefusal> {
         if !source.is_empty() {
             return self.checked(source, given);
         }
@@ -69,13 +69,13 @@ impl State {
         Ok(all)
     }
 
-    pub(super) fn create_page(&mut self, call: &Call) -> Good {
+    pub(super) fn create_page(&mut self, call: &ApiRequest) -> NotionResult {
         self.needs("insert")?;
         let body = &call.body;
         let place = self.place(&body["parent"])?;
         let (source, parent) = match place {
-            Place::Row(source) => (source, String::new()),
-            Place::Below(parent) => (String::new(), parent),
+            PagePosition::Row(source) => (source, String::new()),
+            PagePosition::Below(parent) => (String::new(), parent),
         };
         let is_trashed = self.sources.get(&source).is_some_and(|source| source.in_trash)
             || self.pages.get(&parent).is_some_and(|page| self.is_trashed(page));
@@ -127,7 +127,7 @@ impl State {
             source.numbered += 1;
             source.numbered
         });
-        let page = Page {
+        let page = SimulatedPage {
             id: id.clone(),
             source: source.into(),
             parent: parent.into(),
@@ -137,7 +137,7 @@ impl State {
             edited_by: author.into(),
             number,
             values: values.into_iter().collect(),
-            ..Page::default()
+            ..SimulatedPage::default()
         };
         self.pages.insert(id.clone(), page);
         if let Some(parent) = self.pages.get_mut(parent) {
@@ -159,7 +159,7 @@ impl State {
     }
 
     /// The page after a write: without the capability to read, its id alone.
-    fn answered_page(&self, id: &str, call: &Call) -> Good {
+    fn answered_page(&self, id: &str, call: &ApiRequest) -> NotionResult {
         if self.needs("read").is_err() {
             return Ok(json!({"object": "page", "id": id}));
         }
@@ -167,12 +167,12 @@ impl State {
         self.show_some(page, &call.filter_properties())
     }
 
-    pub(super) fn retrieve_page(&self, id: &str, call: &Call) -> Good {
+    pub(super) fn retrieve_page(&self, id: &str, call: &ApiRequest) -> NotionResult {
         self.needs("read")?;
         self.answered_page(id, call)
     }
 
-    pub(super) fn update_page(&mut self, id: &str, call: &Call) -> Good {
+    pub(super) fn update_page(&mut self, id: &str, call: &ApiRequest) -> NotionResult {
         self.needs("update")?;
         let body = &call.body;
         let page = self.page(id).ok_or_else(|| missing("page", id))?;
@@ -225,7 +225,7 @@ impl State {
         let changed: Vec<_> = values.iter().map(|(property, _)| property.clone()).collect();
         let now = self.now;
         if let Some(page) = self.pages.get_mut(id) {
-            let before = Page { indexed: None, ..page.clone() };
+            let before = SimulatedPage { indexed: None, ..page.clone() };
             page.indexed = Some((now, Box::new(before)));
             page.values.extend(values);
         }
@@ -237,7 +237,12 @@ impl State {
     }
 
     /// Edits a page's properties as `author`.
-    pub(super) fn edit_page(&mut self, id: &str, given: &Map<String, Value>, author: &str) -> Result<(), Refusal> {
+    pub(super) fn edit_page(
+        &mut self,
+        id: &str,
+        given: &Map<String, Value>,
+        author: &str,
+    ) -> Result<(), NotionRefusal> {
         let Some(source) = self.pages.get(id).map(|page| page.source.clone()) else { return Err(missing("page", id)) };
         let values = self.page_values(&source, given)?;
         self.write_values(id, values, author);
@@ -263,7 +268,7 @@ impl State {
         self.note_page(if in_trash { "page.deleted" } else { "page.undeleted" }, id, author, &[]);
     }
 
-    pub(super) fn move_page_to(&mut self, id: &str, body: &Value) -> Good {
+    pub(super) fn move_page_to(&mut self, id: &str, body: &Value) -> NotionResult {
         self.needs("update")?;
         let page = self.page(id).ok_or_else(|| missing("page", id))?;
         if self.is_trashed(page) {
@@ -273,8 +278,8 @@ impl State {
             return Err(undefined("parent"));
         }
         let (source, parent) = match self.place(&body["parent"])? {
-            Place::Row(source) => (source, String::new()),
-            Place::Below(parent) => (String::new(), parent),
+            PagePosition::Row(source) => (source, String::new()),
+            PagePosition::Below(parent) => (String::new(), parent),
         };
         let above = self.sources.get(&source).and_then(|source| self.databases.get(&source.database));
         let above = above.map_or(parent.as_str(), |database| database.parent.as_str());
@@ -325,7 +330,7 @@ impl State {
         self.note_page("page.moved", id, author, &[]);
     }
 
-    pub(super) fn property_items(&self, id: &str, property: &str, call: &Call) -> Good {
+    pub(super) fn property_items(&self, id: &str, property: &str, call: &ApiRequest) -> NotionResult {
         self.needs("read")?;
         let page = self.page(id).ok_or_else(|| missing("page", id))?;
         let key = form_urlencoded::parse(format!("k={}", property.replace('+', "%2B")).as_bytes())
@@ -355,7 +360,7 @@ impl State {
         Ok(json!({"object": "property_item", "id": property_id, "type": kind, kind: value}))
     }
 
-    fn item_list(&self, items: &Value, definition: &Value, call: &Call) -> Good {
+    fn item_list(&self, items: &Value, definition: &Value, call: &ApiRequest) -> NotionResult {
         let (id, kind) = (&definition["id"], definition["type"].as_str().unwrap_or_default());
         let item = |item: &Value| match kind {
             "rollup" => {

@@ -5,20 +5,20 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::api::{Call, Good, cursor, missing};
+use super::api::{ApiRequest, NotionResult, cursor, missing};
 use super::search::posted_window;
-use super::text::{Refusal, invalid, list, should};
-use super::{Page, Source, State};
+use super::text::{NotionRefusal, invalid, list, should};
+use super::{NotionState, SimulatedPage, Source};
 
 /// A timestamp of a page as queries compare it: cut to the minute.
-pub(super) fn minute_of(page: &Page, which: &str) -> Timestamp {
+pub(super) fn minute_of(page: &SimulatedPage, which: &str) -> Timestamp {
     let moment = if which == "created_time" { page.created } else { page.edited };
     super::minute(moment).parse().unwrap_or(moment)
 }
 
-impl State {
+impl NotionState {
     /// `POST /v1/data_sources/{id}/query`.
-    pub(super) fn query(&self, id: &str, call: &Call) -> Good {
+    pub(super) fn query(&self, id: &str, call: &ApiRequest) -> NotionResult {
         self.needs("read")?;
         let body = &call.body;
         let source = self.source(id).ok_or_else(|| missing("data source", id))?;
@@ -32,7 +32,7 @@ impl State {
         let filter = body.get("filter").filter(|filter| !filter.is_null());
         let filter = filter.map(|filter| self.filter(source, "filter", filter, 0)).transpose()?;
         let sorts = sorts(source, body.get("sorts"))?;
-        let mut rows: Vec<Page> = Vec::new();
+        let mut rows: Vec<SimulatedPage> = Vec::new();
         for row in self.pages.values().filter(|row| row.source == id && wants_pages) {
             let Some(seen) = self.seen(row) else { continue };
             let passes = filter.as_ref().is_none_or(|filter| self.passes(&seen, source, filter));
@@ -59,7 +59,7 @@ impl State {
     }
 
     /// A row as the index of queries has it: as it was, until the index has caught up.
-    fn seen(&self, row: &Page) -> Option<Page> {
+    fn seen(&self, row: &SimulatedPage) -> Option<SimulatedPage> {
         let lag = jiff::SignedDuration::try_from(self.switches.lag).unwrap_or_default();
         let is_recent = |moment: Timestamp| self.now.duration_since(moment) < lag;
         match &row.indexed {
@@ -69,49 +69,50 @@ impl State {
         }
     }
 
-    fn order(&self, rows: &mut [Page], source: &Source, sorts: &[Sort]) {
+    fn order(&self, rows: &mut [SimulatedPage], source: &Source, sorts: &[Sort]) {
         for sort in sorts.iter().rev() {
             rows.sort_by(|a, b| {
                 let (a, b) = match &sort.by {
-                    By::Time(which) => (Key::Time(minute_of(a, which)), Key::Time(minute_of(b, which))),
-                    By::Property(property) => (self.key(a, source, property), self.key(b, source, property)),
+                    SortKey::Time(which) => (OrderKey::Time(minute_of(a, which)), OrderKey::Time(minute_of(b, which))),
+                    SortKey::Property(property) => (self.key(a, source, property), self.key(b, source, property)),
                 };
                 a.compare(&b, sort.is_descending)
             });
         }
     }
 
-    fn key(&self, row: &Page, source: &Source, property: &Value) -> Key {
+    fn key(&self, row: &SimulatedPage, source: &Source, property: &Value) -> OrderKey {
         let kind = property["type"].as_str().unwrap_or_default();
         let value = self.full(row, source, property, 0);
         let words = super::convert::words(kind, &value);
         match kind {
-            "number" => value.as_f64().map_or(Key::Nothing, Key::Number),
-            "unique_id" => value["number"].as_f64().map_or(Key::Nothing, Key::Number),
-            "checkbox" => Key::Number(if value == true { 1.0 } else { 0.0 }),
+            "number" => value.as_f64().map_or(OrderKey::Nothing, OrderKey::Number),
+            "unique_id" => value["number"].as_f64().map_or(OrderKey::Nothing, OrderKey::Number),
+            "checkbox" => OrderKey::Number(if value == true { 1.0 } else { 0.0 }),
             "date" | "created_time" | "last_edited_time" => {
-                super::dates::moment(value["start"].as_str().unwrap_or(&words)).map_or(Key::Nothing, Key::Time)
+                super::dates::moment(value["start"].as_str().unwrap_or(&words))
+                    .map_or(OrderKey::Nothing, OrderKey::Time)
             }
             // Options are ordered as the property lists them.
             "select" | "status" => {
                 let options = property[kind]["options"].as_array();
                 let at = options.and_then(|options| options.iter().position(|option| option["id"] == value["id"]));
-                at.map_or(Key::Nothing, Key::Place)
+                at.map_or(OrderKey::Nothing, OrderKey::Place)
             }
             "formula" | "rollup" => match value["number"].as_f64() {
-                Some(number) => Key::Number(number),
-                None if words.is_empty() => Key::Nothing,
-                None => Key::Words(words.to_lowercase()),
+                Some(number) => OrderKey::Number(number),
+                None if words.is_empty() => OrderKey::Nothing,
+                None => OrderKey::Words(words.to_lowercase()),
             },
-            _ if words.is_empty() => Key::Nothing,
-            _ => Key::Words(words.to_lowercase()),
+            _ if words.is_empty() => OrderKey::Nothing,
+            _ => OrderKey::Words(words.to_lowercase()),
         }
     }
 }
 
 /// What rows are ordered by. What is empty comes last, whatever the direction.
 #[derive(Debug)]
-enum Key {
+enum OrderKey {
     Number(f64),
     Time(Timestamp),
     Place(usize),
@@ -119,7 +120,7 @@ enum Key {
     Nothing,
 }
 
-impl Key {
+impl OrderKey {
     fn compare(&self, other: &Self, is_descending: bool) -> Ordering {
         let order = match (self, other) {
             (Self::Nothing, Self::Nothing) => return Ordering::Equal,
@@ -136,16 +137,16 @@ impl Key {
 }
 
 struct Sort {
-    by: By,
+    by: SortKey,
     is_descending: bool,
 }
 
-enum By {
+enum SortKey {
     Time(String),
     Property(Value),
 }
 
-fn sorts(source: &Source, given: Option<&Value>) -> Result<Vec<Sort>, Refusal> {
+fn sorts(source: &Source, given: Option<&Value>) -> Result<Vec<Sort>, NotionRefusal> {
     let Some(given) = given.filter(|given| !given.is_null()) else { return Ok(Vec::new()) };
     let read = |(index, sort): (usize, &Value)| {
         let path = format!("sorts[{index}]");
@@ -159,13 +160,13 @@ fn sorts(source: &Source, given: Option<&Value>) -> Result<Vec<Sort>, Refusal> {
         let by = match (sort.get("property"), sort.get("timestamp")) {
             (Some(key), None) => {
                 let name = key.as_str().ok_or_else(|| should(&format!("{path}.property"), "a string", Some(key)))?;
-                let found = State::named(source, name);
+                let found = NotionState::named(source, name);
                 let (_, property) =
                     found.ok_or_else(|| invalid(format!("Could not find sort property with name or id: {name}")))?;
-                By::Property(property.clone())
+                SortKey::Property(property.clone())
             }
             (None, Some(which)) if which == "created_time" || which == "last_edited_time" => {
-                By::Time(which.as_str().unwrap_or_default().to_owned())
+                SortKey::Time(which.as_str().unwrap_or_default().to_owned())
             }
             (_, which) => {
                 return Err(should(&format!("{path}.timestamp"), "`created_time` or `last_edited_time`", which));

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::text::{Refusal, fix_one, invalid, list, should, too_long, undefined, units};
+use super::text::{NotionRefusal, fix_one, invalid, list, should, too_long, undefined, units};
 use super::values::{option_color, option_name};
-use super::{Source, State};
+use super::{NotionState, Source};
 
 /// Types that can be made.
 const TYPES: [&str; 24] = [
@@ -73,9 +73,9 @@ fn usual_groups() -> [(&'static str, &'static str, &'static str); 3] {
     [("To-do", "gray", "Not started"), ("In progress", "blue", "In progress"), ("Complete", "green", "Done")]
 }
 
-impl State {
+impl NotionState {
     /// A property as the API shows it, from a request's.
-    fn property(&mut self, source: &str, name: &str, given: &Value) -> Result<Value, Refusal> {
+    fn property(&mut self, source: &str, name: &str, given: &Value) -> Result<Value, NotionRefusal> {
         let path = format!("properties.{name}");
         let Some(kind) = kind_of(given) else { return Err(fix_one(&path, &TYPES)) };
         if name.is_empty() {
@@ -105,7 +105,7 @@ impl State {
         Ok(json!({"id": id, "name": name, "description": description, "type": kind, kind: made}))
     }
 
-    fn relation(&self, path: &str, inner: &Value) -> Result<Value, Refusal> {
+    fn relation(&self, path: &str, inner: &Value) -> Result<Value, NotionRefusal> {
         let Some(target) = inner["data_source_id"].as_str() else {
             return Err(undefined(&format!("{path}.data_source_id")));
         };
@@ -124,13 +124,13 @@ impl State {
         }))
     }
 
-    fn rollup_of(&self, source: &str, path: &str, inner: &Value) -> Result<Value, Refusal> {
+    fn rollup_of(&self, source: &str, path: &str, inner: &Value) -> Result<Value, NotionRefusal> {
         let function = inner["function"].as_str().filter(|function| FUNCTIONS.contains(function));
         let Some(function) = function else {
             return Err(should(&format!("{path}.function"), "a function of a rollup", inner.get("function")));
         };
         let own = self.sources.get(source).ok_or_else(|| super::api::missing("data source", source))?;
-        let named = |source: &Source, which: &str| -> Result<(Value, Value), Refusal> {
+        let named = |source: &Source, which: &str| -> Result<(Value, Value), NotionRefusal> {
             let key =
                 inner[format!("{which}_property_id")].as_str().or(inner[format!("{which}_property_name")].as_str());
             let Some(key) = key else { return Err(undefined(&format!("{path}.{which}_property_name"))) };
@@ -151,7 +151,7 @@ impl State {
         }))
     }
 
-    fn formula_of(&self, source: &str, inner: &Value) -> Result<Value, Refusal> {
+    fn formula_of(&self, source: &str, inner: &Value) -> Result<Value, NotionRefusal> {
         let expression = inner["expression"].as_str().unwrap_or_default();
         let names = expression.split("prop(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0));
         let own = self.sources.get(source);
@@ -182,7 +182,7 @@ impl State {
     }
 
     /// The options of a request, those that are known by their id or name with what is new about them.
-    fn options(&mut self, path: &str, kind: &str, inner: &Value, known: &[Value]) -> Result<Vec<Value>, Refusal> {
+    fn options(&mut self, path: &str, kind: &str, inner: &Value, known: &[Value]) -> Result<Vec<Value>, NotionRefusal> {
         let path = format!("{path}.options");
         let Some(given) = inner.get("options") else { return Ok(known.to_vec()) };
         let mut options: Vec<Value> = Vec::new();
@@ -221,7 +221,11 @@ impl State {
 
     /// Changes properties as `PATCH /v1/data_sources` does. Returns what changed, for the event; either all changes, or
     /// nothing.
-    pub(super) fn change_schema(&mut self, id: &str, changes: &Map<String, Value>) -> Result<Vec<Value>, Refusal> {
+    pub(super) fn change_schema(
+        &mut self,
+        id: &str,
+        changes: &Map<String, Value>,
+    ) -> Result<Vec<Value>, NotionRefusal> {
         let (pages, before) = (self.pages.clone(), self.sources.get(id).cloned());
         let mut noted = Vec::new();
         for (key, change) in changes {
@@ -239,7 +243,7 @@ impl State {
         Ok(noted)
     }
 
-    fn change_property(&mut self, id: &str, key: &str, change: &Value) -> Result<Option<Value>, Refusal> {
+    fn change_property(&mut self, id: &str, key: &str, change: &Value) -> Result<Option<Value>, NotionRefusal> {
         let found = self.sources.get(id).and_then(|source| Self::named(source, key));
         let Some((name, old)) = found.map(|(name, property)| (name.clone(), property.clone())) else {
             return if change.is_null() {
@@ -291,7 +295,7 @@ impl State {
     }
 
     /// The property with what a request changes about its type.
-    fn redefined(&mut self, id: &str, old: &Value, change: &Value, new: Option<&str>) -> Result<Value, Refusal> {
+    fn redefined(&mut self, id: &str, old: &Value, change: &Value, new: Option<&str>) -> Result<Value, NotionRefusal> {
         let (kind, name) = (old["type"].as_str().unwrap_or_default(), old["name"].as_str().unwrap_or_default());
         let mut property = old.clone();
         match new {
@@ -322,7 +326,7 @@ impl State {
         Ok(property)
     }
 
-    fn redefine_options(&mut self, property: &mut Value, kind: &str, change: &Value) -> Result<(), Refusal> {
+    fn redefine_options(&mut self, property: &mut Value, kind: &str, change: &Value) -> Result<(), NotionRefusal> {
         let name = property["name"].as_str().unwrap_or_default().to_owned();
         let path = format!("properties.{name}.{kind}");
         let known = property[kind]["options"].as_array().cloned().unwrap_or_default();
@@ -344,7 +348,7 @@ impl State {
         Ok(())
     }
 
-    fn add_property(&mut self, id: &str, name: &str, given: &Value) -> Result<Value, Refusal> {
+    fn add_property(&mut self, id: &str, name: &str, given: &Value) -> Result<Value, NotionRefusal> {
         let has_title =
             self.sources.get(id).is_some_and(|source| source.properties.values().any(|p| p["type"] == "title"));
         if has_title && kind_of(given) == Some("title") {
@@ -416,7 +420,7 @@ impl State {
     }
 }
 
-fn prefix(path: &str, inner: &Value) -> Result<Value, Refusal> {
+fn prefix(path: &str, inner: &Value) -> Result<Value, NotionRefusal> {
     match inner.get("prefix") {
         None | Some(Value::Null) => Ok(json!({"prefix": null})),
         Some(Value::String(prefix)) if units(prefix) > 10 => {

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::State;
-use super::api::{Call, Good, cursor, offset, page_size};
-use super::text::{Refusal, should};
+use super::NotionState;
+use super::api::{ApiRequest, NotionResult, cursor, offset, page_size};
+use super::text::{NotionRefusal, should};
 
 /// Where a list of a posted request begins, and how many items it has.
-pub(super) fn posted_window(body: &Value) -> Result<(usize, usize), Refusal> {
+pub(super) fn posted_window(body: &Value) -> Result<(usize, usize), NotionRefusal> {
     let start = match body.get("start_cursor") {
         None | Some(Value::Null) => 0,
         Some(given) => {
@@ -22,8 +22,8 @@ pub(super) fn posted_window(body: &Value) -> Result<(usize, usize), Refusal> {
     Ok((start, page_size("body", size)?))
 }
 
-impl State {
-    pub(super) fn search(&self, call: &Call) -> Good {
+impl NotionState {
+    pub(super) fn search(&self, call: &ApiRequest) -> NotionResult {
         self.needs("read")?;
         let body = &call.body;
         let (start, size) = posted_window(body)?;
@@ -62,7 +62,7 @@ impl State {
     }
 }
 
-fn wanted_kinds(body: &Value) -> Result<Vec<&'static str>, Refusal> {
+fn wanted_kinds(body: &Value) -> Result<Vec<&'static str>, NotionRefusal> {
     let filter = &body["filter"];
     if filter.is_null() || (filter.get("property").is_none() && filter["in_trash"].is_boolean()) {
         return Ok(vec!["page", "data_source"]);
@@ -77,7 +77,7 @@ fn wanted_kinds(body: &Value) -> Result<Vec<&'static str>, Refusal> {
     }
 }
 
-fn sort(found: &mut [(jiff::Timestamp, Value)], body: &Value) -> Result<(), Refusal> {
+fn sort(found: &mut [(jiff::Timestamp, Value)], body: &Value) -> Result<(), NotionRefusal> {
     let sort = &body["sort"];
     found.sort_by_key(|(edited, _)| std::cmp::Reverse(*edited));
     if sort.is_null() || sort["property"] == "relevance" {

@@ -8,9 +8,9 @@ use runtime::clock::later;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::api::{Call, Good, missing, page_size};
-use super::text::{Refusal, invalid, should};
-use super::{BOT, State, normal};
+use super::api::{ApiRequest, NotionResult, missing, page_size};
+use super::text::{NotionRefusal, invalid, should};
+use super::{BOT, NotionState, normal};
 
 /// How long it takes until a template is applied.
 const APPLIED_AFTER: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const APPLIED_AFTER: Duration = Duration::from_secs(5);
 /// A template, as a person makes it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Template {
+pub(crate) struct PageTemplate {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) is_default: bool,
@@ -32,11 +32,11 @@ pub(crate) struct Template {
 pub(crate) struct Applying {
     pub(crate) due: Timestamp,
     page: String,
-    template: Template,
+    template: PageTemplate,
 }
 
-impl State {
-    pub(super) fn templates(&self, id: &str, call: &Call) -> Good {
+impl NotionState {
+    pub(super) fn templates(&self, id: &str, call: &ApiRequest) -> NotionResult {
         self.needs("read")?;
         let source = self.source(id).ok_or_else(|| missing("data source", id))?;
         if let Some(size) = call.asked("page_size") {
@@ -44,15 +44,14 @@ impl State {
         }
         let wanted = call.asked("name").unwrap_or_default().to_lowercase();
         let matching = source.templates.iter().filter(|template| template.name.to_lowercase().contains(&wanted));
-        let shown =
-            |template: &Template| json!({"id": template.id, "name": template.name, "is_default": template.is_default});
+        let shown = |template: &PageTemplate| json!({"id": template.id, "name": template.name, "is_default": template.is_default});
         let all: Vec<_> = matching.map(shown).collect();
         let list = self.listed(&all, "template", call)?;
         Ok(json!({"templates": list["results"], "has_more": list["has_more"], "next_cursor": list["next_cursor"]}))
     }
 
     /// The template that a request means; `None` if it means none.
-    pub(super) fn wanted_template(&self, source: &str, body: &Value) -> Result<Option<Template>, Refusal> {
+    pub(super) fn wanted_template(&self, source: &str, body: &Value) -> Result<Option<PageTemplate>, NotionRefusal> {
         let Some(wanted) = body.get("template").filter(|wanted| !wanted.is_null()) else { return Ok(None) };
         let templates = self.sources.get(source).map(|source| source.templates.as_slice()).unwrap_or_default();
         let found = match wanted["type"].as_str() {
@@ -77,7 +76,7 @@ impl State {
         found.map(|template| Some(template.clone()))
     }
 
-    pub(super) fn apply_later(&mut self, page: &str, template: Template) {
+    pub(super) fn apply_later(&mut self, page: &str, template: PageTemplate) {
         self.applying.push(Applying { due: later(self.now, APPLIED_AFTER), page: page.into(), template });
     }
 

@@ -10,10 +10,10 @@ use http::Request;
 use runtime::clock::ManualClock;
 use serde_json::{Value, json};
 
-use super::{BOT, Notion, SOMEBODY, TOKEN, api};
+use super::{BOT, NotionSimulator, SOMEBODY, TOKEN, api};
 
 pub(super) struct Bench {
-    pub(super) notion: Notion,
+    pub(super) notion: NotionSimulator,
     clock: Arc<ManualClock>,
     pub(super) source: String,
     pub(super) database: String,
@@ -23,7 +23,7 @@ pub(super) struct Bench {
 /// A workspace with a database that has a property of every type.
 async fn bench() -> Bench {
     let clock = Arc::new(ManualClock::at("2026-11-25T10:15:42Z".parse().unwrap()));
-    let notion = Notion::start(clock.clone(), 0).await.unwrap();
+    let notion = NotionSimulator::start(clock.clone(), 0).await.unwrap();
     notion.limit_calls(false);
     let person = notion.add_person("Ann", "ann@example.com");
     let (_, companies) = notion.add_database("Companies", &json!({"Worth": {"number": {}}}));

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::State;
+use super::NotionState;
 
 /// A refusal: HTTP status, code, words, additional data.
-pub(super) type Refusal = (u16, &'static str, String, Value);
+pub(super) type NotionRefusal = (u16, &'static str, String, Value);
 
-pub(super) fn invalid(text: impl Into<String>) -> Refusal {
+pub(super) fn invalid(text: impl Into<String>) -> NotionRefusal {
     (400, "validation_error", text.into(), Value::Null)
 }
 
@@ -22,20 +22,20 @@ pub(super) fn was(value: Option<&Value>) -> String {
 }
 
 /// `body.<path> should be <what>, instead was …`.
-pub(super) fn should(path: &str, what: &str, value: Option<&Value>) -> Refusal {
+pub(super) fn should(path: &str, what: &str, value: Option<&Value>) -> NotionRefusal {
     invalid(format!("body failed validation: body.{path} should be {what}, instead was {}.", was(value)))
 }
 
-pub(super) fn undefined(path: &str) -> Refusal {
+pub(super) fn undefined(path: &str) -> NotionRefusal {
     should(path, "defined", None)
 }
 
-pub(super) fn too_long(path: &str, most: usize, length: usize) -> Refusal {
+pub(super) fn too_long(path: &str, most: usize, length: usize) -> NotionRefusal {
     invalid(format!("body failed validation: body.{path}.length should be ≤ `{most}`, instead was `{length}`."))
 }
 
 /// Several shapes would be accepted, and none was given.
-pub(super) fn fix_one(path: &str, kinds: &[&str]) -> Refusal {
+pub(super) fn fix_one(path: &str, kinds: &[&str]) -> NotionRefusal {
     let lines: Vec<_> =
         kinds.iter().map(|kind| format!("body.{path}.{kind} should be defined, instead was `undefined`.")).collect();
     invalid(format!("body failed validation. Fix one:\n{}", lines.join("\n")))
@@ -47,7 +47,7 @@ pub(super) fn units(text: &str) -> usize {
 }
 
 /// A list of at most `most` items.
-pub(super) fn list<'a>(path: &str, value: Option<&'a Value>, most: usize) -> Result<&'a [Value], Refusal> {
+pub(super) fn list<'a>(path: &str, value: Option<&'a Value>, most: usize) -> Result<&'a [Value], NotionRefusal> {
     let Some(items) = value.and_then(Value::as_array) else { return Err(should(path, "an array", value)) };
     if items.len() > most { Err(too_long(path, most, items.len())) } else { Ok(items) }
 }
@@ -58,7 +58,7 @@ pub(super) fn is_address(url: &str) -> bool {
 }
 
 /// An address of http or https that is not too long.
-pub(super) fn web_address(path: &str, value: Option<&Value>) -> Result<String, Refusal> {
+pub(super) fn web_address(path: &str, value: Option<&Value>) -> Result<String, NotionRefusal> {
     let Some(url) = value.and_then(Value::as_str) else { return Err(should(path, "a string", value)) };
     if units(url) > 2_000 {
         return Err(too_long(path, 2_000, units(url)));
@@ -93,7 +93,7 @@ pub(super) fn is_color(color: &str, with_backgrounds: bool) -> bool {
     COLORS.contains(&bare)
 }
 
-fn annotations(path: &str, given: Option<&Value>) -> Result<Value, Refusal> {
+fn annotations(path: &str, given: Option<&Value>) -> Result<Value, NotionRefusal> {
     let mut style = plain_style();
     let Some(given) = given.filter(|given| !given.is_null()) else { return Ok(style) };
     let Some(given) = given.as_object() else { return Err(should(path, "an object", Some(given))) };
@@ -112,7 +112,7 @@ fn annotations(path: &str, given: Option<&Value>) -> Result<Value, Refusal> {
     Ok(style)
 }
 
-fn link(path: &str, given: Option<&Value>) -> Result<Value, Refusal> {
+fn link(path: &str, given: Option<&Value>) -> Result<Value, NotionRefusal> {
     let Some(given) = given.filter(|given| !given.is_null()) else { return Ok(Value::Null) };
     let at = format!("{path}.url");
     let Some(url) = given.get("url").and_then(Value::as_str) else {
@@ -127,9 +127,9 @@ fn link(path: &str, given: Option<&Value>) -> Result<Value, Refusal> {
     Ok(json!({"url": url}))
 }
 
-impl State {
+impl NotionState {
     /// Checks an array of rich text and gives it as it is shown.
-    pub(super) fn rich_text(&self, path: &str, value: Option<&Value>) -> Result<Value, Refusal> {
+    pub(super) fn rich_text(&self, path: &str, value: Option<&Value>) -> Result<Value, NotionRefusal> {
         let mut shown = Vec::new();
         for (index, run) in list(path, value, 100)?.iter().enumerate() {
             shown.extend(self.rich_run(&format!("{path}[{index}]"), run)?);
@@ -137,7 +137,7 @@ impl State {
         Ok(Value::Array(shown))
     }
 
-    fn rich_run(&self, path: &str, given: &Value) -> Result<Option<Value>, Refusal> {
+    fn rich_run(&self, path: &str, given: &Value) -> Result<Option<Value>, NotionRefusal> {
         let kinds = ["text", "mention", "equation"];
         let kind = match given["type"].as_str() {
             Some(kind) if kinds.contains(&kind) => kind,
@@ -181,7 +181,7 @@ impl State {
         }
     }
 
-    fn mention(&self, path: &str, given: &Value, style: &Value) -> Result<Value, Refusal> {
+    fn mention(&self, path: &str, given: &Value, style: &Value) -> Result<Value, NotionRefusal> {
         let kinds = ["user", "page", "database", "date"];
         let Some(kind) = kinds.iter().find(|kind| given.get(**kind).is_some()) else {
             return Err(fix_one(path, &kinds));

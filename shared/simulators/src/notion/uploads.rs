@@ -10,9 +10,9 @@ use runtime::clock::later;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::api::{Call, Good, missing};
-use super::text::{Refusal, invalid, should, too_long, undefined, web_address};
-use super::{BOT, State, normal};
+use super::api::{ApiRequest, NotionResult, missing};
+use super::text::{NotionRefusal, invalid, should, too_long, undefined, web_address};
+use super::{BOT, NotionState, normal};
 
 /// How long an upload waits to be attached, and a signed address is good.
 const EXPIRES_AFTER: Duration = Duration::from_secs(3_600);
@@ -37,8 +37,8 @@ pub(crate) struct Upload {
     pub(crate) attached: bool,
 }
 
-impl State {
-    pub(super) fn create_upload(&mut self, body: &Value) -> Good {
+impl NotionState {
+    pub(super) fn create_upload(&mut self, body: &Value) -> NotionResult {
         self.needs("insert")?;
         let text = |name: &str| match body.get(name) {
             None => Ok(None),
@@ -119,12 +119,12 @@ impl State {
         shown
     }
 
-    pub(super) fn retrieve_upload(&self, id: &str) -> Good {
+    pub(super) fn retrieve_upload(&self, id: &str) -> NotionResult {
         self.needs("read")?;
         if self.uploads.contains_key(id) { Ok(self.show_upload(id)) } else { Err(missing("file upload", id)) }
     }
 
-    pub(super) fn list_uploads(&self, call: &Call) -> Good {
+    pub(super) fn list_uploads(&self, call: &ApiRequest) -> NotionResult {
         self.needs("read")?;
         let wanted = call.asked("status");
         if let Some(other) = wanted.filter(|status| !["pending", "uploaded", "expired", "failed"].contains(status)) {
@@ -138,7 +138,7 @@ impl State {
     }
 
     /// The upload, if it still takes something.
-    fn open_upload(&self, id: &str) -> Result<&Upload, Refusal> {
+    fn open_upload(&self, id: &str) -> Result<&Upload, NotionRefusal> {
         let upload = self.uploads.get(id).ok_or_else(|| missing("file upload", id))?;
         match self.status_of(upload) {
             "pending" => Ok(upload),
@@ -148,7 +148,7 @@ impl State {
         }
     }
 
-    pub(super) fn send_upload(&mut self, id: &str, request: &Request<Bytes>) -> Good {
+    pub(super) fn send_upload(&mut self, id: &str, request: &Request<Bytes>) -> NotionResult {
         self.needs("insert")?;
         let upload = self.open_upload(id)?;
         let (is_single, parts, name) = (upload.mode == "single_part", upload.parts, upload.name.clone());
@@ -200,7 +200,7 @@ impl State {
         Ok(self.show_upload(id))
     }
 
-    pub(super) fn complete_upload(&mut self, id: &str) -> Good {
+    pub(super) fn complete_upload(&mut self, id: &str) -> NotionResult {
         self.needs("insert")?;
         let upload = self.open_upload(id)?;
         if upload.mode != "multi_part" {
@@ -219,7 +219,7 @@ impl State {
     }
 
     /// The id of an upload that can be attached.
-    pub(super) fn ready_upload(&self, path: &str, given: &Value) -> Result<String, Refusal> {
+    pub(super) fn ready_upload(&self, path: &str, given: &Value) -> Result<String, NotionRefusal> {
         let Some(id) = given["id"].as_str().map(normal) else {
             return Err(should(&format!("{path}.id"), "a valid uuid", given.get("id")));
         };
@@ -233,7 +233,7 @@ impl State {
     }
 
     /// Attaches an upload; gives its id and name.
-    pub(super) fn attach(&mut self, path: &str, given: &Value) -> Result<Value, Refusal> {
+    pub(super) fn attach(&mut self, path: &str, given: &Value) -> Result<Value, NotionRefusal> {
         let id = self.ready_upload(path, given)?;
         let Some(upload) = self.uploads.get_mut(&id) else { return Err(missing("file upload", &id)) };
         upload.attached = true;
@@ -293,14 +293,14 @@ impl State {
     }
 }
 
-struct Part<'a> {
+struct UploadPart<'a> {
     name: String,
     file_name: String,
     body: &'a [u8],
 }
 
 /// The parts of a multipart form.
-fn form(request: &Request<Bytes>) -> Option<Vec<Part<'_>>> {
+fn form(request: &Request<Bytes>) -> Option<Vec<UploadPart<'_>>> {
     let kind = request.headers().get(http::header::CONTENT_TYPE)?.to_str().ok()?;
     let boundary = kind.strip_prefix("multipart/form-data")?.split_once("boundary=")?.1.trim_matches('"');
     let delimiter = format!("--{boundary}");
@@ -320,7 +320,7 @@ fn form(request: &Request<Bytes>) -> Option<Vec<Part<'_>>> {
             let found = head.split_once(&format!("{name}=\"")).and_then(|(_, rest)| rest.split_once('"'));
             found.map(|(value, _)| value.to_owned()).unwrap_or_default()
         };
-        parts.push(Part {
+        parts.push(UploadPart {
             name: value(" name"),
             file_name: value("filename"),
             body: body.strip_suffix(b"\r\n").unwrap_or(body),

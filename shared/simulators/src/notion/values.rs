@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::text::{Refusal, fix_one, invalid, list, should, too_long, units, was, web_address};
-use super::{Page, Source, State};
+use super::text::{NotionRefusal, fix_one, invalid, list, should, too_long, units, was, web_address};
+use super::{NotionState, SimulatedPage, Source};
 
 /// References shown of a property; the rest has to be asked for.
 const SHOWN: usize = 25;
@@ -28,7 +28,7 @@ pub(super) const WRITABLE: [&str; 16] = [
     "verification",
 ];
 
-impl State {
+impl NotionState {
     /// The property of a data source that a key of a request names: by its name, or by its id, encoded or plain.
     pub(super) fn named<'a>(source: &'a Source, key: &str) -> Option<(&'a String, &'a Value)> {
         let by_name = source.properties.get_key_value(key);
@@ -45,7 +45,7 @@ impl State {
         &mut self,
         source: &str,
         properties: &Map<String, Value>,
-    ) -> Result<Vec<(String, Value)>, Refusal> {
+    ) -> Result<Vec<(String, Value)>, NotionRefusal> {
         let before = self.sources.get(source).map(|source| source.properties.clone());
         let all = properties.iter().map(|(key, value)| self.checked_one(source, key, value)).collect();
         if let (Err(_), Some(before), Some(source)) = (&all, before, self.sources.get_mut(source)) {
@@ -54,7 +54,7 @@ impl State {
         all
     }
 
-    fn checked_one(&mut self, source: &str, key: &str, value: &Value) -> Result<(String, Value), Refusal> {
+    fn checked_one(&mut self, source: &str, key: &str, value: &Value) -> Result<(String, Value), NotionRefusal> {
         let found = self.sources.get(source).and_then(|found| Self::named(found, key));
         let Some((name, property)) = found else {
             return Err(invalid(format!("{key} is not a property that exists.")));
@@ -76,7 +76,14 @@ impl State {
         Ok((id, self.value(source, &name, &kind, &format!("{path}.{kind}"), inner)?))
     }
 
-    fn value(&mut self, source: &str, name: &str, kind: &str, path: &str, given: &Value) -> Result<Value, Refusal> {
+    fn value(
+        &mut self,
+        source: &str,
+        name: &str,
+        kind: &str,
+        path: &str,
+        given: &Value,
+    ) -> Result<Value, NotionRefusal> {
         match kind {
             "title" | "rich_text" => self.rich_text(path, Some(given)),
             "number" if given.is_null() || given.is_number() => Ok(given.clone()),
@@ -99,7 +106,7 @@ impl State {
         }
     }
 
-    fn options_of(&mut self, source: &str, name: &str, path: &str, given: &Value) -> Result<Value, Refusal> {
+    fn options_of(&mut self, source: &str, name: &str, path: &str, given: &Value) -> Result<Value, NotionRefusal> {
         let mut options: Vec<Value> = Vec::new();
         for (index, one) in list(path, Some(given), 100)?.iter().enumerate() {
             let option = self.option(source, name, "multi_select", &format!("{path}[{index}]"), one)?;
@@ -110,7 +117,7 @@ impl State {
         Ok(Value::Array(options))
     }
 
-    fn people_of(&self, path: &str, given: &Value) -> Result<Value, Refusal> {
+    fn people_of(&self, path: &str, given: &Value) -> Result<Value, NotionRefusal> {
         let mut people: Vec<Value> = Vec::new();
         for (index, one) in list(path, Some(given), 100)?.iter().enumerate() {
             let Some(id) = one["id"].as_str().and_then(notion_wire::object_id) else {
@@ -127,7 +134,7 @@ impl State {
         Ok(Value::Array(people))
     }
 
-    fn relation_of(&self, source: &str, name: &str, path: &str, given: &Value) -> Result<Value, Refusal> {
+    fn relation_of(&self, source: &str, name: &str, path: &str, given: &Value) -> Result<Value, NotionRefusal> {
         let property = self.sources.get(source).and_then(|source| source.properties.get(name));
         let target = property.and_then(|property| property["relation"]["data_source_id"].as_str()).unwrap_or_default();
         let mut pages: Vec<Value> = Vec::new();
@@ -147,7 +154,7 @@ impl State {
         Ok(Value::Array(pages))
     }
 
-    fn files_of(&mut self, path: &str, given: &Value) -> Result<Value, Refusal> {
+    fn files_of(&mut self, path: &str, given: &Value) -> Result<Value, NotionRefusal> {
         let mut files = Vec::new();
         for (index, file) in list(path, Some(given), 100)?.iter().enumerate() {
             let at = format!("{path}[{index}]");
@@ -179,7 +186,14 @@ impl State {
     }
 
     /// The option that is meant, by its id. Writing makes one of a select, and none of a status.
-    fn option(&mut self, source: &str, name: &str, kind: &str, path: &str, given: &Value) -> Result<Value, Refusal> {
+    fn option(
+        &mut self,
+        source: &str,
+        name: &str,
+        kind: &str,
+        path: &str,
+        given: &Value,
+    ) -> Result<Value, NotionRefusal> {
         let new_id = self.id();
         let property = self.sources.get_mut(source).and_then(|source| source.properties.get_mut(name));
         let Some(options) = property.and_then(|property| property[kind]["options"].as_array_mut()) else {
@@ -244,12 +258,12 @@ impl State {
     }
 
     /// A page as the API shows it.
-    pub(super) fn show(&self, page: &Page) -> Value {
+    pub(super) fn show(&self, page: &SimulatedPage) -> Value {
         self.show_some(page, &[]).unwrap_or_default()
     }
 
     /// Refuses keys that name no property of a data source.
-    pub(super) fn are_named(&self, source: &str, keys: &[String]) -> Result<(), Refusal> {
+    pub(super) fn are_named(&self, source: &str, keys: &[String]) -> Result<(), NotionRefusal> {
         let Some(source) = self.sources.get(source) else { return Ok(()) };
         match keys.iter().find(|key| Self::named(source, key).is_none()) {
             Some(key) => Err(invalid(format!("Could not find property with name or id: {key}"))),
@@ -258,7 +272,7 @@ impl State {
     }
 
     /// A page with the properties that were asked for; with all if none was.
-    pub(super) fn show_some(&self, page: &Page, wanted: &[String]) -> Result<Value, Refusal> {
+    pub(super) fn show_some(&self, page: &SimulatedPage, wanted: &[String]) -> Result<Value, NotionRefusal> {
         let mut properties = Map::new();
         if let Some(source) = self.sources.get(&page.source) {
             self.are_named(&source.id, wanted)?;
@@ -285,7 +299,7 @@ impl State {
         }))
     }
 
-    fn parent_of(&self, page: &Page) -> Value {
+    fn parent_of(&self, page: &SimulatedPage) -> Value {
         if let Some(source) = self.sources.get(&page.source) {
             return json!({"type": "data_source_id", "data_source_id": source.id, "database_id": source.database});
         }
@@ -296,7 +310,7 @@ impl State {
         }
     }
 
-    fn show_property(&self, page: &Page, source: &Source, property: &Value) -> Value {
+    fn show_property(&self, page: &SimulatedPage, source: &Source, property: &Value) -> Value {
         let (id, kind) = (&property["id"], property["type"].as_str().unwrap_or_default());
         let mut value = self.full(page, source, property, 0);
         let mut shown = json!({"id": id, "type": kind});
@@ -311,7 +325,7 @@ impl State {
     }
 
     /// The whole value of a property, as many references as there are.
-    pub(super) fn full(&self, page: &Page, source: &Source, property: &Value, depth: usize) -> Value {
+    pub(super) fn full(&self, page: &SimulatedPage, source: &Source, property: &Value, depth: usize) -> Value {
         let (id, kind) = (property["id"].as_str().unwrap_or_default(), property["type"].as_str().unwrap_or_default());
         let value = page.values.get(id);
         let items = || value.and_then(Value::as_array).cloned().unwrap_or_default();
@@ -353,11 +367,11 @@ impl State {
 }
 
 /// What a page's title says.
-pub(super) fn title(page: &Page) -> String {
+pub(super) fn title(page: &SimulatedPage) -> String {
     page.values.get("title").map(notion_wire::text::plain).unwrap_or_default()
 }
 
-fn verification(path: &str, given: &Value) -> Result<Value, Refusal> {
+fn verification(path: &str, given: &Value) -> Result<Value, NotionRefusal> {
     match given["state"].as_str() {
         Some("unverified") => Ok(json!({"state": "unverified", "verified_by": null, "date": null})),
         Some("verified") => {
@@ -368,7 +382,7 @@ fn verification(path: &str, given: &Value) -> Result<Value, Refusal> {
     }
 }
 
-fn undefined_or(path: &str, value: Option<&Value>) -> Refusal {
+fn undefined_or(path: &str, value: Option<&Value>) -> NotionRefusal {
     if value.is_none() { super::text::undefined(path) } else { should(path, "a string", value) }
 }
 
@@ -386,7 +400,7 @@ fn default_of(property: &Value) -> Value {
 }
 
 /// Refuses a name that no option can have.
-pub(super) fn option_name(path: &str, name: &str) -> Result<(), Refusal> {
+pub(super) fn option_name(path: &str, name: &str) -> Result<(), NotionRefusal> {
     if name.contains(',') {
         return Err(invalid(format!("Invalid select option, commas not allowed: {name}")));
     }
@@ -397,7 +411,7 @@ pub(super) fn option_name(path: &str, name: &str) -> Result<(), Refusal> {
 }
 
 /// The colour that was asked for, or the default one.
-pub(super) fn option_color(path: &str, given: &Value) -> Result<Value, Refusal> {
+pub(super) fn option_color(path: &str, given: &Value) -> Result<Value, NotionRefusal> {
     match given.get("color").filter(|color| !color.is_null()) {
         None => Ok(json!("default")),
         Some(color) if color.as_str().is_some_and(|color| super::text::is_color(color, false)) => Ok(color.clone()),
@@ -405,7 +419,7 @@ pub(super) fn option_color(path: &str, given: &Value) -> Result<Value, Refusal> 
     }
 }
 
-fn line(path: &str, most: usize, given: &Value) -> Result<Value, Refusal> {
+fn line(path: &str, most: usize, given: &Value) -> Result<Value, NotionRefusal> {
     match given.as_str() {
         None if given.is_null() => Ok(Value::Null),
         Some("") => Err(should(path, "a populated string or `null`", Some(given))),
@@ -415,7 +429,7 @@ fn line(path: &str, most: usize, given: &Value) -> Result<Value, Refusal> {
     }
 }
 
-fn place(path: &str, given: &Value) -> Result<Value, Refusal> {
+fn place(path: &str, given: &Value) -> Result<Value, NotionRefusal> {
     if given.is_null() {
         return Ok(Value::Null);
     }

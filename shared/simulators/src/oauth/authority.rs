@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use runtime::clock::Clock;
 use serde_json::{Value, json};
 
-use super::{Card, escaped, fields, page, redirect, secret};
+use super::{AppCard, escaped, fields, page, redirect, secret};
 use crate::fault::{Fault, Faults};
-use crate::http::{Answer, Server, answer as json_answer, params, spoil};
-use crate::portal::{Shared, portal_time, span};
+use crate::http::{HttpAnswer, Server, answer as json_answer, params, spoil};
+use crate::portal::{PortalShared, portal_time, span};
 
 const CODE_TTL: i64 = 30;
 const ACCESS_TTL: i64 = 3600;
@@ -40,7 +40,7 @@ impl Region {
 
 /// What a token gives access to.
 #[derive(Debug, Clone)]
-struct Standing {
+struct GrantState {
     client: String,
     member: String,
     user: u64,
@@ -48,19 +48,19 @@ struct Standing {
 }
 
 struct Member {
-    shared: Weak<Shared>,
+    shared: Weak<PortalShared>,
     region: Region,
     /// By application.
     application_tokens: BTreeMap<String, String>,
 }
 
 #[derive(Default)]
-struct State {
-    cards: BTreeMap<String, Card>,
+struct OauthState {
+    cards: BTreeMap<String, AppCard>,
     members: BTreeMap<String, Member>,
-    codes: BTreeMap<String, Standing>,
-    access: BTreeMap<String, Standing>,
-    refresh: BTreeMap<String, Standing>,
+    codes: BTreeMap<String, GrantState>,
+    access: BTreeMap<String, GrantState>,
+    refresh: BTreeMap<String, GrantState>,
     refreshes: u64,
     refreshes_asked: u64,
     /// Whether a refresh token that was used is good for another time: nobody documents it.
@@ -71,24 +71,24 @@ struct State {
 }
 
 /// Both servers over one memory.
-pub struct Authority {
-    inner: Arc<Inner>,
+pub struct OauthServers {
+    inner: Arc<OauthServersInner>,
     west: Server,
     east: Server,
 }
 
-pub(crate) struct Inner {
-    state: Mutex<State>,
+pub(crate) struct OauthServersInner {
+    state: Mutex<OauthState>,
     clock: Arc<dyn Clock>,
 }
 
 /// A refusal: HTTP status and code.
-pub(crate) type Refusal = (u16, &'static str, &'static str);
+pub(crate) type OauthRefusal = (u16, &'static str, &'static str);
 
-impl Authority {
+impl OauthServers {
     /// Starts both servers.
     pub async fn start(clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        let inner = Arc::new(Inner { state: Mutex::default(), clock });
+        let inner = Arc::new(OauthServersInner { state: Mutex::default(), clock });
         let serve = |region: Region| {
             let inner = inner.clone();
             move |request| answer(inner.clone(), region, request)
@@ -106,7 +106,7 @@ impl Authority {
     }
 
     /// Adds an application.
-    pub fn add_card(&self, card: Card) {
+    pub fn add_card(&self, card: AppCard) {
         self.inner.lock().cards.insert(card.id.clone(), card);
     }
 
@@ -123,7 +123,7 @@ impl Authority {
     }
 
     /// Makes a portal one of a region's.
-    pub fn admit(&self, portal: &crate::Portal, region: Region) {
+    pub fn admit(&self, portal: &crate::PortalSimulator, region: Region) {
         let shared = portal.shared();
         let member = Member { shared: Arc::downgrade(shared), region, application_tokens: BTreeMap::new() };
         self.inner.lock().members.insert(portal.credentials().member_id, member);
@@ -131,33 +131,33 @@ impl Authority {
     }
 
     /// A person allows an application on a portal, as on its page; where their browser is sent.
-    pub fn allow(&self, portal: &crate::Portal, client: &str, state: &str, user: u64) -> String {
+    pub fn allow(&self, portal: &crate::PortalSimulator, client: &str, state: &str, user: u64) -> String {
         self.inner.allow(&portal.credentials().member_id, client, state, user).unwrap_or_default()
     }
 
     /// The tokens of an application on a portal, as `ONAPPINSTALL` brings them.
-    pub fn tokens(&self, portal: &crate::Portal, client: &str, user: u64) -> Value {
+    pub fn tokens(&self, portal: &crate::PortalSimulator, client: &str, user: u64) -> Value {
         self.inner.pair(&portal.credentials().member_id, client, user)
     }
 
     /// The application token of an application on a portal.
-    pub fn application_token(&self, portal: &crate::Portal, client: &str) -> String {
+    pub fn application_token(&self, portal: &crate::PortalSimulator, client: &str) -> String {
         self.inner.application_token(&portal.credentials().member_id, client)
     }
 
     /// The portal reports that an application was installed, where the application's card says.
-    pub fn install(&self, portal: &crate::Portal, client: &str, handler: &str, user: u64) {
+    pub fn install(&self, portal: &crate::PortalSimulator, client: &str, handler: &str, user: u64) {
         self.tell(portal, "ONAPPINSTALL", client, handler, user);
     }
 
     /// The application is updated: it has another application token, and everything that it had bound is gone.
-    pub fn update(&self, portal: &crate::Portal, client: &str, handler: &str, user: u64) {
+    pub fn update(&self, portal: &crate::PortalSimulator, client: &str, handler: &str, user: u64) {
         self.inner.renew_application_token(&portal.credentials().member_id, client);
         portal.forget_bound_events();
         self.tell(portal, "ONAPPUPDATE", client, handler, user);
     }
 
-    fn tell(&self, portal: &crate::Portal, event: &str, client: &str, handler: &str, user: u64) {
+    fn tell(&self, portal: &crate::PortalSimulator, event: &str, client: &str, handler: &str, user: u64) {
         let mut auth = self.tokens(portal, client, user);
         auth["application_token"] = self.application_token(portal, client).into();
         auth["domain"] = portal.host().into();
@@ -169,7 +169,7 @@ impl Authority {
     }
 
     /// The application is removed: its tokens are dead, what it had bound goes, and it is told so for the last time.
-    pub fn uninstall(&self, portal: &crate::Portal, client: &str, clean: bool) {
+    pub fn uninstall(&self, portal: &crate::PortalSimulator, client: &str, clean: bool) {
         let token = self.application_token(portal, client);
         self.inner.revoke(&portal.credentials().member_id);
         let auth = json!({
@@ -201,7 +201,7 @@ impl Authority {
     }
 
     /// Takes all tokens of a portal away, as removing the application does.
-    pub fn revoke(&self, portal: &crate::Portal) {
+    pub fn revoke(&self, portal: &crate::PortalSimulator) {
         self.inner.revoke(&portal.credentials().member_id);
     }
 
@@ -211,7 +211,7 @@ impl Authority {
     }
 
     /// Whether a portal's plan has run out.
-    pub fn unpaid(&self, portal: &crate::Portal, unpaid: bool) {
+    pub fn unpaid(&self, portal: &crate::PortalSimulator, unpaid: bool) {
         let member = portal.credentials().member_id;
         let mut state = self.inner.lock();
         state.unpaid.retain(|known| *known != member);
@@ -221,7 +221,7 @@ impl Authority {
     }
 
     /// Fires an employee.
-    pub fn fire(&self, portal: &crate::Portal, user: u64) {
+    pub fn fire(&self, portal: &crate::PortalSimulator, user: u64) {
         self.inner.lock().fired.push((portal.credentials().member_id, user));
     }
 
@@ -249,8 +249,8 @@ impl Authority {
     }
 }
 
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl OauthServersInner {
+    fn lock(&self) -> MutexGuard<'_, OauthState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -284,7 +284,7 @@ impl Inner {
     }
 
     /// Whose a token is on a portal, or why it is nobody's.
-    pub(crate) fn check(&self, member: &str, token: &str) -> Result<u64, Refusal> {
+    pub(crate) fn check(&self, member: &str, token: &str) -> Result<u64, OauthRefusal> {
         let state = self.lock();
         let standing = state.access.get(token).filter(|standing| standing.member == member);
         let standing = standing.ok_or((401, "invalid_token", "Unable to get application by token"))?;
@@ -305,7 +305,7 @@ impl Inner {
         let host = state.host(member)?;
         let card = state.cards.get(client)?.clone();
         let code = secret("code");
-        state.codes.insert(code.clone(), Standing { client: client.into(), member: member.into(), user, until });
+        state.codes.insert(code.clone(), GrantState { client: client.into(), member: member.into(), user, until });
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("code", &code).append_pair("state", given).append_pair("domain", &host);
         query.append_pair("member_id", member).append_pair("scope", &card.scope);
@@ -345,7 +345,7 @@ impl Inner {
             return Value::Null;
         };
         let (access, refresh) = (secret("acc"), secret("ref"));
-        let standing = |until| Standing { client: client.to_owned(), member: member.to_owned(), user, until };
+        let standing = |until| GrantState { client: client.to_owned(), member: member.to_owned(), user, until };
         state.access.insert(access.clone(), standing(after(ACCESS_TTL)));
         state.refresh.insert(refresh.clone(), standing(after(REFRESH_TTL)));
         let scope = state.cards.get(client).map(|card| card.scope.clone()).unwrap_or_default();
@@ -356,7 +356,7 @@ impl Inner {
         })
     }
 
-    fn token(&self, region: Region, given: &serde_json::Map<String, Value>) -> Result<Value, Refusal> {
+    fn token(&self, region: Region, given: &serde_json::Map<String, Value>) -> Result<Value, OauthRefusal> {
         let field = |name: &str| given.get(name).and_then(Value::as_str).unwrap_or_default();
         let now = self.clock.now();
         let standing = {
@@ -391,7 +391,7 @@ impl Inner {
         Ok(self.pair(&standing.member, &standing.client, standing.user))
     }
 
-    fn info(&self, region: Region, given: &serde_json::Map<String, Value>) -> Result<Value, Refusal> {
+    fn info(&self, region: Region, given: &serde_json::Map<String, Value>) -> Result<Value, OauthRefusal> {
         let token = given.get("auth").and_then(Value::as_str).unwrap_or_default();
         let state = self.lock();
         let refused = (401, "NO_AUTH_FOUND", "Wrong authorization data");
@@ -418,7 +418,7 @@ impl Inner {
     }
 }
 
-impl State {
+impl OauthState {
     /// Where the portal is now.
     fn address(&self, member: &str) -> Option<String> {
         let shared = self.members.get(member)?.shared.upgrade()?;
@@ -430,7 +430,7 @@ impl State {
         self.members.get(member)?.shared.upgrade().map(|shared| shared.present_host())
     }
 
-    fn usable(&self, standing: &Standing) -> Result<(), Refusal> {
+    fn usable(&self, standing: &GrantState) -> Result<(), OauthRefusal> {
         if !self.cards.contains_key(&standing.client) {
             return Err((401, "APPLICATION_NOT_FOUND", "Application not found"));
         }
@@ -445,7 +445,7 @@ impl State {
 }
 
 #[allow(clippy::unused_async)] // as a server calls what answers
-async fn answer(inner: Arc<Inner>, region: Region, request: Request<Bytes>) -> Answer {
+async fn answer(inner: Arc<OauthServersInner>, region: Region, request: Request<Bytes>) -> HttpAnswer {
     let given = params(&request);
     let method = match request.uri().path().trim_end_matches('/') {
         "/oauth/token" => "token",

@@ -13,17 +13,17 @@ use runtime::clock::Clock;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Card, escaped, fields, page, redirect, secret};
-use crate::http::{Answer, Server, answer as json_answer};
+use super::{AppCard, escaped, fields, page, redirect, secret};
+use crate::http::{HttpAnswer, Server, answer as json_answer};
 use crate::slack;
-use crate::slack::{Shared, Workspace};
+use crate::slack::{SlackShared, SlackSimulator};
 
 const CODE_TTL: i64 = 600;
 const ROTATED_TTL: i64 = 12 * 3600;
 
 /// Slack's address.
 pub struct SlackHub {
-    inner: Arc<Inner>,
+    inner: Arc<HubInner>,
     server: Server,
 }
 
@@ -35,9 +35,9 @@ struct Code {
     until: Timestamp,
 }
 
-struct State {
-    card: Card,
-    workspaces: BTreeMap<String, Arc<Shared>>,
+struct HubState {
+    card: AppCard,
+    workspaces: BTreeMap<String, Arc<SlackShared>>,
     codes: BTreeMap<String, Code>,
     refresh: BTreeMap<String, String>,
     rotates: bool,
@@ -51,16 +51,16 @@ struct State {
     identities: BTreeMap<String, (String, String)>,
 }
 
-struct Inner {
-    state: Mutex<State>,
+struct HubInner {
+    state: Mutex<HubState>,
     clock: Arc<dyn Clock>,
 }
 
 impl SlackHub {
     /// Starts it with an app, for these workspaces.
-    pub async fn start(clock: Arc<dyn Clock>, card: Card, workspaces: &[&Workspace]) -> std::io::Result<Self> {
+    pub async fn start(clock: Arc<dyn Clock>, card: AppCard, workspaces: &[&SlackSimulator]) -> std::io::Result<Self> {
         let known = workspaces.iter().map(|workspace| (workspace.team_id(), workspace.shared().clone()));
-        let state = State {
+        let state = HubState {
             card,
             workspaces: known.collect(),
             codes: BTreeMap::new(),
@@ -72,7 +72,7 @@ impl SlackHub {
             sign_ins: BTreeMap::new(),
             identities: BTreeMap::new(),
         };
-        let inner = Arc::new(Inner { state: Mutex::new(state), clock });
+        let inner = Arc::new(HubInner { state: Mutex::new(state), clock });
         let serving = inner.clone();
         let server = Server::start(0, move |request| answer(serving.clone(), request)).await?;
         for shared in inner.lock().workspaces.values() {
@@ -142,8 +142,8 @@ impl SlackHub {
     }
 }
 
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl HubInner {
+    fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -331,7 +331,7 @@ impl Inner {
     }
 
     /// The workspace of a request, by its token.
-    fn whose(&self, request: &Request<Bytes>) -> Option<Arc<Shared>> {
+    fn whose(&self, request: &Request<Bytes>) -> Option<Arc<SlackShared>> {
         if let Some(response) = request.uri().path().strip_prefix("/response/") {
             return self.lock().workspaces.values().find(|shared| shared.waits_at(response)).cloned();
         }
@@ -346,7 +346,7 @@ fn origin(url: &str) -> String {
     url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
 }
 
-async fn answer(inner: Arc<Inner>, request: Request<Bytes>) -> Answer {
+async fn answer(inner: Arc<HubInner>, request: Request<Bytes>) -> HttpAnswer {
     match request.uri().path() {
         "/oauth/v2/authorize" => Ok(inner.authorize(&request)),
         "/openid/connect/authorize" => Ok(inner.ask_who(&request)),

@@ -7,13 +7,13 @@ mod hub;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 
-pub(crate) use authority::Inner;
-pub use authority::{Authority, Region};
+pub(crate) use authority::OauthServersInner;
+pub use authority::{OauthServers, Region};
 pub use hub::SlackHub;
 
 /// The application at all providers, as the sandbox knows it.
 #[derive(Debug, Clone)]
-pub struct Card {
+pub struct AppCard {
     /// `client_id`.
     pub id: String,
     /// `client_secret`.

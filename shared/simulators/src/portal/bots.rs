@@ -7,9 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::chats::{Chat, ChatFile, Written, chat_mut, delete, download, edit, message_add, timeline_add, write};
-use super::crm::{Refusal, number};
-use super::{Shared, State, events};
+use super::chats::{
+    Chat, ChatEntry, SimulatedChatFile, chat_mut, delete, download, edit, message_add, timeline_add, write,
+};
+use super::crm::{RestRefusal, number};
+use super::{PortalShared, SimulatorState, events};
 
 /// A bot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,7 +26,7 @@ pub(crate) struct BotState {
 
 /// What each bot of a chat is sent: address and body. A supervisor hears everything, other bots what is said to them.
 pub(super) fn bodies(
-    state: &State,
+    state: &SimulatorState,
     chat: &Chat,
     word: &str,
     user: u64,
@@ -54,7 +56,7 @@ pub(super) fn bodies(
 
 #[allow(clippy::too_many_arguments)]
 fn new(
-    state: &State,
+    state: &SimulatorState,
     chat: &Chat,
     bot: &BotState,
     word: &str,
@@ -84,7 +86,14 @@ fn new(
     (format!("ONIMBOTV2{word}"), told)
 }
 
-fn old(state: &State, chat: &Chat, bot: &BotState, word: &str, user: u64, row: Option<&Value>) -> (String, Value) {
+fn old(
+    state: &SimulatorState,
+    chat: &Chat,
+    bot: &BotState,
+    word: &str,
+    user: u64,
+    row: Option<&Value>,
+) -> (String, Value) {
     let empty = json!({});
     let row = row.unwrap_or(&empty);
     let by_bot = state.talk.bots.contains_key(&user);
@@ -109,7 +118,7 @@ fn old(state: &State, chat: &Chat, bot: &BotState, word: &str, user: u64, row: O
 
 /// What the bot of a command is sent when it is typed.
 pub(super) fn command_bodies(
-    state: &State,
+    state: &SimulatorState,
     chat: &Chat,
     (number, bot): (u64, u64),
     command: &str,
@@ -134,7 +143,7 @@ pub(super) fn command_bodies(
 }
 
 /// What each bot is sent when it is deleted.
-pub(super) fn deleted_bodies(state: &State) -> Vec<(String, String)> {
+pub(super) fn deleted_bodies(state: &SimulatorState) -> Vec<(String, String)> {
     let told = state.talk.bots.values().map(|bot| {
         let (event, data) = if bot.old {
             ("ONIMBOTDELETE", json!({"BOT_ID": bot.id, "BOT_CODE": bot.code}))
@@ -148,12 +157,12 @@ pub(super) fn deleted_bodies(state: &State) -> Vec<(String, String)> {
 
 /// The methods of chats and bots; `None` for others.
 pub(super) fn call(
-    shared: &Arc<Shared>,
+    shared: &Arc<PortalShared>,
     method: &str,
     params: &Map<String, Value>,
     app: bool,
     user: u64,
-) -> Option<Result<Value, Refusal>> {
+) -> Option<Result<Value, RestRefusal>> {
     if method.starts_with("imbot.v2.") && shared.lock().talk.only_old {
         return Some(Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())));
     }
@@ -207,7 +216,7 @@ pub(super) fn call(
     })
 }
 
-fn register(shared: &Arc<Shared>, fields: &Value, app: bool) -> Result<Value, Refusal> {
+fn register(shared: &Arc<PortalShared>, fields: &Value, app: bool) -> Result<Value, RestRefusal> {
     let code = fields["code"].as_str().unwrap_or_default().to_owned();
     if code.is_empty() {
         return Err((400, "BOT_CODE_REQUIRED", "Bot code is required".into()));
@@ -241,7 +250,7 @@ fn register(shared: &Arc<Shared>, fields: &Value, app: bool) -> Result<Value, Re
     Ok(json!({"bot": {"id": id, "code": code, "type": fields["type"], "eventMode": "webhook"}, "users": []}))
 }
 
-fn bot_of(shared: &Shared, params: &Map<String, Value>, app: bool) -> Result<BotState, Refusal> {
+fn bot_of(shared: &PortalShared, params: &Map<String, Value>, app: bool) -> Result<BotState, RestRefusal> {
     let id = ["botId", "BOT_ID"].iter().find_map(|name| params.get(*name).and_then(number));
     let Some(id) = id.and_then(|id| u64::try_from(id).ok()) else {
         return Err((400, "BOT_ID_REQUIRED", "Bot ID is required".into()));
@@ -258,12 +267,12 @@ fn bot_of(shared: &Shared, params: &Map<String, Value>, app: bool) -> Result<Bot
 }
 
 fn of_bot(
-    shared: &Arc<Shared>,
+    shared: &Arc<PortalShared>,
     method: &str,
     params: &Map<String, Value>,
     fields: &Value,
     bot: &BotState,
-) -> Result<Value, Refusal> {
+) -> Result<Value, RestRefusal> {
     let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let whole = |names: [&str; 2]| {
         names.iter().find_map(|name| params.get(*name).and_then(number)).and_then(|id| u64::try_from(id).ok())
@@ -325,7 +334,7 @@ fn of_bot(
                 is_its.then(|| state.dialog_of(message)).flatten()
             };
             let dialog = dialog.ok_or_else(|| (400, "COMMAND_ANSWER_FAILED", "Answer could not be sent".to_owned()))?;
-            let written = Written { text: &said, answers: None, files: &[], uuid: None, system: false };
+            let written = ChatEntry { text: &said, answers: None, files: &[], uuid: None, system: false };
             let id = write(shared, bot.id, &dialog, &written).unwrap_or_default();
             Ok(if method.starts_with("imbot.v2") { json!({"result": true}) } else { json!(id) })
         }
@@ -346,7 +355,7 @@ fn of_bot(
                 return Err((400, "REPLY_ACCESS_ERROR", "No access to the replied message".into()));
             }
             let uuid = fields["templateId"].as_str();
-            let written = Written { text: &said, answers, files: &[], uuid, system: false };
+            let written = ChatEntry { text: &said, answers, files: &[], uuid, system: false };
             let id = write(shared, bot.id, &dialog, &written).unwrap_or_default();
             Ok(if method.starts_with("imbot.v2") { json!({"id": id, "uuidMap": {}}) } else { json!(id) })
         }
@@ -385,9 +394,9 @@ fn of_bot(
             let name = fields["name"].as_str().unwrap_or("file").to_owned();
             let file = shared.lock().keep_file(&dialog, &name, bytes.into());
             let said = fields["message"].as_str().unwrap_or_default();
-            let written = Written { text: said, answers: None, files: &[file], uuid: None, system: false };
+            let written = ChatEntry { text: said, answers: None, files: &[file], uuid: None, system: false };
             let message = write(shared, bot.id, &dialog, &written).unwrap_or_default();
-            let shown = shared.lock().talk.files.get(&file).map(ChatFile::show).unwrap_or_default();
+            let shown = shared.lock().talk.files.get(&file).map(SimulatedChatFile::show).unwrap_or_default();
             Ok(json!({"file": shown, "messageId": message, "dialogId": dialog}))
         }
         "imbot.v2.file.download" => download(shared, whole(["fileId", "fileId"])),

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::crm::{Refusal, number};
-use super::{Shared, State, events, portal_time};
+use super::crm::{RestRefusal, number};
+use super::{PortalShared, SimulatorState, events, portal_time};
 
 /// A call that comes to its end.
 #[derive(Debug, Clone, Default)]
-pub struct Call {
+pub struct PhoneCall {
     /// 1 outgoing, 2 incoming.
     pub kind: u8,
     /// The other side's number.
@@ -28,7 +28,7 @@ pub struct Call {
     pub bound_to: Option<u64>,
 }
 
-pub(super) fn end(shared: &Arc<Shared>, call: &Call) -> String {
+pub(super) fn end(shared: &Arc<PortalShared>, call: &PhoneCall) -> String {
     let (id, data) = {
         let mut state = shared.lock();
         let number = state.telephony.len() + 1;
@@ -70,7 +70,7 @@ pub(super) fn end(shared: &Arc<Shared>, call: &Call) -> String {
     id
 }
 
-pub(super) fn record(shared: &Shared, call_id: &str, url: &str) {
+pub(super) fn record(shared: &PortalShared, call_id: &str, url: &str) {
     let mut state = shared.lock();
     if let Some(row) = state.telephony.iter_mut().find(|row| row["CALL_ID"] == call_id) {
         row["CALL_RECORD_URL"] = url.into();
@@ -78,9 +78,9 @@ pub(super) fn record(shared: &Shared, call_id: &str, url: &str) {
     state.revision += 1;
 }
 
-impl State {
+impl SimulatorState {
     /// The rows of `voximplant.statistic.get` that pass its filter, in order.
-    pub(super) fn statistics(&self, params: &Map<String, Value>) -> Result<Vec<Value>, Refusal> {
+    pub(super) fn statistics(&self, params: &Map<String, Value>) -> Result<Vec<Value>, RestRefusal> {
         let filter = params.get("FILTER").and_then(Value::as_object).cloned().unwrap_or_default();
         let mut rows = Vec::new();
         for row in &self.telephony {

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bots::{BotState, bodies};
-use super::crm::{Refusal, number};
-use super::{Portal, Shared, State, events, portal_time};
+use super::crm::{RestRefusal, number};
+use super::{PortalShared, PortalSimulator, SimulatorState, events, portal_time};
 
 /// The longest message; the rest is cut off.
-const LONGEST: usize = 20_000;
+const MAX_MESSAGE: usize = 20_000;
 
 /// A chat.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ impl Chat {
 
 /// A file in a chat.
 #[derive(Debug, Clone)]
-pub(crate) struct ChatFile {
+pub(crate) struct SimulatedChatFile {
     id: u64,
     chat: u64,
     name: String,
@@ -46,7 +46,7 @@ pub(crate) struct ChatFile {
     gone: bool,
 }
 
-impl ChatFile {
+impl SimulatedChatFile {
     pub(super) fn show(&self) -> Value {
         json!({"id": self.id, "chatId": self.chat, "name": self.name, "size": self.size, "type": "file"})
     }
@@ -54,10 +54,10 @@ impl ChatFile {
 
 /// What the chats need to keep.
 #[derive(Debug, Default)]
-pub(crate) struct Talk {
+pub(crate) struct ChatState {
     pub(super) chats: BTreeMap<u64, Chat>,
     pub(super) bots: BTreeMap<u64, BotState>,
-    pub(super) files: BTreeMap<u64, ChatFile>,
+    pub(super) files: BTreeMap<u64, SimulatedChatFile>,
     /// By number: whose, and how it is typed.
     pub(super) commands: BTreeMap<u64, (u64, String)>,
     downloads: BTreeMap<String, u64>,
@@ -69,7 +69,7 @@ pub(crate) struct Talk {
     pub(super) timeline: Vec<Value>,
 }
 
-impl Portal {
+impl PortalSimulator {
     /// Makes a chat with these people in it; returns its dialog id.
     pub fn add_chat(&self, name: &str, members: &[u64]) -> String {
         let mut state = self.shared.lock();
@@ -189,7 +189,7 @@ impl Portal {
 
     /// Somebody writes in a chat, as an answer or not, with files or not; returns the message's number.
     pub fn write(&self, user: u64, dialog: &str, text: &str, answers: Option<u64>, files: &[u64]) -> u64 {
-        write(&self.shared, user, dialog, &Written { text, answers, files, uuid: None, system: false })
+        write(&self.shared, user, dialog, &ChatEntry { text, answers, files, uuid: None, system: false })
             .unwrap_or_default()
     }
 
@@ -305,7 +305,7 @@ impl Portal {
     }
 }
 
-pub(super) struct Written<'a> {
+pub(super) struct ChatEntry<'a> {
     pub(super) text: &'a str,
     pub(super) answers: Option<u64>,
     pub(super) files: &'a [u64],
@@ -313,7 +313,7 @@ pub(super) struct Written<'a> {
     pub(super) system: bool,
 }
 
-pub(super) fn chat_mut<'a>(state: &'a mut State, dialog: &str) -> Option<&'a mut Chat> {
+pub(super) fn chat_mut<'a>(state: &'a mut SimulatorState, dialog: &str) -> Option<&'a mut Chat> {
     if let Ok(person) = dialog.parse::<u64>() {
         return state.talk.chats.values_mut().find(|chat| chat.private == Some(person));
     }
@@ -321,12 +321,12 @@ pub(super) fn chat_mut<'a>(state: &'a mut State, dialog: &str) -> Option<&'a mut
     state.talk.chats.get_mut(&id)
 }
 
-impl State {
+impl SimulatorState {
     pub(super) fn keep_file(&mut self, dialog: &str, name: &str, bytes: Bytes) -> u64 {
         self.talk.last += 1;
         let id = 130 + self.talk.last;
         let chat = dialog.strip_prefix("chat").and_then(|id| id.parse().ok()).unwrap_or_default();
-        let file = ChatFile { id, chat, name: name.to_owned(), size: bytes.len() as u64, bytes, gone: false };
+        let file = SimulatedChatFile { id, chat, name: name.to_owned(), size: bytes.len() as u64, bytes, gone: false };
         self.talk.files.insert(id, file);
         id
     }
@@ -372,18 +372,18 @@ impl State {
     /// The files of a page of messages, as `im.dialog.messages.get` lists them.
     pub(super) fn files_of(&self, rows: &[Value]) -> Vec<Value> {
         let ids = rows.iter().flat_map(|row| row["params"]["FILE_ID"].as_array().cloned().unwrap_or_default());
-        ids.filter_map(|id| self.talk.files.get(&id.as_u64()?)).map(ChatFile::show).collect()
+        ids.filter_map(|id| self.talk.files.get(&id.as_u64()?)).map(SimulatedChatFile::show).collect()
     }
 }
 
-pub(super) fn write(shared: &Arc<Shared>, user: u64, dialog: &str, written: &Written<'_>) -> Option<u64> {
+pub(super) fn write(shared: &Arc<PortalShared>, user: u64, dialog: &str, written: &ChatEntry<'_>) -> Option<u64> {
     let now = portal_time(shared.clock.now());
     let (id, told) = {
         let mut state = shared.lock();
         let chat = chat_mut(&mut state, dialog)?.clone();
         state.last_message += 1;
         let id = state.last_message;
-        let text: String = written.text.chars().take(LONGEST).collect();
+        let text: String = written.text.chars().take(MAX_MESSAGE).collect();
         let mut params = json!({});
         if let Some(answers) = written.answers {
             params["replyId"] = answers.into();
@@ -403,7 +403,7 @@ pub(super) fn write(shared: &Arc<Shared>, user: u64, dialog: &str, written: &Wri
     Some(id)
 }
 
-pub(super) fn edit(shared: &Arc<Shared>, dialog: &str, message: u64, text: &str) -> Option<()> {
+pub(super) fn edit(shared: &Arc<PortalShared>, dialog: &str, message: u64, text: &str) -> Option<()> {
     let told = {
         let mut state = shared.lock();
         let row = state.row(dialog, message)?;
@@ -418,7 +418,7 @@ pub(super) fn edit(shared: &Arc<Shared>, dialog: &str, message: u64, text: &str)
     Some(())
 }
 
-pub(super) fn delete(shared: &Arc<Shared>, dialog: &str, message: u64) -> Option<()> {
+pub(super) fn delete(shared: &Arc<PortalShared>, dialog: &str, message: u64) -> Option<()> {
     let told = {
         let mut state = shared.lock();
         let row = state.row(dialog, message)?.clone();
@@ -433,7 +433,7 @@ pub(super) fn delete(shared: &Arc<Shared>, dialog: &str, message: u64) -> Option
 }
 
 /// An address that works once.
-pub(super) fn download(shared: &Shared, file: Option<u64>) -> Result<Value, Refusal> {
+pub(super) fn download(shared: &PortalShared, file: Option<u64>) -> Result<Value, RestRefusal> {
     let mut state = shared.lock();
     let found = file.filter(|id| state.talk.files.get(id).is_some_and(|file| !file.gone));
     let Some(id) = found else { return Err((400, "FILE_NOT_FOUND", "File not found".into())) };
@@ -445,14 +445,19 @@ pub(super) fn download(shared: &Shared, file: Option<u64>) -> Result<Value, Refu
 }
 
 /// The bytes behind such an address.
-pub(super) fn fetched(shared: &Shared, token: &str) -> Option<(String, Bytes)> {
+pub(super) fn fetched(shared: &PortalShared, token: &str) -> Option<(String, Bytes)> {
     let mut state = shared.lock();
     let id = state.talk.downloads.remove(token)?;
     let file = state.talk.files.get(&id)?;
     Some((file.name.clone(), file.bytes.clone()))
 }
 
-pub(super) fn message_add(shared: &Arc<Shared>, dialog: &str, text: &str, user: u64) -> Result<Value, Refusal> {
+pub(super) fn message_add(
+    shared: &Arc<PortalShared>,
+    dialog: &str,
+    text: &str,
+    user: u64,
+) -> Result<Value, RestRefusal> {
     if text.is_empty() {
         return Err((400, "MESSAGE_EMPTY", "Message can't be empty".into()));
     }
@@ -465,11 +470,11 @@ pub(super) fn message_add(shared: &Arc<Shared>, dialog: &str, text: &str, user: 
         state.last_message += 1;
         return Ok(json!(state.last_message));
     }
-    let written = Written { text, answers: None, files: &[], uuid: None, system: false };
+    let written = ChatEntry { text, answers: None, files: &[], uuid: None, system: false };
     write(shared, user, dialog, &written).map(|id| json!(id)).ok_or_else(|| (400, "CHAT_ID", "Chat not found".into()))
 }
 
-pub(super) fn timeline_add(shared: &Arc<Shared>, fields: &Value) -> Value {
+pub(super) fn timeline_add(shared: &Arc<PortalShared>, fields: &Value) -> Value {
     let id = {
         let mut state = shared.lock();
         let id = state.talk.timeline.len() as u64 + 1;

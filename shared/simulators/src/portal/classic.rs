@@ -5,23 +5,25 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::crm::{self, By, Refusal, number, values};
+use super::crm;
+use super::crm::{ItemAuthor, RestRefusal, number, values};
 use super::fields::standard;
-use super::query::{self, Names, text};
-use super::rest::Good;
-use super::values::Writer;
-use super::{COMPANY, CONTACT, DEAL, LEAD, Shared, State, userfields};
+use super::query;
+use super::query::{FieldNames, text};
+use super::rest::MethodResult;
+use super::values::ValueWriter;
+use super::{COMPANY, CONTACT, DEAL, LEAD, PortalShared, SimulatorState, userfields};
 
 /// The types, by their names in methods.
 const TYPES: [(&str, u32); 4] = [("lead", LEAD), ("deal", DEAL), ("contact", CONTACT), ("company", COMPANY)];
 
 /// Calls a method of the family; `None` for others.
 pub(super) fn call(
-    shared: &Arc<Shared>,
+    shared: &Arc<PortalShared>,
     method: &str,
     params: &Map<String, Value>,
     user: u64,
-) -> Option<Result<Good, Refusal>> {
+) -> Option<Result<MethodResult, RestRefusal>> {
     let (kind, action) = method.strip_prefix("crm.")?.split_once('.')?;
     let entity = TYPES.iter().find(|(name, _)| *name == kind).map(|(_, entity)| *entity)?;
     if let Some(action) = action.strip_prefix("userfield.") {
@@ -38,21 +40,21 @@ pub(super) fn call(
     })
 }
 
-fn refused(text: &str) -> Refusal {
+fn refused(text: &str) -> RestRefusal {
     (400, "", text.to_owned())
 }
 
-fn id_of(params: &Map<String, Value>) -> Result<u64, Refusal> {
+fn id_of(params: &Map<String, Value>) -> Result<u64, RestRefusal> {
     let id = query::param(params, "id").and_then(number).and_then(|id| u64::try_from(id).ok());
     id.filter(|id| *id > 0).ok_or_else(|| refused("ID is not defined or invalid."))
 }
 
-fn given(params: &Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
+fn given(params: &Map<String, Value>) -> Result<Map<String, Value>, RestRefusal> {
     let fields = query::param(params, "fields").and_then(Value::as_object).cloned();
     fields.ok_or_else(|| refused("Parameter 'fields' must be array."))
 }
 
-fn fields(state: &State, entity: u32) -> Value {
+fn fields(state: &SimulatorState, entity: u32) -> Value {
     let own = state.own_fields.get(&entity).into_iter().flatten().map(|field| (field.upper.clone(), field.described()));
     let known = state.described(entity);
     let standard = standard(entity).filter(|field| field.name != "fm").map(|field| {
@@ -75,7 +77,7 @@ fn fields(state: &State, entity: u32) -> Value {
 }
 
 /// The name that `crm.item.*` has for one of the older methods.
-fn camel(state: &State, entity: u32, upper: &str) -> Option<String> {
+fn camel(state: &SimulatorState, entity: u32, upper: &str) -> Option<String> {
     let known =
         standard(entity).find(|field| field.upper.eq_ignore_ascii_case(upper)).map(|field| field.name.to_owned());
     known.or_else(|| {
@@ -103,7 +105,7 @@ fn shown(kind: &str, is_own: bool, is_multiple: bool, value: &Value) -> Value {
 }
 
 /// An item as the older methods give it.
-fn row(state: &State, entity: u32, item: &Map<String, Value>) -> Map<String, Value> {
+fn row(state: &SimulatorState, entity: u32, item: &Map<String, Value>) -> Map<String, Value> {
     let whole = state.whole(entity, item);
     let of = |name: &str| whole.get(name).unwrap_or(&Value::Null);
     let mut row = Map::new();
@@ -138,8 +140,13 @@ fn is_way(name: &str) -> bool {
     ["PHONE", "EMAIL", "WEB", "IM", "LINK"].contains(&name)
 }
 
-fn list(state: &State, entity: u32, params: &Map<String, Value>, user: u64) -> Result<Good, Refusal> {
-    let names = Names::lenient(|given| camel(state, entity, given));
+fn list(
+    state: &SimulatorState,
+    entity: u32,
+    params: &Map<String, Value>,
+    user: u64,
+) -> Result<MethodResult, RestRefusal> {
+    let names = FieldNames::lenient(|given| camel(state, entity, given));
     let (page, total, next) = state.found(entity, params, user, &names, &names)?;
     let select: Vec<String> = query::param(params, "select")
         .map(values)
@@ -160,11 +167,11 @@ fn list(state: &State, entity: u32, params: &Map<String, Value>, user: u64) -> R
         row.retain(|name, _| wanted(name));
         Value::Object(row)
     });
-    Ok(Good { result: rows.collect(), total, next })
+    Ok(MethodResult { result: rows.collect(), total, next })
 }
 
 /// What the person may see; the older methods say so in words without a code.
-fn visible(state: &State, entity: u32, id: u64, user: u64) -> Result<&Map<String, Value>, Refusal> {
+fn visible(state: &SimulatorState, entity: u32, id: u64, user: u64) -> Result<&Map<String, Value>, RestRefusal> {
     match state.visible(entity, id) {
         Ok(item) if state.reads_item(user, item) => Ok(item),
         Err((_, "NOT_FOUND", _)) => Err(refused("Not found")),
@@ -172,13 +179,18 @@ fn visible(state: &State, entity: u32, id: u64, user: u64) -> Result<&Map<String
     }
 }
 
-fn get(state: &State, entity: u32, params: &Map<String, Value>, user: u64) -> Result<Good, Refusal> {
+fn get(
+    state: &SimulatorState,
+    entity: u32,
+    params: &Map<String, Value>,
+    user: u64,
+) -> Result<MethodResult, RestRefusal> {
     let item = visible(state, entity, id_of(params)?, user)?;
     Ok(Value::Object(row(state, entity, item)).into())
 }
 
 /// The fields of a request by the names of `crm.item.*`; those that the type does not have are ignored.
-fn named(state: &State, entity: u32, fields: Map<String, Value>) -> Map<String, Value> {
+fn named(state: &SimulatorState, entity: u32, fields: Map<String, Value>) -> Map<String, Value> {
     let mut named = Map::new();
     let mut ways = Vec::new();
     for (name, value) in fields {
@@ -212,23 +224,33 @@ fn without_nulls(mut value: Value) -> Value {
     value
 }
 
-fn by(user: u64) -> By {
-    By { user, writer: Writer::Rest }
+fn by(user: u64) -> ItemAuthor {
+    ItemAuthor { user, writer: ValueWriter::Rest }
 }
 
 /// A refusal in the words of the older methods: they have no codes.
-fn in_words((status, _, text): Refusal) -> Refusal {
+fn in_words((status, _, text): RestRefusal) -> RestRefusal {
     (status, "", text)
 }
 
-fn add(shared: &Arc<Shared>, entity: u32, params: &Map<String, Value>, user: u64) -> Result<Good, Refusal> {
+fn add(
+    shared: &Arc<PortalShared>,
+    entity: u32,
+    params: &Map<String, Value>,
+    user: u64,
+) -> Result<MethodResult, RestRefusal> {
     let fields = given(params)?;
     let fields = named(&shared.lock(), entity, fields);
     let item = crm::add(shared, entity, fields, by(user)).map_err(in_words)?;
     Ok(item["id"].clone().into())
 }
 
-fn update(shared: &Arc<Shared>, entity: u32, params: &Map<String, Value>, user: u64) -> Result<Good, Refusal> {
+fn update(
+    shared: &Arc<PortalShared>,
+    entity: u32,
+    params: &Map<String, Value>,
+    user: u64,
+) -> Result<MethodResult, RestRefusal> {
     let (id, fields) = (id_of(params)?, given(params)?);
     let fields = {
         let state = shared.lock();
@@ -242,7 +264,12 @@ fn update(shared: &Arc<Shared>, entity: u32, params: &Map<String, Value>, user: 
     Ok(json!(true).into())
 }
 
-fn delete(shared: &Arc<Shared>, entity: u32, params: &Map<String, Value>, user: u64) -> Result<Good, Refusal> {
+fn delete(
+    shared: &Arc<PortalShared>,
+    entity: u32,
+    params: &Map<String, Value>,
+    user: u64,
+) -> Result<MethodResult, RestRefusal> {
     let id = id_of(params)?;
     {
         let state = shared.lock();

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::query::{self, Names, PAGE};
-use super::values::{self as written, Writer};
-use super::{COMPANY, CONTACT, DEAL, LEAD, Shared, State, events, portal_time};
+use super::query;
+use super::query::{FieldNames, PAGE};
+use super::values as written;
+use super::values::ValueWriter;
+use super::{COMPANY, CONTACT, DEAL, LEAD, PortalShared, SimulatorState, events, portal_time};
 
 /// A refusal: HTTP status, code, words.
-pub(super) type Refusal = (u16, &'static str, String);
+pub(super) type RestRefusal = (u16, &'static str, String);
 
 /// By whom and for whom an item is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct By {
+pub(super) struct ItemAuthor {
     pub(super) user: u64,
-    pub(super) writer: Writer,
+    pub(super) writer: ValueWriter,
 }
 
 fn event_name(entity: u32, action: &str) -> String {
@@ -37,7 +39,7 @@ fn event_data(entity: u32, id: &Value) -> Value {
 }
 
 /// An item as it is before anybody fills it in.
-fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
+fn blank(state: &SimulatorState, entity: u32, id: u64, now: &str) -> Map<String, Value> {
     let user = state.credentials.user;
     let date = written::midnight(now.get(..10).unwrap_or_default());
     let mut item = super::tasks::object(json!({
@@ -64,7 +66,12 @@ fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
     item
 }
 
-pub(super) fn add(shared: &Arc<Shared>, entity: u32, fields: Map<String, Value>, by: By) -> Result<Value, Refusal> {
+pub(super) fn add(
+    shared: &Arc<PortalShared>,
+    entity: u32,
+    fields: Map<String, Value>,
+    by: ItemAuthor,
+) -> Result<Value, RestRefusal> {
     let now = portal_time(shared.clock.now());
     let item = {
         let mut state = shared.lock();
@@ -79,7 +86,7 @@ pub(super) fn add(shared: &Arc<Shared>, entity: u32, fields: Map<String, Value>,
             item.insert(name.into(), by.user.into());
         }
         set(&mut state, &mut item, fields, by.writer)?;
-        if by.writer == Writer::Rest {
+        if by.writer == ValueWriter::Rest {
             state.check_required(entity, &item)?;
         }
         if item.contains_key("stageId") {
@@ -94,12 +101,12 @@ pub(super) fn add(shared: &Arc<Shared>, entity: u32, fields: Map<String, Value>,
 }
 
 pub(super) fn update(
-    shared: &Arc<Shared>,
+    shared: &Arc<PortalShared>,
     entity: u32,
     id: u64,
     fields: Map<String, Value>,
-    by: By,
-) -> Result<Value, Refusal> {
+    by: ItemAuthor,
+) -> Result<Value, RestRefusal> {
     let now = portal_time(shared.clock.now());
     let (item, changed, moved_to) = {
         let mut state = shared.lock();
@@ -111,7 +118,7 @@ pub(super) fn update(
             item.insert("updatedTime".into(), now.clone().into());
             item.insert("updatedBy".into(), by.user.into());
             if item.get("stageId") != old.get("stageId") {
-                if by.writer == Writer::Rest {
+                if by.writer == ValueWriter::Rest {
                     state.check_required(entity, &item)?;
                 }
                 item.insert("movedTime".into(), now.clone().into());
@@ -136,7 +143,7 @@ pub(super) fn update(
 }
 
 /// Deletes an item: it goes into the bin.
-pub(super) fn delete(shared: &Arc<Shared>, entity: u32, id: u64) -> Result<(), Refusal> {
+pub(super) fn delete(shared: &Arc<PortalShared>, entity: u32, id: u64) -> Result<(), RestRefusal> {
     {
         let mut state = shared.lock();
         state.visible(entity, id)?;
@@ -149,7 +156,7 @@ pub(super) fn delete(shared: &Arc<Shared>, entity: u32, id: u64) -> Result<(), R
 }
 
 /// Takes an item out of the bin, with its number. The portal says of it what it says of a new one.
-pub(super) fn restore(shared: &Arc<Shared>, entity: u32, id: u64) -> bool {
+pub(super) fn restore(shared: &Arc<PortalShared>, entity: u32, id: u64) -> bool {
     {
         let mut state = shared.lock();
         let Some(mut item) = state.trash.remove(&(entity, id)) else { return false };
@@ -162,27 +169,27 @@ pub(super) fn restore(shared: &Arc<Shared>, entity: u32, id: u64) -> bool {
 }
 
 fn set(
-    state: &mut State,
+    state: &mut SimulatorState,
     item: &mut Map<String, Value>,
     fields: Map<String, Value>,
-    writer: Writer,
-) -> Result<(), Refusal> {
+    writer: ValueWriter,
+) -> Result<(), RestRefusal> {
     let entity =
         item.get("entityTypeId").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
     let (before, moves) = (item.get("categoryId").cloned(), fields.contains_key("stageId"));
     let named = |name: String| if name.starts_with("UF_") { super::userfields::camel(&name) } else { name };
     let mut fields: Map<String, Value> = fields.into_iter().map(|(name, value)| (named(name), value)).collect();
-    if writer == Writer::Rest && !state.quirks.is_empty() {
+    if writer == ValueWriter::Rest && !state.quirks.is_empty() {
         fields = super::quirks::applied(&state.quirks, entity, &state.described(entity), fields)?;
     }
     for (name, value) in fields {
         // A field that the type does not have is ignored.
         let Some(described) = state.described_field(entity, &name) else { continue };
-        let by_hand = writer == Writer::Person && ["createdBy", "updatedBy"].contains(&name.as_str());
+        let by_hand = writer == ValueWriter::Person && ["createdBy", "updatedBy"].contains(&name.as_str());
         if described["isReadOnly"] == true && !by_hand {
             continue;
         }
-        if writer == Writer::Rest && described["isRequired"] == true && written::is_empty(&value) {
+        if writer == ValueWriter::Rest && described["isRequired"] == true && written::is_empty(&value) {
             return Err(required(&described, &name));
         }
         let kept = match name.as_str() {
@@ -207,7 +214,7 @@ fn set(
     if to_other_funnel || is_blank {
         let first = state.first_stage(entity, item);
         item.insert("stageId".into(), json!(first));
-    } else if writer == Writer::Rest && moves {
+    } else if writer == ValueWriter::Rest && moves {
         state.check_stage(entity, item)?;
     }
     let meaning = state.meaning(item);
@@ -216,12 +223,12 @@ fn set(
     Ok(())
 }
 
-fn required(described: &Value, name: &str) -> Refusal {
+fn required(described: &Value, name: &str) -> RestRefusal {
     let title = described["title"].as_str().unwrap_or(name);
     (400, "CRM_FIELD_ERROR_REQUIRED", format!("Required field \"{title}\" is empty"))
 }
 
-fn remember_move(state: &mut State, item: &Map<String, Value>, kind: u8, now: &str) {
+fn remember_move(state: &mut SimulatorState, item: &Map<String, Value>, kind: u8, now: &str) {
     let id = state.stage_history.len() + 1;
     let of = |name: &str| item.get(name).cloned().unwrap_or_default();
     state.stage_history.push(json!({
@@ -241,7 +248,7 @@ fn stage_list(entity: u32, category: Option<&Value>) -> String {
     }
 }
 
-impl State {
+impl SimulatorState {
     fn meaning(&self, item: &Map<String, Value>) -> String {
         let stage = item.get("stageId").unwrap_or(&Value::Null);
         let row = self.statuses.iter().find(|row| {
@@ -265,21 +272,21 @@ impl State {
     }
 
     /// Refuses a stage that the item's funnel does not have, and a funnel that the type does not have.
-    fn check_stage(&self, entity: u32, item: &Map<String, Value>) -> Result<(), Refusal> {
+    fn check_stage(&self, entity: u32, item: &Map<String, Value>) -> Result<(), RestRefusal> {
         let stages = self.stages_of(&stage_list(entity, item.get("categoryId")));
         let stage = item.get("stageId").unwrap_or(&Value::Null);
         if stages.iter().any(|row| row["STATUS_ID"] == *stage) { Ok(()) } else { Err(written::invalid("stageId")) }
     }
 
     /// Refuses an item whose required fields are not all filled in.
-    fn check_required(&self, entity: u32, item: &Map<String, Value>) -> Result<(), Refusal> {
+    fn check_required(&self, entity: u32, item: &Map<String, Value>) -> Result<(), RestRefusal> {
         let own = self.own_fields.get(&entity).into_iter().flatten();
         let missing =
             own.filter(|field| field.required).find(|field| item.get(&field.name).is_none_or(written::is_empty));
         missing.map_or(Ok(()), |field| Err(required(&field.described(), &field.name)))
     }
 
-    pub(super) fn visible(&self, entity: u32, id: u64) -> Result<&Map<String, Value>, Refusal> {
+    pub(super) fn visible(&self, entity: u32, id: u64) -> Result<&Map<String, Value>, RestRefusal> {
         if self.hidden.contains(&(entity, id)) {
             return Err((400, "ACCESS_DENIED", "Access denied".into()));
         }
@@ -311,10 +318,10 @@ impl State {
         entity: u32,
         params: &Map<String, Value>,
         user: u64,
-    ) -> Result<(Vec<Value>, Option<usize>, Option<usize>), Refusal> {
+    ) -> Result<(Vec<Value>, Option<usize>, Option<usize>), RestRefusal> {
         let allowed = |name: String| (name != "fm").then_some(name);
-        let filtering = Names::strict(|given| self.name(entity, given, false).and_then(allowed));
-        let sorting = Names::strict(|given| self.name(entity, given, true).and_then(allowed));
+        let filtering = FieldNames::strict(|given| self.name(entity, given, false).and_then(allowed));
+        let sorting = FieldNames::strict(|given| self.name(entity, given, true).and_then(allowed));
         let (page, total, next) = self.found(entity, params, user, &filtering, &sorting)?;
         let select: Vec<String> =
             params.get("select").map(values).unwrap_or_default().into_iter().map(query::text).collect();
@@ -332,9 +339,9 @@ impl State {
         entity: u32,
         params: &Map<String, Value>,
         user: u64,
-        filtering: &Names,
-        sorting: &Names,
-    ) -> Result<(Vec<&Map<String, Value>>, Option<usize>, Option<usize>), Refusal> {
+        filtering: &FieldNames,
+        sorting: &FieldNames,
+    ) -> Result<(Vec<&Map<String, Value>>, Option<usize>, Option<usize>), RestRefusal> {
         let items =
             self.items.get(&entity).ok_or_else(|| (400, "NOT_FOUND", format!("Smart process {entity} not found")))?;
         let empty = Map::new();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::crm::{Refusal, number};
-use super::query::{self, Names, param, text};
-use super::rest::Good;
+use super::crm::{RestRefusal, number};
+use super::query;
+use super::query::{FieldNames, param, text};
+use super::rest::MethodResult;
 use super::userfields::TYPES;
-use super::{COMPANY, CONTACT, LEAD, Shared, State, portal_time};
+use super::{COMPANY, CONTACT, LEAD, PortalShared, SimulatorState, portal_time};
 
 /// Most values that `crm.duplicate.findbycomm` looks for.
 const MAX_DUPLICATE_VALUES: usize = 20;
@@ -157,11 +158,11 @@ pub(super) fn scopes() -> Vec<&'static str> {
 
 /// Calls a method; `None` for others.
 pub(super) fn call(
-    shared: &Arc<Shared>,
+    shared: &Arc<PortalShared>,
     method: &str,
     params: &Map<String, Value>,
     user: u64,
-) -> Option<Result<Good, Refusal>> {
+) -> Option<Result<MethodResult, RestRefusal>> {
     Some(match method {
         "crm.status.list" => of_rows(&shared.lock().statuses, params),
         "crm.status.get" => status(&shared.lock(), params).map(|(_, row)| row.into()),
@@ -183,7 +184,7 @@ pub(super) fn call(
         "crm.currency.get" => {
             let wanted = param(params, "id").map(text).unwrap_or_default();
             let found = shared.lock().currencies.iter().find(|row| row["CURRENCY"] == wanted.as_str()).cloned();
-            found.map(Good::from).ok_or_else(|| (400, "", "Not found".into()))
+            found.map(MethodResult::from).ok_or_else(|| (400, "", "Not found".into()))
         }
         "crm.currency.base.get" => {
             let base = shared.lock().currencies.iter().find(|row| row["BASE"] == "Y").cloned().unwrap_or_default();
@@ -193,7 +194,7 @@ pub(super) fn call(
             Ok(TYPES.iter().map(|(kind, title)| json!({"ID": kind, "title": title})).collect::<Value>().into())
         }
         "crm.enum.ownertype" => Ok(owner_types(&shared.lock()).into()),
-        "crm.duplicate.findbycomm" => duplicates(&shared.lock(), params, user).map(Good::from),
+        "crm.duplicate.findbycomm" => duplicates(&shared.lock(), params, user).map(MethodResult::from),
         "department.get" => {
             let params = without_case(params);
             of_rows(&shared.lock().departments, &params)
@@ -219,11 +220,11 @@ pub(super) fn call(
 }
 
 /// A page of rows in capital letters, filtered and sorted.
-pub(super) fn of_rows(rows: &[Value], params: &Map<String, Value>) -> Result<Good, Refusal> {
+pub(super) fn of_rows(rows: &[Value], params: &Map<String, Value>) -> Result<MethodResult, RestRefusal> {
     let rows: Vec<_> = rows.iter().filter_map(Value::as_object).collect();
-    let found = query::rows(rows, params, &Names::any())?;
+    let found = query::rows(rows, params, &FieldNames::any())?;
     let (page, total, next) = query::page(&found, params);
-    Ok(Good { result: page.into_iter().map(|row| Value::Object(row.clone())).collect(), total, next })
+    Ok(MethodResult { result: page.into_iter().map(|row| Value::Object(row.clone())).collect(), total, next })
 }
 
 /// `user.get` names its sorting apart: `sort` the field, `order` the direction; and its filter may be on the outside.
@@ -267,7 +268,7 @@ fn without_case(params: &Map<String, Value>) -> Map<String, Value> {
     asked
 }
 
-fn search(state: &State, params: &Map<String, Value>) -> Good {
+fn search(state: &SimulatorState, params: &Map<String, Value>) -> MethodResult {
     let filter = param(params, "filter").and_then(Value::as_object).unwrap_or(params);
     let wanted: Vec<(String, String)> = filter
         .iter()
@@ -283,10 +284,10 @@ fn search(state: &State, params: &Map<String, Value>) -> Good {
     };
     let found: Vec<Value> = state.users.iter().filter(is_found).cloned().collect();
     let (page, total, next) = query::page(&found, params);
-    Good { result: Value::Array(page), total, next }
+    MethodResult { result: Value::Array(page), total, next }
 }
 
-fn profile(state: &State, user: u64) -> Value {
+fn profile(state: &SimulatorState, user: u64) -> Value {
     let person = state.person(user);
     json!({
         "ID": user.to_string(), "ADMIN": user == 1 && !state.demoted, "NAME": person["NAME"], "LAST_NAME": person["LAST_NAME"],
@@ -295,12 +296,12 @@ fn profile(state: &State, user: u64) -> Value {
 }
 
 /// The scopes of the caller, or with `full` all that there are.
-fn scope(state: &State, params: &Map<String, Value>) -> Value {
+fn scope(state: &SimulatorState, params: &Map<String, Value>) -> Value {
     let all = param(params, "full").is_some_and(|full| ["1", "true", "Y"].contains(&text(full).as_str()));
     scopes().into_iter().filter(|scope| all || !state.removed_scopes.contains(*scope)).collect()
 }
 
-fn methods(state: &State, params: &Map<String, Value>) -> Value {
+fn methods(state: &SimulatorState, params: &Map<String, Value>) -> Value {
     let wanted = param(params, "scope").map(text).filter(|scope| !scope.is_empty());
     let all = param(params, "full").is_some_and(|full| ["1", "true", "Y"].contains(&text(full).as_str()));
     let is_shown = |(_, scope): &&(&str, &str)| {
@@ -312,14 +313,14 @@ fn methods(state: &State, params: &Map<String, Value>) -> Value {
     METHODS.iter().filter(is_shown).map(|(name, _)| *name).collect()
 }
 
-fn method_get(state: &State, params: &Map<String, Value>) -> Value {
+fn method_get(state: &SimulatorState, params: &Map<String, Value>) -> Value {
     let name = param(params, "name").map(text).unwrap_or_default().to_lowercase();
     let known = METHODS.iter().find(|(known, _)| *known == name);
     let available = known.is_some_and(|(_, scope)| !state.removed_scopes.contains(*scope));
     json!({"isExisting": known.is_some(), "isAvailable": available})
 }
 
-fn owner_types(state: &State) -> Value {
+fn owner_types(state: &SimulatorState) -> Value {
     let own = [
         (1, "Lead", "LEAD", "L"),
         (2, "Deal", "DEAL", "D"),
@@ -339,7 +340,7 @@ fn owner_types(state: &State) -> Value {
 }
 
 /// `crm.duplicate.findbycomm`: twenty or more finds of one type hide the types behind it, as on a real portal.
-fn duplicates(state: &State, params: &Map<String, Value>, user: u64) -> Result<Value, Refusal> {
+fn duplicates(state: &SimulatorState, params: &Map<String, Value>, user: u64) -> Result<Value, RestRefusal> {
     let kind = param(params, "type").map(text).unwrap_or_default().to_uppercase();
     if kind != "EMAIL" && kind != "PHONE" {
         return Err((400, "Communication type is not defined", String::new()));
@@ -385,11 +386,11 @@ fn duplicates(state: &State, params: &Map<String, Value>, user: u64) -> Result<V
     Ok(if found.is_empty() { json!([]) } else { Value::Object(found) })
 }
 
-fn refused(text: &str) -> Refusal {
+fn refused(text: &str) -> RestRefusal {
     (400, "", text.to_owned())
 }
 
-fn status(state: &State, params: &Map<String, Value>) -> Result<(usize, Value), Refusal> {
+fn status(state: &SimulatorState, params: &Map<String, Value>) -> Result<(usize, Value), RestRefusal> {
     let id = param(params, "id").map(text).filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| refused("ID is not defined or invalid."))?;
     let place = state.statuses.iter().position(|row| row["ID"] == id.as_str());
@@ -397,7 +398,7 @@ fn status(state: &State, params: &Map<String, Value>) -> Result<(usize, Value), 
     Ok((place, state.statuses[place].clone()))
 }
 
-fn status_fields(params: &Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
+fn status_fields(params: &Map<String, Value>) -> Result<Map<String, Value>, RestRefusal> {
     let fields = param(params, "fields").and_then(Value::as_object).cloned();
     fields.ok_or_else(|| refused("Parameter 'fields' must be array."))
 }
@@ -407,7 +408,7 @@ fn funnel(list: &str) -> Option<u64> {
     list.strip_prefix("DEAL_STAGE_")?.parse().ok()
 }
 
-fn add_status(state: &mut State, params: &Map<String, Value>) -> Result<u64, Refusal> {
+fn add_status(state: &mut SimulatorState, params: &Map<String, Value>) -> Result<u64, RestRefusal> {
     let fields = status_fields(params)?;
     let word = |name: &str| fields.get(name).map(text).unwrap_or_default();
     let (list, code, name) = (word("ENTITY_ID"), word("STATUS_ID"), word("NAME"));
@@ -437,7 +438,7 @@ fn add_status(state: &mut State, params: &Map<String, Value>) -> Result<u64, Ref
     Ok(id)
 }
 
-fn update_status(state: &mut State, params: &Map<String, Value>) -> Result<(), Refusal> {
+fn update_status(state: &mut SimulatorState, params: &Map<String, Value>) -> Result<(), RestRefusal> {
     let ((place, _), fields) = (status(state, params)?, status_fields(params)?);
     for name in ["NAME", "SORT", "COLOR"] {
         if let Some(value) = fields.get(name) {
@@ -448,7 +449,7 @@ fn update_status(state: &mut State, params: &Map<String, Value>) -> Result<(), R
     Ok(())
 }
 
-fn delete_status(state: &mut State, params: &Map<String, Value>) -> Result<(), Refusal> {
+fn delete_status(state: &mut SimulatorState, params: &Map<String, Value>) -> Result<(), RestRefusal> {
     let (place, row) = status(state, params)?;
     let forced = param(params, "params").and_then(|params| params.get("FORCED")).is_some_and(|forced| forced == "Y");
     if row["SYSTEM"] == "Y" && !forced {
@@ -461,7 +462,7 @@ fn delete_status(state: &mut State, params: &Map<String, Value>) -> Result<(), R
     Ok(())
 }
 
-impl State {
+impl SimulatorState {
     /// What `user.current` says of a person.
     pub(super) fn person(&self, user: u64) -> Value {
         let id = user.to_string();

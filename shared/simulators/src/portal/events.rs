@@ -8,11 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Shared, State};
+use super::{PortalShared, SimulatorState};
 
 /// An outgoing webhook.
 #[derive(Debug, Clone)]
-pub struct Handler {
+pub struct OutgoingWebhook {
     id: u64,
     url: String,
     events: Vec<String>,
@@ -20,7 +20,7 @@ pub struct Handler {
     app: bool,
 }
 
-impl Handler {
+impl OutgoingWebhook {
     pub(super) fn is_app(&self) -> bool {
         self.app
     }
@@ -36,7 +36,7 @@ impl Handler {
 
 /// How events travel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Delivery {
+pub struct PortalEventDelivery {
     /// How long the portal's queue keeps them.
     pub delay: Duration,
     /// Every n-th event is lost; 0 for none.
@@ -56,11 +56,11 @@ pub struct Delivery {
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(5 * 60));
 
 /// How long handlers are waited with, by their addresses.
-pub(crate) type Paces = BTreeMap<String, Pace>;
+pub(crate) type Paces = BTreeMap<String, HandlerPace>;
 
 /// How a handler is treated.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pace {
+pub(crate) struct HandlerPace {
     pause: Duration,
     /// Before this nothing is sent there.
     until: Timestamp,
@@ -71,7 +71,7 @@ pub(super) fn pause(paces: &Paces, url: &str) -> Duration {
     paces.get(url).map(|pace| pace.pause).unwrap_or_default()
 }
 
-impl Pace {
+impl HandlerPace {
     /// After an answer that took so long.
     fn after(self, took: Duration, slow_after: Duration, now: Timestamp) -> Self {
         let pause = if slow_after.is_zero() || took <= slow_after {
@@ -86,23 +86,23 @@ impl Pace {
     }
 }
 
-impl State {
+impl SimulatorState {
     pub(super) fn add_handler(&mut self, url: &str, events: &[&str]) {
         let id = 200 + self.handlers.len() as u64;
         let events = events.iter().map(|event| event.to_uppercase()).collect();
-        self.handlers.push(Handler { id, url: url.to_owned(), events, app: false });
+        self.handlers.push(OutgoingWebhook { id, url: url.to_owned(), events, app: false });
     }
 
     /// An application binds one event to one address.
     pub(super) fn bind(&mut self, url: &str, event: &str) {
         self.last_handler += 1;
         let id = 500 + self.last_handler;
-        self.handlers.push(Handler { id, url: url.to_owned(), events: vec![event.to_owned()], app: true });
+        self.handlers.push(OutgoingWebhook { id, url: url.to_owned(), events: vec![event.to_owned()], app: true });
     }
 }
 
 /// Tells the handlers of `event`. Returns at once; the requests go out by themselves.
-pub(super) fn emit(shared: &Arc<Shared>, event: &str, data: &Value) {
+pub(super) fn emit(shared: &Arc<PortalShared>, event: &str, data: &Value) {
     let now = shared.clock.now();
     let member = shared.lock().credentials.member_id.clone();
     let application_token = shared.authority.get().and_then(|authority| authority.token_of_events(&member));
@@ -142,7 +142,7 @@ pub(super) fn emit(shared: &Arc<Shared>, event: &str, data: &Value) {
     }
 }
 
-pub(super) fn release(shared: &Arc<Shared>) {
+pub(super) fn release(shared: &Arc<PortalShared>) {
     let held = std::mem::take(&mut shared.lock().held);
     let shared = shared.clone();
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);
@@ -154,7 +154,7 @@ pub(super) fn release(shared: &Arc<Shared>) {
     });
 }
 
-pub(super) fn post_raw(shared: &Arc<Shared>, body: &str) {
+pub(super) fn post_raw(shared: &Arc<PortalShared>, body: &str) {
     let urls: Vec<_> = shared.lock().handlers.iter().map(|handler| handler.url.clone()).collect();
     for url in urls {
         post(shared, url, body.to_owned(), Duration::ZERO);
@@ -162,7 +162,7 @@ pub(super) fn post_raw(shared: &Arc<Shared>, body: &str) {
 }
 
 /// Posts bodies to addresses, in order, each once.
-pub(super) fn post_all(shared: &Arc<Shared>, told: Vec<(String, String)>) {
+pub(super) fn post_all(shared: &Arc<PortalShared>, told: Vec<(String, String)>) {
     let delivery = shared.lock().delivery.clone();
     for (url, body) in told {
         let count = {
@@ -181,7 +181,7 @@ pub(super) fn post_all(shared: &Arc<Shared>, told: Vec<(String, String)>) {
 }
 
 /// A bot's events are sent one after the other.
-fn in_turn(shared: &Arc<Shared>, url: String, body: String) {
+fn in_turn(shared: &Arc<PortalShared>, url: String, body: String) {
     let shared = shared.clone();
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);
     let turn = shared.turns.fetch_add(1, Ordering::SeqCst);
@@ -196,7 +196,7 @@ fn in_turn(shared: &Arc<Shared>, url: String, body: String) {
 }
 
 /// The body of a bot's event. Its application token is none that the outgoing webhook has: nobody documents which it is.
-pub(super) fn bot_body(state: &State, event: &str, data: &Value) -> String {
+pub(super) fn bot_body(state: &SimulatorState, event: &str, data: &Value) -> String {
     let parts = [
         json!({"event": event, "event_handler_id": 1101}),
         json!({"data": data}),
@@ -209,7 +209,7 @@ pub(super) fn bot_body(state: &State, event: &str, data: &Value) -> String {
     parts.iter().map(bitrix24::form::build).collect::<Vec<_>>().join("&")
 }
 
-pub(super) fn post(shared: &Arc<Shared>, url: String, body: String, delay: Duration) {
+pub(super) fn post(shared: &Arc<PortalShared>, url: String, body: String, delay: Duration) {
     let shared = shared.clone();
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);
     tokio::spawn(async move {
@@ -221,7 +221,7 @@ pub(super) fn post(shared: &Arc<Shared>, url: String, body: String, delay: Durat
     });
 }
 
-async fn send(shared: &Shared, url: &str, body: String) {
+async fn send(shared: &PortalShared, url: &str, body: String) {
     wait_for_turn(shared, url).await;
     let _sender = shared.senders.acquire().await;
     let began = shared.clock.now();
@@ -237,7 +237,7 @@ async fn send(shared: &Shared, url: &str, body: String) {
 }
 
 /// Waits out the pause of a handler that was slow; the next event waits behind this one.
-async fn wait_for_turn(shared: &Shared, url: &str) {
+async fn wait_for_turn(shared: &PortalShared, url: &str) {
     let wait = {
         let mut state = shared.lock();
         let now = shared.clock.now();
@@ -253,13 +253,13 @@ async fn wait_for_turn(shared: &Shared, url: &str) {
 }
 
 /// The body of an outgoing webhook's event.
-pub(super) fn body(state: &State, event: &str, handler: u64, data: &Value, now: Timestamp) -> String {
+pub(super) fn body(state: &SimulatorState, event: &str, handler: u64, data: &Value, now: Timestamp) -> String {
     body_for(state, event, handler, data, now, false, None)
 }
 
 /// The body of an event, in the order of real captures. An application's carries tokens, never a refresh token.
 fn body_for(
-    state: &State,
+    state: &SimulatorState,
     event: &str,
     handler: u64,
     data: &Value,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{COMPANY, CONTACT, DEAL, LEAD, State};
+use super::{COMPANY, CONTACT, DEAL, LEAD, SimulatorState};
 
 /// A field of the portal's own.
 pub(super) struct Standard {
@@ -133,7 +133,7 @@ fn describe(entity: u32, field: &Standard) -> Value {
     described
 }
 
-impl State {
+impl SimulatorState {
     /// All fields of a type, by the names of `crm.item.*`.
     pub(super) fn described(&self, entity: u32) -> Map<String, Value> {
         let own = self.own_fields.get(&entity).into_iter().flatten();

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::directory::METHODS;
-use super::{Portal, rest};
+use super::{PortalSimulator, rest};
 
 /// Words that lead somewhere: parameters, fields, operators, values with a meaning.
 const WORDS: [&str; 74] = [
@@ -196,7 +196,7 @@ proptest! {
     fn any_parameters_get_an_answer_or_a_refusal(params in params(), seed in any::<usize>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let portal = Portal::start(Arc::new(runtime::SystemClock), 0).await.unwrap();
+            let portal = PortalSimulator::start(Arc::new(runtime::SystemClock), 0).await.unwrap();
             portal.limit_calls(false);
             portal.add_chat("Sales", &[1, 6]);
             for place in 0..METHODS.len() {
@@ -219,7 +219,7 @@ proptest! {
 
 #[tokio::test]
 async fn any_bytes_get_an_answer_or_a_refusal() {
-    let portal = Portal::start(Arc::new(runtime::SystemClock), 0).await.unwrap();
+    let portal = PortalSimulator::start(Arc::new(runtime::SystemClock), 0).await.unwrap();
     portal.limit_calls(false);
     let address = "/rest/1/s4ndb0xw3bh00k/crm.item.list";
     let bodies: [&[u8]; 8] = [

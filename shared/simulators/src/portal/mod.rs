@@ -37,9 +37,9 @@ use crate::direct::Courier;
 use crate::fault::{Fault, Faults};
 use crate::http::Server;
 
-pub use calls::Call;
+pub use calls::PhoneCall;
 pub use chats::Chat;
-pub use events::{Delivery, Handler};
+pub use events::{OutgoingWebhook, PortalEventDelivery};
 pub use quirks::Quirk;
 pub(crate) use rest::span;
 pub use userfields::NewField;
@@ -55,13 +55,13 @@ pub const CONTACT: u32 = 3;
 pub const COMPANY: u32 = 4;
 
 /// A simulated portal. It stops when dropped.
-pub struct Portal {
-    shared: Arc<Shared>,
+pub struct PortalSimulator {
+    shared: Arc<PortalShared>,
     server: Server,
 }
 
-pub(crate) struct Shared {
-    state: Mutex<State>,
+pub(crate) struct PortalShared {
+    state: Mutex<SimulatorState>,
     /// Where the portal answers, and its host after a rename. They lie beside the state: the
     /// authorization server asks for them under its own lock, which the portal, under the state's,
     /// asks about tokens.
@@ -69,7 +69,7 @@ pub(crate) struct Shared {
     is_secure: std::sync::OnceLock<bool>,
     moved_to: Mutex<Option<String>>,
     /// Who gives out its tokens, once it was made known there.
-    authority: std::sync::OnceLock<Arc<crate::oauth::Inner>>,
+    authority: std::sync::OnceLock<Arc<crate::oauth::OauthServersInner>>,
     clock: OwnClock,
     courier: Courier,
     /// Events on their way.
@@ -99,7 +99,7 @@ impl OwnClock {
 
 /// The portal's ids and secrets.
 #[derive(Debug, Clone)]
-pub struct Credentials {
+pub struct PortalCredentials {
     /// The portal's lasting id.
     pub member_id: String,
     /// The user of the incoming webhook.
@@ -113,8 +113,8 @@ pub struct Credentials {
 }
 
 #[allow(clippy::struct_excessive_bools)] // switches of the tests
-pub(crate) struct State {
-    credentials: Credentials,
+pub(crate) struct SimulatorState {
+    credentials: PortalCredentials,
     host: String,
     users: Vec<Value>,
     categories: Vec<Value>,
@@ -141,7 +141,7 @@ pub(crate) struct State {
     old_card: bool,
     comments: BTreeMap<u64, Vec<Value>>,
     chats: BTreeMap<u64, Vec<Value>>,
-    talk: chats::Talk,
+    talk: chats::ChatState,
     last_message: u64,
     projects: Vec<Value>,
     telephony: Vec<Value>,
@@ -152,19 +152,19 @@ pub(crate) struct State {
     /// Scopes that were taken away.
     removed_scopes: BTreeSet<String>,
     /// What the portal makes of its webhook and its tokens.
-    access: rest::Standing,
+    access: rest::PortalState,
     /// What the plan has.
     features: BTreeSet<String>,
     /// Whether the application's installation is finished.
     installed: bool,
     /// Whether the first person is not an administrator any more.
     demoted: bool,
-    offline: Vec<subscriptions::Row>,
+    offline: Vec<subscriptions::OfflineEvent>,
     offline_rows: u64,
-    offline_bound: Vec<subscriptions::Bound>,
+    offline_bound: Vec<subscriptions::Binding>,
     last_handler: u64,
-    handlers: Vec<Handler>,
-    delivery: Delivery,
+    handlers: Vec<OutgoingWebhook>,
+    delivery: PortalEventDelivery,
     paces: events::Paces,
     held: Vec<(String, String)>,
     faults: Faults,
@@ -182,12 +182,12 @@ pub(crate) struct State {
     revision: u64,
 }
 
-impl Portal {
+impl PortalSimulator {
     /// Starts a portal with the demonstration company's data, on `port` (0 for a free one).
     pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
         // Fails only if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PortalShared {
             state: Mutex::new(seed::state(clock.now())),
             address: std::sync::OnceLock::new(),
             is_secure: std::sync::OnceLock::new(),
@@ -212,7 +212,7 @@ impl Portal {
         Ok(Self { shared, server })
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<PortalShared> {
         &self.shared
     }
 
@@ -243,13 +243,13 @@ impl Portal {
     }
 
     /// Its ids and secrets.
-    pub fn credentials(&self) -> Credentials {
+    pub fn credentials(&self) -> PortalCredentials {
         self.shared.lock().credentials.clone()
     }
 
     /// The incoming webhook's URL.
     pub fn webhook_url(&self) -> String {
-        let Credentials { user, secret, .. } = self.credentials();
+        let PortalCredentials { user, secret, .. } = self.credentials();
         format!("{}/rest/{user}/{secret}/", self.url())
     }
 
@@ -259,12 +259,12 @@ impl Portal {
     }
 
     /// Sets how events travel from now on.
-    pub fn deliver(&self, delivery: Delivery) {
+    pub fn deliver(&self, delivery: PortalEventDelivery) {
         self.shared.lock().delivery = delivery;
     }
 
     /// How events travel now.
-    pub fn delivery(&self) -> Delivery {
+    pub fn delivery(&self) -> PortalEventDelivery {
         self.shared.lock().delivery.clone()
     }
 
@@ -343,8 +343,8 @@ impl Portal {
     }
 
     /// Whoever the Rust tests act as in the browser.
-    fn as_person(&self) -> crm::By {
-        crm::By { user: self.shared.lock().credentials.user, writer: values::Writer::Person }
+    fn as_person(&self) -> crm::ItemAuthor {
+        crm::ItemAuthor { user: self.shared.lock().credentials.user, writer: values::ValueWriter::Person }
     }
 
     /// Moves a deal to a stage.
@@ -355,14 +355,15 @@ impl Portal {
     /// Adds an item as someone in the browser does: what the type does not have is refused. Returns its number.
     pub fn add_as(&self, user: u64, entity: u32, fields: Map<String, Value>) -> Result<u64, String> {
         self.known_fields(entity, &fields)?;
-        let added = crm::add(&self.shared, entity, fields, crm::By { user, writer: values::Writer::Rest });
+        let added = crm::add(&self.shared, entity, fields, crm::ItemAuthor { user, writer: values::ValueWriter::Rest });
         added.map(|item| item["id"].as_u64().unwrap_or_default()).map_err(in_words)
     }
 
     /// Changes an item as someone in the browser does; returns it.
     pub fn edit_as(&self, user: u64, entity: u32, id: u64, fields: Map<String, Value>) -> Result<Value, String> {
         self.known_fields(entity, &fields)?;
-        crm::update(&self.shared, entity, id, fields, crm::By { user, writer: values::Writer::Rest }).map_err(in_words)
+        crm::update(&self.shared, entity, id, fields, crm::ItemAuthor { user, writer: values::ValueWriter::Rest })
+            .map_err(in_words)
     }
 
     fn known_fields(&self, entity: u32, fields: &Map<String, Value>) -> Result<(), String> {
@@ -463,7 +464,7 @@ impl Portal {
     }
 
     /// A call comes to its end; returns its id.
-    pub fn end_call(&self, call: &Call) -> String {
+    pub fn end_call(&self, call: &PhoneCall) -> String {
         calls::end(&self.shared, call)
     }
 
@@ -526,7 +527,7 @@ impl Portal {
     pub fn bound_events(&self) -> Vec<(String, String)> {
         let state = self.shared.lock();
         let apps = state.handlers.iter().filter(|handler| handler.is_app());
-        apps.flat_map(Handler::bound).map(|(event, url)| (event.to_owned(), url.to_owned())).collect()
+        apps.flat_map(OutgoingWebhook::bound).map(|(event, url)| (event.to_owned(), url.to_owned())).collect()
     }
 
     /// Takes away what an application has bound, as an update of it would.
@@ -655,7 +656,7 @@ impl Portal {
     }
 }
 
-impl State {
+impl SimulatorState {
     /// Keeps the contents of a file that a field holds; returns its number.
     pub(crate) fn keep_document(&mut self, name: &str, bytes: bytes::Bytes) -> u64 {
         let id = self.documents.keys().last().copied().unwrap_or(1066) + 1;
@@ -670,8 +671,8 @@ impl State {
     }
 }
 
-impl Shared {
-    pub(crate) fn set_authority(&self, authority: Arc<crate::oauth::Inner>) {
+impl PortalShared {
+    pub(crate) fn set_authority(&self, authority: Arc<crate::oauth::OauthServersInner>) {
         let _ = self.authority.set(authority);
     }
 
@@ -690,12 +691,12 @@ impl Shared {
         self.moved_to.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, SimulatorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn in_words((_, code, text): crm::Refusal) -> String {
+fn in_words((_, code, text): crm::RestRefusal) -> String {
     if code.is_empty() { text } else { format!("{code}: {text}") }
 }
 

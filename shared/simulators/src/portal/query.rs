@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value};
 
-use super::crm::{Refusal, number, values};
+use super::crm::{RestRefusal, number, values};
 
 /// Rows on a page.
 pub(super) const PAGE: usize = 50;
@@ -24,13 +24,13 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 /// How the names of a request lead to the fields of the rows.
-pub(super) struct Names<'a> {
+pub(super) struct FieldNames<'a> {
     find: Box<dyn Fn(&str) -> Option<String> + 'a>,
     /// Whether a name that leads nowhere is refused; the older methods ignore it.
     strict: bool,
 }
 
-impl<'a> Names<'a> {
+impl<'a> FieldNames<'a> {
     /// Names that lead nowhere are refused.
     pub(super) fn strict(find: impl Fn(&str) -> Option<String> + 'a) -> Self {
         Self { find: Box::new(find), strict: true }
@@ -51,7 +51,7 @@ impl<'a> Names<'a> {
     }
 }
 
-fn refused(text: String) -> Refusal {
+fn refused(text: String) -> RestRefusal {
     (400, "INVALID_ARG_VALUE", text)
 }
 
@@ -68,9 +68,9 @@ enum Operator {
 
 /// A filter that has been read.
 #[derive(Debug)]
-pub(super) enum Test {
-    All(Vec<Test>),
-    Any(Vec<Test>),
+pub(super) enum QueryTest {
+    All(Vec<QueryTest>),
+    Any(Vec<QueryTest>),
     Field { name: String, operator: Turned, wanted: Vec<Value> },
 }
 
@@ -94,7 +94,7 @@ fn operator(prefix: &str) -> Option<Turned> {
 }
 
 /// Reads a filter.
-pub(super) fn filter(given: &Map<String, Value>, names: &Names) -> Result<Test, Refusal> {
+pub(super) fn filter(given: &Map<String, Value>, names: &FieldNames) -> Result<QueryTest, RestRefusal> {
     let is_any =
         given.get("logic").or_else(|| given.get("LOGIC")).is_some_and(|logic| text(logic).eq_ignore_ascii_case("or"));
     let mut tests = Vec::new();
@@ -122,14 +122,14 @@ pub(super) fn filter(given: &Map<String, Value>, names: &Names) -> Result<Test, 
             }
             continue;
         }
-        tests.push(Test::Field { name: field, operator, wanted });
+        tests.push(QueryTest::Field { name: field, operator, wanted });
     }
     // The number is compared fastest.
-    tests.sort_by_key(|test| !matches!(test, Test::Field { name, .. } if name == "id" || name == "ID"));
-    Ok(if is_any { Test::Any(tests) } else { Test::All(tests) })
+    tests.sort_by_key(|test| !matches!(test, QueryTest::Field { name, .. } if name == "id" || name == "ID"));
+    Ok(if is_any { QueryTest::Any(tests) } else { QueryTest::All(tests) })
 }
 
-impl Test {
+impl QueryTest {
     /// Whether a row passes.
     pub(super) fn passes(&self, row: &Map<String, Value>) -> bool {
         match self {
@@ -203,7 +203,7 @@ pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
 pub(super) type Order = Vec<(String, bool)>;
 
 /// Reads an order.
-pub(super) fn order(given: Option<&Value>, names: &Names) -> Result<Order, Refusal> {
+pub(super) fn order(given: Option<&Value>, names: &FieldNames) -> Result<Order, RestRefusal> {
     let pairs: Vec<(String, &Value)> = match given {
         Some(Value::Object(map)) => map.iter().map(|(name, direction)| (name.clone(), direction)).collect(),
         Some(Value::Array(list)) => list.iter().enumerate().map(|(n, direction)| (n.to_string(), direction)).collect(),
@@ -264,8 +264,8 @@ pub(super) fn page<T: Clone>(rows: &[T], params: &Map<String, Value>) -> (Vec<T>
 pub(super) fn rows<'a>(
     rows: impl IntoIterator<Item = &'a Map<String, Value>>,
     params: &Map<String, Value>,
-    names: &Names,
-) -> Result<Vec<&'a Map<String, Value>>, Refusal> {
+    names: &FieldNames,
+) -> Result<Vec<&'a Map<String, Value>>, RestRefusal> {
     let empty = Map::new();
     let test = filter(param(params, "filter").and_then(Value::as_object).unwrap_or(&empty), names)?;
     let order = order(param(params, "order"), names)?;
@@ -287,7 +287,7 @@ mod tests {
             {"ID": "10", "NAME": "roof again", "SUM": "100.00", "TAGS": ["b"]},
         ]);
         let all: Vec<_> = all.as_array().unwrap().iter().filter_map(Value::as_object).collect();
-        let found = rows(all, params.as_object().unwrap(), &Names::any()).unwrap();
+        let found = rows(all, params.as_object().unwrap(), &FieldNames::any()).unwrap();
         found.into_iter().map(|row| text(&row["ID"]).parse().unwrap()).collect()
     }
 

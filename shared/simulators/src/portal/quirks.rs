@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Portal, tasks};
+use super::{PortalSimulator, tasks};
 
 /// The longest text that a column of the portal holds.
 const COLUMN: usize = 255;
@@ -95,7 +95,7 @@ pub(super) fn applied(
     entity: u32,
     described: &Map<String, Value>,
     fields: Map<String, Value>,
-) -> Result<Map<String, Value>, super::crm::Refusal> {
+) -> Result<Map<String, Value>, super::crm::RestRefusal> {
     let mut left = Map::new();
     for (name, value) in fields {
         let field = if entity == 0 { tasks::camel(&name) } else { name.clone() };
@@ -113,7 +113,7 @@ pub(super) fn applied(
     Ok(left)
 }
 
-impl Portal {
+impl PortalSimulator {
     /// Switches on what becomes of values that applications write to a field of a CRM type, or of tasks (type 0); `None`
     /// switches it off.
     pub fn set_quirk(&self, entity: u32, field: &str, quirk: Option<Quirk>) {

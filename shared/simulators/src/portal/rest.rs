@@ -8,12 +8,13 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::crm::{self, By, Refusal, number};
+use super::crm;
+use super::crm::{ItemAuthor, RestRefusal, number};
 use super::query::{self, text};
-use super::values::{Access, FILE_METHOD, Writer, is_empty, signed};
-use super::{Shared, State, directory, portal_time, tasks};
+use super::values::{CallerAccess, FILE_METHOD, ValueWriter, is_empty, signed};
+use super::{PortalShared, SimulatorState, directory, portal_time, tasks};
 use crate::fault::Fault;
-use crate::http::{Answer, answer as json_answer, params, spoil};
+use crate::http::{HttpAnswer, answer as json_answer, params, spoil};
 
 /// Operating time that a method may use in ten minutes.
 const OPERATING_LIMIT: f64 = 480.0;
@@ -25,7 +26,7 @@ const COST: f64 = 0.02;
 const MAX_COMMANDS: usize = 50;
 
 /// A method's result with its paging.
-pub(super) struct Good {
+pub(super) struct MethodResult {
     pub(super) result: Value,
     pub(super) total: Option<usize>,
     pub(super) next: Option<usize>,
@@ -33,15 +34,15 @@ pub(super) struct Good {
 
 /// What became of the portal's webhook and of its tokens.
 #[derive(Debug, Default)]
-pub(crate) struct Standing {
+pub(crate) struct PortalState {
     /// Until when a token is good, if not for ever.
     until: BTreeMap<String, Timestamp>,
     /// Tokens, and the webhook's secret, that were taken back.
     revoked: BTreeSet<String>,
 }
 
-impl Standing {
-    fn check(&self, token: &str, now: Timestamp) -> Result<(), Refusal> {
+impl PortalState {
+    fn check(&self, token: &str, now: Timestamp) -> Result<(), RestRefusal> {
         if self.revoked.contains(token) {
             return Err((401, "invalid_token", "Unable to get application by token".into()));
         }
@@ -52,7 +53,7 @@ impl Standing {
     }
 }
 
-impl super::Portal {
+impl super::PortalSimulator {
     /// Revokes an access token or the incoming webhook's secret: its use is refused from now on.
     pub fn revoke(&self, token: &str) {
         self.shared.lock().access.revoked.insert(token.to_owned());
@@ -66,18 +67,18 @@ impl super::Portal {
 
     /// Makes every token and the webhook good again.
     pub fn give_access_back(&self) {
-        self.shared.lock().access = Standing::default();
+        self.shared.lock().access = PortalState::default();
     }
 }
 
-impl From<Value> for Good {
+impl From<Value> for MethodResult {
     fn from(result: Value) -> Self {
         Self { result, total: None, next: None }
     }
 }
 
 #[allow(clippy::unused_async)] // as a server calls what answers
-pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answer {
+pub(super) async fn answer(shared: Arc<PortalShared>, request: Request<Bytes>) -> HttpAnswer {
     let path = request.uri().path().to_owned();
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
     if parts.first().is_some_and(|part| ["crm", "company", "telephony"].contains(part)) {
@@ -154,17 +155,17 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
 }
 
 /// With what a caller came in.
-fn access_of(parts: &[&str], params: &Map<String, Value>) -> Access {
+fn access_of(parts: &[&str], params: &Map<String, Value>) -> CallerAccess {
     match parts {
         ["rest", user, secret, _] => {
-            Access::Webhook { user: user.parse().unwrap_or_default(), secret: (*secret).to_owned() }
+            CallerAccess::Webhook { user: user.parse().unwrap_or_default(), secret: (*secret).to_owned() }
         }
-        _ => Access::Token(params.get("auth").map(text).unwrap_or_default()),
+        _ => CallerAccess::Token(params.get("auth").map(text).unwrap_or_default()),
     }
 }
 
 /// The contents of a file that a field holds.
-fn document(shared: &Shared, params: &Map<String, Value>) -> Response<Bytes> {
+fn document(shared: &PortalShared, params: &Map<String, Value>) -> Response<Bytes> {
     let token = params.get("token").map(text).unwrap_or_default();
     let id = token.strip_prefix("crm|").and_then(|id| id.parse::<u64>().ok());
     let found = id.and_then(|id| shared.lock().documents.get(&id).cloned());
@@ -181,10 +182,10 @@ fn document(shared: &Shared, params: &Map<String, Value>) -> Response<Bytes> {
 }
 
 fn respond(
-    shared: &Arc<Shared>,
+    shared: &Arc<PortalShared>,
     method: &str,
     params: &Map<String, Value>,
-    access: &Access,
+    access: &CallerAccess,
     start: Timestamp,
 ) -> Response<Bytes> {
     match call(shared, method, params, true, is_app(params), acting(shared, params)) {
@@ -200,7 +201,7 @@ fn respond(
     }
 }
 
-fn refused(shared: &Shared, (status, code, text): &Refusal, start: Timestamp) -> Response<Bytes> {
+fn refused(shared: &PortalShared, (status, code, text): &RestRefusal, start: Timestamp) -> Response<Bytes> {
     let mut body = json!({"error": code, "error_description": text});
     if *code == "OPERATION_TIME_LIMIT" {
         body["time"] = time(shared, "", start);
@@ -212,7 +213,7 @@ fn refused(shared: &Shared, (status, code, text): &Refusal, start: Timestamp) ->
     json_answer(*status, &body)
 }
 
-fn time(shared: &Shared, method: &str, start: Timestamp) -> Value {
+fn time(shared: &PortalShared, method: &str, start: Timestamp) -> Value {
     let finish = shared.clock.now();
     let mut time = span(start, finish);
     time["operating"] = shared.lock().operating_of(method, finish).into();
@@ -234,7 +235,7 @@ pub(crate) fn span(start: Timestamp, finish: Timestamp) -> Value {
 }
 
 /// Credentials first, then the bucket: a stranger's calls do not count.
-fn admit(shared: &Shared, parts: &[&str], params: &Map<String, Value>) -> Result<(), Refusal> {
+fn admit(shared: &PortalShared, parts: &[&str], params: &Map<String, Value>) -> Result<(), RestRefusal> {
     let now = shared.clock.now();
     let mut state = shared.lock();
     state.requests += 1;
@@ -273,14 +274,14 @@ fn admit(shared: &Shared, parts: &[&str], params: &Map<String, Value>) -> Result
     Ok(())
 }
 
-impl State {
+impl SimulatorState {
     fn operating_of(&self, method: &str, now: Timestamp) -> f64 {
         let recent = |at: &Timestamp| now.as_second() - at.as_second() < OPERATING_WINDOW;
         let spent = self.operating.get(method).into_iter().flatten();
         spent.filter(|(at, _)| recent(at)).map(|(_, cost)| cost).sum()
     }
 
-    fn charge(&mut self, method: &str, now: Timestamp) -> Result<(), Refusal> {
+    fn charge(&mut self, method: &str, now: Timestamp) -> Result<(), RestRefusal> {
         if self.limited && self.operating_of(method, now) >= OPERATING_LIMIT {
             return Err((429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.".into()));
         }
@@ -298,7 +299,7 @@ fn user_of(token: &str) -> Option<u64> {
 }
 
 /// As whom a call is made: the token's person, or the webhook's.
-fn acting(shared: &Shared, params: &Map<String, Value>) -> u64 {
+fn acting(shared: &PortalShared, params: &Map<String, Value>) -> u64 {
     let state = shared.lock();
     let token = params.get("auth").and_then(Value::as_str);
     let granted =
@@ -313,13 +314,13 @@ fn is_app(params: &Map<String, Value>) -> bool {
 }
 
 fn call(
-    shared: &Arc<Shared>,
+    shared: &Arc<PortalShared>,
     method: &str,
     params: &Map<String, Value>,
     outer: bool,
     app: bool,
     user: u64,
-) -> Result<Good, Refusal> {
+) -> Result<MethodResult, RestRefusal> {
     if method == "batch" {
         if !outer {
             return Err((405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage".into()));
@@ -350,10 +351,10 @@ fn call(
         state.guard(method, params, user)?;
     }
     if let Some(answer) = super::subscriptions::call(shared, method, params, app) {
-        return answer.map(Good::from);
+        return answer.map(MethodResult::from);
     }
     if let Some(answer) = super::bots::call(shared, method, params, app, user) {
-        return answer.map(Good::from);
+        return answer.map(MethodResult::from);
     }
     let families = super::classic::call(shared, method, params, user);
     if let Some(answer) = families.or_else(|| directory::call(shared, method, params, user)) {
@@ -371,11 +372,11 @@ fn call(
             let entity = entity_of(params)?;
             let mut categories = shared.lock().categories.clone();
             categories.retain(|category| category["entityTypeId"] == entity);
-            Ok(Good { total: Some(categories.len()), result: json!({"categories": categories}), next: None })
+            Ok(MethodResult { total: Some(categories.len()), result: json!({"categories": categories}), next: None })
         }
         "crm.stagehistory.list" => {
             let listed = directory::of_rows(&shared.lock().stage_history, params)?;
-            Ok(Good { result: json!({"items": listed.result}), ..listed })
+            Ok(MethodResult { result: json!({"items": listed.result}), ..listed })
         }
         "crm.type.list" => {
             let types: Vec<_> = shared
@@ -385,7 +386,7 @@ fn call(
                 .filter(|entity| **entity > 4)
                 .map(|entity| json!({"entityTypeId": entity}))
                 .collect();
-            Ok(Good { total: Some(types.len()), result: json!({"types": types}), next: None })
+            Ok(MethodResult { total: Some(types.len()), result: json!({"types": types}), next: None })
         }
         "crm.activity.list" => {
             let state = shared.lock();
@@ -395,7 +396,7 @@ fn call(
         }
         "crm.activity.get" => {
             let found = shared.lock().activities.get(&whole("id")?).cloned();
-            found.map(Good::from).ok_or_else(|| (400, "", "Not found".into()))
+            found.map(MethodResult::from).ok_or_else(|| (400, "", "Not found".into()))
         }
         "crm.activity.binding.list" => {
             let found = shared.lock().bindings.get(&whole("activityId")?).cloned();
@@ -412,16 +413,16 @@ fn call(
             let id = whole("ITEMID")?.to_string();
             let found = rows.into_iter().find(|row| row["ID"] == id.as_str());
             found
-                .map(Good::from)
+                .map(MethodResult::from)
                 .ok_or_else(|| (400, "ERROR_CORE", "TASKS_ERROR_EXCEPTION_#8; Comment not found".into()))
         }
-        "im.dialog.messages.get" => shared.lock().messages(params).map(Good::from),
+        "im.dialog.messages.get" => shared.lock().messages(params).map(MethodResult::from),
         "voximplant.statistic.get" => {
             let state = shared.lock();
             let mut rows = state.statistics(params)?;
             rows.retain(|row| state.hears_call(user, row));
             let (page, total, next) = query::page(&rows, params);
-            Ok(Good { result: Value::Array(page), total, next })
+            Ok(MethodResult { result: Value::Array(page), total, next })
         }
         "sonet_group.get" => directory::of_rows(&shared.lock().projects, params),
         _ => Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
@@ -429,12 +430,12 @@ fn call(
 }
 
 /// A number among the parameters.
-fn whole(params: &Map<String, Value>, name: &str) -> Result<u64, Refusal> {
+fn whole(params: &Map<String, Value>, name: &str) -> Result<u64, RestRefusal> {
     let given = params.get(name).and_then(number).and_then(|number| u64::try_from(number).ok());
     given.ok_or_else(|| (400, "INVALID_ARG_VALUE", format!("Could not find value for parameter {{{name}}}")))
 }
 
-fn entity_of(params: &Map<String, Value>) -> Result<u32, Refusal> {
+fn entity_of(params: &Map<String, Value>) -> Result<u32, RestRefusal> {
     let entity = whole(params, "entityTypeId")?;
     u32::try_from(entity).map_err(|_| (400, "NOT_FOUND", "Smart process not found".to_owned()))
 }
@@ -444,7 +445,7 @@ fn fields_of(params: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// The customer's own fields under their original names, if the caller wants them so.
-fn original_names(state: &State, entity: u32, params: &Map<String, Value>, item: Value) -> Value {
+fn original_names(state: &SimulatorState, entity: u32, params: &Map<String, Value>, item: Value) -> Value {
     let wanted =
         params.get("useOriginalUfNames").is_some_and(|wanted| ["Y", "1", "true"].contains(&text(wanted).as_str()));
     let (true, Value::Object(item)) = (wanted, &item) else { return item };
@@ -457,16 +458,21 @@ fn original_names(state: &State, entity: u32, params: &Map<String, Value>, item:
 }
 
 /// `crm.item.*`.
-fn items(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, user: u64) -> Result<Good, Refusal> {
+fn items(
+    shared: &Arc<PortalShared>,
+    method: &str,
+    params: &Map<String, Value>,
+    user: u64,
+) -> Result<MethodResult, RestRefusal> {
     let entity = entity_of(params)?;
-    let by = By { user, writer: Writer::Rest };
+    let by = ItemAuthor { user, writer: ValueWriter::Rest };
     let shown = |item: Value| {
         let state = shared.lock();
         let item = match item {
             Value::Object(item) => Value::Object(state.whole(entity, &item)),
             other => other,
         };
-        Good::from(json!({"item": original_names(&state, entity, params, item)}))
+        MethodResult::from(json!({"item": original_names(&state, entity, params, item)}))
     };
     match method {
         "crm.item.get" => {
@@ -477,7 +483,7 @@ fn items(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, user: 
             let state = shared.lock();
             let (items, total, next) = state.list(entity, params, user)?;
             let items: Vec<_> = items.into_iter().map(|item| original_names(&state, entity, params, item)).collect();
-            Ok(Good { result: json!({"items": items}), total, next })
+            Ok(MethodResult { result: json!({"items": items}), total, next })
         }
         "crm.item.add" => crm::add(shared, entity, fields_of(params), by).map(shown),
         "crm.item.update" => crm::update(shared, entity, whole(params, "id")?, fields_of(params), by).map(shown),
@@ -494,9 +500,14 @@ fn items(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, user: 
 }
 
 /// `tasks.task.*`.
-fn task(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, user: u64) -> Result<Good, Refusal> {
+fn task(
+    shared: &Arc<PortalShared>,
+    method: &str,
+    params: &Map<String, Value>,
+    user: u64,
+) -> Result<MethodResult, RestRefusal> {
     let id = || whole(params, "taskId");
-    let shown = |id: u64| Good::from(shared.lock().task(id, &Map::new(), user));
+    let shown = |id: u64| MethodResult::from(shared.lock().task(id, &Map::new(), user));
     let status = match method {
         "tasks.task.renew" => "2",
         "tasks.task.start" => "3",
@@ -508,7 +519,7 @@ fn task(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, user: u
         "tasks.task.get" => Ok(shared.lock().task(id()?, params, user).into()),
         "tasks.task.list" => {
             let (tasks, total, next) = shared.lock().task_list(params, user)?;
-            Ok(Good { result: json!({"tasks": tasks}), total, next })
+            Ok(MethodResult { result: json!({"tasks": tasks}), total, next })
         }
         "tasks.task.add" => {
             let mut given = fields_of(params);
@@ -540,7 +551,7 @@ fn task(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, user: u
 }
 
 /// Runs the commands in order; each answer part is an empty list when it has nothing, as PHP writes it.
-fn batch(shared: &Arc<Shared>, params: &Map<String, Value>, app: bool, user: u64) -> Value {
+fn batch(shared: &Arc<PortalShared>, params: &Map<String, Value>, app: bool, user: u64) -> Value {
     let halt =
         params.get("halt").is_some_and(|halt| *halt == json!(true) || number(halt) == Some(1) || *halt == "true");
     let commands: Vec<(String, String)> = match params.get("cmd") {
@@ -556,9 +567,9 @@ fn batch(shared: &Arc<Shared>, params: &Map<String, Value>, app: bool, user: u64
     };
     let (mut results, mut errors, mut totals, mut nexts, mut times) =
         (Map::new(), Map::new(), Map::new(), Map::new(), Map::new());
-    for (place, (name, command)) in commands.into_iter().enumerate() {
+    for (index, (name, command)) in commands.into_iter().enumerate() {
         let start = shared.clock.now();
-        let outcome = if place >= MAX_COMMANDS {
+        let outcome = if index >= MAX_COMMANDS {
             Err((400, "ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded".into()))
         } else {
             let (method, query) = command.split_once('?').unwrap_or((&command, ""));
@@ -619,7 +630,7 @@ fn resolve(value: &mut Value, results: &Map<String, Value>) {
 }
 
 /// The page that a card's link opens.
-fn page(shared: &Shared, parts: &[&str]) -> Response<Bytes> {
+fn page(shared: &PortalShared, parts: &[&str]) -> Response<Bytes> {
     let id = parts.iter().rev().find_map(|part| part.parse::<u64>().ok()).unwrap_or_default();
     let state = shared.lock();
     let item = match parts {

@@ -5,13 +5,13 @@
 
 use serde_json::{Map, Value};
 
-use super::crm::{Refusal, number, values};
-use super::{DEAL, LEAD, Portal, State};
+use super::crm::{RestRefusal, number, values};
+use super::{DEAL, LEAD, PortalSimulator, SimulatorState};
 
 /// The portal's administrator.
 const ADMINISTRATOR: u64 = 1;
 
-impl Portal {
+impl PortalSimulator {
     /// Gives a person a role that reads and changes every CRM item.
     pub fn let_reach_all(&self, user: u64) {
         self.shared.lock().reach_all.insert(user);
@@ -31,7 +31,7 @@ impl Portal {
     }
 }
 
-impl State {
+impl SimulatorState {
     pub(super) fn is_dismissed(&self, user: u64) -> bool {
         let id = user.to_string();
         self.users.iter().any(|row| row["ID"] == id.as_str() && row["ACTIVE"] == false)
@@ -69,7 +69,7 @@ impl State {
     }
 
     /// Refuses a call about one record that the person may not make.
-    pub(super) fn guard(&self, method: &str, params: &Map<String, Value>, user: u64) -> Result<(), Refusal> {
+    pub(super) fn guard(&self, method: &str, params: &Map<String, Value>, user: u64) -> Result<(), RestRefusal> {
         let whole = |value: Option<&Value>| value.and_then(number).and_then(|id| u64::try_from(id).ok());
         let denied = || (400, "ACCESS_DENIED", "Access denied".to_owned());
         let item = |entity: Option<u64>, id: Option<u64>| {

@@ -5,27 +5,27 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{COMPANY, CONTACT, Credentials, DEAL, Delivery, LEAD, State, portal_time, tasks};
+use super::{COMPANY, CONTACT, DEAL, LEAD, PortalCredentials, PortalEventDelivery, SimulatorState, portal_time, tasks};
 use crate::bucket::Bucket;
 use crate::fault::Faults;
 
 const DATASET: &str = include_str!("../../fixtures/bitrix24/mini-portal-dataset.json");
 
-pub(super) fn state(now: Timestamp) -> State {
+pub(super) fn state(now: Timestamp) -> SimulatorState {
     let dataset: Value = serde_json::from_str(DATASET).unwrap_or_default();
     let rows = |name: &str| dataset["entities"][name].as_array().cloned().unwrap_or_default();
     let items = |name: &str, entity: u32| {
         rows(name).iter().map(|row| item(row, entity)).filter_map(|item| Some((item["id"].as_u64()?, item))).collect()
     };
     let deals: BTreeMap<u64, Map<String, Value>> = items("deals", DEAL);
-    let stage_history = deals.values().enumerate().map(|(place, deal)| {
+    let stage_history = deals.values().enumerate().map(|(index, deal)| {
         json!({
-            "ID": place + 1, "TYPE_ID": 1, "OWNER_ID": deal["id"], "CREATED_TIME": deal["createdTime"],
+            "ID": index + 1, "TYPE_ID": 1, "OWNER_ID": deal["id"], "CREATED_TIME": deal["createdTime"],
             "CATEGORY_ID": deal["categoryId"], "STAGE_SEMANTIC_ID": deal["stageSemanticId"], "STAGE_ID": deal["stageId"],
         })
     });
-    State {
-        credentials: Credentials {
+    SimulatorState {
+        credentials: PortalCredentials {
             member_id: "d897063e1ce7c5eb9f04b9751eef5915".into(),
             user: 1,
             secret: "s4ndb0xw3bh00k".into(),
@@ -59,7 +59,7 @@ pub(super) fn state(now: Timestamp) -> State {
         old_card: false,
         comments: BTreeMap::new(),
         chats: BTreeMap::new(),
-        talk: super::chats::Talk::default(),
+        talk: super::chats::ChatState::default(),
         last_message: 48_000,
         projects: Vec::new(),
         telephony: Vec::new(),
@@ -67,7 +67,7 @@ pub(super) fn state(now: Timestamp) -> State {
         bindings: BTreeMap::new(),
         denied: BTreeSet::new(),
         removed_scopes: BTreeSet::new(),
-        access: super::rest::Standing::default(),
+        access: super::rest::PortalState::default(),
         features: BTreeSet::new(),
         installed: true,
         demoted: false,
@@ -76,7 +76,7 @@ pub(super) fn state(now: Timestamp) -> State {
         offline_bound: Vec::new(),
         last_handler: 0,
         handlers: Vec::new(),
-        delivery: Delivery::default(),
+        delivery: PortalEventDelivery::default(),
         paces: BTreeMap::new(),
         held: Vec::new(),
         faults: Faults::default(),
@@ -212,6 +212,6 @@ fn departments() -> Vec<Value> {
 }
 
 /// What needs the portal's address.
-pub(super) fn files(state: &mut State) {
+pub(super) fn files(state: &mut SimulatorState) {
     super::seed_fields::fill(state);
 }

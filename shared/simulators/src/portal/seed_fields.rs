@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::userfields::{OwnField, settings, upper};
 use super::values::{midnight, shown_file};
-use super::{COMPANY, CONTACT, DEAL, LEAD, State};
+use super::{COMPANY, CONTACT, DEAL, LEAD, SimulatorState};
 
 /// The first number of a deal's own field; they follow each other.
 const FIRST: u64 = 1_721_240_001;
@@ -97,9 +97,9 @@ fn of_deals() -> Vec<(&'static str, &'static str, bool, Value, &'static [&'stati
 
 fn field(number: u64, label: &str, kind: &str, multiple: bool, given: &Value, items: &[&str]) -> OwnField {
     let name = format!("ufCrm_{}", FIRST - 1 + number);
-    let listed = items.iter().enumerate().map(|(place, value)| {
-        let id = item_id(number, place as u64);
-        json!({"ID": id.to_string(), "SORT": ((place + 1) * 10).to_string(), "VALUE": value, "DEF": "N", "XML_ID": format!("item{id}")})
+    let listed = items.iter().enumerate().map(|(index, value)| {
+        let id = item_id(number, index as u64);
+        json!({"ID": id.to_string(), "SORT": ((index + 1) * 10).to_string(), "VALUE": value, "DEF": "N", "XML_ID": format!("item{id}")})
     });
     OwnField {
         id: 6000 + number,
@@ -141,7 +141,7 @@ pub(super) fn all() -> BTreeMap<u32, Vec<OwnField>> {
 }
 
 /// Lays the files of the first data down, now that the portal has an address, and fills in what the first deals hold.
-pub(super) fn fill(state: &mut State) {
+pub(super) fn fill(state: &mut SimulatorState) {
     let columns: Vec<(String, &str, u64, [Value; 2])> = of_deals()
         .into_iter()
         .zip(1..)

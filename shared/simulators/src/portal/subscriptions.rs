@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::crm::{Refusal, values};
-use super::{Shared, State};
+use super::crm::{RestRefusal, values};
+use super::{PortalShared, SimulatorState};
 
 /// Events that can be bound, besides those of one smart process.
 const KNOWN: [&str; 26] = [
@@ -39,7 +39,7 @@ const KNOWN: [&str; 26] = [
 
 /// A row of the offline queue: one for each record, however often it changed.
 #[derive(Debug, Clone)]
-pub(crate) struct Row {
+pub(crate) struct OfflineEvent {
     id: u64,
     event: String,
     data: Value,
@@ -50,17 +50,17 @@ pub(crate) struct Row {
 
 /// What an application has bound.
 #[derive(Debug, Clone)]
-pub(crate) struct Bound {
+pub(crate) struct Binding {
     event: String,
     connector: String,
 }
 
 pub(super) fn call(
-    shared: &Arc<Shared>,
+    shared: &Arc<PortalShared>,
     method: &str,
     params: &Map<String, Value>,
     is_app: bool,
-) -> Option<Result<Value, Refusal>> {
+) -> Option<Result<Value, RestRefusal>> {
     if !method.starts_with("event.") && method != "app.info" && method != "events" {
         return None;
     }
@@ -89,7 +89,7 @@ pub(super) fn call(
             if state.offline_bound.iter().any(|bound| bound.event == event && bound.connector == connector) {
                 return Some(Err((400, "ERROR_HANDLER_ALREADY_EXIST", "Handler already exists!".into())));
             }
-            state.offline_bound.push(Bound { event, connector });
+            state.offline_bound.push(Binding { event, connector });
             Ok(json!(true))
         }
         "event.bind" => {
@@ -123,7 +123,7 @@ pub(super) fn call(
     })
 }
 
-impl Row {
+impl OfflineEvent {
     fn message_id(&self) -> String {
         format!("m{}", self.id)
     }
@@ -136,7 +136,7 @@ impl Row {
     }
 }
 
-impl State {
+impl SimulatorState {
     fn bound_events(&self) -> Value {
         let online = self.handlers.iter().filter(|handler| handler.is_app()).flat_map(|handler| {
             handler.bound().map(|(event, url)| json!({"event": event, "handler": url, "auth_type": "0", "offline": 0}))
@@ -161,7 +161,7 @@ impl State {
     /// A change goes into the queue of everyone who bound it: as a row of its own only if none waits.
     pub(super) fn queue_offline(&mut self, event: &str, data: &Value, now: &str) {
         let bound: Vec<_> = self.offline_bound.iter().filter(|bound| bound.event == event).cloned().collect();
-        for Bound { connector, .. } in bound {
+        for Binding { connector, .. } in bound {
             let waiting = self.offline.iter_mut().find(|row| {
                 row.event == event && row.data == *data && row.connector == connector && row.process.is_none()
             });
@@ -170,7 +170,7 @@ impl State {
                 continue;
             }
             self.offline_rows += 1;
-            let row = Row {
+            let row = OfflineEvent {
                 id: self.offline_rows,
                 event: event.to_owned(),
                 data: data.clone(),
@@ -189,12 +189,12 @@ impl State {
         let (connector, again) = (text("auth_connector"), text("process_id"));
         let clear = number("clear", 1) != 0;
         let process = if again.is_empty() { format!("process{}", self.offline_rows) } else { again.to_owned() };
-        let matches = |row: &Row| {
+        let matches = |row: &OfflineEvent| {
             row.connector == connector
                 && if again.is_empty() { row.process.is_none() } else { row.process.as_deref() == Some(again) }
         };
         let taken: Vec<u64> = self.offline.iter().filter(|row| matches(row)).take(limit).map(|row| row.id).collect();
-        let shown: Vec<_> = self.offline.iter().filter(|row| taken.contains(&row.id)).map(Row::show).collect();
+        let shown: Vec<_> = self.offline.iter().filter(|row| taken.contains(&row.id)).map(OfflineEvent::show).collect();
         if clear {
             self.offline.retain(|row| !taken.contains(&row.id));
             return json!({"process_id": null, "events": shown});

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::crm::{Refusal, number, values};
-use super::query::{self, Names};
-use super::{Shared, State, events, portal_time};
+use super::crm::{RestRefusal, number, values};
+use super::query;
+use super::query::FieldNames;
+use super::{PortalShared, SimulatorState, events, portal_time};
 
 /// Under which type tasks lie in the bin: no CRM type has the number.
 const TRASHED: u32 = 0;
@@ -55,7 +56,7 @@ const COLUMNS: [(&str, &str); 11] = [
 /// What comes whether it is selected or not.
 const ALWAYS: [&str; 5] = ["id", "group", "responsible", "creator", "action"];
 
-pub(super) fn add(shared: &Arc<Shared>, fields: &Map<String, Value>) -> Result<u64, Refusal> {
+pub(super) fn add(shared: &Arc<PortalShared>, fields: &Map<String, Value>) -> Result<u64, RestRefusal> {
     let now = portal_time(shared.clock.now());
     let id = {
         let mut state = shared.lock();
@@ -82,7 +83,7 @@ pub(super) fn add(shared: &Arc<Shared>, fields: &Map<String, Value>) -> Result<u
     Ok(id)
 }
 
-pub(super) fn update(shared: &Arc<Shared>, id: u64, fields: &Map<String, Value>) -> Result<(), Refusal> {
+pub(super) fn update(shared: &Arc<PortalShared>, id: u64, fields: &Map<String, Value>) -> Result<(), RestRefusal> {
     let now = portal_time(shared.clock.now());
     {
         let mut state = shared.lock();
@@ -109,7 +110,7 @@ pub(super) fn update(shared: &Arc<Shared>, id: u64, fields: &Map<String, Value>)
 }
 
 /// Deletes a task: it goes into the bin. False if there is none.
-pub(super) fn delete(shared: &Arc<Shared>, id: u64) -> bool {
+pub(super) fn delete(shared: &Arc<PortalShared>, id: u64) -> bool {
     {
         let mut state = shared.lock();
         let Some(task) = state.tasks.remove(&id) else { return false };
@@ -124,7 +125,7 @@ pub(super) fn delete(shared: &Arc<Shared>, id: u64) -> bool {
 }
 
 /// Takes a task out of the bin, with its number.
-pub(super) fn restore(shared: &Arc<Shared>, id: u64) -> bool {
+pub(super) fn restore(shared: &Arc<PortalShared>, id: u64) -> bool {
     {
         let mut state = shared.lock();
         let Some(mut task) = state.trash.remove(&(TRASHED, id)) else { return false };
@@ -136,7 +137,7 @@ pub(super) fn restore(shared: &Arc<Shared>, id: u64) -> bool {
     true
 }
 
-fn added(shared: &Arc<Shared>, id: u64) {
+fn added(shared: &Arc<PortalShared>, id: u64) {
     let data = json!({
         "FIELDS_BEFORE": "undefined", "FIELDS_AFTER": {"ID": id}, "IS_ACCESSIBLE_BEFORE": "N", "IS_ACCESSIBLE_AFTER": "undefined",
     });
@@ -145,7 +146,7 @@ fn added(shared: &Arc<Shared>, id: u64) {
 
 /// A person comments: in the new card a message in the task's chat, in the old one a comment. The task's change date
 /// stays; its activity date moves.
-pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str, files: &[u64]) -> u64 {
+pub(super) fn comment(shared: &Arc<PortalShared>, task: u64, author: u64, text: &str, files: &[u64]) -> u64 {
     let now = portal_time(shared.clock.now());
     let (id, in_chat) = {
         let mut state = shared.lock();
@@ -166,7 +167,8 @@ pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str, 
                 (id, true)
             }
             None => {
-                let shown = files.iter().filter_map(|id| state.talk.files.get(id)).map(super::chats::ChatFile::show);
+                let shown =
+                    files.iter().filter_map(|id| state.talk.files.get(id)).map(super::chats::SimulatedChatFile::show);
                 let attached: Vec<Value> = shown.collect();
                 let comment = json!({
                     "POST_MESSAGE_HTML": null, "ID": id.to_string(), "AUTHOR_ID": author.to_string(), "AUTHOR_NAME": "",
@@ -189,7 +191,7 @@ pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str, 
 }
 
 /// Requests come in upper case, and are kept in camel case, numbers as text.
-fn set(state: &State, task: &mut Map<String, Value>, fields: &Map<String, Value>) {
+fn set(state: &SimulatorState, task: &mut Map<String, Value>, fields: &Map<String, Value>) {
     for (name, value) in fields {
         let name = camel(name);
         // A field that tasks do not have is ignored.
@@ -256,7 +258,7 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
 
 type Rows = (Vec<Value>, Option<usize>, Option<usize>);
 
-impl State {
+impl SimulatorState {
     /// `tasks.task.get`: a task that is missing or hidden is an empty list, with HTTP 200.
     pub(super) fn task(&self, id: u64, params: &Map<String, Value>, user: u64) -> Value {
         let is_seen = |task: &&Map<String, Value>| !self.hidden.contains(&(0, id)) && self.reads_task(user, task);
@@ -267,10 +269,10 @@ impl State {
     }
 
     /// `tasks.task.list`.
-    pub(super) fn task_list(&self, params: &Map<String, Value>, user: u64) -> Result<Rows, Refusal> {
-        let names = Names::strict(column);
+    pub(super) fn task_list(&self, params: &Map<String, Value>, user: u64) -> Result<Rows, RestRefusal> {
+        let names = FieldNames::strict(column);
         let empty = Map::new();
-        let refused = |(status, _, text): Refusal| (status, "ERROR_CORE", format!("{text}<br>"));
+        let refused = |(status, _, text): RestRefusal| (status, "ERROR_CORE", format!("{text}<br>"));
         let filter = query::param(params, "filter").and_then(Value::as_object).unwrap_or(&empty);
         let test = query::filter(filter, &names).map_err(refused)?;
         let order = query::order(query::param(params, "order"), &names).map_err(refused)?;
@@ -284,7 +286,7 @@ impl State {
     }
 
     /// `im.dialog.messages.get`: newest first; with `FIRST_ID` those after it, with `LAST_ID` those before it.
-    pub(super) fn messages(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn messages(&self, params: &Map<String, Value>) -> Result<Value, RestRefusal> {
         let dialog = params.get("DIALOG_ID").and_then(Value::as_str).unwrap_or_default();
         let chat = dialog.strip_prefix("chat").and_then(|id| id.parse::<u64>().ok());
         let Some(chat) = chat else { return Err((400, "DIALOG_ID_EMPTY", "Dialog ID can't be empty".into())) };
@@ -304,7 +306,7 @@ impl State {
     }
 
     /// The comments of a task in the old card; the methods do not work in the new one.
-    pub(super) fn old_comments(&self, task: u64) -> Result<Vec<Value>, Refusal> {
+    pub(super) fn old_comments(&self, task: u64) -> Result<Vec<Value>, RestRefusal> {
         match self.tasks.get(&task) {
             Some(stored) if stored.get("chatId").is_none_or(Value::is_null) => {
                 Ok(self.comments.get(&task).cloned().unwrap_or_default())

@@ -7,33 +7,33 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{CONTACT, DEAL, NewField, Portal, rest};
+use super::{CONTACT, DEAL, NewField, PortalSimulator, rest};
 
-async fn portal() -> Portal {
-    Portal::start(Arc::new(runtime::SystemClock), 0).await.unwrap()
+async fn portal() -> PortalSimulator {
+    PortalSimulator::start(Arc::new(runtime::SystemClock), 0).await.unwrap()
 }
 
 /// Calls a method by the incoming webhook: the status and the whole answer.
-async fn answer(portal: &Portal, method: &str, params: &Value) -> (u16, Value) {
+async fn answer(portal: &PortalSimulator, method: &str, params: &Value) -> (u16, Value) {
     let request = Request::post(format!("/rest/1/s4ndb0xw3bh00k/{method}")).header("content-type", "application/json");
     let request = request.body(Bytes::from(params.to_string())).unwrap();
     let answer = rest::answer(portal.shared().clone(), request).await.unwrap();
     (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
 }
 
-async fn call(portal: &Portal, method: &str, params: Value) -> Value {
+async fn call(portal: &PortalSimulator, method: &str, params: Value) -> Value {
     let (status, body) = answer(portal, method, &params).await;
     assert_eq!(status, 200, "{method} {params}: {body}");
     body["result"].clone()
 }
 
-async fn refusal(portal: &Portal, method: &str, params: Value) -> String {
+async fn refusal(portal: &PortalSimulator, method: &str, params: Value) -> String {
     let (status, body) = answer(portal, method, &params).await;
     assert!(status >= 400, "{method} {params}: {body}");
     format!("{status} {}: {}", body["error"].as_str().unwrap(), body["error_description"].as_str().unwrap())
 }
 
-fn made(portal: &Portal, kind: &str, multiple: bool) -> String {
+fn made(portal: &PortalSimulator, kind: &str, multiple: bool) -> String {
     let settings = if kind == "crm" { json!({"DEAL": "Y", "COMPANY": "Y"}) } else { json!({}) };
     let items = if kind == "enumeration" { vec!["Wood".into(), "Steel".into()] } else { Vec::new() };
     let field = NewField {
@@ -46,7 +46,7 @@ fn made(portal: &Portal, kind: &str, multiple: bool) -> String {
     portal.make_field(DEAL, field).unwrap()
 }
 
-async fn written(portal: &Portal, field: &str, value: Value) -> Result<Value, String> {
+async fn written(portal: &PortalSimulator, field: &str, value: Value) -> Result<Value, String> {
     let params = json!({"entityTypeId": 2, "id": 7, "fields": {field: value}});
     let (status, body) = answer(portal, "crm.item.update", &params).await;
     if status == 200 {

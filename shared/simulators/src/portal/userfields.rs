@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::crm::{Refusal, number, values};
-use super::query::{self, Names};
-use super::rest::Good;
-use super::{COMPANY, CONTACT, DEAL, LEAD, Portal, Shared, State, events};
+use super::crm::{RestRefusal, number, values};
+use super::query;
+use super::query::FieldNames;
+use super::rest::MethodResult;
+use super::{COMPANY, CONTACT, DEAL, LEAD, PortalShared, PortalSimulator, SimulatorState, events};
 
 /// The types that a field can have, with their names: what `crm.userfield.types` answers.
 pub(super) const TYPES: [(&str, &str); 16] = [
@@ -132,12 +133,12 @@ pub(super) fn name_of(entity: u32) -> String {
 /// `UF_CRM_HELLO_WORLD` is `ufCrmHelloWorld`, `UF_CRM_17` is `ufCrm_17`.
 pub(super) fn camel(upper: &str) -> String {
     let mut name = String::new();
-    for (place, word) in upper.split('_').enumerate() {
+    for (index, word) in upper.split('_').enumerate() {
         let word = word.to_lowercase();
         if word.starts_with(|letter: char| letter.is_ascii_digit()) {
             name.push('_');
             name.push_str(&word);
-        } else if place == 0 {
+        } else if index == 0 {
             name.push_str(&word);
         } else {
             let mut letters = word.chars();
@@ -160,7 +161,7 @@ pub(super) fn upper(camel: &str) -> String {
     name
 }
 
-impl State {
+impl SimulatorState {
     /// Adds a field as a person does in the settings of the CRM.
     pub(super) fn make_field(&mut self, entity: u32, new: NewField) -> Result<OwnField, String> {
         if !TYPES.iter().any(|(kind, _)| *kind == new.kind) {
@@ -175,9 +176,9 @@ impl State {
         if self.own_fields.get(&entity).into_iter().flatten().any(|known| known.name == name) {
             return Err(format!("the field {name} exists already"));
         }
-        let items = new.items.iter().enumerate().map(|(place, value)| {
-            let id = id * 100 + place as u64;
-            json!({"ID": id.to_string(), "SORT": ((place + 1) * 10).to_string(), "VALUE": value, "DEF": "N", "XML_ID": format!("item{id}")})
+        let items = new.items.iter().enumerate().map(|(index, value)| {
+            let id = id * 100 + index as u64;
+            json!({"ID": id.to_string(), "SORT": ((index + 1) * 10).to_string(), "VALUE": value, "DEF": "N", "XML_ID": format!("item{id}")})
         });
         let field = OwnField {
             id,
@@ -240,7 +241,7 @@ pub(super) fn settings(kind: &str, given: &Map<String, Value>) -> Value {
     settings
 }
 
-impl Portal {
+impl PortalSimulator {
     /// Adds a field of the customer's own to a type; its name is as REST gives it: `ufCrm_1`.
     pub fn add_field(&self, entity: u32, name: &str, kind: &str, multiple: bool, items: &[(u64, &str)]) {
         let items = items.iter().map(
@@ -290,7 +291,7 @@ impl Portal {
     }
 }
 
-impl State {
+impl SimulatorState {
     fn remove_field(&mut self, entity: u32, name: &str) -> bool {
         let fields = self.own_fields.entry(entity).or_default();
         let before = fields.len();
@@ -304,17 +305,17 @@ impl State {
     }
 }
 
-fn refused(text: &str) -> Refusal {
+fn refused(text: &str) -> RestRefusal {
     (400, "", text.to_owned())
 }
 
 /// `crm.deal.userfield.*` and those of the other types. `action` is the last word.
 pub(super) fn call(
-    shared: &Arc<Shared>,
+    shared: &Arc<PortalShared>,
     entity: u32,
     action: &str,
     params: &Map<String, Value>,
-) -> Result<Good, Refusal> {
+) -> Result<MethodResult, RestRefusal> {
     let fields = query::param(params, "fields").and_then(Value::as_object).cloned();
     let id = || {
         let id = query::param(params, "id").and_then(number).and_then(|id| u64::try_from(id).ok());
@@ -359,13 +360,13 @@ fn not_found(params: &Map<String, Value>) -> String {
     format!("The entity with ID '{id}' is not found.")
 }
 
-fn notify(shared: &Arc<Shared>, entity: u32, action: &str, field: &OwnField) {
+fn notify(shared: &Arc<PortalShared>, entity: u32, action: &str, field: &OwnField) {
     let name = name_of(entity);
     let data = json!({"FIELDS": {"ID": field.id, "ENTITY_ID": format!("CRM_{name}"), "FIELD_NAME": field.upper}});
     events::emit(shared, &format!("ONCRM{name}USERFIELD{action}"), &data);
 }
 
-fn list(state: &State, entity: u32, params: &Map<String, Value>) -> Result<Good, Refusal> {
+fn list(state: &SimulatorState, entity: u32, params: &Map<String, Value>) -> Result<MethodResult, RestRefusal> {
     let mut filter = query::param(params, "filter").and_then(Value::as_object).cloned().unwrap_or_default();
     let labelled = filter.remove("LANG").is_some();
     let rows: Vec<_> =
@@ -373,9 +374,9 @@ fn list(state: &State, entity: u32, params: &Map<String, Value>) -> Result<Good,
     let mut params = params.clone();
     params.insert("filter".into(), Value::Object(filter));
     params.remove("start");
-    let found = query::rows(&rows, &params, &Names::any())?;
+    let found = query::rows(&rows, &params, &FieldNames::any())?;
     // The list has no pages.
-    Ok(Good {
+    Ok(MethodResult {
         total: Some(found.len()),
         result: found.into_iter().map(|row| Value::Object(row.clone())).collect(),
         next: None,
@@ -396,7 +397,7 @@ fn label(fields: &Map<String, Value>, upper: &str) -> String {
     named.filter(|label| !label.is_empty()).unwrap_or_else(|| upper.to_owned())
 }
 
-fn added(state: &mut State, entity: u32, fields: &Map<String, Value>) -> Result<OwnField, Refusal> {
+fn added(state: &mut SimulatorState, entity: u32, fields: &Map<String, Value>) -> Result<OwnField, RestRefusal> {
     let (kind, given) = (word(fields, "USER_TYPE_ID"), word(fields, "FIELD_NAME"));
     if kind.is_empty() {
         return Err(refused("The 'USER_TYPE_ID' field is not found."));
@@ -437,7 +438,7 @@ fn added(state: &mut State, entity: u32, fields: &Map<String, Value>) -> Result<
 }
 
 /// The values of a list: known ones changed, removed or kept, new ones behind them.
-fn listed(field: u64, known: &[Value], given: Option<&Value>) -> Result<Vec<Value>, Refusal> {
+fn listed(field: u64, known: &[Value], given: Option<&Value>) -> Result<Vec<Value>, RestRefusal> {
     let mut items = known.to_vec();
     let mut next = items
         .iter()
@@ -473,12 +474,12 @@ fn listed(field: u64, known: &[Value], given: Option<&Value>) -> Result<Vec<Valu
 }
 
 fn updated(
-    state: &mut State,
+    state: &mut SimulatorState,
     entity: u32,
     id: u64,
     fields: &Map<String, Value>,
     params: &Map<String, Value>,
-) -> Result<OwnField, Refusal> {
+) -> Result<OwnField, RestRefusal> {
     let Some(field) = state.own_fields.get_mut(&entity).into_iter().flatten().find(|field| field.id == id) else {
         return Err((404, "ERROR_NOT_FOUND", not_found(params)));
     };

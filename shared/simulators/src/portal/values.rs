@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::State;
-use super::crm::{Refusal, values};
+use super::SimulatorState;
+use super::crm::{RestRefusal, values};
 use super::query::text;
 
 /// The longest title; the rest is cut off without a word.
@@ -32,7 +32,7 @@ pub(super) fn is_empty(value: &Value) -> bool {
 
 /// Who writes: REST is refused what makes no sense; a person's form has no place for it, and a test may do as it likes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Writer {
+pub(super) enum ValueWriter {
     /// A call of a method.
     Rest,
     /// Someone in the browser.
@@ -51,18 +51,18 @@ fn php_type(value: &Value) -> &'static str {
     }
 }
 
-pub(super) fn invalid(title: &str) -> Refusal {
+pub(super) fn invalid(title: &str) -> RestRefusal {
     (400, "CRM_FIELD_ERROR_VALUE_NOT_VALID", format!("Invalid value for field \"{title}\""))
 }
 
 /// What the portal keeps of a value for a field that is described so.
 pub(super) fn kept(
-    state: &mut State,
+    state: &mut SimulatorState,
     described: &Value,
     name: &str,
     value: Value,
-    writer: Writer,
-) -> Result<Value, Refusal> {
+    writer: ValueWriter,
+) -> Result<Value, RestRefusal> {
     if name == "fm" {
         return Ok(value);
     }
@@ -74,22 +74,28 @@ pub(super) fn kept(
         empty if is_empty(empty) => return Ok(json!([])),
         Value::Object(map) if described["type"] == "file" && map.contains_key("id") => vec![value],
         Value::Array(_) | Value::Object(_) if !is_one_file => values(&value).into_iter().cloned().collect(),
-        _ if writer == Writer::Person || is_one_file => vec![value],
+        _ if writer == ValueWriter::Person || is_one_file => vec![value],
         other => {
             let text = format!("Expected iterable value for multiple field, but got {} instead", php_type(other));
             return Err((400, "100", text));
         }
     };
     let kept = list.into_iter().map(|value| one(state, described, name, value, writer));
-    let kept: Result<Vec<Value>, Refusal> = kept.collect();
+    let kept: Result<Vec<Value>, RestRefusal> = kept.collect();
     Ok(kept?.into_iter().filter(|value| !is_empty(value)).collect())
 }
 
-fn one(state: &mut State, described: &Value, name: &str, value: Value, writer: Writer) -> Result<Value, Refusal> {
+fn one(
+    state: &mut SimulatorState,
+    described: &Value,
+    name: &str,
+    value: Value,
+    writer: ValueWriter,
+) -> Result<Value, RestRefusal> {
     let kind = described["type"].as_str().unwrap_or_default();
     let refused = || match writer {
-        Writer::Rest => Err(invalid(described["title"].as_str().unwrap_or(name))),
-        Writer::Person => Ok(Value::Null),
+        ValueWriter::Rest => Err(invalid(described["title"].as_str().unwrap_or(name))),
+        ValueWriter::Person => Ok(Value::Null),
     };
     if kind == "boolean" || kind == "char" {
         return Ok(json!(if is_true(&value) { "Y" } else { "N" }));
@@ -226,7 +232,7 @@ fn is_new_file(value: &Value) -> bool {
     }
 }
 
-fn file(state: &mut State, value: Value) -> Value {
+fn file(state: &mut SimulatorState, value: Value) -> Value {
     if let Value::Object(map) = &value {
         if let Some(new) = map.get("fileData") {
             return file(state, new.clone());
@@ -252,7 +258,7 @@ fn file(state: &mut State, value: Value) -> Value {
 }
 
 /// A file as `crm.item.get` gives it: one address for browsers, one for machines.
-pub(super) fn shown_file(state: &State, id: u64) -> Value {
+pub(super) fn shown_file(state: &SimulatorState, id: u64) -> Value {
     let scheme = state.scheme;
     json!({
         "id": id, "url": format!("/bitrix/components/bitrix/crm.item.details/show_file.php?fileId={id}"),
@@ -264,17 +270,17 @@ pub(super) fn shown_file(state: &State, id: u64) -> Value {
 pub(super) const FILE_METHOD: &str = "crm.controller.item.getFile";
 
 /// Puts the caller's own access into the files' addresses, as the portal does: they are good for the caller alone.
-pub(super) fn signed(value: &mut Value, access: &Access) {
+pub(super) fn signed(value: &mut Value, access: &CallerAccess) {
     match value {
         Value::Object(map) => {
             if let Some(Value::String(url)) = map.get_mut("urlMachine") {
                 *url = match access {
-                    Access::Webhook { user, secret } => url.replacen(
+                    CallerAccess::Webhook { user, secret } => url.replacen(
                         &format!("/rest/{FILE_METHOD}/"),
                         &format!("/rest/{user}/{secret}/{FILE_METHOD}/"),
                         1,
                     ),
-                    Access::Token(token) => url.replacen("/?token=crm", &format!("/?auth={token}&token=crm"), 1),
+                    CallerAccess::Token(token) => url.replacen("/?token=crm", &format!("/?auth={token}&token=crm"), 1),
                 };
             }
             map.values_mut().for_each(|value| signed(value, access));
@@ -286,7 +292,7 @@ pub(super) fn signed(value: &mut Value, access: &Access) {
 
 /// With what a caller came in.
 #[derive(Debug, Clone)]
-pub(super) enum Access {
+pub(super) enum CallerAccess {
     /// An incoming webhook.
     Webhook {
         /// Whose.
@@ -299,7 +305,7 @@ pub(super) enum Access {
 }
 
 /// Phones and addresses: known ones change or go, new ones get a number.
-pub(super) fn ways(state: &mut State, now: &Value, given: &Value) -> Value {
+pub(super) fn ways(state: &mut SimulatorState, now: &Value, given: &Value) -> Value {
     let mut all: Vec<Value> = now.as_array().cloned().unwrap_or_default();
     let named: Vec<(Option<i64>, &Map<String, Value>)> = match given {
         Value::Object(map) => {

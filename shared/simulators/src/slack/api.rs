@@ -7,10 +7,10 @@ use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
 use super::messages::own_event;
-use super::{APP, BOT, BOT_USER, Shared, State, blocks, files};
+use super::{APP, BOT, BOT_USER, SlackShared, WorkspaceState, blocks, files};
 use crate::bucket::Bucket;
 use crate::fault::Fault;
-use crate::http::{Answer, answer as json_answer, params, spoil};
+use crate::http::{HttpAnswer, answer as json_answer, params, spoil};
 
 /// Posts in one channel: one a second, with short bursts.
 const CHANNEL_BURST: f64 = 4.0;
@@ -18,13 +18,13 @@ const CHANNEL_BURST: f64 = 4.0;
 const WORKSPACE_BURST: f64 = 30.0;
 const WORKSPACE_A_SECOND: f64 = 5.0;
 
-pub(super) type Refusal = (&'static str, Value);
+pub(super) type SlackRefusal = (&'static str, Value);
 
-pub(super) fn refusal(code: &'static str) -> Refusal {
+pub(super) fn refusal(code: &'static str) -> SlackRefusal {
     (code, Value::Null)
 }
 
-pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answer {
+pub(crate) async fn answer(shared: Arc<SlackShared>, request: Request<Bytes>) -> HttpAnswer {
     let base = base_of(&request);
     if let Some(id) = request.uri().path().strip_prefix("/response/") {
         let fault = shared.lock().faults.take("response_url");
@@ -89,7 +89,7 @@ fn unfold_json(params: &mut Map<String, Value>) {
     }
 }
 
-fn too_many(shared: &Shared, seconds: u64) -> Response<Bytes> {
+fn too_many(shared: &SlackShared, seconds: u64) -> Response<Bytes> {
     shared.lock().refused_for_limits += 1;
     let mut response = json_answer(429, &json!({"ok": false, "error": "ratelimited"}));
     response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
@@ -108,7 +108,7 @@ fn plain(status: u16, text: &str) -> Response<Bytes> {
 }
 
 /// An answer at a response URL: five times within half an hour.
-fn respond_later(shared: &Shared, id: &str, body: &Bytes) -> Response<Bytes> {
+fn respond_later(shared: &SlackShared, id: &str, body: &Bytes) -> Response<Bytes> {
     let now = shared.clock.now();
     let mut state = shared.lock();
     *state.calls.entry("response_url".into()).or_default() += 1;
@@ -146,7 +146,7 @@ fn respond_later(shared: &Shared, id: &str, body: &Bytes) -> Response<Bytes> {
     plain(200, "ok")
 }
 
-fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, base: &str) -> Response<Bytes> {
+fn respond(shared: &Arc<SlackShared>, method: &str, params: &Map<String, Value>, base: &str) -> Response<Bytes> {
     let now = shared.clock.now();
     let mut state = shared.lock();
     let mut events: Vec<Value> = Vec::new();
@@ -234,7 +234,7 @@ pub(super) fn is_set(params: &Map<String, Value>, name: &str) -> bool {
     params.get(name).is_some_and(|value| *value == json!(true) || *value == "true" || *value == "1")
 }
 
-impl State {
+impl WorkspaceState {
     /// Tiers by method; posts by channel and by workspace.
     fn admit(&mut self, method: &str, params: &Map<String, Value>, now: jiff::Timestamp) -> Result<(), f64> {
         if !self.limited {
@@ -272,12 +272,12 @@ impl State {
         self.methods.entry(method.to_owned()).or_insert_with(|| Bucket::new(a_minute, a_minute / 60.0)).add(now)
     }
 
-    pub(super) fn channel(&self, params: &Map<String, Value>) -> Result<&super::Channel, Refusal> {
+    pub(super) fn channel(&self, params: &Map<String, Value>) -> Result<&super::SimulatedChannel, SlackRefusal> {
         self.channels.get(text(params, "channel")).ok_or_else(|| refusal("channel_not_found"))
     }
 
     /// A private channel that the app is not in is none that it sees.
-    fn channel_info(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    fn channel_info(&self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let channel = self.channel(params)?;
         if channel.is_private && !channel.is_member {
             return Err(refusal("channel_not_found"));
@@ -292,7 +292,7 @@ impl State {
     }
 
     /// Posting takes a name, too.
-    pub(super) fn channel_to_post(&mut self, params: &Map<String, Value>) -> Result<String, Refusal> {
+    pub(super) fn channel_to_post(&mut self, params: &Map<String, Value>) -> Result<String, SlackRefusal> {
         let named = text(params, "channel");
         let found =
             self.channels.values().find(|channel| channel.id == named || channel.name == named.trim_start_matches('#'));
@@ -308,7 +308,7 @@ impl State {
         }
     }
 
-    fn by_email(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    fn by_email(&self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let id = self.people.get(&text(params, "email").to_lowercase());
         // Who was deactivated is not found, and strangers are not of this workspace.
         let profile =
@@ -318,7 +318,7 @@ impl State {
     }
 
     /// The direct messages with a person; the same channel every time.
-    fn open(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    fn open(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let user = text(params, "users").to_owned();
         let Some((email, _)) = self.people.iter().find(|(_, id)| **id == user) else {
             return Err(refusal("user_not_found"));
@@ -326,7 +326,7 @@ impl State {
         let name = format!("@{}", email.split('@').next().unwrap_or_default());
         let known = self.channels.values().find(|channel| channel.person.as_deref() == Some(&user));
         let id = known.map_or_else(|| format!("D0SAND{:04}", self.channels.len() + 1), |channel| channel.id.clone());
-        self.channels.entry(id.clone()).or_insert_with(|| super::Channel {
+        self.channels.entry(id.clone()).or_insert_with(|| super::SimulatedChannel {
             id: id.clone(),
             name,
             is_private: true,
@@ -339,7 +339,7 @@ impl State {
         Ok(json!({"channel": {"id": id}}))
     }
 
-    fn create(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    fn create(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let name = text(params, "name").to_owned();
         if !self.creates_channels {
             return Err(("missing_scope", Value::Null));
@@ -352,7 +352,7 @@ impl State {
             return Err(refusal("name_taken"));
         }
         let id = format!("C0SAND{:04}", self.channels.len() + 1);
-        let channel = super::Channel {
+        let channel = super::SimulatedChannel {
             id: id.clone(),
             name,
             is_private: false,
@@ -372,7 +372,7 @@ impl State {
         let types = text(params, "types");
         let private_too = types.contains("private_channel");
         let live_only = is_set(params, "exclude_archived");
-        let visible = |channel: &&super::Channel| {
+        let visible = |channel: &&super::SimulatedChannel| {
             channel.person.is_none()
                 && (!channel.is_private || (private_too && channel.is_member))
                 && !(live_only && channel.is_archived)
@@ -386,7 +386,7 @@ impl State {
         json!({"channels": page, "response_metadata": {"next_cursor": cursor}})
     }
 
-    fn join(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    fn join(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let channel = self.channels.get_mut(text(params, "channel")).filter(|channel| !channel.is_private);
         let channel = channel.ok_or_else(|| refusal("channel_not_found"))?;
         if channel.is_archived {
@@ -398,7 +398,7 @@ impl State {
 }
 
 /// The methods of answers, dialogs and files.
-impl State {
+impl WorkspaceState {
     pub(super) fn set_reaction(&mut self, channel: &str, ts: &str, name: &str, user: &str, add: bool) {
         self.revision += 1;
         let Some(message) = self.message(channel, ts) else { return };

@@ -11,8 +11,8 @@ pub(super) fn check(blocks: &Value) -> Result<(), Vec<String>> {
             if blocks.len() > 50 {
                 problems.push("[ERROR] no more than 50 items allowed [json-pointer:/blocks]".into());
             }
-            for (place, block) in blocks.iter().enumerate() {
-                check_block(block, &format!("/blocks/{place}"), &mut problems);
+            for (index, block) in blocks.iter().enumerate() {
+                check_block(block, &format!("/blocks/{index}"), &mut problems);
             }
         }
     }
@@ -42,8 +42,8 @@ fn check_block(block: &Value, at: &str, problems: &mut Vec<String>) {
             if !block["text"].is_null() {
                 check_text(&block["text"], 3000, &format!("{at}/text"), problems);
             }
-            for (place, field) in fields.into_iter().flatten().enumerate() {
-                check_text(field, 2000, &format!("{at}/fields/{place}"), problems);
+            for (index, field) in fields.into_iter().flatten().enumerate() {
+                check_text(field, 2000, &format!("{at}/fields/{index}"), problems);
             }
         }
         Some("context") => {
@@ -51,9 +51,9 @@ fn check_block(block: &Value, at: &str, problems: &mut Vec<String>) {
             if elements.is_empty() || elements.len() > 10 {
                 wrong("1 to 10 items allowed", format!("{at}/elements"));
             }
-            for (place, element) in elements.iter().enumerate() {
+            for (index, element) in elements.iter().enumerate() {
                 if element["type"] != "image" {
-                    check_text(element, 3000, &format!("{at}/elements/{place}"), problems);
+                    check_text(element, 3000, &format!("{at}/elements/{index}"), problems);
                 }
             }
         }
@@ -67,9 +67,9 @@ fn check_block(block: &Value, at: &str, problems: &mut Vec<String>) {
             if ids.windows(2).any(|pair| pair[0] == pair[1] && !pair[0].is_null()) {
                 wrong("`action_id` already exists", format!("{at}/elements"));
             }
-            for (place, element) in elements.iter().enumerate() {
-                check_button(element, &format!("{at}/elements/{place}"), problems);
-                check_menu(element, &format!("{at}/elements/{place}"), problems);
+            for (index, element) in elements.iter().enumerate() {
+                check_button(element, &format!("{at}/elements/{index}"), problems);
+                check_menu(element, &format!("{at}/elements/{index}"), problems);
             }
         }
         Some("rich_text") => {
@@ -77,8 +77,8 @@ fn check_block(block: &Value, at: &str, problems: &mut Vec<String>) {
             if elements.is_empty() {
                 wrong("missing required field: elements", at.to_owned());
             }
-            for (place, element) in elements.iter().enumerate() {
-                check_rich_text(element, &format!("{at}/elements/{place}"), problems);
+            for (index, element) in elements.iter().enumerate() {
+                check_rich_text(element, &format!("{at}/elements/{index}"), problems);
             }
         }
         Some("input") => {
@@ -148,14 +148,14 @@ fn check_menu(element: &Value, at: &str, problems: &mut Vec<String>) {
     if !initial.is_null() && !options.contains(initial) {
         wrong("initial option is none of the options", format!("{at}/initial_option"));
     }
-    for (place, option) in options.iter().enumerate() {
+    for (index, option) in options.iter().enumerate() {
         let value = option["value"].as_str().unwrap_or_default();
         if value.is_empty() || value.chars().count() > 150 {
-            wrong("must be 1 to 150 characters", format!("{at}/options/{place}/value"));
+            wrong("must be 1 to 150 characters", format!("{at}/options/{index}/value"));
         }
     }
-    for (place, option) in options.iter().enumerate() {
-        check_text(&option["text"], 75, &format!("{at}/options/{place}/text"), problems);
+    for (index, option) in options.iter().enumerate() {
+        check_text(&option["text"], 75, &format!("{at}/options/{index}/text"), problems);
     }
     check_text(&element["placeholder"], 150, &format!("{at}/placeholder"), problems);
 }
@@ -192,12 +192,12 @@ fn check_rich_text(element: &Value, at: &str, problems: &mut Vec<String>) {
             if element["indent"].as_u64().is_some_and(|indent| indent > 8) {
                 wrong("must be 8 at most", format!("{at}/indent"));
             }
-            for (place, item) in inner.iter().enumerate() {
-                check_rich_text(item, &format!("{at}/elements/{place}"), problems);
+            for (index, item) in inner.iter().enumerate() {
+                check_rich_text(item, &format!("{at}/elements/{index}"), problems);
             }
         }
         Some("rich_text_section" | "rich_text_quote" | "rich_text_preformatted") => {
-            for (place, leaf) in inner.iter().enumerate() {
+            for (index, leaf) in inner.iter().enumerate() {
                 let needs: &[&str] = match leaf["type"].as_str() {
                     Some("text") => &["text"],
                     Some("link") => &["url"],
@@ -207,13 +207,13 @@ fn check_rich_text(element: &Value, at: &str, problems: &mut Vec<String>) {
                     Some("broadcast") => &["range"],
                     Some("date") => &["format"],
                     _ => {
-                        wrong("unsupported type", format!("{at}/elements/{place}/type"));
+                        wrong("unsupported type", format!("{at}/elements/{index}/type"));
                         &[]
                     }
                 };
                 for name in needs {
                     if leaf[*name].as_str().is_none_or(str::is_empty) {
-                        wrong(&format!("missing required field: {name}"), format!("{at}/elements/{place}"));
+                        wrong(&format!("missing required field: {name}"), format!("{at}/elements/{index}"));
                     }
                 }
             }
@@ -229,8 +229,8 @@ pub(super) fn check_view(view: &Value) -> Result<(), Vec<String>> {
     if blocks.is_empty() || blocks.len() > 100 {
         problems.push("[ERROR] 1 to 100 items allowed [json-pointer:/view/blocks]".into());
     }
-    for (place, block) in blocks.iter().enumerate() {
-        check_block(block, &format!("/view/blocks/{place}"), &mut problems);
+    for (index, block) in blocks.iter().enumerate() {
+        check_block(block, &format!("/view/blocks/{index}"), &mut problems);
     }
     match view["type"].as_str() {
         Some("modal") => {

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::events::Reply;
+use super::events::EventReply;
 use super::gestures::as_event;
-use super::{APP, Workspace, editor};
+use super::{APP, SlackSimulator, editor};
 use crate::http::encoded;
 
 /// What somebody sees that others do not: an answer to a command.
@@ -19,7 +19,7 @@ pub struct Whisper {
     pub message: Value,
 }
 
-impl Workspace {
+impl SlackSimulator {
     /// Lets the app know of what happens, at `url`.
     pub fn send_requests_to(&self, url: &str) {
         self.shared.lock().requests_to = Some(url.to_owned());
@@ -279,7 +279,7 @@ impl Workspace {
     }
 
     /// Somebody types a command; the app's first answer.
-    pub async fn command(&self, user: &str, channel: &str, command: &str, text: &str) -> Reply {
+    pub async fn command(&self, user: &str, channel: &str, command: &str, text: &str) -> EventReply {
         let (url, fields) = {
             let mut state = self.shared.lock();
             let trigger = state.new_trigger(user, self.shared.clock.now());
@@ -334,12 +334,12 @@ impl Workspace {
     }
 
     /// Somebody fills in the dialog before them and sends it; the app's answer.
-    pub async fn submit(&self, user: &str, values: &[(&str, &str)]) -> Reply {
+    pub async fn submit(&self, user: &str, values: &[(&str, &str)]) -> EventReply {
         let Some(view) = self.shared.lock().dialogs.remove(user) else {
-            return Reply { status: 0, is_late: false, body: Value::Null };
+            return EventReply { status: 0, is_late: false, body: Value::Null };
         };
         let mut filled = json!({});
-        for (place, block) in view["blocks"].as_array().into_iter().flatten().enumerate() {
+        for (index, block) in view["blocks"].as_array().into_iter().flatten().enumerate() {
             let Some(action) = block["element"]["action_id"].as_str() else { continue };
             let kind = block["element"]["type"].as_str().unwrap_or_default();
             let given = values.iter().find(|(name, _)| *name == action).map(|(_, value)| *value);
@@ -357,7 +357,7 @@ impl Workspace {
                 let chosen = given.map(|ids| json!(ids.split(',').collect::<Vec<_>>()));
                 entered = chosen.or_else(|| element.get("initial_users").cloned()).unwrap_or_else(|| json!([]));
             }
-            let id = block["block_id"].as_str().map_or_else(|| format!("block{place}"), str::to_owned);
+            let id = block["block_id"].as_str().map_or_else(|| format!("block{index}"), str::to_owned);
             filled[id] = json!({action: {"type": kind, name: entered}});
         }
         let payload = json!({
@@ -378,7 +378,7 @@ impl Workspace {
                 .as_object()
                 .is_some_and(|errors| !errors.is_empty() && errors.keys().all(has_field));
             if !known {
-                return Reply { status: 0, ..reply };
+                return EventReply { status: 0, ..reply };
             }
             self.shared.lock().dialogs.insert(user.to_owned(), view);
         }
@@ -386,7 +386,7 @@ impl Workspace {
     }
 
     /// Somebody chooses people in the dialog before them, whose field sends each choice; the app's answer.
-    pub async fn choose_people(&self, user: &str, action_id: &str, people: &[&str]) -> Reply {
+    pub async fn choose_people(&self, user: &str, action_id: &str, people: &[&str]) -> EventReply {
         let payload = {
             let mut state = self.shared.lock();
             let view = state.dialogs.get(user).cloned().unwrap_or_default();
@@ -411,7 +411,7 @@ impl Workspace {
     }
 
     /// Somebody presses a button or chooses from a menu of a message (or of their home); the app's answer.
-    pub async fn press(&self, user: &str, channel: &str, action_id: &str, value: &str) -> Reply {
+    pub async fn press(&self, user: &str, channel: &str, action_id: &str, value: &str) -> EventReply {
         let payload = {
             let mut state = self.shared.lock();
             let now = self.shared.clock.now();
@@ -436,7 +436,7 @@ impl Workspace {
     }
 
     /// Somebody takes a shortcut of a message.
-    pub async fn shortcut(&self, user: &str, channel: &str, ts: &str, callback_id: &str) -> Reply {
+    pub async fn shortcut(&self, user: &str, channel: &str, ts: &str, callback_id: &str) -> EventReply {
         let payload = {
             let mut state = self.shared.lock();
             let now = self.shared.clock.now();
@@ -451,14 +451,14 @@ impl Workspace {
         self.interact(&payload).await
     }
 
-    async fn interact(&self, payload: &Value) -> Reply {
+    async fn interact(&self, payload: &Value) -> EventReply {
         let url = self.shared.lock().requests_to.clone().unwrap_or_default();
         let body = encoded(&[("payload", payload.to_string())]);
         self.shared.post(&url, "application/x-www-form-urlencoded", &body, None).await
     }
 
     /// Slack makes sure that an address is the app's; its answer.
-    pub async fn verify_url(&self, url: &str) -> Reply {
+    pub async fn verify_url(&self, url: &str) -> EventReply {
         let body = json!({"type": "url_verification", "token": "deprecated", "challenge": "c-3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"});
         self.shared.post(url, "application/json", &body.to_string(), None).await
     }

@@ -54,7 +54,7 @@ fn with_links(text: &str) -> String {
 
 /// What a line is.
 #[derive(PartialEq, Clone, Copy)]
-enum Line {
+enum EditorLine {
     Text,
     Quote,
     Item { ordered: bool, depth: usize },
@@ -62,18 +62,18 @@ enum Line {
 
 fn elements(text: &str) -> Vec<Value> {
     let mut all = Vec::new();
-    for (place, part) in text.split("```").enumerate() {
-        let is_closed = text.matches("```").count() >= place + place % 2;
-        if place % 2 == 1 && is_closed {
+    for (index, part) in text.split("```").enumerate() {
+        let is_closed = text.matches("```").count() >= index + index % 2;
+        if index % 2 == 1 && is_closed {
             let code = plain(part.trim_matches('\n'));
             all.push(
                 json!({"type": "rich_text_preformatted", "elements": [{"type": "text", "text": code}], "border": 0}),
             );
             continue;
         }
-        let part = if place % 2 == 1 { format!("```{part}") } else { part.to_owned() };
-        let part = if place > 0 { part.strip_prefix('\n').unwrap_or(&part).to_owned() } else { part };
-        let has_more = place % 2 == 0 && text.matches("```").count() > place + 1;
+        let part = if index % 2 == 1 { format!("```{part}") } else { part.to_owned() };
+        let part = if index > 0 { part.strip_prefix('\n').unwrap_or(&part).to_owned() } else { part };
+        let has_more = index % 2 == 0 && text.matches("```").count() > index + 1;
         let part = if has_more { part.strip_suffix('\n').map_or(part.clone(), str::to_owned) } else { part };
         if !part.is_empty() {
             lines(&part, &mut all);
@@ -84,7 +84,7 @@ fn elements(text: &str) -> Vec<Value> {
 
 fn lines(text: &str, all: &mut Vec<Value>) {
     let mut run: Vec<&str> = Vec::new();
-    let mut kind = Line::Text;
+    let mut kind = EditorLine::Text;
     for line in text.split('\n') {
         let (found, words) = line_kind(line);
         if found != kind && !run.is_empty() {
@@ -99,27 +99,27 @@ fn lines(text: &str, all: &mut Vec<Value>) {
     }
 }
 
-fn line_kind(line: &str) -> (Line, &str) {
+fn line_kind(line: &str) -> (EditorLine, &str) {
     if let Some(words) = line.strip_prefix("&gt;") {
-        return (Line::Quote, words.strip_prefix(' ').unwrap_or(words));
+        return (EditorLine::Quote, words.strip_prefix(' ').unwrap_or(words));
     }
     let bare = line.trim_start_matches(' ');
     let depth = (line.len() - bare.len()) / 4;
     if let Some(words) = bare.strip_prefix("• ") {
-        return (Line::Item { ordered: false, depth }, words);
+        return (EditorLine::Item { ordered: false, depth }, words);
     }
     let digits = bare.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
     match bare[digits..].strip_prefix(". ") {
-        Some(words) if digits > 0 => (Line::Item { ordered: true, depth }, words),
-        _ => (Line::Text, line),
+        Some(words) if digits > 0 => (EditorLine::Item { ordered: true, depth }, words),
+        _ => (EditorLine::Text, line),
     }
 }
 
-fn block(kind: Line, run: &[&str]) -> Value {
+fn block(kind: EditorLine, run: &[&str]) -> Value {
     match kind {
-        Line::Text => json!({"type": "rich_text_section", "elements": inline(&run.join("\n"), &json!({}))}),
-        Line::Quote => json!({"type": "rich_text_quote", "elements": inline(&run.join("\n"), &json!({}))}),
-        Line::Item { ordered, depth } => {
+        EditorLine::Text => json!({"type": "rich_text_section", "elements": inline(&run.join("\n"), &json!({}))}),
+        EditorLine::Quote => json!({"type": "rich_text_quote", "elements": inline(&run.join("\n"), &json!({}))}),
+        EditorLine::Item { ordered, depth } => {
             let items: Vec<Value> = run
                 .iter()
                 .map(|words| json!({"type": "rich_text_section", "elements": inline(words, &json!({}))}))

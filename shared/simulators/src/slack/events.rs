@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{APP, BOT_USER, ENTERPRISE, Shared};
+use super::{APP, BOT_USER, ENTERPRISE, SlackShared};
 
 /// When an event that was not taken is sent again: at once, after a minute, after five.
 const RETRIES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(60), Duration::from_secs(300)];
@@ -25,7 +25,7 @@ pub enum Release {
 
 /// An answer to a request.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct EventReply {
     /// HTTP status; 0 if there was none in time.
     pub status: u16,
     /// Whether the answer came after Slack had stopped waiting for it: it does not count.
@@ -34,7 +34,7 @@ pub struct Reply {
     pub body: Value,
 }
 
-impl Shared {
+impl SlackShared {
     /// Tells the app of an event, if it listens. Returns at once; events go out one after the other.
     pub(super) fn emit(self: &Arc<Self>, event: &Value) {
         let is_doubled = {
@@ -119,7 +119,7 @@ impl Shared {
     }
 
     /// Sends a request, signed.
-    pub(super) async fn post(&self, url: &str, kind: &str, body: &str, retry: Option<(u32, &str)>) -> Reply {
+    pub(super) async fn post(&self, url: &str, kind: &str, body: &str, retry: Option<(u32, &str)>) -> EventReply {
         let secret = super::SIGNING_SECRET.to_owned().into();
         let now = self.clock.now().as_second();
         let (signed_at, signature) = (now.to_string(), slack_wire::signature::sign(&secret, now, body.as_bytes()));
@@ -136,15 +136,15 @@ impl Shared {
         let began = self.clock.now();
         let sent = self.courier.post(url, &headers, body.to_owned()).await;
         if self.clock.now().duration_since(began) > PATIENCE {
-            return Reply { status: 0, is_late: true, body: Value::Null };
+            return EventReply { status: 0, is_late: true, body: Value::Null };
         }
         match sent {
             Some((status, text)) => {
                 let body = serde_json::from_slice(&text);
                 let body = body.unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&text).into_owned()));
-                Reply { status, is_late: false, body }
+                EventReply { status, is_late: false, body }
             }
-            None => Reply { status: 0, is_late: false, body: Value::Null },
+            None => EventReply { status: 0, is_late: false, body: Value::Null },
         }
     }
 }

@@ -4,13 +4,13 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::api::{Refusal, number, refusal, text};
-use super::{APP, BOT, BOT_USER, Shared, State};
+use super::api::{SlackRefusal, number, refusal, text};
+use super::{APP, BOT, BOT_USER, SlackShared, WorkspaceState};
 use crate::http::answer as json_answer;
 
 /// A file with its bytes.
 #[derive(Debug, Clone)]
-pub(crate) struct Stored {
+pub(crate) struct StoredFile {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) mimetype: String,
@@ -27,7 +27,7 @@ pub(crate) struct Stored {
     pub(super) more: Value,
 }
 
-impl Stored {
+impl StoredFile {
     pub(super) fn show(&self, base: &str) -> Value {
         let mut shares = json!({});
         for (channel, ts, private) in &self.shares {
@@ -73,11 +73,11 @@ fn mimetype(name: &str) -> &'static str {
     }
 }
 
-impl State {
+impl WorkspaceState {
     /// Keeps a file; returns its id.
     pub(super) fn keep_file(&mut self, name: &str, user: &str, bytes: Bytes, uploaded: bool) -> String {
         let id = format!("F0SAND{:04}", self.files.len() + 1);
-        let file = Stored {
+        let file = StoredFile {
             id: id.clone(),
             name: name.to_owned(),
             mimetype: mimetype(name).to_owned(),
@@ -94,7 +94,7 @@ impl State {
         id
     }
 
-    pub(super) fn upload_place(&mut self, params: &Map<String, Value>, base: &str) -> Result<Value, Refusal> {
+    pub(super) fn upload_place(&mut self, params: &Map<String, Value>, base: &str) -> Result<Value, SlackRefusal> {
         let name = text(params, "filename").to_owned();
         let length = number(params, "length").unwrap_or_default();
         if name.is_empty() || length == 0 {
@@ -107,7 +107,7 @@ impl State {
         Ok(json!({"upload_url": format!("{base}/upload/v1/{id}"), "file_id": id}))
     }
 
-    pub(super) fn file_info(&self, params: &Map<String, Value>, base: &str) -> Result<Value, Refusal> {
+    pub(super) fn file_info(&self, params: &Map<String, Value>, base: &str) -> Result<Value, SlackRefusal> {
         let file = self.files.get(text(params, "file")).ok_or_else(|| refusal("file_not_found"))?;
         let mut shown = file.show(base);
         if let Some(shown) = shown.as_object_mut() {
@@ -132,7 +132,7 @@ fn sent(request: &Request<Bytes>) -> Bytes {
 }
 
 /// Requests for bytes, beside the Web API.
-pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, base: &str) -> Option<Response<Bytes>> {
+pub(super) fn answer(shared: &SlackShared, request: &Request<Bytes>, base: &str) -> Option<Response<Bytes>> {
     let path = request.uri().path();
     if let Some(id) = path.strip_prefix("/upload/v1/") {
         let mut state = shared.lock();
@@ -177,13 +177,13 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, base: &str) -> O
     })
 }
 
-impl State {
+impl WorkspaceState {
     pub(super) fn complete_upload(
         &mut self,
         params: &Map<String, Value>,
         base: &str,
         now: jiff::Timestamp,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<Value, SlackRefusal> {
         let ids: Vec<String> = params
             .get("files")
             .and_then(Value::as_array)

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Release, Shared, State, TEAM, Workspace, editor};
+use super::{Release, SlackShared, SlackSimulator, TEAM, WorkspaceState, editor};
 
-impl Workspace {
+impl SlackSimulator {
     /// Somebody posts a message of which they know each field: blocks, attachments, subtype; returns its ts.
     pub fn post_raw(&self, user: &str, channel: &str, fields: &Value) -> String {
         let mut message = json!({"type": "message", "user": user, "text": "", "team": self.shared.team()});
@@ -193,7 +193,7 @@ impl Workspace {
     }
 }
 
-impl Shared {
+impl SlackShared {
     fn change(self: &std::sync::Arc<Self>, channel: &str, ts: &str, change: impl FnOnce(&mut Value)) {
         let event = {
             let mut state = self.lock();
@@ -212,7 +212,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl WorkspaceState {
     /// A message as another one shows it.
     fn as_shared(&self, channel: &str, ts: &str, is_share: bool) -> Value {
         let Some(held) = self.channels.get(channel) else { return Value::Null };

@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::api::{Refusal, is_set, number, refusal, text};
-use super::{APP, BOT, BOT_USER, State, TEAM, blocks};
+use super::api::{SlackRefusal, is_set, number, refusal, text};
+use super::{APP, BOT, BOT_USER, TEAM, WorkspaceState, blocks};
 
 /// A text is cut here, as Slack does.
 const TEXT: usize = 40_000;
 /// No message has more.
 const MAX_ATTACHMENTS: usize = 100;
 
-impl State {
+impl WorkspaceState {
     pub(super) fn message(&mut self, channel: &str, ts: &str) -> Option<&mut Value> {
         self.channels.get_mut(channel)?.messages.iter_mut().find(|message| message["ts"] == ts)
     }
@@ -21,7 +21,7 @@ impl State {
         format!("{}.{:06}", self.last_ts / 1_000_000, self.last_ts % 1_000_000)
     }
 
-    pub(super) fn content(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn content(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let shown = text(params, "text");
         let blocks = params.get("blocks").filter(|blocks| !blocks.is_null());
         let attachments = params.get("attachments").filter(|attachments| !attachments.is_null());
@@ -57,7 +57,7 @@ impl State {
         Ok(message)
     }
 
-    pub(super) fn post(&mut self, params: &Map<String, Value>, now: jiff::Timestamp) -> Result<Value, Refusal> {
+    pub(super) fn post(&mut self, params: &Map<String, Value>, now: jiff::Timestamp) -> Result<Value, SlackRefusal> {
         let id = self.channel_to_post(params)?;
         let mut message = self.content(params)?;
         let ts = self.next_ts(now);
@@ -88,7 +88,7 @@ impl State {
     }
 
     /// A thread: its parent and the replies since `oldest`.
-    pub(super) fn replies(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn replies(&self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let channel = self.channel(params)?;
         let parent = text(params, "ts");
         if !channel.messages.iter().any(|message| message["ts"] == parent) {
@@ -104,7 +104,7 @@ impl State {
         Ok(json!({"messages": shown, "has_more": false, "response_metadata": {"next_cursor": ""}}))
     }
 
-    pub(super) fn update(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn update(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let content = self.content(params)?;
         let (id, ts) = (text(params, "channel").to_owned(), text(params, "ts").to_owned());
         let channel = self.channels.get_mut(&id).ok_or_else(|| refusal("channel_not_found"))?;
@@ -124,7 +124,7 @@ impl State {
     }
 
     /// Newest first; metadata only for who asks for it.
-    pub(super) fn history(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn history(&self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let channel = self.channel(params)?;
         if !channel.is_member {
             return Err(refusal("not_in_channel"));
@@ -147,7 +147,7 @@ impl State {
         }))
     }
 
-    pub(super) fn delete(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn delete(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let (id, ts) = (text(params, "channel").to_owned(), text(params, "ts").to_owned());
         let channel = self.channels.get_mut(&id).ok_or_else(|| refusal("channel_not_found"))?;
         let message = channel.messages.iter().find(|message| message["ts"] == ts.as_str());
@@ -160,7 +160,7 @@ impl State {
         Ok(json!({"channel": id, "ts": ts}))
     }
 
-    pub(super) fn whisper(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn whisper(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         self.channel(params)?;
         let message = self.content(params)?;
         let (user, channel) = (text(params, "user").to_owned(), text(params, "channel").to_owned());
@@ -172,7 +172,7 @@ impl State {
         Ok(json!({"message_ts": "1.1"}))
     }
 
-    pub(super) fn unfurl(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn unfurl(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let (channel, ts) = (text(params, "channel").to_owned(), text(params, "ts").to_owned());
         let cards = params.get("unfurls").cloned().unwrap_or_default();
         for card in cards.as_object().into_iter().flat_map(|cards| cards.values()) {
@@ -187,7 +187,7 @@ impl State {
         Ok(json!({}))
     }
 
-    pub(super) fn react(&mut self, params: &Map<String, Value>, add: bool) -> Result<Value, Refusal> {
+    pub(super) fn react(&mut self, params: &Map<String, Value>, add: bool) -> Result<Value, SlackRefusal> {
         let (channel, ts, name) = (text(params, "channel"), text(params, "timestamp"), text(params, "name"));
         if !self.channels.contains_key(channel) {
             return Err(refusal("channel_not_found"));

@@ -29,21 +29,21 @@ use crate::fault::{Fault, Faults};
 use crate::http::Server;
 
 pub use doing::Whisper;
-pub use events::{Release, Reply};
+pub use events::{EventReply, Release};
 pub use people::Profile;
 
 /// A simulated workspace. It stops when dropped.
-pub struct Workspace {
-    shared: Arc<Shared>,
+pub struct SlackSimulator {
+    shared: Arc<SlackShared>,
     server: Server,
 }
 
-pub(crate) struct Shared {
+pub(crate) struct SlackShared {
     /// The workspace's id, and its name.
     team: (String, String),
     /// Slack's common address, where there is one.
     hub: std::sync::OnceLock<String>,
-    state: Mutex<State>,
+    state: Mutex<WorkspaceState>,
     clock: Arc<dyn Clock>,
     courier: Courier,
     /// Events on their way.
@@ -55,7 +55,7 @@ pub(crate) struct Shared {
 /// A channel with what was posted there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools)] // Slack's own flags
-pub struct Channel {
+pub struct SimulatedChannel {
     /// Its id.
     pub id: String,
     /// Its name, without `#`.
@@ -77,13 +77,13 @@ pub struct Channel {
 }
 
 #[allow(clippy::struct_excessive_bools)] // what a test may switch
-pub(crate) struct State {
+pub(crate) struct WorkspaceState {
     token: String,
     /// Tokens that were given by OAuth, with when they end.
     granted: BTreeMap<String, Option<jiff::Timestamp>>,
     /// Whether the bot may post in public channels that it is not in.
     writes_public: bool,
-    channels: BTreeMap<String, Channel>,
+    channels: BTreeMap<String, SimulatedChannel>,
     /// Who is in the workspace: id by e-mail.
     people: BTreeMap<String, String>,
     profiles: BTreeMap<String, Profile>,
@@ -91,7 +91,7 @@ pub(crate) struct State {
     creates_channels: bool,
     /// Whether it may fetch files (`files:read`).
     reads_files: bool,
-    files: BTreeMap<String, files::Stored>,
+    files: BTreeMap<String, files::StoredFile>,
     /// Where the app listens.
     requests_to: Option<String>,
     last_event: u64,
@@ -124,7 +124,7 @@ pub(crate) struct State {
     revision: u64,
 }
 
-impl Workspace {
+impl SlackSimulator {
     /// Starts a workspace with the channels of the default routes, on `port` (0 for a free one).
     pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
         Self::start_as(clock, port, TEAM, "Sandbox").await
@@ -134,10 +134,10 @@ impl Workspace {
     pub async fn start_as(clock: Arc<dyn Clock>, port: u16, team: &str, name: &str) -> std::io::Result<Self> {
         // Fails only if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SlackShared {
             team: (team.to_owned(), name.to_owned()),
             hub: std::sync::OnceLock::new(),
-            state: Mutex::new(State {
+            state: Mutex::new(WorkspaceState {
                 token: "xoxb-sandbox-bot-token".into(),
                 granted: BTreeMap::new(),
                 writes_public: true,
@@ -213,7 +213,7 @@ impl Workspace {
         self.shared.team.0.clone()
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<SlackShared> {
         &self.shared
     }
 
@@ -221,7 +221,7 @@ impl Workspace {
     pub fn add_channel(&self, name: &str) -> String {
         let mut state = self.shared.lock();
         let id = format!("C0SAND{:04}", state.channels.len() + 1);
-        let channel = Channel {
+        let channel = SimulatedChannel {
             id: id.clone(),
             name: name.to_owned(),
             is_private: false,
@@ -281,7 +281,7 @@ impl Workspace {
     }
 
     /// Changes a channel by name: archive it, take the bot out, rename it.
-    pub fn change_channel(&self, name: &str, change: impl FnOnce(&mut Channel)) {
+    pub fn change_channel(&self, name: &str, change: impl FnOnce(&mut SimulatedChannel)) {
         let mut state = self.shared.lock();
         if let Some(channel) = state.channels.values_mut().find(|channel| channel.name == name) {
             change(channel);
@@ -320,7 +320,7 @@ impl Workspace {
     }
 
     /// All channels.
-    pub fn channels(&self) -> Vec<Channel> {
+    pub fn channels(&self) -> Vec<SimulatedChannel> {
         self.shared.lock().channels.values().cloned().collect()
     }
 
@@ -384,8 +384,8 @@ pub(crate) const APP: &str = "A0SANDBOX";
 pub(crate) use api::answer;
 pub(crate) use steer::{help, steer};
 
-impl Shared {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+impl SlackShared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, WorkspaceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -450,7 +450,7 @@ impl Shared {
     }
 }
 
-impl Channel {
+impl SimulatedChannel {
     pub(crate) fn show(&self) -> Value {
         json!({
             "id": self.id, "name": self.name, "name_normalized": self.name, "is_channel": !self.is_private,

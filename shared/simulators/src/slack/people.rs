@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::api::{Refusal, number, refusal, text};
-use super::{BOT, BOT_USER, ENTERPRISE, State, TEAM};
+use super::api::{SlackRefusal, number, refusal, text};
+use super::{BOT, BOT_USER, ENTERPRISE, TEAM, WorkspaceState};
 
 /// A person's profile.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,8 +81,8 @@ fn bot() -> Value {
     })
 }
 
-impl State {
-    pub(super) fn user_info(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+impl WorkspaceState {
+    pub(super) fn user_info(&self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let id = text(params, "user");
         if id == BOT_USER {
             return Ok(json!({"user": bot()}));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::State;
+use super::WorkspaceState;
 use super::api::text;
 
 /// What the app is given when it is installed: what its manifest asks for.
@@ -37,7 +37,7 @@ pub(super) fn given() -> BTreeSet<String> {
     GIVEN.iter().map(|scope| (*scope).to_owned()).collect()
 }
 
-impl State {
+impl WorkspaceState {
     /// The answer to a call for which the app lacks a right, if it does.
     pub(super) fn lacks(&self, method: &str, params: &Map<String, Value>) -> Option<Value> {
         let needed = self.needed(method, params)?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Release, Workspace};
+use super::{Release, SlackSimulator};
 
 /// What can be done, with an example of each body.
 pub(crate) fn help() -> Value {
@@ -30,7 +30,7 @@ pub(crate) fn help() -> Value {
 }
 
 /// Does it; `None` for an address that is not one of these.
-pub(crate) fn steer(slack: &Workspace, path: &str, body: &Value) -> Option<Value> {
+pub(crate) fn steer(slack: &SlackSimulator, path: &str, body: &Value) -> Option<Value> {
     let text = |name: &str| body[name].as_str().unwrap_or_default();
     let user = || slack.person(text("email"));
     let channel = || slack.channel_id(text("channel"));
@@ -110,7 +110,7 @@ fn words(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-fn disturb(slack: &Workspace, body: &Value) {
+fn disturb(slack: &SlackSimulator, body: &Value) {
     if let Some(every) = body["double_every"].as_u64() {
         slack.double_events(every);
     }

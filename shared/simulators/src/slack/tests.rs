@@ -47,7 +47,7 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::automatic("2026-11-21T12:00:00Z".parse().unwrap()))
 }
 
-async fn ask(workspace: &Workspace, path: &str, kind: &str, body: impl Into<Bytes>) -> Response<Bytes> {
+async fn ask(workspace: &SlackSimulator, path: &str, kind: &str, body: impl Into<Bytes>) -> Response<Bytes> {
     let request = Request::post(format!("http://127.0.0.1{path}"))
         .header("authorization", format!("Bearer {}", workspace.token()))
         .header("content-type", kind)
@@ -56,7 +56,7 @@ async fn ask(workspace: &Workspace, path: &str, kind: &str, body: impl Into<Byte
     answer(workspace.shared.clone(), request).await.unwrap_or_default()
 }
 
-async fn call(workspace: &Workspace, method: &str, params: Value) -> Value {
+async fn call(workspace: &SlackSimulator, method: &str, params: Value) -> Value {
     let answer = ask(workspace, &format!("/api/{method}"), "application/json", params.to_string()).await;
     serde_json::from_slice(answer.body()).unwrap()
 }
@@ -166,7 +166,7 @@ fn runner() -> TestRunner {
 #[test]
 fn no_request_makes_it_panic() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let workspace = runtime.block_on(Workspace::start(clock(), 0)).unwrap();
+    let workspace = runtime.block_on(SlackSimulator::start(clock(), 0)).unwrap();
     workspace.limit_calls(false);
     workspace.attach("U0PERSON01", "a.txt", vec![1]);
     let asked = |path: &str, kind: &str, body: String| runtime.block_on(ask(&workspace, path, kind, body));
@@ -191,7 +191,7 @@ fn no_request_makes_it_panic() {
 
 #[tokio::test]
 async fn nor_do_bytes_at_its_other_addresses() {
-    let workspace = Workspace::start(clock(), 0).await.unwrap();
+    let workspace = SlackSimulator::start(clock(), 0).await.unwrap();
     let file = workspace.attach("U0PERSON01", "a.txt", vec![1]);
     let paths =
         ["/response/x".to_owned(), format!("/upload/v1/{file}"), format!("/files-pri/T0SANDBOX-{file}/a"), "/".into()];
@@ -207,7 +207,7 @@ async fn nor_do_bytes_at_its_other_addresses() {
 
 #[tokio::test]
 async fn what_a_person_can_do_is_done_for_anything_that_is_said() {
-    let workspace = Workspace::start(clock(), 0).await.unwrap();
+    let workspace = SlackSimulator::start(clock(), 0).await.unwrap();
     let orders: Vec<String> = help().as_object().unwrap().keys().cloned().collect();
     assert!(orders.len() > 15);
     runner()
@@ -223,7 +223,7 @@ async fn what_a_person_can_do_is_done_for_anything_that_is_said() {
 
 #[tokio::test]
 async fn a_right_that_is_missing_is_named() {
-    let workspace = Workspace::start(clock(), 0).await.unwrap();
+    let workspace = SlackSimulator::start(clock(), 0).await.unwrap();
     let group = workspace.add_group("sales", "Sales");
     let listed = call(&workspace, "usergroups.list", json!({})).await;
     assert_eq!((&listed["usergroups"][0]["id"], &listed["usergroups"][0]["handle"]), (&json!(group), &json!("sales")));
@@ -249,7 +249,7 @@ async fn a_right_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn what_is_too_much_is_refused_or_cut() {
-    let workspace = Workspace::start(clock(), 0).await.unwrap();
+    let workspace = SlackSimulator::start(clock(), 0).await.unwrap();
     let long = json!({"channel": "general", "text": "x".repeat(50_000)});
     let posted = call(&workspace, "chat.postMessage", long).await;
     assert_eq!(posted["message"]["text"].as_str().unwrap().len(), 40_000);
@@ -282,7 +282,7 @@ async fn app(
     (server, count, reasons)
 }
 
-async fn settled(workspace: &Workspace) {
+async fn settled(workspace: &SlackSimulator) {
     while workspace.on_the_way() > 0 {
         tokio::task::yield_now().await;
     }
@@ -292,7 +292,7 @@ async fn settled(workspace: &Workspace) {
 async fn an_answer_after_three_seconds_counts_for_nothing() {
     for (seconds, retries) in [(2, vec![]), (4, vec!["1 http_timeout".to_owned()])] {
         let clock = clock();
-        let workspace = Workspace::start(clock.clone(), 0).await.unwrap();
+        let workspace = SlackSimulator::start(clock.clone(), 0).await.unwrap();
         let (server, count, reasons) = app(clock, Duration::from_secs(seconds)).await;
         workspace.send_requests_to(&server.url());
         workspace.say("U0PERSON01", "C0SAND0001", "hello", None, &[]);
@@ -300,7 +300,7 @@ async fn an_answer_after_three_seconds_counts_for_nothing() {
         assert_eq!((count.load(Ordering::SeqCst), &*reasons.lock().unwrap()), (1 + retries.len(), &retries));
     }
     let clock = clock();
-    let workspace = Workspace::start(clock.clone(), 0).await.unwrap();
+    let workspace = SlackSimulator::start(clock.clone(), 0).await.unwrap();
     let (server, ..) = app(clock, Duration::from_secs(4)).await;
     workspace.send_requests_to(&server.url());
     let reply = workspace.command("U0PERSON01", "C0SAND0001", "/b24-lead", "x").await;
@@ -310,7 +310,7 @@ async fn an_answer_after_three_seconds_counts_for_nothing() {
 #[tokio::test]
 async fn events_come_doubled_and_out_of_order_on_request() {
     let clock = clock();
-    let workspace = Workspace::start(clock.clone(), 0).await.unwrap();
+    let workspace = SlackSimulator::start(clock.clone(), 0).await.unwrap();
     let bodies: Arc<Mutex<Vec<Value>>> = Arc::default();
     let noted = bodies.clone();
     let server = crate::http::Server::start(0, move |request: Request<Bytes>| {

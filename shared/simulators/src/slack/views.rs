@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::api::{Refusal, refusal, text};
-use super::{State, blocks};
+use super::api::{SlackRefusal, refusal, text};
+use super::{WorkspaceState, blocks};
 
-impl State {
+impl WorkspaceState {
     pub(super) fn new_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
@@ -24,7 +24,11 @@ impl State {
     }
 
     /// A trigger works once, for three seconds.
-    pub(super) fn open_view(&mut self, params: &Map<String, Value>, now: jiff::Timestamp) -> Result<Value, Refusal> {
+    pub(super) fn open_view(
+        &mut self,
+        params: &Map<String, Value>,
+        now: jiff::Timestamp,
+    ) -> Result<Value, SlackRefusal> {
         let Some((user, since)) = self.triggers.remove(text(params, "trigger_id")) else {
             return Err(refusal("exchanged_trigger_id"));
         };
@@ -38,7 +42,7 @@ impl State {
         Ok(json!({"view": view}))
     }
 
-    pub(super) fn checked_view(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn checked_view(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let view = params.get("view").cloned().unwrap_or_default();
         if let Err(problems) = blocks::check_view(&view) {
             self.refused_blocks += 1;
@@ -47,7 +51,7 @@ impl State {
         Ok(view)
     }
 
-    pub(super) fn publish(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+    pub(super) fn publish(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
         let view = self.checked_view(params)?;
         self.homes.insert(text(params, "user_id").to_owned(), view.clone());
         self.revision += 1;

@@ -2,12 +2,12 @@
 
 use runtime::TenantId;
 use runtime::calls;
-use runtime::links::REMOVED;
-use runtime::store::{Item, Key, StoreError, Table};
+use runtime::snapshots::REMOVED;
+use runtime::store::{ItemKey, StoreError, StoredItem, Table};
 use serde_json::{Map, Value, json};
 
-use super::Person;
-use crate::catalogue::{Kind, Treatment, kind_of};
+use super::PersonIdentity;
+use crate::catalogue::{StoredKind, Treatment, kind_of};
 
 /// The most characters of an item that a page shows.
 const EXCERPT: usize = 120;
@@ -16,7 +16,7 @@ const SECRETS: [&str; 6] = ["token", "code", "secret", "client_secret", "applica
 
 /// What happens to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum ForgetAction {
     /// It is deleted.
     Delete,
     /// The person's words in it are replaced.
@@ -25,7 +25,7 @@ pub enum Action {
     Keep(&'static str),
 }
 
-impl Action {
+impl ForgetAction {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
@@ -38,19 +38,19 @@ impl Action {
 
 /// An item in which a person was found.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundItem {
     /// The item.
-    pub item: Item,
+    pub item: StoredItem,
     /// Its kind.
-    pub kind: &'static Kind,
+    pub kind: &'static StoredKind,
     /// What happens to it.
-    pub action: Action,
+    pub action: ForgetAction,
     /// Where it mentions the person.
     pub excerpt: String,
 }
 
 /// A kind that the catalogue does not know is searched like the others, and kept.
-static UNKNOWN: Kind = Kind {
+static UNKNOWN: StoredKind = StoredKind {
     table: Table::Links,
     partition: "",
     sort: "",
@@ -58,9 +58,9 @@ static UNKNOWN: Kind = Kind {
     treatment: Treatment::Keep("a newer version wrote it"),
 };
 
-impl Found {
+impl FoundItem {
     /// The item, if the person is in it.
-    pub(super) fn of(person: &Person, tenant: &TenantId, item: Item) -> Option<Self> {
+    pub(super) fn of(person: &PersonIdentity, tenant: &TenantId, item: StoredItem) -> Option<Self> {
         if !person.may_be_in(&item) {
             return None;
         }
@@ -77,7 +77,7 @@ impl Found {
         }
         let action = action(person, kind, &item, &value, in_key);
         // An item without the person's words that would not change does not count: a line that was cleared before.
-        if action == Action::Blank && without(person, &item).is_ok_and(|changed| changed.is_none()) {
+        if action == ForgetAction::Blank && without(person, &item).is_ok_and(|changed| changed.is_none()) {
             return None;
         }
         let excerpt = excerpt(person, &value).unwrap_or_else(|| item.key.sort.clone());
@@ -104,31 +104,31 @@ impl Found {
 }
 
 /// The mapping of people in Notion, if it contains the person.
-fn is_mapped(person: &Person, key: &Key, value: &Value) -> bool {
+fn is_mapped(person: &PersonIdentity, key: &ItemKey, value: &Value) -> bool {
     key.partition.ends_with("#notion")
         && person.users.iter().any(|user| !value["to_notion"][user.to_string()].is_null())
 }
 
-fn action(person: &Person, kind: &Kind, item: &Item, value: &Value, in_key: bool) -> Action {
+fn action(person: &PersonIdentity, kind: &StoredKind, item: &StoredItem, value: &Value, in_key: bool) -> ForgetAction {
     match kind.treatment {
-        Treatment::Keep(why) => Action::Keep(why),
+        Treatment::Keep(why) => ForgetAction::Keep(why),
         Treatment::SyncState if value["standing"]["is"] == "together" || value["standing"]["is"] == "making" => {
-            Action::Keep(
+            ForgetAction::Keep(
                 "the record and its Notion page are synced, and this is what both show; it follows them, and is deleted here once the record or the page is deleted",
             )
         }
-        Treatment::SyncState | Treatment::Delete => Action::Delete,
+        Treatment::SyncState | Treatment::Delete => ForgetAction::Delete,
         // Words in a key cannot be replaced. Keys of the log have none.
         Treatment::Blank if (in_key || person.words.are_in_names(value)) && item.key.table == Table::Links => {
-            Action::Delete
+            ForgetAction::Delete
         }
-        Treatment::Blank => Action::Blank,
+        Treatment::Blank => ForgetAction::Blank,
     }
 }
 
-impl Person {
+impl PersonIdentity {
     /// Whether it is worth the time to read an item.
-    fn may_be_in(&self, item: &Item) -> bool {
+    fn may_be_in(&self, item: &StoredItem) -> bool {
         let names_a_record = !self.records.is_empty() && item.value.contains("\"record\"");
         self.owns(&item.key)
             || names_a_record
@@ -138,7 +138,7 @@ impl Person {
     }
 
     /// Whether an item's key says that it is the person's.
-    pub(super) fn owns(&self, key: &Key) -> bool {
+    pub(super) fn owns(&self, key: &ItemKey) -> bool {
         let partition = key.partition.split_once('#').map_or("", |(_, within)| within);
         let sort = key.sort.as_str();
         let user = |prefix: &str| {
@@ -170,7 +170,7 @@ impl Person {
 
 /// An item's value without a person's words; `None` if it has none. In lines about the person's records, everything
 /// that was read and called is removed.
-pub(super) fn without(person: &Person, item: &Item) -> Result<Option<Value>, StoreError> {
+pub(super) fn without(person: &PersonIdentity, item: &StoredItem) -> Result<Option<Value>, StoreError> {
     let mut value: Value = item.decode()?;
     let mut any = false;
     let is_line = item.key.table == Table::Ledger;
@@ -251,7 +251,7 @@ pub(super) fn masked(value: Value) -> Value {
 }
 
 /// The first text that mentions the person, shortened around their words.
-fn excerpt(person: &Person, value: &Value) -> Option<String> {
+fn excerpt(person: &PersonIdentity, value: &Value) -> Option<String> {
     match value {
         Value::String(text) if person.words.are_in(text) => {
             let text = calls::masked(text);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Action, Finding};
+use super::{ForgetAction, PersonReport};
 
 /// Something that remains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,10 +25,10 @@ impl Remains {
 }
 
 /// What remains: items that were found and are kept, and data that is not stored here.
-pub fn remains(finding: &Finding) -> Vec<Remains> {
+pub fn remains(finding: &PersonReport) -> Vec<Remains> {
     let mut kept: Vec<(&'static str, &'static str, usize)> = Vec::new();
     for found in &finding.items {
-        let Action::Keep(why) = found.action else { continue };
+        let ForgetAction::Keep(why) = found.action else { continue };
         match kept.iter_mut().find(|(name, known, _)| *name == found.kind.name && *known == why) {
             Some((_, _, count)) => *count += 1,
             None => kept.push((found.kind.name, why, 1)),
@@ -58,7 +58,7 @@ pub fn remains(finding: &Finding) -> Vec<Remains> {
     all
 }
 
-fn jobs(finding: &Finding) -> Option<Remains> {
+fn jobs(finding: &PersonReport) -> Option<Remains> {
     match &finding.waiting {
         Some(jobs) if jobs.is_empty() => None,
         Some(jobs) => Some(Remains::new(

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use runtime::store::{Item, Key, Query, Store, Table};
-use runtime::{Ports, TenantId};
+use runtime::store::{ItemKey, Query, Store, StoredItem, Table};
+use runtime::{Backend, TenantId};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::PersonError;
-use super::words::{MIN_PHONE_DIGITS, Words};
+use super::words::{MIN_PHONE_DIGITS, SearchWords};
 use crate::portals::Portals;
 
 /// The shortest words that are searched separately.
@@ -93,12 +93,12 @@ impl Ask {
 
 /// A person, by everything that names them.
 #[derive(Debug, Clone, Default)]
-pub struct Person {
+pub struct PersonIdentity {
     pub(super) users: BTreeSet<u64>,
     pub(super) slack: BTreeSet<String>,
     /// Records that are about them: `contact#42`.
     pub(super) records: BTreeSet<String>,
-    pub(super) words: Words,
+    pub(super) words: SearchWords,
     /// What is searched, in readable form.
     emails: BTreeSet<String>,
     names: BTreeSet<String>,
@@ -127,7 +127,7 @@ impl LookedFor {
     }
 }
 
-impl Person {
+impl PersonIdentity {
     /// What they were looked for by.
     pub fn looked_for(&self) -> LookedFor {
         let all = |set: &BTreeSet<String>| set.iter().cloned().collect();
@@ -216,7 +216,7 @@ impl Person {
     }
 
     /// Learns from an item about the person what else names them.
-    fn learn(&mut self, key: &Key, value: &Value) {
+    fn learn(&mut self, key: &ItemKey, value: &Value) {
         let text =
             |names: &[&str]| names.iter().find_map(|name| value[*name].as_str().filter(|text| !text.trim().is_empty()));
         if let Some(email) = text(&["email"]) {
@@ -270,12 +270,12 @@ fn is_phone(text: &str) -> bool {
 }
 
 /// The person, with everything that names them.
-pub(super) async fn known(ports: &Ports, tenant: &TenantId, asked: &[Ask]) -> Result<Person, PersonError> {
+pub(super) async fn known(ports: &Backend, tenant: &TenantId, asked: &[Ask]) -> Result<PersonIdentity, PersonError> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     if portals.fresh(tenant).await?.is_none() {
         return Err(PersonError::NoTenant(tenant.clone()));
     }
-    let mut person = Person::default();
+    let mut person = PersonIdentity::default();
     for ask in asked {
         person.take(ask);
     }
@@ -289,7 +289,7 @@ pub(super) async fn known(ports: &Ports, tenant: &TenantId, asked: &[Ask]) -> Re
         }
         for place in ["record", "reading"] {
             for record in person.records.clone() {
-                let key = Key::new(Table::Links, format!("{tenant}#{place}"), record);
+                let key = ItemKey::new(Table::Links, format!("{tenant}#{place}"), record);
                 if let Some(item) = ports.store.get(&key).await? {
                     let value: Value = item.decode()?;
                     person.learn(&key, state(&value));
@@ -322,7 +322,7 @@ fn state(value: &Value) -> &Value {
     }
 }
 
-fn learn_from(person: &mut Person, item: &Item, value: &Value) {
+fn learn_from(person: &mut PersonIdentity, item: &StoredItem, value: &Value) {
     let has_email = value["email"].as_str().is_some_and(|email| person.emails.contains(&email.trim().to_lowercase()));
     if has_email || person.owns(&item.key) {
         person.learn(&item.key, value);
@@ -343,7 +343,7 @@ async fn each(
     store: &dyn Store,
     partition: &str,
     prefix: &str,
-    mut with: impl FnMut(&Item, &Value),
+    mut with: impl FnMut(&StoredItem, &Value),
 ) -> Result<(), PersonError> {
     let mut query = Query::prefix(Table::Links, partition, prefix);
     loop {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use runtime::links::REMOVED;
+use runtime::snapshots::REMOVED;
 use serde_json::Value;
 
 /// The fewest digits that count as a phone number.
@@ -19,7 +19,7 @@ const PHONE_TAIL: usize = 9;
 
 /// What a person is found by.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Words {
+pub(super) struct SearchWords {
     /// Phrases, folded: e-mails, names, titles.
     phrases: BTreeSet<String>,
     /// The last digits of phone numbers.
@@ -28,7 +28,7 @@ pub(super) struct Words {
     names: BTreeSet<Vec<String>>,
 }
 
-impl Words {
+impl SearchWords {
     /// Adds the phrase as it is, and as addresses and Slack's markup write it.
     pub(super) fn add_phrase(&mut self, phrase: &str) {
         let folded = Folded::of(phrase.trim()).text;
@@ -314,8 +314,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn ann() -> Words {
-        let mut words = Words::default();
+    fn ann() -> SearchWords {
+        let mut words = SearchWords::default();
         words.add_name(&["Ann", "Ödlin"]);
         words.add_phrase("ann@corp.example");
         words.add_phone("+49 170 1234567");

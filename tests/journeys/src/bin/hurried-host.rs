@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::routing::get;
-use clients::{Access, Connections, PortalAccess};
+use clients::{ConnectionCredentials, Connections, PortalAccess};
 use jobs::queues;
 use journeys::hurry::HurriedClock;
 use serde_json::Value;
-use slack::ApiBase;
+use slack::SlackApiBase;
 use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::{http, workers};
@@ -22,19 +22,19 @@ async fn main() -> anyhow::Result<()> {
     let clock =
         Arc::new(HurriedClock::since(text("began").parse()?, u32::try_from(told["factor"].as_u64().unwrap_or(1))?));
     let engine = Engine::open(&PathBuf::from(text("database")), clock).await?;
-    let connections = Connections::new(&engine.ports, ApiBase::new(&text("slack_api"))?);
+    let connections = Connections::new(&engine.ports, SlackApiBase::new(&text("slack_api"))?);
     let connections = connections.allowing(clients::Network::this_machine());
     let connections = match told["notion_api"].as_str() {
-        Some(url) => connections.with_notion(notion::ApiBase::new(url)?),
+        Some(url) => connections.with_notion(notion::NotionApiBase::new(url)?),
         None => connections,
     };
     let functions = Functions::new(&engine.ports, &connections, None);
-    let access = Access {
+    let access = ConnectionCredentials {
         member_id: text("member_id"),
         portal: PortalAccess::Webhook(text("webhook_url").into()),
         application_token: text("application_token").into(),
         bot_token: text("bot_token").into(),
-        workspace: slack::client::Identity { team_id: text("team_id"), ..slack::client::Identity::default() },
+        workspace: slack::client::SlackIdentity { team_id: text("team_id"), ..slack::client::SlackIdentity::default() },
         signing_secret: None,
         notion: match told["notion_token"].as_str() {
             Some(token) => Some(connections.look_at_notion(&token.to_owned().into()).await?),

@@ -3,7 +3,7 @@
 use journeys::Stage;
 use journeys::estate::{Browser, Estate, Page};
 use runtime::Clock;
-use runtime::ledger::{Ledger, Line, today};
+use runtime::ledger::{Ledger, LedgerLine, today};
 use serde_json::json;
 use simulators::portal::DEAL;
 
@@ -79,8 +79,8 @@ async fn left(estate: &Estate, company: usize) -> Vec<String> {
     let ledger = Ledger::new(estate.engine.ports.store.clone());
     let day = ledger.day(&estate.tenant(company), &today(estate.clock.now()), None).await.unwrap();
     let events = day.lines.into_iter().filter_map(|line| match line {
-        Line::Event(event) => Some(event.left),
-        Line::Delivery(_) => None,
+        LedgerLine::Event(event) => Some(event.left),
+        LedgerLine::Delivery(_) => None,
     });
     events.flatten().collect()
 }

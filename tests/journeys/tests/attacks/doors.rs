@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use insta::assert_snapshot;
 use journeys::Stage;
 use journeys::estate::Estate;
-use web::doors::{Accepts, Door, Proof, Verb, leads_to};
+use web::doors::{Accepts, Door, DoorMethod, RequestProof, leads_to};
 
 /// The functions that have an address.
 const FUNCTIONS: [(&str, &[Door]); 6] = [
@@ -32,7 +32,7 @@ fn example(pattern: &str) -> String {
 fn all_doors_stand_in_this_table() {
     let rows = FUNCTIONS.iter().flat_map(|(function, doors)| doors.iter().map(move |door| (function, door)));
     let rows = rows.map(|(function, door)| {
-        let verb = if door.verb == Verb::Get { "GET" } else { "POST" };
+        let verb = if door.verb == DoorMethod::Get { "GET" } else { "POST" };
         format!(
             "{function:<16} {verb:<4} {:<40} {:<8} {:>7} {:?}",
             door.path,
@@ -47,12 +47,15 @@ fn all_doors_stand_in_this_table() {
 #[test]
 fn a_door_without_a_proof_changes_nothing_and_each_has_a_limit() {
     for door in doors() {
-        assert!(door.verb == Verb::Get || door.proof != Proof::Open, "{door:?} changes something for everybody");
-        assert!(door.verb == Verb::Get || (door.limit > 0 && door.limit <= 4 * 1024 * 1024), "{door:?}");
+        assert!(
+            door.verb == DoorMethod::Get || door.proof != RequestProof::Open,
+            "{door:?} changes something for everybody"
+        );
+        assert!(door.verb == DoorMethod::Get || (door.limit > 0 && door.limit <= 4 * 1024 * 1024), "{door:?}");
         let is_form = door.accepts == Accepts::Form;
         assert!(!door.proof.needs_own_page() || is_form, "{door:?}");
         // A form of a page is one of ours, except where the portal itself posts.
-        assert!(!is_form || door.proof.needs_own_page() || door.proof == Proof::ProviderToken, "{door:?}");
+        assert!(!is_form || door.proof.needs_own_page() || door.proof == RequestProof::ProviderToken, "{door:?}");
     }
     let all: Vec<_> = doors().map(|door| (door.verb as u8, door.path)).collect();
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "no door stands there twice");
@@ -86,7 +89,7 @@ async fn each_door_asks_for_its_proof_and_takes_no_more_than_its_limit() {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let send = |door: &Door, body: String, own: bool| {
         let url = format!("{}{}", estate.url, example(door.path));
-        let mut request = if door.verb == Verb::Get { http.get(url) } else { http.post(url).body(body) };
+        let mut request = if door.verb == DoorMethod::Get { http.get(url) } else { http.post(url).body(body) };
         request = request.header("content-type", "application/x-www-form-urlencoded");
         if own {
             request = request.header("sec-fetch-site", "same-origin");
@@ -96,22 +99,25 @@ async fn each_door_asks_for_its_proof_and_takes_no_more_than_its_limit() {
     for door in doors() {
         let status = send(door, "a=b".into(), true).await;
         let wanted: &[u16] = match door.proof {
-            Proof::Open => &[200, 303, 404],
-            Proof::Signature | Proof::ApiKey => &[401],
+            RequestProof::Open => &[200, 303, 404],
+            RequestProof::Signature | RequestProof::ApiKey => &[401],
             // A form that is no event is refused for that.
-            Proof::PortalToken | Proof::ProviderToken | Proof::SessionAndState | Proof::OneTimeSecret => &[400, 401],
-            Proof::State | Proof::OwnPage => &[400],
-            Proof::Receipt => &[404],
+            RequestProof::PortalToken
+            | RequestProof::ProviderToken
+            | RequestProof::SessionAndState
+            | RequestProof::OneTimeSecret => &[400, 401],
+            RequestProof::State | RequestProof::OwnPage => &[400],
+            RequestProof::Receipt => &[404],
             // Whoever is not signed in is asked to sign in.
-            Proof::Session => &[200],
-            Proof::SessionForm => &[200, 401],
+            RequestProof::Session => &[200],
+            RequestProof::SessionForm => &[200, 401],
         };
         assert!(wanted.contains(&status), "{} {:?}: {status}", door.path, door.proof);
         if door.proof.needs_own_page() {
             assert_eq!(send(door, "a=b".into(), false).await, 403, "{} for another site", door.path);
         }
         // Who has no key of the API learns nothing, not even a limit.
-        if door.verb == Verb::Post && door.proof != Proof::ApiKey {
+        if door.verb == DoorMethod::Post && door.proof != RequestProof::ApiKey {
             let over = format!("a={}", "x".repeat(door.limit - 1));
             assert_eq!(send(door, over, true).await, 413, "{} over its limit", door.path);
         }

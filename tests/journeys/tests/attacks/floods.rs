@@ -5,7 +5,7 @@ use jobs::queues;
 use journeys::estate::Estate;
 use journeys::{Stage, World};
 use runtime::clock::Clock;
-use runtime::ledger::{Ledger, Line, today};
+use runtime::ledger::{Ledger, LedgerLine, today};
 
 use crate::bridged::Bridged;
 
@@ -26,8 +26,8 @@ async fn remarks(world: &World) -> Vec<Option<String>> {
     let ledger = Ledger::new(world.engine.ports.store.clone());
     let lines = ledger.day(&world.tenant, &today(world.clock.now()), None).await.unwrap().lines;
     let events = lines.into_iter().rev().filter_map(|line| match line {
-        Line::Event(event) => Some(event.remark),
-        Line::Delivery(_) => None,
+        LedgerLine::Event(event) => Some(event.remark),
+        LedgerLine::Delivery(_) => None,
     });
     events.collect()
 }

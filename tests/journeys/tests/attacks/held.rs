@@ -17,7 +17,7 @@ use journeys::estate::Estate;
 use reqwest::{Client, Method, RequestBuilder};
 use runtime::queue::Queue;
 use runtime::store::Table;
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -72,7 +72,7 @@ struct Administrator {
 
 impl Administrator {
     /// Signs in with a one-time code.
-    async fn sign_in(base: &str, ports: &Ports, tenant: &TenantId) -> Self {
+    async fn sign_in(base: &str, ports: &Backend, tenant: &TenantId) -> Self {
         let code = ::admin::new_code(ports, tenant).await.unwrap();
         let mut administrator =
             Self { http: client(), base: base.to_owned(), cookie: String::new(), token: String::new() };
@@ -122,7 +122,7 @@ fn hidden(page: &str, name: &str) -> Option<String> {
 }
 
 /// Everything that is stored of an owner, but for what only counts requests.
-async fn stored(ports: &Ports, owner: &str) -> Vec<String> {
+async fn stored(ports: &Backend, owner: &str) -> Vec<String> {
     let mut kept = Vec::new();
     for table in [Table::Portals, Table::Links, Table::Ledger] {
         let mut after = None;
@@ -144,7 +144,7 @@ async fn stored(ports: &Ports, owner: &str) -> Vec<String> {
 }
 
 /// Messages that wait on any queue.
-async fn waiting(ports: &Ports) -> u64 {
+async fn waiting(ports: &Backend) -> u64 {
     let mut all = 0;
     for queue in queues::ALL {
         all += Queue::depth(ports.queue.as_ref(), queue).await.unwrap().waiting;

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use clients::{Access, ErrorClass, PortalAccess};
+use clients::{ConnectionCredentials, ErrorClass, PortalAccess};
 use http::{Request, Response};
 use journeys::estate::{Browser, Estate, Page};
 use journeys::{Stage, World, access_to, each_alone, secrecy};
@@ -266,7 +266,10 @@ async fn not_a_byte_of_a_foreign_answer_is_shown_noted_or_logged() {
         assert!(!page.text.contains(MARKER), "{}", page.text);
 
         // The same where it was connected before.
-        let access = Access { portal: PortalAccess::Webhook(url.into()), ..access_to(&world.sandbox, &each_alone()) };
+        let access = ConnectionCredentials {
+            portal: PortalAccess::Webhook(url.into()),
+            ..access_to(&world.sandbox, &each_alone())
+        };
         world.connections.join(access).await.unwrap();
         world.sandbox.portal.add_deal("Roof", 1, "EUR");
         world.none_left_to_work_now().await;

@@ -8,16 +8,16 @@ use journeys::estate::{Browser, Estate, json_of};
 use journeys::{Stage, World};
 use runtime::clock::Clock;
 use runtime::queue::DeadLetter;
-use runtime::store::{Condition, Key, Table, Write};
-use runtime::{Ports, TenantId};
+use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
+use runtime::{Backend, TenantId};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use simulators::portal::CONTACT;
 use tenants::api_keys::{ApiKeys, Scope};
 use tenants::audit::Audit;
-use tenants::people::{Link, Origin, People, Unmapped};
 use tenants::person;
-use tenants::person::{Action, Ask};
+use tenants::person::{Ask, ForgetAction};
+use tenants::user_links::{LinkOrigin, Unmapped, UserLink, UserLinks};
 
 /// A customer whose words appear nowhere else.
 const CUSTOMER: [&str; 3] = ["qwertowska", "zofia.q@corp.example", "601234567"];
@@ -31,7 +31,7 @@ fn marked(text: &str, markers: &[&str]) -> bool {
 }
 
 /// Every item in any table that has one of the markers, whoever's it is.
-async fn raw(ports: &Ports, owner: &str, markers: &[&str]) -> BTreeSet<(String, String, String)> {
+async fn raw(ports: &Backend, owner: &str, markers: &[&str]) -> BTreeSet<(String, String, String)> {
     let mut found = BTreeSet::new();
     for table in Table::ALL {
         for owner in [owner, "#admin", "#workspaces", "#tenants", "#apps", "#hooks", "#notion-hooks"] {
@@ -54,7 +54,7 @@ async fn raw(ports: &Ports, owner: &str, markers: &[&str]) -> BTreeSet<(String, 
     found
 }
 
-async fn letters(ports: &Ports, markers: &[&str]) -> usize {
+async fn letters(ports: &Backend, markers: &[&str]) -> usize {
     let mut count = 0;
     for queue in queues::ALL {
         let letters = ports.queue.dead_letters(queue, 100).await.unwrap();
@@ -173,7 +173,7 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
         .left
         .items
         .iter()
-        .filter(|found| matches!(found.action, Action::Keep(_)))
+        .filter(|found| matches!(found.action, ForgetAction::Keep(_)))
         .map(|found| found.item.key.sort.clone())
         .collect();
     assert!(left.iter().all(|(_, _, sort)| kept.contains(sort)), "{left:#?}");
@@ -197,9 +197,14 @@ async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = company(&estate, 0).await;
     let (ports, tenant, now) = (&estate.engine.ports, estate.tenant(0), estate.clock.now());
-    let people = People::new(ports.store.clone());
-    let link =
-        Link { slack: "U0XENAKIS1".into(), user: 77, origin: Origin::Hand, name: "Dora Xenakis".into(), at: now };
+    let people = UserLinks::new(ports.store.clone());
+    let link = UserLink {
+        slack: "U0XENAKIS1".into(),
+        user: 77,
+        origin: LinkOrigin::Hand,
+        name: "Dora Xenakis".into(),
+        at: now,
+    };
     people.link(&tenant, &link).await.unwrap();
     let nobody =
         Unmapped { slack: "U0XENAKIS2".into(), name: "Dora Xenakis".into(), email: Some(EMPLOYEE[1].into()), at: now };
@@ -221,7 +226,7 @@ async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
     ] {
         ports
             .store
-            .put(Write::new(Key::new(table, partition, sort), &value, Condition::Always).unwrap())
+            .put(StoreWrite::new(ItemKey::new(table, partition, sort), &value, WriteCondition::Always).unwrap())
             .await
             .unwrap();
     }
@@ -252,7 +257,7 @@ async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
     let done = browser.post("/admin/person/forget", &[("token", &token), ("who", "user 77"), ("sure", "yes")]).await;
     assert!(done.text.contains("Deleted items: "), "{}", done.text);
     assert_eq!(raw(ports, tenant.as_str(), &EMPLOYEE).await, BTreeSet::new());
-    let grant = ports.store.get(&Key::new(Table::Portals, tenant.as_str(), "token#person#77")).await.unwrap();
+    let grant = ports.store.get(&ItemKey::new(Table::Portals, tenant.as_str(), "token#person#77")).await.unwrap();
     assert_eq!(grant, None);
     let bad = browser.post("/admin/person", &[("token", &token), ("who", "42")]).await;
     assert!(bad.text.contains("names nobody"), "{}", bad.text);
@@ -401,11 +406,11 @@ async fn an_address_that_an_earlier_version_kept_in_plain_text_works_and_is_seal
     let (store, tenant) = (world.engine.ports.store.clone(), &world.tenant);
     let (key, place) = world.connections.notion_address(tenant).await.unwrap().unwrap();
     let hook: Value = store.get(&place).await.unwrap().unwrap().decode().unwrap();
-    let plain = Key::new(Table::Portals, "#hooks", key.expose_secret());
-    let own = Key::new(Table::Portals, tenant.as_str(), "notion-hook");
+    let plain = ItemKey::new(Table::Portals, "#hooks", key.expose_secret());
+    let own = ItemKey::new(Table::Portals, tenant.as_str(), "notion-hook");
     let tokens = json!({"tenant": tenant, "tokens": hook["pending"]});
-    store.put(Write::new(plain.clone(), &tokens, Condition::Always).unwrap()).await.unwrap();
-    store.put(Write::new(own.clone(), &key.expose_secret(), Condition::Always).unwrap()).await.unwrap();
+    store.put(StoreWrite::new(plain.clone(), &tokens, WriteCondition::Always).unwrap()).await.unwrap();
+    store.put(StoreWrite::new(own.clone(), &key.expose_secret(), WriteCondition::Always).unwrap()).await.unwrap();
     store.delete(&place).await.unwrap();
     let unsigned = || async {
         world.http.post(world.notion_webhook(key.expose_secret())).body("{}").send().await.unwrap().status()
@@ -450,15 +455,15 @@ async fn a_replaced_token_is_refused_at_once_here_and_within_seconds_elsewhere()
     assert_eq!(hint(&estate, &tenant, "", &old).await, 401, "at once in the process that replaced it");
     assert_eq!(hint(&estate, &tenant, "", "another-token-of-32-characters-xx").await, 200);
     // Another process writes to the store behind our back.
-    let key = Key::new(Table::Portals, tenant.as_str(), "portal");
+    let key = ItemKey::new(Table::Portals, tenant.as_str(), "portal");
     let item = estate.engine.ports.store.get(&key).await.unwrap().unwrap();
     let mut portal: tenants::portals::Portal = item.decode().unwrap();
     portal.application_token = tenants::portals::TokenDigest::of(&old);
-    estate.engine.ports.store.put(Write::new(key, &portal, Condition::Always).unwrap()).await.unwrap();
+    estate.engine.ports.store.put(StoreWrite::new(key, &portal, WriteCondition::Always).unwrap()).await.unwrap();
     assert_eq!(hint(&estate, &tenant, "", &old).await, 200, "a new one counts at once everywhere");
     portal.application_token = tenants::portals::TokenDigest::of("a third");
-    let key = Key::new(Table::Portals, tenant.as_str(), "portal");
-    estate.engine.ports.store.put(Write::new(key, &portal, Condition::Always).unwrap()).await.unwrap();
+    let key = ItemKey::new(Table::Portals, tenant.as_str(), "portal");
+    estate.engine.ports.store.put(StoreWrite::new(key, &portal, WriteCondition::Always).unwrap()).await.unwrap();
     assert_eq!(hint(&estate, &tenant, "", &old).await, 200, "within ten seconds");
     estate.clock.advance(tenants::portals::PROOF_TTL);
     assert_eq!(hint(&estate, &tenant, "", &old).await, 401, "and not after");

@@ -8,10 +8,10 @@ use journeys::estate::{Browser, Estate};
 use runtime::TenantId;
 use serde_json::{Value, json};
 use simulators::estate::BITRIX24_APP;
-use simulators::portal::{DEAL, LEAD, Portal};
-use simulators::slack::Workspace;
+use simulators::portal::{DEAL, LEAD, PortalSimulator};
+use simulators::slack::SlackSimulator;
 use tenants::audit::Audit;
-use tenants::people::{EndReason, Link, Origin, People};
+use tenants::user_links::{EndReason, LinkOrigin, UserLink, UserLinks};
 
 use crate::cast::Cast;
 
@@ -44,11 +44,11 @@ impl Office {
         Self { ann, channel, estate }
     }
 
-    fn portal(&self) -> &Arc<Portal> {
+    fn portal(&self) -> &Arc<PortalSimulator> {
         &self.estate.sandbox.portals[0]
     }
 
-    fn slack(&self) -> &Arc<Workspace> {
+    fn slack(&self) -> &Arc<SlackSimulator> {
         &self.estate.sandbox.workspaces[0]
     }
 
@@ -242,14 +242,14 @@ impl Cast {
         self.world.sandbox.slack.unfurled(&self.channel, &ts)
     }
 
-    fn people(&self) -> People {
-        People::new(self.world.engine.ports.store.clone())
+    fn people(&self) -> UserLinks {
+        UserLinks::new(self.world.engine.ports.store.clone())
     }
 
     /// Links Ann by hand, as an administrator does.
-    async fn link_ann(&self) -> Link {
+    async fn link_ann(&self) -> UserLink {
         let at = runtime::clock::Clock::now(self.world.clock.as_ref());
-        let link = Link { slack: self.ann.clone(), user: 6, origin: Origin::Hand, name: "Ann".into(), at };
+        let link = UserLink { slack: self.ann.clone(), user: 6, origin: LinkOrigin::Hand, name: "Ann".into(), at };
         self.people().link(&self.world.tenant, &link).await.unwrap();
         link
     }
@@ -410,12 +410,12 @@ async fn the_settings_link_nobody_who_was_dismissed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_upkeep_ends_links_drops_permissions_and_lists_both() {
     let office = Office::open().await;
-    let people = People::new(office.estate.engine.ports.store.clone());
+    let people = UserLinks::new(office.estate.engine.ports.store.clone());
     let tenant = office.tenant();
     let at = runtime::clock::Clock::now(office.estate.clock.as_ref());
     let bob = office.slack().person("user9@example.com");
     for (slack, user, name) in [(&office.ann, 6, "Ann"), (&bob, 9, "Bob")] {
-        let link = Link { slack: slack.clone(), user, origin: Origin::Own, name: name.into(), at };
+        let link = UserLink { slack: slack.clone(), user, origin: LinkOrigin::Own, name: name.into(), at };
         people.link(&tenant, &link).await.unwrap();
     }
     office.permit().await;

@@ -30,7 +30,7 @@ async fn looking_at_the_pages_shuts_nobody_out_and_leaves_nothing_behind() {
     estate.install(0).await;
     let store = estate.engine.ports.store.clone();
     let kept = async || {
-        let query = Query::prefix(Table::Portals, tenants::once::PARTITION.to_owned(), "");
+        let query = Query::prefix(Table::Portals, tenants::one_time_secrets::PARTITION.to_owned(), "");
         store.list(&query).await.unwrap().items.len()
     };
     let before = kept().await;

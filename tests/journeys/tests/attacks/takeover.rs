@@ -4,7 +4,7 @@ use journeys::Stage;
 use journeys::estate::{Browser, Estate, Page, field};
 use serde_json::Value;
 use simulators::estate::BITRIX24_APP;
-use simulators::oauth::Card;
+use simulators::oauth::AppCard;
 use tenants::audit::Audit;
 use tenants::portals::TokenDigest;
 
@@ -13,7 +13,7 @@ const OWN: (&str, &str) = ("local.own.1", "planted-own-client-secret");
 
 /// Makes an application at Bitrix24 whose people come back to us.
 fn publish(estate: &Estate, (id, secret): (&str, &str)) {
-    estate.sandbox.authority.add_card(Card {
+    estate.sandbox.authority.add_card(AppCard {
         id: id.into(),
         secret: secret.into(),
         redirect: format!("{}{}", estate.url, install::BITRIX24_CALLBACK),

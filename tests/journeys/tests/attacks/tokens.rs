@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use clients::{RenewalAnswer, RenewalRequest, Slot};
+use clients::{RenewalAnswer, RenewalRequest, TokenSlot};
 use journeys::Stage;
 use journeys::estate::Estate;
 use journeys::watched;
 use runtime::clock::Clock;
-use runtime::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use runtime::{Invoke, Ports, TenantId};
+use runtime::store::{
+    Belongings, ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version, WriteCondition,
+};
+use runtime::{Backend, Invoke, TenantId};
 use serde_json::json;
 use simulators::estate::BITRIX24_APP;
 use simulators::{Fault, When};
@@ -37,7 +39,7 @@ fn nobody_reached_too_far() {
     }
 }
 
-async fn all_of(ports: &Ports, owner: &str) -> Vec<Key> {
+async fn all_of(ports: &Backend, owner: &str) -> Vec<ItemKey> {
     let mut found = Vec::new();
     for table in Table::ALL {
         let mut after = None;
@@ -99,10 +101,10 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
     let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
     // The deployment's own keys are gone: what is renewed now is renewed with the portal's.
     ports.secrets.put(tenants::secret_names::APPS, "{}".to_owned().into()).await.unwrap();
-    let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
+    let place = ItemKey::new(Table::Portals, tenant.as_str(), "token#portal");
     let pair = ports.store.get(&place).await.unwrap().unwrap();
     assert!(pair.value.contains("by_own_app") && !pair.value.contains("client_secret"), "{}", pair.value);
-    let apart = Key::new(Table::Portals, format!("{tenant}#apps"), "token#portal");
+    let apart = ItemKey::new(Table::Portals, format!("{tenant}#apps"), "token#portal");
     let own = ports.store.get(&apart).await.unwrap().unwrap();
     for round in 0..2 {
         let before = estate.sandbox.authority.refreshes();
@@ -116,7 +118,7 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
         assert!(value.get("own_app").is_none(), "{value}");
         value["own_app"] = own.decode().unwrap();
         value.as_object_mut().unwrap().remove("by_own_app");
-        ports.store.put(Write::new(place.clone(), &value, Condition::Always).unwrap()).await.unwrap();
+        ports.store.put(StoreWrite::new(place.clone(), &value, WriteCondition::Always).unwrap()).await.unwrap();
         ports.store.delete(&apart).await.unwrap();
     }
     assert!(watched::keyed().contains("token-renewal"), "{:?}", watched::keyed());
@@ -131,10 +133,10 @@ async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let (renewal, tenant) = (&estate.functions.token_renewal, estate.tenant(0));
-    let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
+    let place = ItemKey::new(Table::Portals, tenant.as_str(), "token#portal");
     let version = async || estate.engine.ports.store.get(&place).await.unwrap().unwrap().version;
     let ask = async |version, refused| {
-        let request = RenewalRequest { tenant: tenant.clone(), slot: Slot::Portal, version, refused };
+        let request = RenewalRequest { tenant: tenant.clone(), slot: TokenSlot::Portal, version, refused };
         let answer = renewal.invoke(serde_json::to_string(&request).unwrap()).await.unwrap();
         journeys::secrecy::nothing_leaked(&estate.sandbox.secrets(), answer.as_bytes());
         serde_json::from_str::<RenewalAnswer>(&answer).unwrap()
@@ -231,8 +233,8 @@ async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
     // The portal's people come back before the upkeep has run, and work.
     let browser = estate.install(0).await;
     a_deal(&estate, 0, "Bridge").await;
-    let kept = Key::new(Table::Links, format!("{tenant}#new"), "new");
-    ports.store.put(Write::new(kept.clone(), &"new", Condition::Absent).unwrap()).await.unwrap();
+    let kept = ItemKey::new(Table::Links, format!("{tenant}#new"), "new");
+    ports.store.put(StoreWrite::new(kept.clone(), &"new", WriteCondition::Absent).unwrap()).await.unwrap();
     estate.clock.advance(QUARTER);
     let report = estate.upkeep().await;
     assert!(report.left_behind > 0 && report.leaving == 0 && report.failed.is_empty(), "{report:?}");
@@ -240,7 +242,8 @@ async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
     assert!(ports.store.get(&kept).await.unwrap().is_some());
     // The log of before is gone, that of since is there.
     let ledger: Vec<_> = all_of(ports, tenant.as_str()).await;
-    let lines = |keys: &[Key]| keys.iter().filter(|key| key.table == Table::Ledger).cloned().collect::<BTreeSet<_>>();
+    let lines =
+        |keys: &[ItemKey]| keys.iter().filter(|key| key.table == Table::Ledger).cloned().collect::<BTreeSet<_>>();
     let new = lines(&ledger);
     assert!(!new.is_empty() && new.is_disjoint(&old), "{new:?}");
     a_deal(&estate, 0, "Tower").await;
@@ -265,8 +268,8 @@ async fn what_is_just_being_written_is_not_taken_for_what_was_left() {
     browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
     estate.clock.advance(QUARTER);
     // A connection that is under way has written this, and not yet the portal itself.
-    let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
-    ports.store.put(Write::new(place.clone(), &"new", Condition::Absent).unwrap()).await.unwrap();
+    let place = ItemKey::new(Table::Portals, tenant.as_str(), "token#portal");
+    ports.store.put(StoreWrite::new(place.clone(), &"new", WriteCondition::Absent).unwrap()).await.unwrap();
     let report = estate.upkeep().await;
     assert_eq!((report.leaving, ports.store.get(&place).await.unwrap().is_some()), (1, true), "{report:?}");
     // It came to nothing: the next run takes it.
@@ -282,8 +285,8 @@ async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
     let tenant = TenantId::new("leaving").unwrap();
     for number in 0..520 {
         for (owner, table) in [("leaving", Table::Links), ("leaving", Table::Ledger), ("leaving2", Table::Ledger)] {
-            let key = Key::new(table, format!("{owner}#many"), format!("{number:04}"));
-            ports.store.put(Write::new(key, &number, Condition::Absent).unwrap()).await.unwrap();
+            let key = ItemKey::new(table, format!("{owner}#many"), format!("{number:04}"));
+            ports.store.put(StoreWrite::new(key, &number, WriteCondition::Absent).unwrap()).await.unwrap();
         }
     }
     departure::begin(ports, &tenant, None).await.unwrap();
@@ -292,8 +295,8 @@ async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
     assert_eq!(again.done_at, None);
     estate.clock.advance(QUARTER);
     // A run that is still going, or was cut off a moment ago, keeps others from counting beside it.
-    let lease = Key::new(Table::Portals, "#departing", "run");
-    let cut = Write::new(lease, &"cut off", Condition::Absent).unwrap();
+    let lease = ItemKey::new(Table::Portals, "#departing", "run");
+    let cut = StoreWrite::new(lease, &"cut off", WriteCondition::Absent).unwrap();
     ports.store.put(cut.expiring(runtime::clock::later(estate.clock.now(), Duration::from_secs(240)))).await.unwrap();
     assert_eq!(departure::work(ports).await.unwrap(), None);
     estate.clock.advance(QUARTER);
@@ -314,31 +317,31 @@ struct Slow {
 
 #[async_trait::async_trait]
 impl Store for Slow {
-    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+    async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
         self.inner.get(key).await
     }
 
-    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+    async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
         self.inner.put(write).await
     }
 
-    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+    async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError> {
         self.inner.put_all(writes).await
     }
 
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+    async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
         self.inner.delete(key).await
     }
 
-    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+    async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError> {
         self.inner.erase(key, version).await
     }
 
-    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+    async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
         self.inner.list(query).await
     }
 
-    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
         self.clock.advance(Duration::from_secs(60));
         self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.inner.belonging(table, owner, after).await
@@ -350,11 +353,11 @@ async fn a_deletion_whose_time_is_up_goes_on_where_it_was() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     let (inner, tenant) = (estate.engine.ports.store.clone(), TenantId::new("leaving").unwrap());
     for number in 0..1_200 {
-        let key = Key::new(Table::Links, "leaving#many", format!("{number:04}"));
-        inner.put(Write::new(key, &number, Condition::Absent).unwrap()).await.unwrap();
+        let key = ItemKey::new(Table::Links, "leaving#many", format!("{number:04}"));
+        inner.put(StoreWrite::new(key, &number, WriteCondition::Absent).unwrap()).await.unwrap();
     }
     let store = std::sync::Arc::new(Slow { inner, clock: estate.clock.clone(), reads: 0.into() });
-    let ports = Ports { store: store.clone(), ..estate.engine.ports.clone() };
+    let ports = Backend { store: store.clone(), ..estate.engine.ports.clone() };
     departure::begin(&ports, &tenant, None).await.unwrap();
     let mut runs = Vec::new();
     for _ in 0..4 {

@@ -355,11 +355,11 @@ async fn only_a_switch_or_a_button_shows_an_answer_to_the_channel() {
     cast.types(&cast.ann, "/b24-lead", "ACME | they want to go public").await;
     assert!(cast.types(&cast.ann, "/b24-status", "public").await.contains("--public"));
     assert_eq!(in_channel(), before);
-    for (place, text) in
+    for (index, text) in
         ["Call one | x --public", "—public Call two | x", "Call three | x | –public"].iter().enumerate()
     {
         cast.types(&cast.ann, "/b24-task", text).await;
-        assert_eq!(in_channel(), before + place + 1, "{text}");
+        assert_eq!(in_channel(), before + index + 1, "{text}");
         assert_eq!(cast.task()["description"], "x");
     }
     // The button shows what was answered, as it is now.

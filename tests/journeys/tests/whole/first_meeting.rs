@@ -7,8 +7,8 @@ use jobs::sync::{Others, SyncJob};
 use journeys::World;
 use journeys::estate::Browser;
 use notion_sync::NotionSync;
-use notion_sync::plan::{Entry, EntryKind};
-use notion_sync::runs::Run;
+use notion_sync::plan::{EntryKind, PlanLine};
+use notion_sync::runs::SyncRun;
 use notion_sync::runs::{Phase, RunRequest};
 use runtime::TraceId;
 use runtime::store::{Query, Table};
@@ -20,7 +20,7 @@ fn mirror(world: &World) -> NotionSync {
     NotionSync::new(&world.engine.ports, world.connections.clone())
 }
 
-async fn run(world: &World, database: &str, dry: bool) -> Run {
+async fn run(world: &World, database: &str, dry: bool) -> SyncRun {
     let mirror = mirror(world);
     let wanted = RunRequest { dry, since: None, by: "a test" };
     let id = mirror.start(&world.tenant, database, &wanted).await.unwrap();
@@ -31,7 +31,7 @@ async fn run(world: &World, database: &str, dry: bool) -> Run {
     run
 }
 
-async fn entries(world: &World, run: &Run, kind: EntryKind) -> Vec<Entry> {
+async fn entries(world: &World, run: &SyncRun, kind: EntryKind) -> Vec<PlanLine> {
     mirror(world).plans.all(&world.tenant, &run.id, Some(kind)).await.unwrap()
 }
 
@@ -295,13 +295,13 @@ async fn a_row_with_a_number_gets_no_second_page_before_a_backfill_nor_after_a_l
         }
     }
     world.clock.advance(Duration::from_secs(120));
-    for (place, id) in ids[5..9].iter().enumerate() {
-        portal.change_item(DEAL, *id, json!({"opportunity": 100 + place}));
+    for (index, id) in ids[5..9].iter().enumerate() {
+        portal.change_item(DEAL, *id, json!({"opportunity": 100 + index}));
     }
     world.settle().await;
-    for (place, id) in ids[5..9].iter().enumerate() {
+    for (index, id) in ids[5..9].iter().enumerate() {
         let own = with_number(&world, "Deals", *id);
-        assert_eq!((own.len(), world.sandbox.notion.shown(&own[0], "Amount")), (1, (100 + place).to_string()));
+        assert_eq!((own.len(), world.sandbox.notion.shown(&own[0], "Amount")), (1, (100 + index).to_string()));
     }
     let again = run(&world, "Deals", false).await;
     assert_eq!(

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use jobs::queues;
-use jobs::sync::Side;
+use jobs::sync::SyncSide;
 use jobs::sync::{Signal, SyncJob};
 use journeys::World;
 use journeys::estate::Browser;
 use notion_sync::NotionSync;
-use notion_sync::attention::Entry;
+use notion_sync::attention::AttentionEntry;
 use records::Record;
-use runtime::ledger::{DeliveryStatus, EventStatus, Ledger, Line, today};
+use runtime::ledger::{DeliveryStatus, EventStatus, Ledger, LedgerLine, today};
 use runtime::{Clock, TraceId};
 use serde_json::{Value, json};
 use simulators::portal::{COMPANY, DEAL, Quirk};
@@ -97,7 +97,7 @@ impl Pair {
         self.world.settle().await;
     }
 
-    fn portal(&self) -> &simulators::Portal {
+    fn portal(&self) -> &simulators::PortalSimulator {
         &self.world.sandbox.portal
     }
 
@@ -119,7 +119,7 @@ impl Pair {
         self.world.sandbox.notion.shown(&self.row, property)
     }
 
-    async fn entries(&self) -> Vec<Entry> {
+    async fn entries(&self) -> Vec<AttentionEntry> {
         entries(&self.world).await
     }
 
@@ -148,7 +148,7 @@ impl Pair {
         Record::item(bitrix24::EntityType::DEAL, self.deal)
     }
 
-    async fn take(&self, field: &str, side: Side) {
+    async fn take(&self, field: &str, side: SyncSide) {
         let (database, record, field) = ("Deals".to_owned(), self.record(), field.to_owned());
         send(&self.world, SyncJob::Take { database, record, field, side, by: "Ann".into() }).await;
     }
@@ -164,7 +164,7 @@ fn mirror(world: &World) -> NotionSync {
     NotionSync::new(&world.engine.ports, world.connections.clone())
 }
 
-async fn entries(world: &World) -> Vec<Entry> {
+async fn entries(world: &World) -> Vec<AttentionEntry> {
     mirror(world).attention.list(&world.tenant, None, 100).await.unwrap().0
 }
 
@@ -194,7 +194,7 @@ async fn delivered(world: &World) -> Vec<String> {
     let ledger = Ledger::new(world.engine.ports.store.clone());
     let lines = ledger.day(&world.tenant, &today(world.clock.now()), None).await.unwrap().lines;
     let done = lines.into_iter().filter_map(|line| match line {
-        Line::Delivery(line) if matches!(line.status, DeliveryStatus::Delivered { .. }) => Some(line.change),
+        LedgerLine::Delivery(line) if matches!(line.status, DeliveryStatus::Delivered { .. }) => Some(line.change),
         _ => None,
     });
     done.filter(|change| !change.starts_with("alert.")).collect()
@@ -205,11 +205,11 @@ async fn skipped(world: &World) -> Vec<String> {
     let ledger = Ledger::new(world.engine.ports.store.clone());
     let lines = ledger.day(&world.tenant, &today(world.clock.now()), None).await.unwrap().lines;
     let reasons = lines.into_iter().filter_map(|line| match line {
-        Line::Event(event) => match event.status {
+        LedgerLine::Event(event) => match event.status {
             EventStatus::Skipped { reason } => Some(reason),
             _ => None,
         },
-        Line::Delivery(_) => None,
+        LedgerLine::Delivery(_) => None,
     });
     reasons.collect()
 }
@@ -287,9 +287,9 @@ async fn a_value_that_the_portal_changes_is_listed_and_never_travels_back() {
         let entries = pair.entries().await;
         assert_eq!(entries.len(), 1, "{field}: {entries:?}");
         let entry = &entries[0];
-        assert_eq!((entry.field.as_str(), entry.property.as_str(), entry.of), (field, property, Side::Notion));
+        assert_eq!((entry.field.as_str(), entry.property.as_str(), entry.of), (field, property, SyncSide::Notion));
         assert!(entry.why.to_string().contains(why), "{field}: {}", entry.why);
-        assert_eq!(entry.can_take, [Side::Bitrix24], "{field}");
+        assert_eq!(entry.can_take, [SyncSide::Bitrix24], "{field}");
         assert_eq!((pair.item()[field].clone(), pair.shown(property)), (kept.clone(), seen.to_owned()), "{field}");
         let after = pair.writes();
         assert_eq!((after.0 - before.0, after.1 - before.1), (1, 0), "{field} is written once");
@@ -351,7 +351,7 @@ async fn a_clearing_that_the_portal_ignores_is_listed_for_every_type() {
     }
     assert_eq!(pair.writes().0 - before.0, 4, "the clearings are not written again");
     // Somebody decides for the portal's value, and for another at Notion's.
-    pair.take("ufCrm_text", Side::Bitrix24).await;
+    pair.take("ufCrm_text", SyncSide::Bitrix24).await;
     pair.type_in_notion(json!({"Material": {"select": {"name": "Steel"}}})).await;
     assert_eq!((pair.shown("Text").as_str(), pair.item()["ufCrm_list"].clone()), ("text", json!(46)));
     // Cleared in the portal by hand: both agree, without a write.
@@ -514,7 +514,7 @@ async fn a_conflict_whose_winner_is_not_accepted_costs_nobody_a_value() {
     assert_eq!(pair.entries().await.len(), 1);
     assert!(mirror(&pair.world).conflicts.latest(&pair.world.tenant, 9).await.unwrap().is_empty());
     // Notion's value is taken back for the portal's, and can still be had.
-    pair.take("ufCrm_text", Side::Bitrix24).await;
+    pair.take("ufCrm_text", SyncSide::Bitrix24).await;
     assert_eq!((pair.shown("Text").as_str(), pair.entries().await), ("portal", vec![]));
     let conflicts = mirror(&pair.world).conflicts.latest(&pair.world.tenant, 9).await.unwrap();
     assert!(conflicts[0].line().contains("a person chose this side's value"), "{}", conflicts[0].line());
@@ -662,7 +662,10 @@ async fn a_page_that_notion_refuses_as_a_whole_is_made_and_filled_field_by_field
     pair.world.settle().await;
     let entries = pair.entries().await;
     assert_eq!(entries.len(), 1, "{entries:?}");
-    assert!(entries[0].of == Side::Bitrix24 && entries[0].why.to_string().contains("Notion refused it"), "{entries:?}");
+    assert!(
+        entries[0].of == SyncSide::Bitrix24 && entries[0].why.to_string().contains("Notion refused it"),
+        "{entries:?}"
+    );
     let shown = ["Name", "Text", "Number"].map(|name| notion.shown(&row, name));
     let new = ["Doors", "wood", "4"];
     assert_eq!(shown.iter().zip(new).filter(|(shown, new)| *shown == new).count(), 2, "{shown:?}");

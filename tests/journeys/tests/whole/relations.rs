@@ -17,7 +17,7 @@ use runtime::{Clock, TraceId};
 use serde_json::{Value, json};
 use simulators::Sandbox;
 use simulators::direct::Direct;
-use simulators::portal::{COMPANY, DEAL, Delivery};
+use simulators::portal::{COMPANY, DEAL, PortalEventDelivery};
 use tokio::sync::oneshot;
 use wire::{Body, Network, SendError, Transport};
 
@@ -109,7 +109,7 @@ fn row(world: &World, database: &str, title: &str) -> Value {
 async fn a_relation_is_written_whose_page_is_made_while_the_page_that_leads_to_it_is_made() {
     let world = World::start_mirrored(false, deals_of_companies).await;
     let portal = &world.sandbox.portal;
-    portal.deliver(Delivery { hold: true, ..portal.delivery() });
+    portal.deliver(PortalEventDelivery { hold: true, ..portal.delivery() });
     let company = |title: &str| portal.add_item(COMPANY, json!({"title": title}));
     let of_company = |id: u64| job(&world, "Companies", Record::item(bitrix24::EntityType::COMPANY, id));
     let (first, second) = (company("First"), company("Second"));
@@ -132,9 +132,9 @@ async fn a_relation_is_written_whose_page_is_made_while_the_page_that_leads_to_i
 async fn a_change_that_arrives_while_the_page_is_made_is_not_lost() {
     let world = World::start_mirrored(false, deals_of_companies).await;
     let portal = &world.sandbox.portal;
-    portal.deliver(Delivery { hold: true, ..portal.delivery() });
+    portal.deliver(PortalEventDelivery { hold: true, ..portal.delivery() });
     let deal = portal.add_item(DEAL, json!({"title": "Roof"}));
-    portal.deliver(Delivery { hold: false, ..portal.delivery() });
+    portal.deliver(PortalEventDelivery { hold: false, ..portal.delivery() });
     let (asked, is_asked) = oneshot::channel();
     let (done, is_done) = oneshot::channel();
     let before = async move {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use slack::carries::{ROWS, Row};
-use slack::event::{Event, EventCallback};
+use slack::carries::{CarriedRow, ROWS};
+use slack::event::{EventCallback, WorkspaceEvent};
 
 use super::*;
 
@@ -11,14 +11,14 @@ fn message(fields: Value) -> MessageEvent {
     event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let outer = json!({"team_id": "T1", "api_app_id": "A1", "event_id": "Ev1", "event": event});
     match EventCallback::read(&outer).unwrap().event {
-        Event::Message(message) => *message,
+        WorkspaceEvent::Message(message) => *message,
         other => panic!("{other:?}"),
     }
 }
 
 /// What a chat reads of a message by Ann.
 fn read(fields: Value) -> String {
-    Said::of(&message(fields), Language::En).by("Ann").to_bbcode(false).replace('\u{200b}', "")
+    SaidMessage::of(&message(fields), Language::En).by("Ann").to_bbcode(false).replace('\u{200b}', "")
 }
 
 fn word(words: &str) -> Value {
@@ -142,24 +142,24 @@ fn subtype(name: &str) -> (Value, Option<&'static str>) {
 }
 
 /// What becomes of a row's example is what the row says.
-fn holds(row: &Row, name: &str) {
+fn holds(row: &CarriedRow, name: &str) {
     let (said, wanted) = match row.part {
-        Part::Block => {
+        CarriedPart::Block => {
             let (mut block, wanted) = block(name);
             block["type"] = name.into();
             (read(json!({"blocks": [block]})), wanted)
         }
-        Part::Attachment => {
+        CarriedPart::Attachment => {
             let (attachment, wanted) = attachment(name);
             let text = if name == "unfurl" { "<https://a.example>" } else { "" };
             (read(json!({"text": text, "attachments": [attachment]})), wanted)
         }
-        Part::File => {
+        CarriedPart::File => {
             let (file, wanted) = file(name);
             let line = instead_of_copy(&File::read(&file), Language::En).unwrap_or_default();
             (line.by("Ann").to_bbcode(false), wanted)
         }
-        Part::Subtype => {
+        CarriedPart::Subtype => {
             let (fields, wanted) = subtype(name);
             let message = message(fields.clone());
             assert_eq!(message.left_out().is_some(), row.carriage == Carriage::Left, "{name}");
@@ -245,9 +245,9 @@ fn blocks_are_what_is_seen_and_the_text_is_not_lost_beside_blocks_without_words(
 #[test]
 fn nobody_is_notified_by_what_is_forwarded() {
     let forward = json!({"is_share": true, "author_name": "Dana", "text": "<!channel> now"});
-    let said = Said::of(&message(json!({"attachments": [forward]})), Language::En);
+    let said = SaidMessage::of(&message(json!({"attachments": [forward]})), Language::En);
     assert!(said.by("Ann").to_bbcode(true).ends_with(">>@channel now"));
-    let own = Said::of(&message(json!({"text": "<!channel> now"})), Language::En);
+    let own = SaidMessage::of(&message(json!({"text": "<!channel> now"})), Language::En);
     assert!(own.by("Ann").to_bbcode(true).contains("[user=all]"));
 }
 
@@ -281,8 +281,8 @@ fn a_huddle_is_named_and_counted() {
 fn a_message_that_lost_all_says_so() {
     let mut large = message(json!({}));
     large.shortened = true;
-    assert!(Said::of(&large, Language::En).by("Ann").to_bbcode(false).contains("too large"));
-    assert!(Said::of(&message(json!({})), Language::En).is_empty());
+    assert!(SaidMessage::of(&large, Language::En).by("Ann").to_bbcode(false).contains("too large"));
+    assert!(SaidMessage::of(&message(json!({})), Language::En).is_empty());
 }
 
 fn json_value() -> impl Strategy<Value = Value> {
@@ -330,7 +330,7 @@ proptest! {
     #[test]
     fn nothing_that_comes_makes_it_fall(blocks in json_value(), attachments in json_value(), files in json_value(), room in json_value()) {
         let message = message(json!({"text": "x", "blocks": [blocks], "attachments": [attachments], "files": [files], "room": room}));
-        let said = Said::of(&message, Language::Ru).by("Ann").to_bbcode(true);
+        let said = SaidMessage::of(&message, Language::Ru).by("Ann").to_bbcode(true);
         prop_assert!(!said.is_empty());
     }
 
@@ -384,7 +384,7 @@ fn what_a_chat_says_of_messages_comes_from_the_catalogues() {
         call(json!({"all_participants": [1, 2], "has_ended": true})),
     ];
     let mut texts: Vec<String> = locale::in_pseudo(|| {
-        said.into_iter().map(|fields| Said::of(&message(fields), Language::En).by("Анна").visible()).collect()
+        said.into_iter().map(|fields| SaidMessage::of(&message(fields), Language::En).by("Анна").visible()).collect()
     });
     let files = [
         file(json!({"mode": "external", "external_type": "", "url_private": page})),
@@ -407,7 +407,7 @@ fn what_a_chat_says_of_messages_comes_from_the_catalogues() {
         texts.push(not_copied(&hosted, locale::texts::chat::FILE_TOO_LARGE, Language::En).visible());
         texts.push(taken_back("12", Language::En).visible());
         texts.push(edit_of_older(Language::En).visible());
-        let long = Document { blocks: vec![Block::Code("1".repeat(40_000)); 40] };
+        let long = Document { blocks: vec![TextBlock::Code("1".repeat(40_000)); 40] };
         texts.extend(
             crate::chat::bitrix24_parts(long, false, Language::En)
                 .pop()

@@ -40,19 +40,19 @@ fn a_conflict_is_decided_as_the_settings_say_and_written_down() {
     let base = base_of("sum", &text("1"));
     let (b, n) = (sides(&[("sum", text("2"))], 100), sides(&[("sum", text("3"))], 200));
     for (master, winner, why) in [
-        (Master::Bitrix24, Side::Bitrix24, Why::Master),
-        (Master::Notion, Side::Notion, Why::Master),
-        (Master::LastWriteWins, Side::Notion, Why::Later),
-        (Master::Bitrix24Only, Side::Bitrix24, Why::OneWay),
-        (Master::NotionOnly, Side::Notion, Why::OneWay),
+        (Master::Bitrix24, SyncSide::Bitrix24, Why::Master),
+        (Master::Notion, SyncSide::Notion, Why::Master),
+        (Master::LastWriteWins, SyncSide::Notion, Why::Later),
+        (Master::Bitrix24Only, SyncSide::Bitrix24, Why::OneWay),
+        (Master::NotionOnly, SyncSide::Notion, Why::OneWay),
     ] {
         let merged = merge(&base, &b, &n, &policy("sum", master));
         let conflict = &merged.conflicts[0];
         assert_eq!((conflict.winner, conflict.why), (winner, why), "{master:?}");
-        assert_eq!(*conflict.lost(), if winner == Side::Notion { text("2") } else { text("3") });
+        assert_eq!(*conflict.lost(), if winner == SyncSide::Notion { text("2") } else { text("3") });
     }
     let tied = merge(&base, &b, &Sides { edited_at: b.edited_at, ..n.clone() }, &Policy::new());
-    assert_eq!((tied.conflicts[0].winner, tied.conflicts[0].why), (Side::Bitrix24, Why::SameMinute));
+    assert_eq!((tied.conflicts[0].winner, tied.conflicts[0].why), (SyncSide::Bitrix24, Why::SameMinute));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn what_cannot_be_written_is_said_and_nothing_is_lost() {
         Sides { fields: BTreeMap::from([("stage".to_owned(), foreign)]), edited_at: Timestamp::from_second(9).ok() };
     let merged = merge(&base, &sides(&[("stage", Cell::Option("NEW".into()))], 1), &n, &Policy::new());
     assert!(merged.is_quiet() && merged.conflicts.is_empty() && merged.agreed.is_empty());
-    assert_eq!((merged.stuck[0].of, merged.stuck[0].field.as_str()), (Side::Notion, "stage"));
+    assert_eq!((merged.stuck[0].of, merged.stuck[0].field.as_str()), (SyncSide::Notion, "stage"));
     // Once Bitrix24 changes too, the value that can be written counts.
     let merged = merge(&base, &sides(&[("stage", Cell::Option("WON".into()))], 1), &n, &Policy::new());
     assert_eq!(merged.to_notion["stage"], Cell::Option("WON".into()));
@@ -108,7 +108,7 @@ fn seen_together_for_the_first_time_the_fuller_side_fills_the_other() {
 /// One step of a history.
 #[derive(Debug, Clone)]
 enum Step {
-    Edit(Side, usize, u8),
+    Edit(SyncSide, usize, u8),
     /// A signal arrives and the two are merged; the process may die before the first write, between the two, or before
     /// the base is kept.
     Sync(Option<u8>),
@@ -117,7 +117,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let side = prop_oneof![Just(Side::Bitrix24), Just(Side::Notion)];
+    let side = prop_oneof![Just(SyncSide::Bitrix24), Just(SyncSide::Notion)];
     let step = prop_oneof![
         4 => (side, 0usize..3, 0u8..5).prop_map(|(side, field, value)| Step::Edit(side, field, value)),
         2 => prop_oneof![3 => Just(None), 1 => (0u8..3).prop_map(Some)].prop_map(Step::Sync),
@@ -150,19 +150,19 @@ fn cell(field: usize, value: u8) -> Cell {
 /// Two sides, what a person wrote on them, and where each value ended.
 #[derive(Default)]
 struct World {
-    cells: BTreeMap<(Side, usize), Cell>,
-    edited: BTreeMap<Side, i64>,
+    cells: BTreeMap<(SyncSide, usize), Cell>,
+    edited: BTreeMap<SyncSide, i64>,
     now: i64,
     base: Base,
     intents: Vec<Intent>,
     /// What a crashed worker was about to write: indistinguishable from a person's edit to the same value.
-    fell_over: BTreeSet<(Side, usize, Cell)>,
+    fell_over: BTreeSet<(SyncSide, usize, Cell)>,
     logged: BTreeSet<(usize, Cell)>,
     writes: usize,
 }
 
 impl World {
-    fn read(&self, side: Side) -> Sides {
+    fn read(&self, side: SyncSide) -> Sides {
         let cells: Vec<_> = FIELDS
             .iter()
             .enumerate()
@@ -172,7 +172,7 @@ impl World {
     }
 
     fn sync(&mut self, policy: &Policy, dies: Option<u8>) {
-        let (b, n) = (self.read(Side::Bitrix24), self.read(Side::Notion));
+        let (b, n) = (self.read(SyncSide::Bitrix24), self.read(SyncSide::Notion));
         recover(&mut self.base, &std::mem::take(&mut self.intents), &b, &n);
         let merged = merge(&self.base, &b, &n, policy);
         self.intents = merged.intents(&b, &n);
@@ -185,7 +185,7 @@ impl World {
             self.fell_over.extend(self.intents.iter().map(|one| (one.to, position(&one.field), one.cell.clone())));
         }
         for (turn, (side, writes)) in
-            [(Side::Bitrix24, &merged.to_bitrix24), (Side::Notion, &merged.to_notion)].into_iter().enumerate()
+            [(SyncSide::Bitrix24, &merged.to_bitrix24), (SyncSide::Notion, &merged.to_notion)].into_iter().enumerate()
         {
             if dies == u8::try_from(turn).ok() {
                 return;
@@ -206,7 +206,7 @@ impl World {
         for name in merged.to_bitrix24.keys().chain(merged.to_notion.keys()) {
             let field = FIELDS.iter().position(|field| field == name).unwrap();
             let now = |side| self.cells.get(&(side, field)).cloned().unwrap_or_default();
-            self.base.insert(name.clone(), Agreed::new(&now(Side::Bitrix24), &now(Side::Notion)));
+            self.base.insert(name.clone(), Agreed::new(&now(SyncSide::Bitrix24), &now(SyncSide::Notion)));
         }
     }
 }
@@ -221,7 +221,7 @@ proptest! {
     fn it_converges_an_echo_is_nothing_and_nothing_is_lost_unsaid(steps in steps(), masters in masters()) {
         let policy: Policy = FIELDS.iter().zip(&masters).map(|(name, master)| ((*name).to_owned(), *master)).collect();
         let mut world = World::default();
-        let mut last: BTreeMap<(Side, usize), (Cell, i64)> = BTreeMap::new();
+        let mut last: BTreeMap<(SyncSide, usize), (Cell, i64)> = BTreeMap::new();
         let (mut synced, mut edits) = (Vec::new(), Vec::new());
         for step in steps {
             world.now += 1;
@@ -264,7 +264,7 @@ proptest! {
         prop_assert_eq!(writes, world.writes);
         for field in 0..FIELDS.len() {
             let now = |side| world.cells.get(&(side, field)).cloned().unwrap_or_default();
-            prop_assert_eq!(now(Side::Bitrix24), now(Side::Notion));
+            prop_assert_eq!(now(SyncSide::Bitrix24), now(SyncSide::Notion));
         }
         // The last word of each side stands, or was overwritten by somebody who had seen it, or the log has it.
         for ((side, field), (word, at)) in &last {

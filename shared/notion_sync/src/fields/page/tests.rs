@@ -22,18 +22,20 @@ fn context() -> Context {
     }
 }
 
-fn field(portal: PortalField, kind: &str, options: &[&str]) -> Field {
-    let options =
-        options.iter().map(|name| notion::schema::Choice { id: (*name).into(), name: (*name).into() }).collect();
+fn field(portal: PortalField, kind: &str, options: &[&str]) -> MappedField {
+    let options = options
+        .iter()
+        .map(|name| notion::schema::PropertyOption { id: (*name).into(), name: (*name).into() })
+        .collect();
     let relates_to = (kind == "relation").then(|| "companies".to_owned());
     let property = Property { id: "p".into(), name: "P".into(), kind: kind.into(), options, relates_to };
     let fit = fit(&portal, kind).unwrap();
     let codec = match table::entry(&portal, kind) {
-        table::Entry::TwoWay(codec) => Some(codec),
+        table::Conversion::TwoWay(codec) => Some(codec),
         _ => None,
     };
     let portal = PortalField { codec, ..portal };
-    Field {
+    MappedField {
         setting: FieldSetting::new(&portal.name, "P"),
         portal,
         property,
@@ -54,7 +56,7 @@ fn stage() -> PortalField {
 }
 
 /// As Notion would give back what is written: with its type, and plain texts beside contents.
-fn echoed(field: &Field, cell: &Cell) -> Value {
+fn echoed(field: &MappedField, cell: &Cell) -> Value {
     let written = written(field, cell, None, &context());
     let mut value = written["p"].clone();
     value["type"] = json!(field.property.kind);
@@ -65,8 +67,9 @@ fn echoed(field: &Field, cell: &Cell) -> Value {
 fn dates_are_compared_as_moments_or_as_days() {
     let moment = field(portal("datetime", false), "date", &[]);
     let day = field(portal("date", false), "date", &[]);
-    let read =
-        |field: &Field, date: Value| read(field, Some(&json!({"type": "date", "date": date})), None, &context()).cell;
+    let read = |field: &MappedField, date: Value| {
+        read(field, Some(&json!({"type": "date", "date": date})), None, &context()).cell
+    };
     let noon = Cell::moment("2026-11-25T07:00:00Z".parse().unwrap());
     assert_eq!(read(&moment, json!({"start": "2026-11-25T10:00:00.000+03:00"})), noon);
     assert_eq!(read(&moment, json!({"start": "2026-11-25T07:00:00"})), noon);
@@ -122,7 +125,9 @@ fn people_go_by_mapping_and_those_without_by_name() {
         relates_to: None,
     });
     let mut context = context();
-    context.names.add(Named::User(12), Some(records::names::Entry { name: "Ann Lee".into(), ..Default::default() }));
+    context
+        .names
+        .add(Nameable::User(12), Some(records::names::CachedName { name: "Ann Lee".into(), ..Default::default() }));
     let written = written(&people, &Cell::users([6, 12]), None, &context);
     assert_eq!(written["p"], json!({"people": [{"object": "user", "id": "n6"}]}));
     assert_eq!(written["u"]["rich_text"][0]["text"]["content"], "Ann Lee");
@@ -138,7 +143,7 @@ fn what_notion_cannot_take_back_is_shown_as_text() {
     let entity = bitrix24::EntityType::COMPANY;
     context
         .names
-        .add(Named::Item(entity, 5), Some(records::names::Entry { name: "ACME".into(), ..Default::default() }));
+        .add(Nameable::Item(entity, 5), Some(records::names::CachedName { name: "ACME".into(), ..Default::default() }));
     assert_eq!(of_portal(&company, &Cell::records([5]), &context).cell, Cell::Text("ACME".into()));
     let related = field(company.portal.clone(), "relation", &[]);
     assert_eq!(of_portal(&related, &Cell::records([5]), &context).cannot, None);
@@ -237,7 +242,7 @@ fn a_number_is_carried_digit_for_digit_or_refused() {
         let reading = of_portal(&double, &cell(json!(long)), &context());
         assert!(reading.cannot.unwrap().to_string().contains("more digits"), "{long}");
     }
-    let read = |field: &Field, number: Value| read(field, Some(&json!({"number": number})), None, &context());
+    let read = |field: &MappedField, number: Value| read(field, Some(&json!({"number": number})), None, &context());
     assert!(read(&whole, json!(2.5)).cannot.unwrap().to_string().contains("whole numbers"));
     assert_eq!(read(&whole, json!(2.0)).cell, Cell::Number("2".into()));
     assert_eq!(read(&double, json!(0.1 + 0.2)).cell, Cell::Number("0.3".into()));
@@ -247,7 +252,7 @@ fn a_number_is_carried_digit_for_digit_or_refused() {
 fn a_moved_date_keeps_the_time_of_day_the_zone_and_the_length_of_its_range() {
     let day = field(portal("date", false), "date", &[]);
     let moment = field(portal("datetime", false), "date", &[]);
-    let moved = |field: &Field, to: &str, date: Value| {
+    let moved = |field: &MappedField, to: &str, date: Value| {
         let cell = match field.portal.kind {
             PortalKind::Day => Cell::Day(to.parse().unwrap()),
             _ => Cell::moment(to.parse().unwrap()),
@@ -328,7 +333,7 @@ fn what_was_agreed_on_as_one_text_is_no_edit_once_it_is_a_list() {
     assert!(edited.cannot.unwrap().to_string().contains("several of the values"));
 }
 
-fn cells() -> impl Strategy<Value = (Field, Cell)> {
+fn cells() -> impl Strategy<Value = (MappedField, Cell)> {
     let moment = (0i64..4_000_000_000).prop_map(|second| Cell::moment(Timestamp::from_second(second).unwrap()));
     let day = (2000i16..2100, 1i8..13, 1i8..29).prop_map(|(y, m, d)| Cell::Day(Date::constant(y, m, d)));
     prop_oneof![

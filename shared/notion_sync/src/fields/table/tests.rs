@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bitrix24::EntityType;
 use jiff::tz::TimeZone;
 use notion::Property;
-use notion::schema::Choice;
+use notion::schema::PropertyOption;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use settings::databases::FieldSetting;
 
 use super::*;
-use crate::fields::mapping::{Field, Fit};
+use crate::fields::mapping::{Fit, MappedField};
 use crate::fields::page;
 use crate::fields::page::Context;
 use crate::fields::{Cell, Reading, portal};
@@ -36,20 +36,20 @@ fn portal_field(kind: &str, multiple: bool) -> PortalField {
 }
 
 /// A field with its property, as the settings held against both sides make it; `None` if they do not go together.
-fn pair(portal: PortalField, kind: &str) -> Option<Field> {
+fn pair(portal: PortalField, kind: &str) -> Option<MappedField> {
     let (codec, fit) = match entry(&portal, kind) {
-        Entry::TwoWay(codec) => (Some(codec), Fit::TwoWay),
-        Entry::Shown => (None, Fit::Shown),
-        Entry::Refused(_) => return None,
+        Conversion::TwoWay(codec) => (Some(codec), Fit::TwoWay),
+        Conversion::Shown => (None, Fit::Shown),
+        Conversion::Refused(_) => return None,
     };
     let mut setting = FieldSetting::new(&portal.name, "P");
     setting.create_options = kind != "status";
     let portal = PortalField { codec, ..portal };
     let names = portal.options.iter().map(|(code, name)| crate::fields::mapping::option_name(&setting, code, name));
-    let options = names.map(|name| Choice { id: format!("id of {name}"), name }).collect();
+    let options = names.map(|name| PropertyOption { id: format!("id of {name}"), name }).collect();
     let relates_to = (kind == "relation").then(|| "records".to_owned());
     let property = Property { id: "p".into(), name: "P".into(), kind: kind.into(), options, relates_to };
-    Some(Field { portal, property, setting, fit, unmapped: None, options: BTreeMap::new() })
+    Some(MappedField { portal, property, setting, fit, unmapped: None, options: BTreeMap::new() })
 }
 
 /// Users 1 to 6 have accounts and records 1 to 6 have pages; 7 to 9 have none.
@@ -75,13 +75,13 @@ fn raw(value: &Value) -> Map<String, Value> {
 }
 
 /// A record with a value, as the field and its property make a reading of it.
-fn portal_side(field: &Field, value: &Value) -> Reading {
+fn portal_side(field: &MappedField, value: &Value) -> Reading {
     let raw = raw(value);
     page::of_portal(field, &portal::read(&field.portal, record(), &raw), &context(raw))
 }
 
 /// The property after a write, as Notion would show it.
-fn notion_shows(field: &Field, written: &Value) -> Value {
+fn notion_shows(field: &MappedField, written: &Value) -> Value {
     let kind = &field.property.kind;
     let mut value = written[kind].clone();
     let named = |option: &Value| {
@@ -101,7 +101,7 @@ fn notion_shows(field: &Field, written: &Value) -> Value {
     json!({"id": "p", "type": kind, kind.as_str(): value})
 }
 
-fn after_write(field: &Field, value: &Value, cell: &Cell) -> Value {
+fn after_write(field: &MappedField, value: &Value, cell: &Cell) -> Value {
     notion_shows(field, &page::written(field, cell, None, &context(raw(value)))["p"])
 }
 
@@ -202,7 +202,7 @@ fn rows() -> Vec<(&'static str, bool, &'static str)> {
         kinds.push(field.kind.clone());
         for multiple in [false, true] {
             for property in PROPERTY_TYPES {
-                if !matches!(entry(&portal_field(kind, multiple), property), Entry::Refused(_)) {
+                if !matches!(entry(&portal_field(kind, multiple), property), Conversion::Refused(_)) {
                     rows.push((*kind, multiple, *property));
                 }
             }
@@ -251,7 +251,7 @@ fn same(n: &Reading, b: &Cell) -> bool {
 }
 
 /// The value is what it was, to the last character; nothing may be written in another form.
-fn unchanged(field: &Field, before: &Value, after: &Value) -> Result<(), TestCaseError> {
+fn unchanged(field: &MappedField, before: &Value, after: &Value) -> Result<(), TestCaseError> {
     if portal::read(&field.portal, record(), &raw(before)).is_empty() {
         prop_assert!(portal::read(&field.portal, record(), &raw(after)).is_empty(), "{} became {}", before, after);
         return Ok(());
@@ -287,7 +287,7 @@ fn unchanged(field: &Field, before: &Value, after: &Value) -> Result<(), TestCas
 /// The rows whose property is text with one value a line, or one value.
 fn text_rows() -> Vec<(&'static str, &'static str)> {
     let lines = |(kind, multiple, property): (&'static str, bool, &'static str)| {
-        let is_list = matches!(entry(&portal_field(kind, multiple), property), Entry::TwoWay(Codec::Lines));
+        let is_list = matches!(entry(&portal_field(kind, multiple), property), Conversion::TwoWay(Codec::Lines));
         (multiple && is_list).then_some((kind, property))
     };
     rows().into_iter().filter_map(lines).collect()
@@ -427,22 +427,22 @@ fn every_pair_is_named_and_an_unknown_type_is_shown_as_text() {
     for kind in FIELD_TYPES {
         for multiple in [false, true] {
             let field = portal_field(kind, multiple);
-            assert!(!matches!(entry(&field, usual(&field)), Entry::Refused(_)), "{kind}");
-            assert!(!matches!(entry(&field, "rich_text"), Entry::Refused(_)), "{kind}");
+            assert!(!matches!(entry(&field, usual(&field)), Conversion::Refused(_)), "{kind}");
+            assert!(!matches!(entry(&field, "rich_text"), Conversion::Refused(_)), "{kind}");
             for property in PROPERTY_TYPES {
                 let holds_one = ["number", "checkbox", "date", "select", "status", "url", "email", "phone_number"];
                 if multiple && holds_one.contains(property) {
-                    assert!(matches!(entry(&field, property), Entry::Refused(_)), "{kind} in {property}");
+                    assert!(matches!(entry(&field, property), Conversion::Refused(_)), "{kind} in {property}");
                 }
             }
             for property in FILLED_BY_NOTION {
-                assert_eq!(entry(&field, property), Entry::Refused(Reason::FilledByNotion));
+                assert_eq!(entry(&field, property), Conversion::Refused(Mismatch::FilledByNotion));
             }
-            assert_eq!(entry(&field, "hologram"), Entry::Refused(Reason::UnknownProperty));
+            assert_eq!(entry(&field, "hologram"), Conversion::Refused(Mismatch::UnknownProperty));
         }
     }
     let unknown = portal_field("rest_17_signature", false);
-    assert_eq!((unknown.kind.clone(), entry(&unknown, "rich_text")), (PortalKind::Other, Entry::Shown));
+    assert_eq!((unknown.kind.clone(), entry(&unknown, "rich_text")), (PortalKind::Other, Conversion::Shown));
 }
 
 #[test]

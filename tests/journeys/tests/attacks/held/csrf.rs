@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use journeys::estate::Estate;
 use journeys::{Stage, World};
 use reqwest::Method;
-use runtime::{Ports, TenantId};
+use runtime::{Backend, TenantId};
 use serde_json::json;
 
 use super::{Administrator, FORM, client, form, sent, stored, waiting};
@@ -77,7 +77,7 @@ fn fields(estate: &Estate) -> Vec<(&'static str, String)> {
 }
 
 /// What must stay as it is: the tenant, its sessions, and who changed what.
-async fn standing(ports: &Ports, tenant: &TenantId) -> (Vec<String>, Vec<String>, u64) {
+async fn standing(ports: &Backend, tenant: &TenantId) -> (Vec<String>, Vec<String>, u64) {
     (stored(ports, tenant.as_str()).await, stored(ports, "#admin").await, waiting(ports).await)
 }
 

@@ -162,7 +162,7 @@ async fn json_that_nests_too_deep_is_refused_wherever_it_is_read() {
             assert_eq!(reply.status, 400, "{depth}: {}", reply.text);
         }
         let told = format!("{{\"verification_token\": {nested}}}");
-        assert!(notion::event::Inbound::parse(told.as_bytes()).is_err(), "{depth}");
+        assert!(notion::event::NotionInbound::parse(told.as_bytes()).is_err(), "{depth}");
     }
 }
 

@@ -323,7 +323,7 @@ async fn the_bot_and_the_api_repeat_what_they_were_told_as_text() {
     let keys = ApiKeys::new(estate.engine.ports.store.clone());
     let (_, key) = keys.make(&tenant, "held", &[Scope::Intake], estate.clock.now()).await.unwrap();
     let name = format!("{}: ", portal.name_of(6));
-    for (place, text) in OF_BITRIX24.iter().chain(&OF_SLACK).enumerate() {
+    for (index, text) in OF_BITRIX24.iter().chain(&OF_SLACK).enumerate() {
         portal.write_to_bots(6, &format!("say {text}"));
         estate.settle().await;
         portal.type_command(6, "", "notion", text);
@@ -331,14 +331,14 @@ async fn the_bot_and_the_api_repeat_what_they_were_told_as_text() {
         let told = portal.private_conversation(6);
         let answers: Vec<_> =
             told.iter().filter(|line| !line.starts_with(&name) && !line.contains("Switchboard")).collect();
-        assert!(answers.len() > place, "{text}: {told:?}");
+        assert!(answers.len() > index, "{text}: {told:?}");
         for answer in answers {
             assert_eq!(alive_in_bitrix24(answer), None, "the bot, to {text}");
         }
         let order =
             json!({"title": format!("Order {text}"), "comment": text, "contact": {"last_name": text, "comment": text}});
         let request = client().post(format!("{}/api/v1/{tenant}/deals", estate.url)).bearer_auth(&key);
-        let reply = sent(request.header("idempotency-key", place.to_string()).body(order.to_string())).await;
+        let reply = sent(request.header("idempotency-key", index.to_string()).body(order.to_string())).await;
         assert_eq!(reply.status, 201, "{text}: {}", reply.text);
         estate.clock.advance(std::time::Duration::from_secs(1));
         let deal = portal.item(DEAL, reply.json()["id"].as_u64().unwrap()).unwrap();

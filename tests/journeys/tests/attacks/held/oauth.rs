@@ -251,7 +251,7 @@ async fn tokens_that_an_installation_brings_are_believed_by_nobody_but_their_ser
     let expired = form(&[("event", "ONAPPINSTALL"), ("auth[member_id]", &own), ("auth[access_token]", good)]);
     let reply = sent(client().post(&handler).header("content-type", FORM).body(expired)).await;
     assert_eq!(reply.status, 401, "expired: {}", reply.text);
-    let card = simulators::oauth::Card {
+    let card = simulators::oauth::AppCard {
         id: "app.unknown.1".into(),
         secret: "planted-unknown-client-secret".into(),
         redirect: String::new(),
@@ -286,11 +286,11 @@ async fn codes_tokens_and_client_secrets_go_as_bodies_and_never_in_an_address() 
     let _ = bitrix24.exchange(WEST, &app, code).await;
     let _ = bitrix24.refresh(WEST, &app, &refresh).await;
     let _ = bitrix24.info(WEST, &secret("planted-access-token")).await;
-    let base = slack::ApiBase::new(&format!("{url}/api/")).unwrap();
+    let base = slack::SlackApiBase::new(&format!("{url}/api/")).unwrap();
     let _ = slack::oauth::exchange(&http, &base, &app, code, "https://x/", Some(&secret("planted-verifier"))).await;
     let _ = slack::oauth::refresh(&http, &base, &app, &refresh).await;
     let _ = slack::oauth::signed_in(&http, &base, &app, code, "https://x/").await;
-    let base = notion::ApiBase::new(&url).unwrap();
+    let base = notion::NotionApiBase::new(&url).unwrap();
     let _ = notion::oauth::exchange(&http, &base, &app, code, "https://x/").await;
     let _ = notion::oauth::refresh(&http, &base, &app, &refresh).await;
     let asked = asked.lock().unwrap();

@@ -25,7 +25,7 @@ async fn nothing_secret_that_is_typed_or_sent_is_on_the_disk_or_in_the_log() {
     let own = Administrator::of_company(&estate, 0).await;
     let mut secrets = Vec::new();
     let mut planted = |name: &str| {
-        let secret = format!("planted-{name}-{}", tenants::once::secret());
+        let secret = format!("planted-{name}-{}", tenants::one_time_secrets::secret());
         secrets.push(secret.clone());
         secret
     };
@@ -232,12 +232,12 @@ fn the_deployments_own_logs_and_rights_leave_secrets_out() {
     let logged: Vec<_> = format.split("$context.").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert!(logged.len() >= 3 && logged.iter().all(|name| allowed.contains(name)), "{format}");
     let mut is_resource = false;
-    for (place, line) in lines.iter().enumerate() {
+    for (index, line) in lines.iter().enumerate() {
         let text = line.trim();
         is_resource = text.starts_with("Resource:") || (is_resource && text.starts_with('-'));
         let all = ["\"*\"", "'*'", "Resource: *", "- *"].iter().any(|all| text.contains(all) && !text.contains('&'));
-        assert!(!(is_resource && all), "line {}: {line}", place + 1);
-        assert!(!(text.starts_with("Action") && text.contains(":*")), "line {}: {line}", place + 1);
+        assert!(!(is_resource && all), "line {}: {line}", index + 1);
+        assert!(!(text.starts_with("Action") && text.contains(":*")), "line {}: {line}", index + 1);
     }
     assert!(lines.iter().filter(|line| line.trim().starts_with("Resource:")).count() > 20);
 }

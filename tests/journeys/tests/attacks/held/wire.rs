@@ -5,7 +5,7 @@ use runtime::TenantId;
 use runtime::clock::Clock;
 use secrecy::SecretString;
 use tenants::api_keys::{ApiKeys, Scope};
-use tenants::audit::{Audit, Entry};
+use tenants::audit::{Audit, AuditEntry};
 use tenants::departure;
 
 use super::{Administrator, FORM, base, client, raw, sent, statuses, stored, waiting};
@@ -138,7 +138,7 @@ async fn a_tenant_whose_name_begins_anothers_reaches_nothing_of_it() {
         access.application_token = SecretString::from(format!("the token of {name}"));
         access.signing_secret = Some(SecretString::from(format!("the signing secret of {name}")));
         world.connections.join(access).await.unwrap();
-        let entry = Entry::new(world.clock.now(), format!("somebody of {name}"), "changed", "x");
+        let entry = AuditEntry::new(world.clock.now(), format!("somebody of {name}"), "changed", "x");
         Audit::new(ports.store.clone()).note(&named(name), &entry).await.unwrap();
     }
     let keys = ApiKeys::new(ports.store.clone());
@@ -192,8 +192,8 @@ async fn a_tenant_whose_name_begins_anothers_reaches_nothing_of_it() {
     for (name, kept) in others.iter().zip(&before) {
         assert_eq!(&stored(ports, name).await, kept, "{name}");
     }
-    for (place, name) in others.iter().enumerate() {
+    for (index, name) in others.iter().enumerate() {
         assert_eq!(keys.all(&named(name)).await.unwrap().len(), 1, "{name}");
-        assert!(keys.find(&made[place + 1].1).await.unwrap().is_some(), "{name}");
+        assert!(keys.find(&made[index + 1].1).await.unwrap().is_some(), "{name}");
     }
 }

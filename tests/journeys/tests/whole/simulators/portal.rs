@@ -1,7 +1,7 @@
 //! The portal: what it sends in odd shapes is not lost.
 
 use journeys::World;
-use simulators::portal::Delivery;
+use simulators::portal::PortalEventDelivery;
 
 /// Something beside the event that PHP would take as it is: it costs itself alone.
 const BESIDE: [&[u8]; 14] = [
@@ -25,10 +25,10 @@ const BESIDE: [&[u8]; 14] = [
 async fn a_badly_encoded_field_beside_an_event_does_not_cost_the_event() {
     let world = World::start().await;
     let portal = &world.sandbox.portal;
-    portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
-    for (place, beside) in BESIDE.into_iter().enumerate() {
+    portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
+    for (index, beside) in BESIDE.into_iter().enumerate() {
         for first in [false, true] {
-            let title = format!("Deal {place} {first}");
+            let title = format!("Deal {index} {first}");
             let deal = portal.add_deal(&title, 1, "EUR");
             let event = portal.event_body("ONCRMDEALADD", deal).into_bytes();
             let body = if first { [beside, &event].join(&b'&') } else { [&event, beside].join(&b'&') };

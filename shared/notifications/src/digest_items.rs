@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Page, Query, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
 use runtime::{DeliveryId, TenantId, TraceId};
 use serde::{Deserialize, Serialize};
 
 /// How long a hold is kept after its moment.
-const KEEP: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const ITEM_TTL: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// A delivery that waits, with what the digest needs of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
+pub struct DigestItem {
     /// The trace of its event.
     pub trace: TraceId,
     /// Its id.
@@ -27,7 +27,7 @@ pub struct Hold {
 
 /// What waits for one destination, until one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting<'a> {
+pub struct DigestWindow<'a> {
     /// The tenant.
     pub tenant: &'a TenantId,
     /// The destination.
@@ -36,19 +36,19 @@ pub struct Waiting<'a> {
     pub until: Timestamp,
 }
 
-impl Waiting<'_> {
+impl DigestWindow<'_> {
     fn partition(&self) -> String {
         format!("{}#hold#{}#{}", self.tenant, self.until.as_second(), DeliveryId::of(&[self.place]))
     }
 
     fn expires(&self) -> Timestamp {
-        later(self.until, KEEP)
+        later(self.until, ITEM_TTL)
     }
 
     /// The write of a hold.
-    pub fn hold(&self, hold: &Hold) -> Result<Write, StoreError> {
-        let key = Key::new(Table::Links, self.partition(), format!("{}#{}", hold.trace, hold.delivery));
-        Ok(Write::new(key, hold, Condition::Always)?.expiring(self.expires()))
+    pub fn hold(&self, hold: &DigestItem) -> Result<StoreWrite, StoreError> {
+        let key = ItemKey::new(Table::Links, self.partition(), format!("{}#{}", hold.trace, hold.delivery));
+        Ok(StoreWrite::new(key, hold, WriteCondition::Always)?.expiring(self.expires()))
     }
 
     /// Whether the digest is already queued.
@@ -57,22 +57,26 @@ impl Waiting<'_> {
     }
 
     /// The write that notes it; it fails if another worker was first.
-    pub fn set_errand(&self) -> Result<Write, StoreError> {
-        Ok(Write::new(self.errand_key(), &self.place, Condition::Absent)?.expiring(self.expires()))
+    pub fn set_errand(&self) -> Result<StoreWrite, StoreError> {
+        Ok(StoreWrite::new(self.errand_key(), &self.place, WriteCondition::Absent)?.expiring(self.expires()))
     }
 
-    fn errand_key(&self) -> Key {
-        Key::new(Table::Links, format!("{}#errand", self.tenant), self.partition())
+    fn errand_key(&self) -> ItemKey {
+        ItemKey::new(Table::Links, format!("{}#errand", self.tenant), self.partition())
     }
 
     /// A page of holds, in the order of their events.
-    pub async fn page(&self, store: &dyn Store, after: Option<String>) -> Result<(Vec<Hold>, Page), StoreError> {
+    pub async fn page(
+        &self,
+        store: &dyn Store,
+        after: Option<String>,
+    ) -> Result<(Vec<DigestItem>, ItemPage), StoreError> {
         let mut query = Query::prefix(Table::Links, self.partition(), "");
         query.after = after;
         // Two writes each must fit into one transaction.
         query.limit = 45;
         let page = store.list(&query).await?;
-        let holds = page.items.iter().map(runtime::store::Item::decode).collect::<Result<_, _>>()?;
+        let holds = page.items.iter().map(runtime::store::StoredItem::decode).collect::<Result<_, _>>()?;
         Ok((holds, page))
     }
 }

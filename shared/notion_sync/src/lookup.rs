@@ -6,21 +6,21 @@ use locale::{Localized, texts};
 use notion::DataSource;
 use records::RecordKind;
 use serde_json::{Value, json};
-use settings::databases::Database;
+use settings::databases::DatabaseSettings;
 use tenants::portals::Portal;
 
 use crate::fields::{PortalField, PortalKind};
 
 /// Why a database cannot be used: our code, and what to do.
-type Reason = (String, Localized);
+type DatabaseProblem = (String, Localized);
 
 /// The data source that the settings mean, or why it cannot be used.
 pub(crate) async fn find(
     notion: &NotionClient,
     portal: &Portal,
-    database: &Database,
+    database: &DatabaseSettings,
     stored: Option<&DataSource>,
-) -> Result<Result<DataSource, Reason>, Failure> {
+) -> Result<Result<DataSource, DatabaseProblem>, Failure> {
     let is_absent = |failure: &Failure| failure.code() == "object_not_found";
     let named = stored.map(|source| source.id.clone());
     let Some(pasted) = notion::object_id(&database.database) else {
@@ -64,7 +64,7 @@ pub(crate) async fn find(
 }
 
 /// How a database is shared, step by step.
-fn steps(portal: &Portal, database: &Database) -> Localized {
+fn steps(portal: &Portal, database: &DatabaseSettings) -> Localized {
     let connection = portal.notion.as_ref().map_or("", |notion| notion.name.as_str());
     let workspace = portal.notion.as_ref().map_or("", |notion| notion.workspace.as_str());
     let (database, address) = (database.name.as_str(), database.database.as_str());
@@ -93,11 +93,11 @@ pub(crate) async fn portal_fields(client: &PortalClient, kind: RecordKind) -> Re
         funnels = ids.filter_map(|row| bitrix24::tolerant::whole(&row["id"])).collect();
     }
     let mut lists: Vec<(usize, String)> = Vec::new();
-    for (place, field) in fields.iter().enumerate() {
+    for (index, field) in fields.iter().enumerate() {
         if field.is_stage() && entity.has_stages() {
-            lists.extend(funnels.iter().map(|funnel| (place, entity.stages_of(*funnel))));
+            lists.extend(funnels.iter().map(|funnel| (index, entity.stages_of(*funnel))));
         } else if field.kind == PortalKind::Choice && field.options.is_empty() {
-            lists.extend(field.list.clone().map(|list| (place, list)));
+            lists.extend(field.list.clone().map(|list| (index, list)));
         }
     }
     for some in lists.chunks(25) {
@@ -126,6 +126,6 @@ pub(crate) async fn portal_fields(client: &PortalClient, kind: RecordKind) -> Re
     Ok(fields)
 }
 
-pub(crate) fn closed(code: &str, text: Localized) -> Reason {
+pub(crate) fn closed(code: &str, text: Localized) -> DatabaseProblem {
     (code.to_owned(), text)
 }

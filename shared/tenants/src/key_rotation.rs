@@ -2,8 +2,8 @@
 
 use runtime::seal::{KeyRing, SealError};
 use runtime::secrets::{KEY_RING, SecretsError};
-use runtime::store::{Condition, Item, StoreError, Table, Write};
-use runtime::{Ports, TenantId};
+use runtime::store::{StoreError, StoreWrite, StoredItem, Table, WriteCondition};
+use runtime::{Backend, TenantId};
 use serde_json::Value;
 
 use crate::portals::Portals;
@@ -29,7 +29,7 @@ pub enum KeyError {
 }
 
 /// Puts a new key in front of the ring; returns its name. Workers use it within five minutes.
-pub async fn rotate(ports: &Ports) -> Result<String, KeyError> {
+pub async fn rotate(ports: &Backend) -> Result<String, KeyError> {
     let rotated = KeyRing::rotated(&ports.secrets.get(KEY_RING).await?)?;
     let name = KeyRing::parse(&rotated)?.current().to_owned();
     ports.secrets.put(KEY_RING, rotated).await?;
@@ -37,7 +37,7 @@ pub async fn rotate(ports: &Ports) -> Result<String, KeyError> {
 }
 
 /// Seals the secrets of all tenants with the current key; returns how many there were.
-pub async fn reseal(ports: &Ports) -> Result<usize, KeyError> {
+pub async fn reseal(ports: &Backend) -> Result<usize, KeyError> {
     let ring = KeyRing::parse(&ports.secrets.get(KEY_RING).await?)?;
     let mut sealed = 0;
     for tenant in Portals::new(ports.store.clone(), ports.clock.clone()).tenants().await? {
@@ -47,7 +47,7 @@ pub async fn reseal(ports: &Ports) -> Result<usize, KeyError> {
 }
 
 /// Removes the old keys from the ring, if nothing is sealed with them any more.
-pub async fn retire(ports: &Ports) -> Result<(), KeyError> {
+pub async fn retire(ports: &Backend) -> Result<(), KeyError> {
     let left = reseal(ports).await?;
     if left > 0 {
         return Err(KeyError::StillUsed(left));
@@ -56,7 +56,7 @@ pub async fn retire(ports: &Ports) -> Result<(), KeyError> {
     Ok(ports.secrets.put(KEY_RING, retired).await?)
 }
 
-async fn reseal_tenant(ports: &Ports, ring: &KeyRing, tenant: &TenantId) -> Result<usize, KeyError> {
+async fn reseal_tenant(ports: &Backend, ring: &KeyRing, tenant: &TenantId) -> Result<usize, KeyError> {
     let sealed = std::cell::Cell::new(0);
     let sealed = &sealed;
     for table in [Table::Portals, Table::Links] {
@@ -75,10 +75,10 @@ async fn reseal_tenant(ports: &Ports, ring: &KeyRing, tenant: &TenantId) -> Resu
 }
 
 async fn reseal_item(
-    ports: &Ports,
+    ports: &Backend,
     ring: &KeyRing,
     tenant: &TenantId,
-    mut item: Item,
+    mut item: StoredItem,
     mut expires: Option<jiff::Timestamp>,
 ) -> Result<usize, KeyError> {
     loop {
@@ -91,7 +91,7 @@ async fn reseal_item(
         if sealed == 0 {
             return Ok(0);
         }
-        let mut write = Write::new(item.key.clone(), &value, Condition::Version(item.version))?;
+        let mut write = StoreWrite::new(item.key.clone(), &value, WriteCondition::Version(item.version))?;
         write.expires_at = expires;
         match ports.store.put(write).await {
             // It was written meanwhile; items that expire are written in between only by their makers.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use runtime::clock::{Clock, later};
-use runtime::store::{Condition, Key, Store, Table, Write};
+use runtime::store::{ItemKey, Store, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use slack::ChannelId;
 
@@ -12,11 +12,11 @@ use crate::failure::Failure;
 use crate::workspace::WorkspaceClient;
 
 /// How long a look-up is believed; one that found nobody is tried again sooner.
-const KEEPS: Duration = Duration::from_secs(24 * 60 * 60);
-const KEEPS_NOBODY: Duration = Duration::from_secs(15 * 60);
+const MEMBER_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+const NO_MEMBER_TTL: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Serialize, Deserialize)]
-struct Found {
+struct FoundMember {
     /// Who was looked for: another e-mail is another search.
     by: String,
     channel: Option<ChannelId>,
@@ -32,9 +32,9 @@ pub(crate) async fn direct(
     email: Option<&str>,
 ) -> Result<Option<ChannelId>, Failure> {
     let Some(by) = slack.or(email) else { return Ok(None) };
-    let key = Key::new(Table::Links, format!("{}#direct", workspace.tenant()), format!("user#{user}"));
+    let key = ItemKey::new(Table::Links, format!("{}#direct", workspace.tenant()), format!("user#{user}"));
     if let Some(item) = store.get(&key).await? {
-        let found: Found = item.decode()?;
+        let found: FoundMember = item.decode()?;
         if found.by == by {
             return Ok(found.channel);
         }
@@ -48,8 +48,8 @@ pub(crate) async fn direct(
         Some(id) => workspace.open(&id).await?,
         None => None,
     };
-    let keeps = if channel.is_some() { KEEPS } else { KEEPS_NOBODY };
-    let found = Found { by: by.to_owned(), channel };
-    store.put(Write::new(key, &found, Condition::Always)?.expiring(later(clock.now(), keeps))).await?;
+    let keeps = if channel.is_some() { MEMBER_TTL } else { NO_MEMBER_TTL };
+    let found = FoundMember { by: by.to_owned(), channel };
+    store.put(StoreWrite::new(key, &found, WriteCondition::Always)?.expiring(later(clock.now(), keeps))).await?;
     Ok(found.channel)
 }

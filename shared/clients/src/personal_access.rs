@@ -6,24 +6,24 @@ use runtime::TenantId;
 use secrecy::SecretString;
 use tenants::portals::Portal;
 
-use crate::tokens::{Pair, Slot};
+use crate::tokens::{TokenPair, TokenSlot};
 use crate::{Connections, Failure, PortalClient};
 
 impl Connections {
     /// Stores a person's own access to their portal: its token is not renewed.
     pub async fn grant(&self, tenant: &TenantId, user: u64, token: &SecretString) -> Result<(), Failure> {
-        let pair = Pair { access: token.clone(), refresh: None, lives: None };
-        self.keep_tokens(tenant, Slot::Person(user), &pair, "", None).await
+        let pair = TokenPair { access: token.clone(), refresh: None, lives: None };
+        self.keep_tokens(tenant, TokenSlot::Person(user), &pair, "", None).await
     }
 
     /// Forgets a person's access; fine if there is none.
     pub async fn revoke(&self, tenant: &TenantId, user: u64) -> Result<(), Failure> {
-        self.drop_tokens(tenant, Slot::Person(user)).await
+        self.drop_tokens(tenant, TokenSlot::Person(user)).await
     }
 
     /// A client that works with a person's own rights; `None` if they have not allowed it.
     pub async fn bitrix24_as(&self, portal: &Arc<Portal>, user: u64) -> Result<Option<PortalClient>, Failure> {
-        let slot = Slot::Person(user);
+        let slot = TokenSlot::Person(user);
         let token = match self.token(&portal.tenant, slot).await {
             Ok(Some(token)) => token,
             Ok(None) => return Ok(None),

@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::calls;
 use runtime::clock::{Clock, MAX_WAIT, later};
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_write};
 use runtime::metrics::Unit;
 use runtime::retry::GIVE_UP_AFTER;
-use runtime::store::{Condition, Version, Write};
-use runtime::{DeliveryId, Ports, TenantId, TraceId};
+use runtime::store::{StoreWrite, Version, WriteCondition};
+use runtime::{Backend, DeliveryId, TenantId, TraceId};
 use tenants::portals::Portals;
 use wire::ErrorClass;
 
@@ -23,7 +23,7 @@ const SETTLES: Duration = Duration::from_secs(5);
 
 /// An attempt at a delivery: its line is written before the effect and after it.
 pub struct DeliveryAttempt {
-    ports: Ports,
+    ports: Backend,
     ledger: Ledger,
     tenant: TenantId,
     trace: TraceId,
@@ -36,12 +36,12 @@ pub struct DeliveryAttempt {
 
 impl DeliveryAttempt {
     /// Begins an attempt; or returns the outcome of its job at once.
-    pub async fn take<T>(ports: &Ports, job: &ReceivedJob<T>, delivery: &str) -> Result<Self, Outcome> {
+    pub async fn take<T>(ports: &Backend, job: &ReceivedJob<T>, delivery: &str) -> Result<Self, JobOutcome> {
         let ledger = Ledger::new(ports.store.clone());
         let id = DeliveryId::from_text(delivery);
         match ledger.delivery(&job.tenant, job.trace, &id).await {
             Ok(Some((line, _))) if matches!(line.status, DeliveryStatus::Delivered { .. }) => {
-                Err(Outcome::Skip("already delivered".into()))
+                Err(JobOutcome::Skip("already delivered".into()))
             }
             Ok(Some((mut line, version))) => {
                 // A job that was given up and is received again was redriven: its waits count from zero.
@@ -52,10 +52,10 @@ impl DeliveryAttempt {
                 Ok(Self { ports: ports.clone(), ledger, tenant, trace, line, version, has_begun: false })
             }
             Ok(None) if is_gone(ports, &job.tenant).await => {
-                Err(Outcome::Skip("the portal is not connected any more".into()))
+                Err(JobOutcome::Skip("the portal is not connected any more".into()))
             }
             // Lines are kept longer than queues keep jobs, so this job never had a line.
-            Ok(None) => Err(Outcome::Dead {
+            Ok(None) => Err(JobOutcome::Dead {
                 code: "no_ledger_line".into(),
                 reason: format!("delivery {id} has no line in the ledger; nothing was sent"),
             }),
@@ -125,67 +125,72 @@ impl DeliveryAttempt {
     }
 
     /// Notes that it was delivered, with other writes in the same transaction.
-    pub async fn done(&mut self, provider_id: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+    pub async fn done(&mut self, provider_id: String, also: Vec<StoreWrite>) -> Result<JobOutcome, Failure> {
         tracing::info!(trace = %self.trace, tenant = %self.tenant, delivery = %self.line.id, provider_id, "delivered");
         let (arrived, at) = (self.trace.arrived_at(), self.now());
         let lag = runtime::clock::until(arrived, at).as_secs_f64() * 1000.0;
         self.ports.metrics.measure("delivery_lag", lag, Unit::Milliseconds);
         let status = DeliveryStatus::Delivered { at, provider_id };
         self.write_with(status, also).await?;
-        Ok(Outcome::Done)
+        Ok(JobOutcome::Done)
     }
 
     /// The same, with its result in words.
-    pub async fn done_as(&mut self, change: String, provider_id: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+    pub async fn done_as(
+        &mut self,
+        change: String,
+        provider_id: String,
+        also: Vec<StoreWrite>,
+    ) -> Result<JobOutcome, Failure> {
         self.line.change = change;
         self.done(provider_id, also).await
     }
 
     /// Notes that it did not have to be done.
-    pub async fn skip(&mut self, reason: impl Into<String>) -> Result<Outcome, Failure> {
+    pub async fn skip(&mut self, reason: impl Into<String>) -> Result<JobOutcome, Failure> {
         let reason = reason.into();
         self.write(DeliveryStatus::Skipped { reason: reason.clone() }).await?;
-        Ok(Outcome::Skip(reason))
+        Ok(JobOutcome::Skip(reason))
     }
 
     /// Notes that it did not have to be done, with other writes in the same transaction.
-    pub async fn skip_with(&mut self, reason: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+    pub async fn skip_with(&mut self, reason: String, also: Vec<StoreWrite>) -> Result<JobOutcome, Failure> {
         self.write_with(DeliveryStatus::Skipped { reason: reason.clone() }, also).await?;
-        Ok(Outcome::Skip(reason))
+        Ok(JobOutcome::Skip(reason))
     }
 
     /// Notes what it intentionally waits for; the job is received again after that time.
-    pub async fn wait(&mut self, after: Duration, cause: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+    pub async fn wait(&mut self, after: Duration, cause: String, also: Vec<StoreWrite>) -> Result<JobOutcome, Failure> {
         self.write_with(DeliveryStatus::Retrying { cause: cause.clone() }, also).await?;
-        Ok(Outcome::Retry { after: after.min(MAX_WAIT), cause })
+        Ok(JobOutcome::Retry { after: after.min(MAX_WAIT), cause })
     }
 
     /// Writes what a failure means for the line, and returns the job's outcome. `explained` is for people.
-    pub async fn fail(&mut self, failure: &Failure, explained: &str) -> Outcome {
+    pub async fn fail(&mut self, failure: &Failure, explained: &str) -> JobOutcome {
         let mut outcome = failure.outcome(self.now(), self.line.attempts.max(1));
         if failure.code() == GONE {
             return outcome;
         }
-        if let Outcome::Dead { reason, .. } = &mut outcome {
+        if let JobOutcome::Dead { reason, .. } = &mut outcome {
             explained.clone_into(reason);
         }
-        if let Outcome::Retry { after, .. } = &outcome
+        if let JobOutcome::Retry { after, .. } = &outcome
             && !failure.whole_account
         {
             self.line.waited += *after;
             if self.line.waited > GIVE_UP_AFTER {
                 let reason = format!("given up after a day of tries: {explained}");
-                outcome = Outcome::Dead { code: "gave_up".into(), reason };
+                outcome = JobOutcome::Dead { code: "gave_up".into(), reason };
             }
         }
         let status = match &outcome {
-            Outcome::Dead { code, reason } => DeliveryStatus::Dead { code: code.clone(), reason: reason.clone() },
+            JobOutcome::Dead { code, reason } => DeliveryStatus::Dead { code: code.clone(), reason: reason.clone() },
             _ => DeliveryStatus::Retrying { cause: failure.text.clone() },
         };
         if let Err(error) = self.write(status).await {
             tracing::warn!(trace = %self.trace, tenant = %self.tenant, %error, "the ledger could not be told of a failure");
             // Another worker has the line; the next try sees what it did.
-            return Outcome::Retry { after: Duration::from_secs(1), cause: error.text };
+            return JobOutcome::Retry { after: Duration::from_secs(1), cause: error.text };
         }
         outcome
     }
@@ -202,14 +207,14 @@ impl DeliveryAttempt {
         Ok(())
     }
 
-    async fn write_with(&mut self, status: DeliveryStatus, also: Vec<Write>) -> Result<(), Failure> {
+    async fn write_with(&mut self, status: DeliveryStatus, also: Vec<StoreWrite>) -> Result<(), Failure> {
         if also.is_empty() {
             // A transaction costs twice a plain write.
             return self.write(status).await;
         }
         self.line.status = status;
         self.note_calls();
-        let line = delivery_write(&self.tenant, self.line.clone(), Condition::Version(self.version))?;
+        let line = delivery_write(&self.tenant, self.line.clone(), WriteCondition::Version(self.version))?;
         self.ports.store.put_all([vec![line], also].concat()).await?;
         Ok(())
     }
@@ -221,7 +226,7 @@ impl DeliveryAttempt {
 }
 
 /// Whether a tenant is no longer connected; if that is unknown, it still is.
-async fn is_gone(ports: &Ports, tenant: &TenantId) -> bool {
+async fn is_gone(ports: &Backend, tenant: &TenantId) -> bool {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     matches!(portals.fresh(tenant).await, Ok(None))
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::TenantId;
 use crate::clock::later;
-use crate::store::{Condition, Key, MAX_WRITES, Store, StoreError, Table, Version, Write};
+use crate::store::{ItemKey, MAX_WRITES, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 
 /// How long a reading can be used.
 const READING_TTL: Duration = Duration::from_secs(15 * 60);
@@ -86,7 +86,7 @@ fn refill(before: &mut Value, now: &Value) -> bool {
 
 /// A record's state that was read for it in advance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading<S> {
+pub struct ReadAhead<S> {
     /// The state, or why there is none: the provider's code.
     pub state: Result<S, String>,
     /// When the read began.
@@ -152,7 +152,7 @@ impl Records {
         &self,
         tenant: &TenantId,
         record: &str,
-    ) -> Result<Option<Reading<S>>, StoreError> {
+    ) -> Result<Option<ReadAhead<S>>, StoreError> {
         match self.store.get(&reading_key(tenant, record)).await? {
             Some(item) => Ok(Some(item.decode()?)),
             None => Ok(None),
@@ -163,11 +163,11 @@ impl Records {
     pub async fn leave_readings<S: Serialize>(
         &self,
         tenant: &TenantId,
-        readings: &[(String, Reading<S>)],
+        readings: &[(String, ReadAhead<S>)],
     ) -> Result<(), StoreError> {
         for some in readings.chunks(MAX_WRITES) {
             let writes = some.iter().map(|(record, reading)| {
-                Ok(Write::new(reading_key(tenant, record), reading, Condition::Always)?
+                Ok(StoreWrite::new(reading_key(tenant, record), reading, WriteCondition::Always)?
                     .expiring(later(reading.read.here, READING_TTL)))
             });
             self.store.put_all(writes.collect::<Result<_, StoreError>>()?).await?;
@@ -198,16 +198,20 @@ pub fn snapshot_write<S: Serialize>(
     record: &str,
     snapshot: &Snapshot<S>,
     version: Option<Version>,
-) -> Result<Write, StoreError> {
-    Write::new(snapshot_key(tenant, record), snapshot, version.map_or(Condition::Absent, Condition::Version))
+) -> Result<StoreWrite, StoreError> {
+    StoreWrite::new(
+        snapshot_key(tenant, record),
+        snapshot,
+        version.map_or(WriteCondition::Absent, WriteCondition::Version),
+    )
 }
 
-fn snapshot_key(tenant: &TenantId, record: &str) -> Key {
-    Key::new(Table::Links, format!("{tenant}#record"), record)
+fn snapshot_key(tenant: &TenantId, record: &str) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{tenant}#record"), record)
 }
 
-fn reading_key(tenant: &TenantId, record: &str) -> Key {
-    Key::new(Table::Links, format!("{tenant}#reading"), record)
+fn reading_key(tenant: &TenantId, record: &str) -> ItemKey {
+    ItemKey::new(Table::Links, format!("{tenant}#reading"), record)
 }
 
 #[cfg(test)]

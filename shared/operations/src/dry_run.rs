@@ -6,14 +6,15 @@ use jiff::Timestamp;
 use notifications::card::Card;
 use notifications::router::Router;
 use records::change::{Noun, Verb};
-use records::{CardContext, Change, ChangeKind, State};
+use records::{CardContext, Change, ChangeKind, RecordState};
 use runtime::TenantId;
 use runtime::ledger::Ledger;
 use serde_json::json;
 use settings::{Route, Settings};
 use tenants::portals::Portal;
 
-use crate::log::{self, Filter};
+use crate::log;
+use crate::log::LogFilter;
 
 /// The most events with changes that are tried.
 pub const MAX_EVENTS: usize = 50;
@@ -24,7 +25,7 @@ const MAX_PAGES: usize = 4;
 
 /// What a past change would lead to.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct DryRunResult {
     /// When its event arrived.
     pub at: Timestamp,
     /// Its trace.
@@ -46,7 +47,7 @@ pub async fn dry_run(
     portal: &Portal,
     settings: &Settings,
     now: Timestamp,
-) -> Result<Vec<Told>, Failure> {
+) -> Result<Vec<DryRunResult>, Failure> {
     let router = Router::new(settings.clone());
     let (mut told, mut steps) = (Vec::new(), MAX_STEPS);
     for (at, trace, change) in last_changes(ledger, &portal.tenant, now).await? {
@@ -63,7 +64,7 @@ async fn last_changes(
 ) -> Result<Vec<(Timestamp, String, Change)>, Failure> {
     let (mut changes, mut after) = (Vec::new(), None::<String>);
     for _ in 0..MAX_PAGES {
-        let found = log::search(ledger, tenant, &Filter::default(), after.as_deref(), 200, now).await?;
+        let found = log::search(ledger, tenant, &LogFilter::default(), after.as_deref(), 200, now).await?;
         for event in found.ways.iter().filter_map(|way| way.event.as_ref()) {
             // A change of an older shape is left out rather than misread.
             let own = event.found.iter().filter_map(|change| serde_json::from_value::<Change>(change.clone()).ok());
@@ -89,7 +90,7 @@ fn tell(
     at: Timestamp,
     trace: String,
     steps: &mut u64,
-) -> Told {
+) -> DryRunResult {
     let telling = CardContext { change, names, domain: &portal.domain, language: router.settings().language };
     let (routes, left) = router.asked_within(change, steps);
     let mut left: Vec<_> = left.into_iter().map(|left| (left.route, left.reason)).collect();
@@ -101,7 +102,7 @@ fn tell(
             cards.push((route.name.clone(), destination.name(), taken.card(&telling)));
         }
     }
-    Told { at, trace, about: change.about.to_string(), change: change.kind.name(), cards, left }
+    DryRunResult { at, trace, about: change.about.to_string(), change: change.kind.name(), cards, left }
 }
 
 /// A change of a kind as an example, for designing a card before the first one happens.
@@ -126,7 +127,8 @@ pub fn example(kind: &ChangeKind) -> Change {
         Noun::Call => ("call x.1".to_owned(), call),
         Noun::Custom => ("order 17".to_owned(), json!({"custom": {"title": "Order 17"}})),
     };
-    let state = serde_json::from_value::<State>(state).unwrap_or(State::Custom { custom: serde_json::Map::new() });
+    let state =
+        serde_json::from_value::<RecordState>(state).unwrap_or(RecordState::Custom { custom: serde_json::Map::new() });
     let mut change = Change::new(kind.clone(), about, state);
     change.from_stage = (kind.verb() == Verb::StageChanged).then(|| "NEW".to_owned());
     change
@@ -161,7 +163,7 @@ mod tests {
             let settings = json!({"routes": [{"name": "x", "change": name, "to": "#x", "card": {"density": "full"}}]});
             let router = Router::new(serde_json::from_value(settings).unwrap_or_default());
             let change = example(kind);
-            assert!(!matches!(&change.state, State::Custom { custom } if custom.is_empty()), "{name}");
+            assert!(!matches!(&change.state, RecordState::Custom { custom } if custom.is_empty()), "{name}");
             let (routes, _) = router.asked(&change);
             let names = Names::default();
             let telling = CardContext {

@@ -4,7 +4,8 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::calls::{self, Call};
+use runtime::calls;
+use runtime::calls::ProviderCall;
 use runtime::clock::Clock;
 use wire::Observer;
 
@@ -24,7 +25,7 @@ impl Observer for Noting {
     fn called(&self, method: &str, asked: &dyn Display, answer: Result<&dyn Display, &dyn Display>, took: Duration) {
         if calls::are_noted() {
             let call = format!("{} {method}", self.provider);
-            calls::note(Call::new(self.clock.now(), call, took, asked, answer));
+            calls::note(ProviderCall::new(self.clock.now(), call, took, asked, answer));
         }
     }
 }

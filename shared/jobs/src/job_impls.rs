@@ -5,10 +5,10 @@ use runtime::{GroupKey, Job, QueueName};
 use serde::{Deserialize, Serialize};
 use slack::event::EventCallback;
 
-use crate::asked::SlackRequest;
 use crate::chat::{SlackJob, ToBitrix24};
-use crate::hint::{Errand, Hint};
+use crate::hint::{FollowUp, Hint};
 use crate::queues;
+use crate::slack_request::SlackRequest;
 use crate::sync::SyncJob;
 
 /// Every hint has its own deduplication: two that look the same may be two changes.
@@ -17,8 +17,8 @@ impl Job for Hint {
 
     fn group(&self) -> GroupKey {
         match &self.errand {
-            Some(Errand::Recording { call_id }) => return GroupKey::new(["recording", &short(call_id)]),
-            Some(Errand::Digest { place, until, .. }) => {
+            Some(FollowUp::Recording { call_id }) => return GroupKey::new(["recording", &short(call_id)]),
+            Some(FollowUp::Digest { place, until, .. }) => {
                 return GroupKey::new(["digest", &until.to_string(), &short(place)]);
             }
             None => {}
@@ -140,14 +140,14 @@ impl Job for SyncJob {
 mod tests {
     use super::*;
     use crate::SlackDelivery;
+    use crate::card_delivery::{CardDestination, PortalPerson};
     use crate::chat::{InSlack, ToSlack};
-    use crate::delivery::{CardDestination, Person};
     use runtime::job::{ReceivedJob, message};
     use runtime::queue::Received;
     use runtime::{TenantId, TraceId};
     use serde_json::{Value, json};
     use settings::schema::Thread;
-    use slack::Message;
+    use slack::SlackMessage;
 
     fn card(channel: &str) -> SlackDelivery {
         SlackDelivery {
@@ -156,7 +156,7 @@ mod tests {
             destination: CardDestination::channel(channel),
             record: "deal 1".into(),
             change: "deal.created".into(),
-            message: Message::new(slack::Mrkdwn::from_markup("x"), []),
+            message: SlackMessage::new(slack::Mrkdwn::from_markup("x"), []),
             fallback: None,
             thread: Thread::None,
             line: None,
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_destination_has_one_group_and_a_conversation_another() {
         assert_eq!(group(&SlackJob::Card(Box::new(card("#sales")))), "t#sales");
-        let person = Person { user: 7, name: None, email: None, slack: None };
+        let person = PortalPerson { user: 7, name: None, email: None, slack: None };
         let to_person = SlackDelivery { destination: CardDestination::Person(person), ..card("") };
         assert_eq!(group(&SlackJob::Card(Box::new(to_person))), "t#user#7");
         assert_eq!(group(&SlackJob::Chat(Box::new(chat()))), "t#chat#C1");
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_card_is_kept_with_the_fields_of_its_destination() {
-        let person = Person { user: 7, name: Some("Ann".into()), email: None, slack: None };
+        let person = PortalPerson { user: 7, name: Some("Ann".into()), email: None, slack: None };
         let made = CardDestination::Channel { name: "#deal-1".into(), may_create: true };
         for (destination, channel, user, may_create) in [
             (CardDestination::channel("#sales"), "#sales", Value::Null, false),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use runtime::clock::later;
-use runtime::store::{Condition, Key, StoreError, Table, Write};
-use runtime::{DeliveryId, Ports};
+use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
+use runtime::{Backend, DeliveryId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,9 +14,9 @@ pub fn secret() -> String {
 }
 
 /// The key of a secret's item. What is stored does not reveal the secret.
-pub fn key(kind: &str, secret: &str) -> Key {
+pub fn key(kind: &str, secret: &str) -> ItemKey {
     let digest = DeliveryId::of(&["admin", kind, secret]);
-    Key::new(Table::Portals, PARTITION, format!("{kind}#{digest}"))
+    ItemKey::new(Table::Portals, PARTITION, format!("{kind}#{digest}"))
 }
 
 /// The replacement for a value that was taken.
@@ -27,31 +27,31 @@ pub const PARTITION: &str = "#admin";
 
 /// Stores a value under a secret.
 pub async fn put<T: Serialize>(
-    ports: &Ports,
+    ports: &Backend,
     kind: &str,
     secret: &str,
     value: &T,
     lives: Duration,
 ) -> Result<(), StoreError> {
-    let write = Write::new(key(kind, secret), value, Condition::Absent)?;
+    let write = StoreWrite::new(key(kind, secret), value, WriteCondition::Absent)?;
     ports.store.put(write.expiring(later(ports.clock.now(), lives))).await.map(|_| ())
 }
 
 /// The value under a secret, for the first caller only.
-pub async fn take<T: DeserializeOwned>(ports: &Ports, kind: &str, secret: &str) -> Result<Option<T>, StoreError> {
+pub async fn take<T: DeserializeOwned>(ports: &Backend, kind: &str, secret: &str) -> Result<Option<T>, StoreError> {
     take_at(ports, key(kind, secret)).await
 }
 
 /// Extends a secret by `lives` from now, for an action that was begun with it: it is used only at the end, by its name,
 /// which does not reveal the secret. `None` if there is no such secret.
-pub async fn hold(ports: &Ports, kind: &str, secret: &str, lives: Duration) -> Result<Option<String>, StoreError> {
+pub async fn hold(ports: &Backend, kind: &str, secret: &str, lives: Duration) -> Result<Option<String>, StoreError> {
     let key = key(kind, secret);
     let Some(item) = ports.store.get(&key).await? else { return Ok(None) };
     let value: serde_json::Value = item.decode()?;
     if value == USED {
         return Ok(None);
     }
-    let held = Write::new(key.clone(), &value, Condition::Version(item.version))?;
+    let held = StoreWrite::new(key.clone(), &value, WriteCondition::Version(item.version))?;
     match ports.store.put(held.expiring(later(ports.clock.now(), lives))).await {
         Ok(_) => Ok(Some(key.sort)),
         // It is being used at this moment.
@@ -61,11 +61,11 @@ pub async fn hold(ports: &Ports, kind: &str, secret: &str, lives: Duration) -> R
 }
 
 /// The value under a secret that was held, by its name, for the first caller only.
-pub async fn take_held<T: DeserializeOwned>(ports: &Ports, name: &str) -> Result<Option<T>, StoreError> {
-    take_at(ports, Key::new(Table::Portals, PARTITION, name)).await
+pub async fn take_held<T: DeserializeOwned>(ports: &Backend, name: &str) -> Result<Option<T>, StoreError> {
+    take_at(ports, ItemKey::new(Table::Portals, PARTITION, name)).await
 }
 
-async fn take_at<T: DeserializeOwned>(ports: &Ports, key: Key) -> Result<Option<T>, StoreError> {
+async fn take_at<T: DeserializeOwned>(ports: &Backend, key: ItemKey) -> Result<Option<T>, StoreError> {
     let Some(item) = ports.store.get(&key).await? else { return Ok(None) };
     // A taken name is "used" for a moment, which for some types would be a valid value.
     if item.decode::<serde_json::Value>().is_ok_and(|value| value == USED) {
@@ -73,7 +73,7 @@ async fn take_at<T: DeserializeOwned>(ports: &Ports, key: Key) -> Result<Option<
     }
     let Ok(value) = item.decode() else { return Ok(None) };
     // The first to overwrite it gets it.
-    let used = Write::new(key.clone(), &USED, Condition::Version(item.version))?;
+    let used = StoreWrite::new(key.clone(), &USED, WriteCondition::Version(item.version))?;
     match ports.store.put(used.expiring(later(ports.clock.now(), Duration::from_secs(60)))).await {
         Ok(_) => {
             ports.store.delete(&key).await?;

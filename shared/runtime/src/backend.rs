@@ -6,14 +6,14 @@ use crate::clock::Clock;
 use crate::job;
 use crate::job::{BadJob, Job};
 use crate::metrics::Metrics;
-use crate::queue::{Message, Outgoing, Queue, QueueError, QueueName};
+use crate::queue::{Queue, QueueError, QueueMessage, QueueName, QueuedMessage};
 use crate::secrets::Secrets;
 use crate::store::Store;
 use crate::{TenantId, TraceId};
 
 /// What a function runs on.
 #[derive(Clone)]
-pub struct Ports {
+pub struct Backend {
     /// Keeps items.
     pub store: Arc<dyn Store>,
     /// Carries jobs.
@@ -37,7 +37,7 @@ pub enum EnqueueError {
     Queue(#[from] QueueError),
 }
 
-impl Ports {
+impl Backend {
     /// Puts a job on its queue.
     pub async fn enqueue<T: Job>(&self, tenant: &TenantId, trace: TraceId, job: &T) -> Result<(), EnqueueError> {
         let message = job::message(tenant, trace, job)?;
@@ -45,15 +45,15 @@ impl Ports {
     }
 
     /// Sends messages, each to its queue and in their order.
-    pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+    pub async fn send(&self, messages: Vec<QueuedMessage>) -> Result<(), QueueError> {
         send(self.queue.as_ref(), messages).await
     }
 }
 
 /// Sends messages, each to its queue and in their order there: one call of the port a queue.
-pub async fn send(queue: &dyn Queue, messages: Vec<Outgoing>) -> Result<(), QueueError> {
-    let mut by_queue: Vec<(QueueName, Vec<Message>)> = Vec::new();
-    for Outgoing { queue, message } in messages {
+pub async fn send(queue: &dyn Queue, messages: Vec<QueuedMessage>) -> Result<(), QueueError> {
+    let mut by_queue: Vec<(QueueName, Vec<QueueMessage>)> = Vec::new();
+    for QueuedMessage { queue, message } in messages {
         match by_queue.iter_mut().find(|(known, _)| *known == queue) {
             Some((_, messages)) => messages.push(message),
             None => by_queue.push((queue, vec![message])),

@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::store::{Condition, Item, Key, Query, Store, StoreError, Table, Version, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version, WriteCondition};
 use serde::{Deserialize, Serialize};
 
 /// How long the links of messages are kept: as long as people may edit, answer or delete a message.
-const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const MESSAGE_LINK_TTL: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// A channel and a chat that are one conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct Bridge {
 /// The side where a message was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
+pub enum ChatSide {
     /// In Slack.
     Slack,
     /// In Bitrix24.
@@ -47,7 +47,7 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageLink {
     /// Where it was written.
-    pub written_in: Side,
+    pub written_in: ChatSide,
     /// The channel.
     pub channel: String,
     /// The messages in Slack; the first is the one to answer.
@@ -143,14 +143,16 @@ impl Conversations {
     pub async fn bridges(&self, tenant: &TenantId) -> Result<Vec<Bridge>, StoreError> {
         let mut query = Query::prefix(Table::Links, bridge_partition(tenant), "slack#");
         query.limit = 1000;
-        self.store.list(&query).await?.items.iter().map(Item::decode).collect()
+        self.store.list(&query).await?.items.iter().map(StoredItem::decode).collect()
     }
 
     /// Joins a channel and a chat; [`StoreError::Conflict`] if either is in another bridge.
     pub async fn join(&self, tenant: &TenantId, bridge: &Bridge) -> Result<(), StoreError> {
         let keys = [bridge_key(tenant, "slack", &bridge.channel), bridge_key(tenant, "chat", &bridge.dialog)];
-        let writes =
-            keys.into_iter().map(|key| Write::new(key, bridge, Condition::Absent)).collect::<Result<_, _>>()?;
+        let writes = keys
+            .into_iter()
+            .map(|key| StoreWrite::new(key, bridge, WriteCondition::Absent))
+            .collect::<Result<_, _>>()?;
         self.store.put_all(writes).await
     }
 
@@ -180,12 +182,12 @@ impl Conversations {
     }
 
     /// Each message of a link points to the one item that holds it.
-    async fn link_at(&self, key: Key) -> Result<Option<(MessageLink, Version)>, StoreError> {
+    async fn link_at(&self, key: ItemKey) -> Result<Option<(MessageLink, Version)>, StoreError> {
         let Some(item) = self.store.get(&key).await? else { return Ok(None) };
         let Ok(Pointer { at }) = item.decode::<Pointer>() else {
             return Ok(Some((item.decode()?, item.version)));
         };
-        let home = Key::new(Table::Links, key.partition, at);
+        let home = ItemKey::new(Table::Links, key.partition, at);
         match self.store.get(&home).await? {
             Some(item) => Ok(Some((item.decode()?, item.version))),
             None => Ok(None),
@@ -198,20 +200,21 @@ impl Conversations {
         link: &MessageLink,
         version: Option<Version>,
         now: Timestamp,
-    ) -> Result<Vec<Write>, StoreError> {
+    ) -> Result<Vec<StoreWrite>, StoreError> {
         let slack = link.slack.iter().map(|ts| slack_message_key(tenant, &link.channel, ts));
         let chat = link.bitrix24.iter().map(|message| chat_message_key(tenant, *message));
         // On the side where it was written it has one message, which does not change.
-        let keys: Vec<Key> = match link.written_in {
-            Side::Slack => slack.chain(chat).collect(),
-            Side::Bitrix24 => chat.chain(slack).collect(),
+        let keys: Vec<ItemKey> = match link.written_in {
+            ChatSide::Slack => slack.chain(chat).collect(),
+            ChatSide::Bitrix24 => chat.chain(slack).collect(),
         };
         let Some(home) = keys.first().cloned() else { return Ok(Vec::new()) };
-        let end = later(now, KEEP);
-        let condition = version.map_or(Condition::Always, Condition::Version);
-        let mut writes = vec![Write::new(home.clone(), link, condition)?.expiring(end)];
+        let end = later(now, MESSAGE_LINK_TTL);
+        let condition = version.map_or(WriteCondition::Always, WriteCondition::Version);
+        let mut writes = vec![StoreWrite::new(home.clone(), link, condition)?.expiring(end)];
         for key in keys.into_iter().skip(1) {
-            writes.push(Write::new(key, &Pointer { at: home.sort.clone() }, Condition::Always)?.expiring(end));
+            writes
+                .push(StoreWrite::new(key, &Pointer { at: home.sort.clone() }, WriteCondition::Always)?.expiring(end));
         }
         Ok(writes)
     }
@@ -238,18 +241,18 @@ fn bridge_partition(tenant: &TenantId) -> String {
     format!("{tenant}#bridge")
 }
 
-fn bridge_key(tenant: &TenantId, side: &str, id: &str) -> Key {
-    Key::new(Table::Links, bridge_partition(tenant), format!("{side}#{id}"))
+fn bridge_key(tenant: &TenantId, side: &str, id: &str) -> ItemKey {
+    ItemKey::new(Table::Links, bridge_partition(tenant), format!("{side}#{id}"))
 }
 
 fn message_partition(tenant: &TenantId) -> String {
     format!("{tenant}#message")
 }
 
-fn slack_message_key(tenant: &TenantId, channel: &str, ts: &str) -> Key {
-    Key::new(Table::Links, message_partition(tenant), format!("slack#{channel}#{ts}"))
+fn slack_message_key(tenant: &TenantId, channel: &str, ts: &str) -> ItemKey {
+    ItemKey::new(Table::Links, message_partition(tenant), format!("slack#{channel}#{ts}"))
 }
 
-fn chat_message_key(tenant: &TenantId, message: u64) -> Key {
-    Key::new(Table::Links, message_partition(tenant), format!("chat#{message}"))
+fn chat_message_key(tenant: &TenantId, message: u64) -> ItemKey {
+    ItemKey::new(Table::Links, message_partition(tenant), format!("chat#{message}"))
 }

@@ -7,13 +7,13 @@ use jobs::queues;
 use runtime::ledger::{DeliveryStatus, EventStatus, Ledger};
 use runtime::queue::{Buried, DeadLetter, Fate, QueueError, QueueName};
 use runtime::store::StoreError;
-use runtime::{DeliveryId, Ports, TenantId, TraceId};
+use runtime::{Backend, DeliveryId, TenantId, TraceId};
 use serde::Serialize;
 use serde_json::Value;
-use tenants::audit::{Audit, Entry};
+use tenants::audit::{Audit, AuditEntry};
 
 /// The most letters of a queue that are read: more need another run.
-pub const MOST: usize = 1_000;
+pub const MAX_LETTERS: usize = 1_000;
 
 /// A dead letter with its queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,7 +44,7 @@ impl Letter {
 
 /// Letters with the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Group {
+pub struct DeadLetterGroup {
     /// The queue.
     pub queue: QueueName,
     /// The code.
@@ -86,7 +86,7 @@ impl Which {
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Done {
+pub struct RedriveOutcome {
     /// The letters that were redriven or discarded.
     pub letters: Vec<Letter>,
 }
@@ -95,7 +95,7 @@ pub struct Done {
 #[derive(Clone)]
 pub struct Letters<'a> {
     /// The engine.
-    pub ports: &'a Ports,
+    pub ports: &'a Backend,
     /// The tenant whose letters are seen and touched. `None` for the operator of the deployment: all letters, including
     /// those without a known tenant.
     pub tenant: Option<&'a TenantId>,
@@ -110,7 +110,7 @@ impl Letters<'_> {
     pub async fn list(&self, which: &Which) -> Result<Vec<Letter>, QueueError> {
         let mut letters = Vec::new();
         for queue in queues(which) {
-            for buried in self.ports.queue.dead_letters(queue, MOST).await? {
+            for buried in self.ports.queue.dead_letters(queue, MAX_LETTERS).await? {
                 let letter = Letter { queue, buried };
                 if self.is_own(&letter.buried.letter) && which.means(&letter) {
                     letters.push(letter);
@@ -122,7 +122,7 @@ impl Letters<'_> {
     }
 
     /// Sends jobs again. It is safe to do it twice: a letter is in the queue once, and a finished job is recognised.
-    pub async fn redrive(&self, which: &Which, who: &str) -> Result<Done, Trouble> {
+    pub async fn redrive(&self, which: &Which, who: &str) -> Result<RedriveOutcome, DeadLetterError> {
         let done = self.sift(which, Fate::Redrive).await?;
         if !done.letters.is_empty() {
             self.note(who, "dead letters redriven", which, &done).await?;
@@ -131,7 +131,7 @@ impl Letters<'_> {
     }
 
     /// Removes letters for good, and writes the reason into their lines.
-    pub async fn discard(&self, which: &Which, who: &str, why: &str) -> Result<Done, Trouble> {
+    pub async fn discard(&self, which: &Which, who: &str, why: &str) -> Result<RedriveOutcome, DeadLetterError> {
         let ledger = Ledger::new(self.ports.store.clone());
         // First the log, then the letter: a crash in between leaves a letter whose line is ahead of it, and discarding
         // it again fixes that.
@@ -145,20 +145,20 @@ impl Letters<'_> {
         Ok(done)
     }
 
-    async fn sift(&self, which: &Which, fate: Fate) -> Result<Done, QueueError> {
-        let mut done = Done::default();
+    async fn sift(&self, which: &Which, fate: Fate) -> Result<RedriveOutcome, QueueError> {
+        let mut done = RedriveOutcome::default();
         for queue in queues(which) {
             let mut judge = |buried: &Buried| {
                 let letter = Letter { queue, buried: buried.clone() };
                 if self.is_own(&buried.letter) && which.means(&letter) { fate } else { Fate::Keep }
             };
-            let moved = self.ports.queue.sift(queue, MOST, &mut judge).await?;
+            let moved = self.ports.queue.sift(queue, MAX_LETTERS, &mut judge).await?;
             done.letters.extend(moved.into_iter().map(|buried| Letter { queue, buried }));
         }
         Ok(done)
     }
 
-    async fn note(&self, who: &str, what: &str, which: &Which, done: &Done) -> Result<(), StoreError> {
+    async fn note(&self, who: &str, what: &str, which: &Which, done: &RedriveOutcome) -> Result<(), StoreError> {
         let count = done.letters.len();
         let of = match (&which.name, &which.code) {
             (Some(name), _) => name.clone(),
@@ -174,7 +174,7 @@ impl Letters<'_> {
             // The tenant of a job that cannot be read is unknown.
             let Ok(tenant) = TenantId::new(tenant) else { continue };
             let some: Vec<_> = traces.into_iter().take(20).collect();
-            let entry = Entry::new(self.ports.clock.now(), who, what, &of).changed(&some.join(" "), "");
+            let entry = AuditEntry::new(self.ports.clock.now(), who, what, &of).changed(&some.join(" "), "");
             audit.note(&tenant, &entry).await?;
         }
         Ok(())
@@ -207,28 +207,28 @@ impl Letters<'_> {
 
 /// Why letters could not be worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum DeadLetterError {
     /// The queue's.
     Queue(QueueError),
     /// The store's.
     Store(StoreError),
 }
 
-impl From<QueueError> for Trouble {
+impl From<QueueError> for DeadLetterError {
     fn from(error: QueueError) -> Self {
         Self::Queue(error)
     }
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for DeadLetterError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for DeadLetterError {}
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for DeadLetterError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Queue(error) => error.fmt(f),
@@ -246,11 +246,11 @@ fn queues(which: &Which) -> impl Iterator<Item = QueueName> {
 }
 
 /// The letters by cause, the largest group first.
-pub fn grouped(letters: Vec<Letter>) -> Vec<Group> {
-    let mut groups: BTreeMap<(QueueName, String), Group> = BTreeMap::new();
+pub fn grouped(letters: Vec<Letter>) -> Vec<DeadLetterGroup> {
+    let mut groups: BTreeMap<(QueueName, String), DeadLetterGroup> = BTreeMap::new();
     for letter in letters {
         let own = &letter.buried.letter;
-        let group = groups.entry((letter.queue, own.code.clone())).or_insert_with(|| Group {
+        let group = groups.entry((letter.queue, own.code.clone())).or_insert_with(|| DeadLetterGroup {
             queue: letter.queue,
             code: own.code.clone(),
             reason: String::new(),

@@ -8,7 +8,7 @@ use serde_json::json;
 use tenants::portals::{Application, Portal};
 use wire::ErrorClass;
 
-use crate::tokens::Slot;
+use crate::tokens::TokenSlot;
 use crate::{Connections, Failure};
 
 impl Connections {
@@ -24,7 +24,7 @@ impl Connections {
     pub(crate) async fn moved_access(
         &self,
         tenant: &TenantId,
-        slot: Slot,
+        slot: TokenSlot,
         known: &str,
         token: &SecretString,
     ) -> Result<Option<RestBase>, Failure> {
@@ -41,7 +41,7 @@ impl Connections {
     async fn token_info(
         &self,
         tenant: &TenantId,
-        slot: Slot,
+        slot: TokenSlot,
         token: &SecretString,
     ) -> Result<Option<(TokenInfo, SecretString)>, Failure> {
         let Some(server) = self.token_server(tenant, slot).await? else { return Ok(None) };
@@ -94,7 +94,7 @@ impl Connections {
         match (profile(base.clone()).await?, base) {
             (Ok(_), _) => Ok(true),
             (Err(bitrix24::Error::Moved { .. }), RestBase::OAuth { endpoint, token }) => {
-                match self.moved_access(&portal.tenant, Slot::Portal, &endpoint, &token).await? {
+                match self.moved_access(&portal.tenant, TokenSlot::Portal, &endpoint, &token).await? {
                     Some(base) => Ok(profile(base).await?.is_ok()),
                     None => Ok(false),
                 }

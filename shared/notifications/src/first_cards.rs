@@ -5,12 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use records::RecordRef;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, Store, StoreError, StoreWrite, Table, WriteCondition};
 use runtime::{DeliveryId, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// How long later cards reply to a card.
-const KEEP: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+const FIRST_CARD_TTL: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 /// The first card of a record in a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,10 +38,15 @@ pub fn write(
     channel: &str,
     card: &FirstCard,
     now: Timestamp,
-) -> Result<Write, StoreError> {
-    Ok(Write::new(key(tenant, record, channel), card, Condition::Always)?.expiring(later(now, KEEP)))
+) -> Result<StoreWrite, StoreError> {
+    Ok(StoreWrite::new(key(tenant, record, channel), card, WriteCondition::Always)?
+        .expiring(later(now, FIRST_CARD_TTL)))
 }
 
-fn key(tenant: &TenantId, record: &RecordRef, channel: &str) -> Key {
-    Key::new(Table::Links, format!("{tenant}#card"), format!("{}#{channel}", DeliveryId::of(&[&record.to_string()])))
+fn key(tenant: &TenantId, record: &RecordRef, channel: &str) -> ItemKey {
+    ItemKey::new(
+        Table::Links,
+        format!("{tenant}#card"),
+        format!("{}#{channel}", DeliveryId::of(&[&record.to_string()])),
+    )
 }

@@ -4,7 +4,7 @@ use records::{ChangeKind, RecordRef};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use settings::schema::Thread;
-use slack::{Message, Metadata, Mrkdwn};
+use slack::{Metadata, Mrkdwn, SlackMessage};
 
 /// The metadata type under which a delivery's id travels with its message.
 const METADATA_EVENT: &str = "switchboard_delivery";
@@ -36,7 +36,7 @@ pub struct SlackDelivery {
     /// The change that it reports.
     pub change: String,
     /// The card.
-    pub message: Message,
+    pub message: SlackMessage,
     /// The channel for a card that cannot go where it should.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
@@ -67,7 +67,7 @@ pub enum CardDestination {
         may_create: bool,
     },
     /// A person.
-    Person(Person),
+    Person(PortalPerson),
 }
 
 impl CardDestination {
@@ -98,7 +98,7 @@ impl CardDestination {
 struct DestinationFields {
     channel: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    person: Option<Person>,
+    person: Option<PortalPerson>,
     #[serde(default)]
     may_create: bool,
 }
@@ -124,7 +124,7 @@ impl From<CardDestination> for DestinationFields {
 
 /// A person of the portal, with what helps to find them in Slack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
+pub struct PortalPerson {
     /// Their number on the portal.
     pub user: u64,
     /// Their name there.
@@ -138,7 +138,7 @@ pub struct Person {
     pub slack: Option<String>,
 }
 
-impl Person {
+impl PortalPerson {
     /// The name of their direct messages in ledger and logs.
     pub fn destination(&self) -> String {
         match &self.name {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 
 /// How long a link by e-mail is trusted.
@@ -23,7 +23,7 @@ const LISTED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What made a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Origin {
+pub enum LinkOrigin {
     /// The same e-mail on both sides.
     Email,
     /// An administrator, on the page or by a file.
@@ -36,13 +36,13 @@ pub enum Origin {
 
 /// A link between two accounts of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
+pub struct UserLink {
     /// The account in Slack.
     pub slack: String,
     /// The number on the portal.
     pub user: u64,
     /// What made it.
-    pub origin: Origin,
+    pub origin: LinkOrigin,
     /// The name on the portal, for lists.
     #[serde(default)]
     pub name: String,
@@ -81,9 +81,9 @@ pub enum EndReason {
 
 /// A link that ended automatically. It is listed for a while, and its person gets the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
+pub struct EndedLink {
     /// The link as it was.
-    pub link: Link,
+    pub link: UserLink,
     /// Why it ended.
     pub reason: EndReason,
     /// When that was noticed.
@@ -92,39 +92,39 @@ pub struct Ended {
 
 /// Reads and writes links.
 #[derive(Clone)]
-pub struct People {
+pub struct UserLinks {
     store: Arc<dyn Store>,
 }
 
-impl People {
+impl UserLinks {
     /// The people in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
     }
 
     /// The link of a Slack account.
-    pub async fn of_slack(&self, tenant: &TenantId, slack: &str) -> Result<Option<Link>, StoreError> {
+    pub async fn of_slack(&self, tenant: &TenantId, slack: &str) -> Result<Option<UserLink>, StoreError> {
         self.store.get(&slack_key(tenant, slack)).await?.map(|item| item.decode()).transpose()
     }
 
     /// The Slack accounts of a person of the portal: those linked by hand before those found by e-mail.
-    pub async fn of_user(&self, tenant: &TenantId, user: u64) -> Result<Vec<Link>, StoreError> {
+    pub async fn of_user(&self, tenant: &TenantId, user: u64) -> Result<Vec<UserLink>, StoreError> {
         let mut links = self.listed(tenant, format!("user#{user}#")).await?;
-        links.sort_by_key(|link: &Link| (link.origin == Origin::Email, link.at));
+        links.sort_by_key(|link: &UserLink| (link.origin == LinkOrigin::Email, link.at));
         Ok(links)
     }
 
     /// All links, by Slack account.
-    pub async fn all(&self, tenant: &TenantId) -> Result<Vec<Link>, StoreError> {
+    pub async fn all(&self, tenant: &TenantId) -> Result<Vec<UserLink>, StoreError> {
         self.listed(tenant, "user#".into()).await
     }
 
     /// Links two accounts. From now on the one in Slack acts as this person.
-    pub async fn link(&self, tenant: &TenantId, link: &Link) -> Result<(), StoreError> {
-        let ends = (link.origin == Origin::Email).then(|| later(link.at, BY_EMAIL));
+    pub async fn link(&self, tenant: &TenantId, link: &UserLink) -> Result<(), StoreError> {
+        let ends = (link.origin == LinkOrigin::Email).then(|| later(link.at, BY_EMAIL));
         let mut writes = Vec::new();
         for key in [slack_key(tenant, &link.slack), user_key(tenant, link.user, &link.slack)] {
-            let write = Write::new(key, link, Condition::Always)?;
+            let write = StoreWrite::new(key, link, WriteCondition::Always)?;
             writes.push(match ends {
                 Some(end) => write.expiring(end),
                 None => write,
@@ -139,24 +139,24 @@ impl People {
     pub async fn end(
         &self,
         tenant: &TenantId,
-        link: &Link,
+        link: &UserLink,
         reason: EndReason,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let ended = Ended { link: link.clone(), reason, at };
-        let write = Write::new(ended_key(tenant, &link.slack, link.user), &ended, Condition::Always)?;
+        let ended = EndedLink { link: link.clone(), reason, at };
+        let write = StoreWrite::new(ended_key(tenant, &link.slack, link.user), &ended, WriteCondition::Always)?;
         self.store.put(write.expiring(later(at, LISTED))).await?;
         self.unlink(tenant, &link.slack, link.user).await
     }
 
     /// The links that ended automatically in the last 30 days.
-    pub async fn ended(&self, tenant: &TenantId) -> Result<Vec<Ended>, StoreError> {
+    pub async fn ended(&self, tenant: &TenantId) -> Result<Vec<EndedLink>, StoreError> {
         self.listed(tenant, "ended#".into()).await
     }
 
     /// The links of a Slack account that ended automatically in the last 30 days, the latest first.
-    pub async fn ended_of(&self, tenant: &TenantId, slack: &str) -> Result<Vec<Ended>, StoreError> {
-        let mut ended: Vec<Ended> = self.listed(tenant, format!("ended#{slack}#")).await?;
+    pub async fn ended_of(&self, tenant: &TenantId, slack: &str) -> Result<Vec<EndedLink>, StoreError> {
+        let mut ended: Vec<EndedLink> = self.listed(tenant, format!("ended#{slack}#")).await?;
         ended.sort_by_key(|ended| std::cmp::Reverse(ended.at));
         Ok(ended)
     }
@@ -176,7 +176,7 @@ impl People {
 
     /// Forgets a link by e-mail of a Slack account: the e-mail has changed.
     pub async fn forget_email(&self, tenant: &TenantId, slack: &str) -> Result<(), StoreError> {
-        if let Some(link) = self.of_slack(tenant, slack).await?.filter(|link| link.origin == Origin::Email) {
+        if let Some(link) = self.of_slack(tenant, slack).await?.filter(|link| link.origin == LinkOrigin::Email) {
             self.unlink(tenant, slack, link.user).await?;
         }
         self.store.delete(&unmapped_key(tenant, slack)).await
@@ -184,7 +184,7 @@ impl People {
 
     /// Notes that a person has no counterpart.
     pub async fn note_unmapped(&self, tenant: &TenantId, somebody: &Unmapped) -> Result<(), StoreError> {
-        let write = Write::new(unmapped_key(tenant, &somebody.slack), somebody, Condition::Always)?;
+        let write = StoreWrite::new(unmapped_key(tenant, &somebody.slack), somebody, WriteCondition::Always)?;
         self.store.put(write.expiring(later(somebody.at, LISTED))).await.map(|_| ())
     }
 
@@ -224,18 +224,18 @@ fn partition(tenant: &TenantId) -> String {
     format!("{tenant}#person")
 }
 
-fn slack_key(tenant: &TenantId, slack: &str) -> Key {
-    Key::new(Table::Links, partition(tenant), format!("slack#{slack}"))
+fn slack_key(tenant: &TenantId, slack: &str) -> ItemKey {
+    ItemKey::new(Table::Links, partition(tenant), format!("slack#{slack}"))
 }
 
-fn user_key(tenant: &TenantId, user: u64, slack: &str) -> Key {
-    Key::new(Table::Links, partition(tenant), format!("user#{user}#{slack}"))
+fn user_key(tenant: &TenantId, user: u64, slack: &str) -> ItemKey {
+    ItemKey::new(Table::Links, partition(tenant), format!("user#{user}#{slack}"))
 }
 
-fn ended_key(tenant: &TenantId, slack: &str, user: u64) -> Key {
-    Key::new(Table::Links, partition(tenant), format!("ended#{slack}#{user}"))
+fn ended_key(tenant: &TenantId, slack: &str, user: u64) -> ItemKey {
+    ItemKey::new(Table::Links, partition(tenant), format!("ended#{slack}#{user}"))
 }
 
-fn unmapped_key(tenant: &TenantId, slack: &str) -> Key {
-    Key::new(Table::Links, partition(tenant), format!("nobody#{slack}"))
+fn unmapped_key(tenant: &TenantId, slack: &str) -> ItemKey {
+    ItemKey::new(Table::Links, partition(tenant), format!("nobody#{slack}"))
 }
