@@ -4,14 +4,15 @@
 //! credentials, makes the key ring on the first run, and stores the connection. Variables name the deployment; its
 //! stack has them as one output (docs/deploying.md).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use clients::{ConnectionCredentials, Connections, PortalAccess};
-use command_line::config::Config;
+use command_line::config::{self, Config};
+use command_line::operate::Deployment;
 use command_line::settings::{self, SettingsCommand};
-use command_line::{codes, operate, person, tenants};
+use command_line::{SharedCommand, codes, terminal};
 use runtime::seal::KeyRing;
 use runtime::secrets::{KEY_RING, SecretsError};
 use runtime::{Backend, TenantId};
@@ -23,90 +24,73 @@ struct Arguments {
     /// For the commands of operators: prints JSON.
     #[arg(long, global = true)]
     json: bool,
-    /// The configuration; docs/connecting.md shows one. Its addresses and database are not used.
+    /// The configuration; docs/connecting.md shows one. Its addresses and its database are not used.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// Only makes a code with which an administrator of this portal (its `member_id`) signs in, once, within 15 minutes.
+    /// Only creates a code with which an administrator of this portal (its `member_id`) signs in, once, within 15 minutes.
     #[arg(long, value_name = "MEMBER_ID")]
     admin_code: Option<String>,
-    /// Only makes a code with which a portal is connected by webhooks on the page /install, once, within 15 minutes.
+    /// Only creates a code with which a portal is connected by webhooks on the page /install, once, within 15 minutes.
     #[arg(long)]
     connect_code: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
-/// What is done with a deployment.
+/// What to do with a deployment.
 #[derive(clap::Subcommand)]
 enum Command {
-    #[command(flatten)]
-    Operate(operate::Operate),
     /// Checks, shows, compares and applies the settings document.
     #[command(subcommand)]
     Settings(SettingsCommand),
-    /// Prints what lets a shell complete these commands.
+    #[command(flatten)]
+    Shared(SharedCommand),
+    /// Prints the script with which a shell completes these commands.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Lists, exports, imports and removes tenants.
-    #[command(subcommand)]
-    Tenants(tenants::Tenants),
-    /// Finds one person's data, hands it out, deletes it.
-    #[command(subcommand)]
-    Person(person::Person),
-    /// Changes the key that seals secrets, while everything runs.
-    #[command(subcommand)]
-    Keys(tenants::Keys),
-    /// Makes, lists and takes back keys of the API.
-    #[command(subcommand)]
-    ApiKey(tenants::ApiKey),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+    let Arguments { json, config, admin_code, connect_code, command } = Arguments::parse();
     let ports = aws::ports_of_command();
-    if let Some(member_id) = arguments.admin_code {
-        println!("{}", admin::new_code(&ports, &TenantId::new(member_id)?).await?);
-        return Ok(());
-    }
-    if arguments.connect_code {
-        println!("{}", codes::to_connect(&ports).await?);
-        return Ok(());
-    }
-    if let Some(command) = arguments.command {
-        let done = match command {
-            Command::Operate(command) => {
-                let connections = Connections::from_env(&ports)?;
-                let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
-                let place = operate::Place {
-                    ports: &ports,
-                    connections: &connections,
-                    public_url: public_url.as_deref(),
-                    json: arguments.json,
-                };
-                Box::pin(operate::run(&place, command)).await?
-            }
-            Command::Settings(command) => settings::run(command, || Ok(Some(ports))).await?,
-            Command::Completions { shell } => operate::completions(shell, &mut Arguments::command(), "switchboard-aws"),
-            Command::Tenants(command) => {
+    let text = match (admin_code, connect_code, command) {
+        (Some(member_id), ..) => admin::new_code(&ports, &TenantId::new(member_id)?).await?,
+        (None, true, _) => codes::to_connect(&ports).await?,
+        (None, false, Some(command)) => Box::pin(run(ports, command, json)).await?,
+        (None, false, None) => return connect(&ports, &config.context("--config is missing")?).await,
+    };
+    println!("{}", text.trim_end());
+    Ok(())
+}
+
+async fn run(ports: Backend, command: Command, json: bool) -> anyhow::Result<String> {
+    match command {
+        Command::Settings(command) => settings::run(command, || Ok(Some(ports))).await,
+        Command::Shared(command) => {
+            if matches!(command, SharedCommand::Tenants(_)) {
                 // An import seals with the deployment's own key.
                 ensure_key_ring(&ports).await?;
-                tenants::tenants(&ports, command).await?
             }
-            Command::Person(command) => person::run(&ports, command).await?,
-            Command::Keys(command) => tenants::keys(&ports, command).await?,
-            Command::ApiKey(command) => tenants::api_key(&ports, command).await?,
-        };
-        println!("{done}");
-        return Ok(());
+            let connections = Connections::from_env(&ports)?;
+            let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
+            command_line::run(&Deployment { ports, connections, public_url, json }, command).await
+        }
+        Command::Completions { shell } => {
+            Ok(terminal::completions(shell, &mut Arguments::command(), "switchboard-aws"))
+        }
     }
-    let config = Config::read_keys(&arguments.config.context("--config is missing")?)?;
-    ensure_key_ring(&ports).await?;
-    let connections = config.connections(&ports)?;
+}
+
+/// Connects the portal that a configuration names, or stores the keys of its applications.
+async fn connect(ports: &Backend, config: &Path) -> anyhow::Result<()> {
+    let config = Config::read_keys(config)?;
+    ensure_key_ring(ports).await?;
+    let connections = config.connections(ports)?;
     if let Some(apps) = &config.apps {
-        apps.store(ports.secrets.as_ref()).await?;
+        config::store_apps(apps, ports.secrets.as_ref()).await?;
         println!("Stored the keys of the applications. Portals connect themselves at /install.");
     }
     let settings = config.named_settings().map(serde_json::to_value).transpose()?;

@@ -1,8 +1,12 @@
-//! `admin-code` and `connect-code`: the operator lets an administrator in. Also which tenant a command means.
+//! The codes with which a person signs in or connects a portal; and which tenant a command means.
+
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use runtime::{Backend, TenantId};
 use tenants::portals::Portals;
+
+const CODE_TTL: Duration = Duration::from_secs(15 * 60);
 
 /// The tenant that is named, or the only one.
 pub async fn tenant(ports: &Backend, named: Option<String>) -> anyhow::Result<TenantId> {
@@ -10,8 +14,8 @@ pub async fn tenant(ports: &Backend, named: Option<String>) -> anyhow::Result<Te
         return Ok(TenantId::new(named)?);
     }
     match Portals::new(ports.store.clone(), ports.clock.clone()).tenants().await?.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => bail!("no portal is connected in this database"),
+        [only] => Ok(only.clone()),
+        [] => bail!("no portal is connected yet"),
         several => {
             let names: Vec<_> = several.iter().map(TenantId::as_str).collect();
             bail!("several portals are connected; name one with --tenant: {}", names.join(", "))
@@ -22,11 +26,11 @@ pub async fn tenant(ports: &Backend, named: Option<String>) -> anyhow::Result<Te
 /// A code for the named tenant, or for the only one.
 pub async fn new(ports: &Backend, named: Option<String>) -> anyhow::Result<String> {
     let tenant = tenant(ports, named).await?;
-    let code = admin::new_code(ports, &tenant).await.context("the code could not be kept")?;
+    let code = admin::new_code(ports, &tenant).await.context("the code could not be stored")?;
     Ok(format!("{code}\nSign in with it at {} within 15 minutes; it works once.", admin::PATH))
 }
 
-/// A code with which somebody connects a portal by webhooks on the page.
+/// A code with which a person connects a portal by webhooks on the page.
 pub async fn to_connect(ports: &Backend) -> anyhow::Result<String> {
     let code = tenants::connection_codes::make(ports).await?;
     Ok(format!("{code}\nConnect a portal with it at {} within 15 minutes; it works once.", install::PATH))

@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clients::Network;
+use clients::{Apps, Network};
 use http::Uri;
 use runtime::secrets::{Secrets, add_line};
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::json;
 use settings::{Route, Settings};
 use tenants::secret_names::{APPS, SLACK_SIGNING};
 
@@ -23,7 +22,7 @@ pub struct Config {
     /// Where providers reach us. Put TLS in front of it.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
-    /// Where operators look. Never public: it asks for no password.
+    /// Where the status page is. Never public: it has no password.
     #[serde(default = "default_status")]
     pub status: SocketAddr,
     /// The SQLite file.
@@ -38,7 +37,7 @@ pub struct Config {
     /// Proxies in front of us.
     #[serde(default)]
     pub proxies: ProxiesConfig,
-    /// How much those who connect get.
+    /// How much a client may use.
     #[serde(default)]
     pub limits: LimitsConfig,
     /// The settings document, beside this file. Without it the settings are those that were applied last.
@@ -48,8 +47,8 @@ pub struct Config {
     /// The workspace of that portal.
     pub slack: Option<SlackConfig>,
     /// The keys of the applications at the providers, for portals and workspaces that are connected by a click.
-    pub apps: Option<AppsConfig>,
-    /// Other addresses in the place of the providers': simulators'.
+    pub apps: Option<Apps>,
+    /// Other addresses than the providers': those of simulators.
     #[serde(default)]
     pub providers: Providers,
     /// Where requests may go beside the open internet.
@@ -57,7 +56,7 @@ pub struct Config {
     pub network: NetworkConfig,
     /// The Notion workspace, if records are synced with one.
     pub notion: Option<NotionConfig>,
-    /// Routes alone, for who needs no more than that.
+    /// The routes, if nothing else is to be set.
     pub routes: Option<Vec<Route>>,
     /// What `settings` or `routes` say.
     #[serde(skip)]
@@ -68,17 +67,17 @@ pub struct Config {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProxiesConfig {
-    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed. Nobody else's is.
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted: Proxies,
 }
 
-/// How much those who connect get; what is left out is as usual.
+/// How much a client may use; the usual limits for what is left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Connections at once.
     pub connections: Option<usize>,
-    /// Connections at once from one address that is no trusted proxy's.
+    /// Connections at once from one address, unless it is a trusted proxy.
     pub connections_per_address: Option<usize>,
     /// Seconds in which the head of a request has to arrive.
     pub head_seconds: Option<u64>,
@@ -88,83 +87,25 @@ pub struct LimitsConfig {
     pub idle_seconds: Option<u64>,
 }
 
-/// The keys of the applications at the providers.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AppsConfig {
-    /// The Bitrix24 application.
-    pub bitrix24: Option<KeysConfig>,
-    /// The Slack app.
-    pub slack: Option<SlackKeysConfig>,
-    /// The public Notion connection.
-    pub notion: Option<KeysConfig>,
-}
-
-/// The keys of one.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeysConfig {
-    /// `client_id`.
-    pub client_id: String,
-    /// `client_secret`.
-    pub client_secret: SecretString,
-}
-
-/// The keys of the Slack app.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SlackKeysConfig {
-    /// `client_id`.
-    pub client_id: String,
-    /// `client_secret`.
-    pub client_secret: SecretString,
-    /// By which its requests are known.
-    pub signing_secret: SecretString,
-    /// Whether it is set up for PKCE.
-    #[serde(default)]
-    pub pkce: bool,
-}
-
-impl AppsConfig {
-    /// Makes them known to a deployment. Requests of the Slack app are taken from then on: Slack asks its address for an
-    /// answer before anybody has installed it.
-    pub async fn store(&self, secrets: &dyn Secrets) -> anyhow::Result<()> {
-        secrets.put(APPS, self.secret()?).await?;
-        if let Some(app) = &self.slack {
-            add_line(secrets, SLACK_SIGNING, &resolved(&app.signing_secret)?).await?;
-        }
-        Ok(())
+/// Makes the keys of the applications known to a deployment. From then on, requests of the Slack app are accepted: Slack
+/// asks its address for an answer before anybody has installed it.
+pub async fn store_apps(apps: &Apps, secrets: &dyn Secrets) -> anyhow::Result<()> {
+    let mut apps = apps.clone();
+    for keys in apps.bitrix24.iter_mut().chain(&mut apps.notion) {
+        keys.client_secret = resolved(&keys.client_secret)?;
     }
-
-    /// As the secret of a deployment holds it.
-    fn secret(&self) -> anyhow::Result<SecretString> {
-        use secrecy::ExposeSecret;
-        let keys = |keys: &KeysConfig| {
-            Ok::<_, anyhow::Error>(
-                json!({"client_id": keys.client_id, "client_secret": resolved(&keys.client_secret)?.expose_secret()}),
-            )
-        };
-        let mut all = serde_json::Map::new();
-        if let Some(app) = &self.bitrix24 {
-            all.insert("bitrix24".into(), keys(app)?);
-        }
-        if let Some(app) = &self.notion {
-            all.insert("notion".into(), keys(app)?);
-        }
-        if let Some(app) = &self.slack {
-            all.insert(
-                "slack".into(),
-                json!({
-                    "client_id": app.client_id, "client_secret": resolved(&app.client_secret)?.expose_secret(),
-                    "signing_secret": resolved(&app.signing_secret)?.expose_secret(), "pkce": app.pkce,
-                }),
-            );
-        }
-        Ok(serde_json::Value::Object(all).to_string().into())
+    if let Some(keys) = &mut apps.slack {
+        keys.client_secret = resolved(&keys.client_secret)?;
+        keys.signing_secret = resolved(&keys.signing_secret)?;
     }
+    secrets.put(APPS, apps.text()).await?;
+    if let Some(keys) = &apps.slack {
+        add_line(secrets, SLACK_SIGNING, &keys.signing_secret).await?;
+    }
+    Ok(())
 }
 
-/// Other addresses in the place of the providers'.
+/// Other addresses than the providers'.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Providers {
@@ -203,7 +144,7 @@ impl Config {
         })
     }
 
-    /// Connections over `ports`, to the providers or to what stands in their places.
+    /// Connections over `ports`, to the providers or to simulators.
     pub fn connections(&self, ports: &runtime::Backend) -> anyhow::Result<clients::Connections> {
         let of_slack = self.slack.as_ref().and_then(|slack| slack.api_url.as_deref());
         let slack = of_slack.or(self.providers.slack.as_deref()).map(slack::SlackApiBase::new).transpose()?;
@@ -227,7 +168,7 @@ pub struct PortalConfig {
     pub webhook_url: SecretString,
     /// The outgoing webhook's application token.
     pub application_token: SecretString,
-    /// The portal's lasting id. Without it, the first event that carries the application token tells.
+    /// The portal's lasting id. Without it, the first event with the application token names it.
     pub member_id: Option<String>,
 }
 
@@ -237,9 +178,9 @@ pub struct PortalConfig {
 pub struct SlackConfig {
     /// The bot token.
     pub bot_token: SecretString,
-    /// The app's signing secret, by which Slack's requests are known. Without it there are no commands and no bridges.
+    /// The app's signing secret, which proves Slack's requests. Without it there are no commands and no bridges.
     pub signing_secret: Option<SecretString>,
-    /// Another address for Slack's API: a simulator's.
+    /// Another address of Slack's API, for a simulator.
     pub api_url: Option<String>,
 }
 
@@ -249,7 +190,7 @@ pub struct SlackConfig {
 pub struct NotionConfig {
     /// The internal connection's secret.
     pub token: SecretString,
-    /// Another address for Notion's API: a simulator's.
+    /// Another address of Notion's API, for a simulator.
     pub api_url: Option<String>,
 }
 
@@ -282,8 +223,8 @@ impl Config {
     pub fn read_keys(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}; docs/connecting.md shows what to write there", path.display()))?;
-        let mut config: Self = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
-        config.network.network().with_context(|| format!("{} is not right", path.display()))?;
+        let mut config: Self = toml::from_str(&text).with_context(|| format!("{} cannot be used", path.display()))?;
+        config.network.network().with_context(|| format!("{} cannot be used", path.display()))?;
         config.public_url = config.public_url.as_deref().map(public_url).transpose().context_of(path)?;
         if let Some(portal) = &mut config.portal {
             portal.webhook_url = resolved(&portal.webhook_url)?;
@@ -294,13 +235,10 @@ impl Config {
             slack.signing_secret = slack.signing_secret.as_ref().map(resolved).transpose()?;
         }
         match (&config.portal, &config.slack, &config.apps) {
-            (Some(_), None, _) => bail!("{}: [portal] is there and [slack] is missing", path.display()),
-            (None, Some(_), _) => bail!("{}: [slack] is there and [portal] is missing", path.display()),
+            (Some(_), None, _) => bail!("{} has [portal] but not [slack]; add it", path.display()),
+            (None, Some(_), _) => bail!("{} has [slack] but not [portal]; add it", path.display()),
             (None, None, None) => {
-                bail!(
-                    "{}: there is neither [portal] with [slack], nor [apps]; docs/connecting.md shows both",
-                    path.display()
-                )
+                bail!("{} has neither [portal] with [slack], nor [apps]; docs/connecting.md shows both", path.display())
             }
             _ => {}
         }
@@ -341,8 +279,8 @@ impl<T> InFile<T> for anyhow::Result<T> {
 
 /// The address as it is put before paths: https, unless it is this machine's, and nothing after the host.
 fn public_url(given: &str) -> anyhow::Result<String> {
-    let right = "it has to be like https://switchboard.example";
-    let uri: Uri = given.trim().parse().with_context(|| format!("public_url {given:?} is no address: {right}"))?;
+    let right = "it must look like https://switchboard.example";
+    let uri: Uri = given.trim().parse().with_context(|| format!("public_url {given:?} is not an address: {right}"))?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         bail!("public_url {given:?} is not a whole address: {right}");
     };
@@ -356,7 +294,7 @@ fn public_url(given: &str) -> anyhow::Result<String> {
         "https" => {}
         "http" if web::cookies::is_loopback(authority.as_str()) => {}
         _ => bail!(
-            "public_url {given:?} is not https: {right}. Providers and browsers send secrets there; only this machine's own address (http://127.0.0.1:8080) may go without"
+            "public_url {given:?} is not https: {right}. Providers and browsers send secrets there; only an address of this machine (http://127.0.0.1:8080) may use http"
         ),
     }
     Ok(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()))
@@ -367,7 +305,7 @@ fn resolved(secret: &SecretString) -> anyhow::Result<SecretString> {
     match secret.expose_secret().strip_prefix("env:") {
         Some(name) => match std::env::var(name) {
             Ok(value) => Ok(value.into()),
-            Err(_) => bail!("the configuration takes a secret from the environment variable {name}, which is not set"),
+            Err(_) => bail!("the configuration names the environment variable {name} for a secret, but it is not set"),
         },
         None => Ok(secret.clone()),
     }
@@ -429,7 +367,7 @@ mod tests {
         assert!(network("['https://portal.corp.example']").is_err() && network("'10.0.0.0/8'").is_err());
         let of = |text: &str| read(text).unwrap().reach().unwrap();
         assert!(of(SECRETS).check(&"http://127.0.0.1/".parse().unwrap()).is_err());
-        // The portal of the file itself is the deployment's word as well, at its port.
+        // The portal that the file names is allowed as well, at its port.
         let own = of(&SECRETS.replace("https://a.bitrix24.com", "http://10.0.0.5:8080"));
         assert!(own.check(&"http://10.0.0.5:8080/rest/".parse().unwrap()).is_ok());
         assert!(own.check(&"http://10.0.0.5/rest/".parse().unwrap()).is_err());
@@ -486,7 +424,7 @@ mod tests {
         let secrets = sqlite::FileSecrets::open(folder.path().into()).unwrap();
         secrets.put(SLACK_SIGNING, "another".to_owned().into()).await.unwrap();
         for _ in 0..2 {
-            apps.store(&secrets).await.unwrap();
+            store_apps(&apps, &secrets).await.unwrap();
         }
         let stored = clients::Apps::parse(&secrets.get(APPS).await.unwrap()).unwrap();
         assert_eq!(stored.slack.unwrap().client_id, "1.2");

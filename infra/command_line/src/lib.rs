@@ -1,11 +1,53 @@
-//! The command line, as the one-machine host and the command for AWS share it: configuration, settings, tenants, codes, operating.
-//! Nothing here knows an engine or serves HTTP.
+//! The commands of operators, for the one-machine host and for a deployment on AWS: each program opens its own engine and
+//! calls these. Nothing here knows an engine or serves HTTP.
 
+pub mod api_keys;
 pub mod codes;
 pub mod config;
+pub mod keys;
 pub mod operate;
 pub mod person;
 pub mod proxies;
 pub mod reference;
 pub mod settings;
 pub mod tenants;
+pub mod terminal;
+
+use clap::Subcommand;
+
+use crate::api_keys::ApiKeyCommand;
+use crate::keys::KeysCommand;
+use crate::operate::{Deployment, OperateCommand};
+use crate::person::PersonCommand;
+use crate::tenants::TenantsCommand;
+
+/// The commands that are the same in both programs.
+#[derive(Debug, Subcommand)]
+pub enum SharedCommand {
+    /// Checks, the event log, failed deliveries, queues, the audit.
+    #[command(flatten)]
+    Operate(OperateCommand),
+    /// Lists, exports, imports and removes tenants.
+    #[command(subcommand)]
+    Tenants(TenantsCommand),
+    /// Finds, exports and deletes one person's data.
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Changes the key that seals secrets, while everything runs.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Creates, lists and revokes keys of the API.
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
+}
+
+/// Runs a command; returns what to print.
+pub async fn run(deployment: &Deployment, command: SharedCommand) -> anyhow::Result<String> {
+    match command {
+        SharedCommand::Operate(command) => operate::run(deployment, command).await,
+        SharedCommand::Tenants(command) => tenants::run(&deployment.ports, command).await,
+        SharedCommand::Person(command) => person::run(&deployment.ports, command).await,
+        SharedCommand::Keys(command) => keys::run(&deployment.ports, command).await,
+        SharedCommand::ApiKey(command) => api_keys::run(&deployment.ports, command).await,
+    }
+}

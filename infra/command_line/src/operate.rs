@@ -1,18 +1,17 @@
 //! What operators do on the command line, on one machine and on AWS: checks, the event log, dead letters, queues.
 
 use std::fmt::Write;
-use std::io::IsTerminal;
 
 use anyhow::bail;
 use clap::Subcommand;
 use clients::Connections;
-use indicatif::{ProgressBar, ProgressStyle};
 use jobs::queues;
 use notion_sync::NotionSync;
-use operations::dead_letters::{Letter, Letters, Which, grouped};
+use operations::dead_letters::{DeadLetterGroup, Letter, Letters, Which, grouped};
 use operations::doctor::{Check, CheckVerdict, Doctor};
 use operations::log;
 use operations::log::{EventTrail, LogFilter, LogStatus, delivery_reason, event_reason};
+use runtime::calls::ProviderCall;
 use runtime::ledger::{DeliveryStatus, Ledger};
 use runtime::{Backend, TenantId, TraceId};
 use serde::Serialize;
@@ -20,88 +19,93 @@ use tenants::audit::Audit;
 use tenants::portals::Portals;
 
 use crate::codes;
+use crate::terminal::{operator, progress, spinning};
+
+/// Dead letters shown of a group.
+const MAX_SHOWN: usize = 10;
 
 /// What operators do.
 #[derive(Debug, Subcommand)]
-pub enum Operate {
-    /// Checks every connection, right, subscription, channel, database and the clock, and names the fix. Changes nothing.
+pub enum OperateCommand {
+    /// Checks every connection, permission, subscription, channel, database and the clock, and names the fix for each problem.
+    /// Changes nothing.
     Doctor {
-        /// Only this tenant; all of them if not said.
+        /// Only this tenant. Without it, all of them.
         #[arg(long)]
         tenant: Option<String>,
     },
-    /// Shows one event's whole way: when it came, what was decided, each delivery with its calls.
+    /// Shows the whole path of one event: when it arrived, what was decided, each delivery with its calls.
     Trace {
-        /// The trace, as every log line and page shows it.
+        /// The trace id, as each log line and page shows it.
         id: TraceId,
-        /// Whose; looked for among all if not said.
+        /// The tenant. Without it, all are searched.
         #[arg(long)]
         tenant: Option<String>,
     },
-    /// Searches the log, newest first.
+    /// Searches the event log, newest first.
     Events {
-        /// A record (`deal 42`), a channel, a route, any words.
+        /// A record (`deal 42`), a channel, a route, or any words.
         words: Vec<String>,
-        /// Only what is `delivered`, `waiting`, `skipped` or `dead`.
+        /// Only events that are `delivered`, `waiting`, `skipped` or `dead`.
         #[arg(long)]
         status: Option<String>,
-        /// At most so many.
+        /// At most this many.
         #[arg(long, default_value_t = 20)]
         most: usize,
-        /// Whose; may be left out where one portal is connected.
+        /// The tenant. Needed if several portals are connected.
         #[arg(long)]
         tenant: Option<String>,
     },
-    /// Looks at dead letters, redrives and discards them.
+    /// Lists, retries and discards failed deliveries (dead letters).
     Dead {
         /// What to do with them.
         #[command(subcommand)]
-        command: Dead,
+        command: DeadCommand,
     },
-    /// Says how full each queue is, and since when its oldest message waits.
+    /// Shows how many messages wait in each queue, and since when the oldest waits.
     Queues,
-    /// Says who changed what, newest first.
+    /// Shows who changed what, newest first.
     Audit {
-        /// Whose; may be left out where one portal is connected.
+        /// The tenant. Needed if several portals are connected.
         #[arg(long)]
         tenant: Option<String>,
-        /// At most so many.
+        /// At most this many.
         #[arg(long, default_value_t = 20)]
         most: usize,
     },
 }
 
-/// What is done with dead letters.
+/// What to do with dead letters.
 #[derive(Debug, Subcommand)]
-pub enum Dead {
-    /// Lists them by what they died of.
+pub enum DeadCommand {
+    /// Lists them, grouped by cause.
     List {
         /// Which.
         #[command(flatten)]
-        which: Meant,
+        which: LetterFilter,
     },
-    /// Shows one with its job.
+    /// Shows one of them with its job.
     Show {
         /// Its name, as the list shows it: `slack-delivery/17`.
         name: String,
     },
-    /// Sends their jobs again. What a job had done before it died is not done twice.
+    /// Puts their jobs back into their queues. What a job had done before it failed is not done twice.
     Redrive {
-        /// Which; say --all for all of them.
+        /// Which ones; `--all` for all of them.
         #[command(flatten)]
-        which: Meant,
+        which: LetterFilter,
         /// All of them.
         #[arg(long)]
         all: bool,
-        /// Only says what would be sent again.
+        /// Only shows what would be put back.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Takes them away for good. The log says by whom and why.
+    /// Deletes them for good. The event log shows who did, and why.
     Discard {
-        /// Which; say --all for all of them.
+        /// Which ones; `--all` for all of them.
         #[command(flatten)]
-        which: Meant,
+        which: LetterFilter,
         /// All of them.
         #[arg(long)]
         all: bool,
@@ -111,18 +115,18 @@ pub enum Dead {
     },
 }
 
-/// Which dead letters are meant.
+/// Which dead letters.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct Meant {
-    /// This one: `slack-delivery/17`.
+pub struct LetterFilter {
+    /// One of them, by its name: `slack-delivery/17`.
     name: Option<String>,
-    /// Those on this queue.
+    /// Those of this queue.
     #[arg(long)]
     queue: Option<String>,
-    /// Those that died of this.
+    /// Those with this error code.
     #[arg(long)]
     code: Option<String>,
-    /// Those with these words in reason, trace or job.
+    /// Those with these words in their reason, trace or job.
     #[arg(long, default_value = "")]
     text: String,
     /// Those of this tenant.
@@ -130,7 +134,7 @@ pub struct Meant {
     tenant: Option<String>,
 }
 
-impl Meant {
+impl LetterFilter {
     fn which(&self) -> anyhow::Result<(Which, Option<TenantId>)> {
         let queue = match &self.queue {
             Some(name) => match queues::ALL.into_iter().find(|queue| queue.name() == name) {
@@ -152,47 +156,41 @@ impl Meant {
     }
 }
 
-/// What it is done on.
-pub struct Place<'a> {
+/// The deployment that a command is for.
+pub struct Deployment {
     /// The engine.
-    pub ports: &'a Backend,
+    pub ports: Backend,
     /// The providers.
-    pub connections: &'a Connections,
+    pub connections: Connections,
     /// Where providers reach the deployment, if that is known.
-    pub public_url: Option<&'a str>,
+    pub public_url: Option<String>,
     /// Whether to print JSON.
     pub json: bool,
 }
 
-/// Who the audit says that it was.
-pub fn who() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "somebody".into());
-    format!("{user} (command line)")
-}
-
-/// Does it; what to print. An error where something is wrong, so that scripts can tell.
-pub async fn run(place: &Place<'_>, command: Operate) -> anyhow::Result<String> {
+/// Runs a command; returns what to print. If something is wrong, that is an error, for scripts.
+pub async fn run(deployment: &Deployment, command: OperateCommand) -> anyhow::Result<String> {
     match command {
-        Operate::Doctor { tenant } => doctor(place, tenant).await,
-        Operate::Trace { id, tenant } => trace(place, id, tenant).await,
-        Operate::Events { words, status, most, tenant } => {
+        OperateCommand::Doctor { tenant } => doctor(deployment, tenant).await,
+        OperateCommand::Trace { id, tenant } => trace(deployment, id, tenant).await,
+        OperateCommand::Events { words, status, most, tenant } => {
             let status = match status.as_deref() {
                 Some(name) => match LogStatus::named(name) {
                     Some(status) => Some(status),
-                    None => bail!("{name:?} is none of delivered, waiting, skipped, dead"),
+                    None => bail!("unknown status {name:?}; choose delivered, waiting, skipped or dead"),
                 },
                 None => None,
             };
-            events(place, &LogFilter { text: words.join(" "), status, ..LogFilter::default() }, most, tenant).await
+            events(deployment, &LogFilter { text: words.join(" "), status, ..LogFilter::default() }, most, tenant).await
         }
-        Operate::Dead { command } => dead(place, command).await,
-        Operate::Queues => queues(place).await,
-        Operate::Audit { tenant, most } => audit(place, tenant, most).await,
+        OperateCommand::Dead { command } => dead(deployment, command).await,
+        OperateCommand::Queues => queues(deployment).await,
+        OperateCommand::Audit { tenant, most } => audit(deployment, tenant, most).await,
     }
 }
 
-impl Place<'_> {
-    fn told<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> anyhow::Result<String> {
+impl Deployment {
+    fn shown<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> anyhow::Result<String> {
         Ok(if self.json { serde_json::to_string_pretty(value)? } else { text() })
     }
 
@@ -204,28 +202,6 @@ impl Place<'_> {
     }
 }
 
-/// What lets a shell complete a command.
-pub fn completions(shell: clap_complete::Shell, command: &mut clap::Command, name: &str) -> String {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, command, name, &mut text);
-    String::from_utf8(text).unwrap_or_default()
-}
-
-/// A bar for people; nothing for pipes.
-pub fn progress(most: u64, what: &'static str) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = if most == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(most) };
-    let template = if most == 0 { "{spinner} {msg} {elapsed}" } else { "{msg} [{bar:30}] {pos}/{len} {elapsed}" };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.set_message(what);
-    bar.enable_steady_tick(std::time::Duration::from_millis(120));
-    bar
-}
-
 #[derive(Serialize)]
 struct Examined {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -234,26 +210,30 @@ struct Examined {
     check: Check,
 }
 
-async fn doctor(place: &Place<'_>, tenant: Option<String>) -> anyhow::Result<String> {
-    let mirror = NotionSync::new(place.ports, place.connections.clone());
-    let doctor =
-        Doctor { ports: place.ports, connections: place.connections, mirror: &mirror, public_url: place.public_url };
+async fn doctor(deployment: &Deployment, tenant: Option<String>) -> anyhow::Result<String> {
+    let mirror = NotionSync::new(&deployment.ports, deployment.connections.clone());
+    let doctor = Doctor {
+        ports: &deployment.ports,
+        connections: &deployment.connections,
+        mirror: &mirror,
+        public_url: deployment.public_url.as_deref(),
+    };
     let mut all = Vec::new();
     let spinner = progress(0, "looking");
-    let tell = |all: &mut Vec<Examined>, tenant: Option<&TenantId>, check: Check| {
-        if !place.json {
-            // As soon as it is known: a provider that is down is waited for.
+    let add = |all: &mut Vec<Examined>, tenant: Option<&TenantId>, check: Check| {
+        if !deployment.json {
+            // At once: a provider that is down delays the rest.
             spinner.suspend(|| println!("{}", line(&check)));
         }
         all.push(Examined { tenant: tenant.cloned(), check });
     };
-    doctor.examine_deployment(&mut |check| tell(&mut all, None, check)).await;
-    let tenants = place.tenants(tenant).await?;
+    doctor.examine_deployment(&mut |check| add(&mut all, None, check)).await;
+    let tenants = deployment.tenants(tenant).await?;
     for tenant in &tenants {
-        if !place.json {
+        if !deployment.json {
             spinner.suspend(|| println!("\nTenant {tenant}"));
         }
-        doctor.examine(tenant, &mut |check| tell(&mut all, Some(tenant), check)).await;
+        doctor.examine(tenant, &mut |check| add(&mut all, Some(tenant), check)).await;
     }
     spinner.finish_and_clear();
     let wrong = all.iter().filter(|one| one.check.verdict == CheckVerdict::Wrong).count();
@@ -263,12 +243,12 @@ async fn doctor(place: &Place<'_>, tenant: Option<String>) -> anyhow::Result<Str
         (1, _) => "1 thing is wrong.".to_owned(),
         (wrong, _) => format!("{wrong} things are wrong."),
     };
-    let told = place.told(&all, || format!("\n{summary}"))?;
+    let shown = deployment.shown(&all, || format!("\n{summary}"))?;
     if wrong > 0 {
-        println!("{told}");
+        println!("{shown}");
         bail!("{summary}");
     }
-    Ok(told)
+    Ok(shown)
 }
 
 fn line(check: &Check) -> String {
@@ -281,18 +261,18 @@ fn line(check: &Check) -> String {
     format!("{mark} {}: {}{fix}", check.what, check.seen)
 }
 
-async fn trace(place: &Place<'_>, id: TraceId, tenant: Option<String>) -> anyhow::Result<String> {
-    let ledger = Ledger::new(place.ports.store.clone());
-    for tenant in place.tenants(tenant).await? {
+async fn trace(deployment: &Deployment, id: TraceId, tenant: Option<String>) -> anyhow::Result<String> {
+    let ledger = Ledger::new(deployment.ports.store.clone());
+    for tenant in deployment.tenants(tenant).await? {
         if let Some(way) = log::way(&ledger, &tenant, id).await? {
-            return place.told(&way, || told(&way));
+            return deployment.shown(&way, || whole_path(&way));
         }
     }
-    bail!("no event has the trace {id}; the log is kept for 30 days, and traces stand in every line of the log");
+    bail!("no event has the trace id {id}. The event log is kept for 30 days; each of its lines shows its trace id");
 }
 
-/// A way in full.
-fn told(way: &EventTrail) -> String {
+/// An event's path in full.
+fn whole_path(way: &EventTrail) -> String {
     let mut text = format!("{} {} arrived {}", way.record().unwrap_or("event"), way.trace, way.arrived_at());
     let mut add = |line: String| {
         text.push('\n');
@@ -311,10 +291,7 @@ fn told(way: &EventTrail) -> String {
         }
         event.remark.iter().for_each(|remark| add(format!("    {remark}")));
         event.left.iter().for_each(|left| add(format!("    left: {left}")));
-        event
-            .calls
-            .iter()
-            .for_each(|call| add(format!("    {} ({} ms) {} → {}", call.to, call.ms, call.request, call.answer)));
+        event.calls.iter().for_each(|call| add(call_line(call)));
     }
     for line in &way.deliveries {
         add(format!(
@@ -331,21 +308,28 @@ fn told(way: &EventTrail) -> String {
         if let Some(reason) = delivery_reason(line) {
             add(format!("    {reason}"));
         }
-        line.calls
-            .iter()
-            .for_each(|call| add(format!("    {} ({} ms) {} → {}", call.to, call.ms, call.request, call.answer)));
+        line.calls.iter().for_each(|call| add(call_line(call)));
     }
     text
 }
 
-async fn events(place: &Place<'_>, filter: &LogFilter, most: usize, tenant: Option<String>) -> anyhow::Result<String> {
-    let tenant = codes::tenant(place.ports, tenant).await?;
-    let ledger = Ledger::new(place.ports.store.clone());
+fn call_line(call: &ProviderCall) -> String {
+    format!("    {} ({} ms) {} → {}", call.to, call.ms, call.request, call.answer)
+}
+
+async fn events(
+    deployment: &Deployment,
+    filter: &LogFilter,
+    most: usize,
+    tenant: Option<String>,
+) -> anyhow::Result<String> {
+    let tenant = codes::tenant(&deployment.ports, tenant).await?;
+    let ledger = Ledger::new(deployment.ports.store.clone());
     let (mut ways, mut after) = (Vec::new(), None);
     let spinner = progress(0, "searching");
-    // Pages without a find are gone through, up to the end of what is kept.
+    // A page may have no match: the search goes on to the end of the log.
     while ways.len() < most {
-        let now = place.ports.clock.now();
+        let now = deployment.ports.clock.now();
         let found = log::search(&ledger, &tenant, filter, after.as_deref(), most - ways.len(), now).await?;
         ways.extend(found.ways);
         after = found.next;
@@ -354,7 +338,7 @@ async fn events(place: &Place<'_>, filter: &LogFilter, most: usize, tenant: Opti
         }
     }
     spinner.finish_and_clear();
-    place.told(&ways, || {
+    deployment.shown(&ways, || {
         if ways.is_empty() {
             return "Nothing found.".into();
         }
@@ -367,7 +351,7 @@ async fn events(place: &Place<'_>, filter: &LogFilter, most: usize, tenant: Opti
     })
 }
 
-async fn queues(place: &Place<'_>) -> anyhow::Result<String> {
+async fn queues(deployment: &Deployment) -> anyhow::Result<String> {
     #[derive(Serialize)]
     struct Queue {
         queue: &'static str,
@@ -376,120 +360,121 @@ async fn queues(place: &Place<'_>) -> anyhow::Result<String> {
     }
     let mut all = Vec::new();
     for queue in queues::ALL {
-        all.push(Queue { queue: queue.name(), depth: place.ports.queue.depth(queue).await? });
+        all.push(Queue { queue: queue.name(), depth: deployment.ports.queue.depth(queue).await? });
     }
-    place.told(&all, || {
+    deployment.shown(&all, || {
         let mut text = format!("{:<20} {:>8} {:>6}  oldest", "queue", "waiting", "dead");
         for Queue { queue, depth } in &all {
             let oldest = depth.oldest.map_or_else(|| "-".into(), |at| at.to_string());
-            // Writing to a text does not fail.
+            // Writing to a string does not fail.
             let _ = write!(text, "\n{queue:<20} {:>8} {:>6}  {oldest}", depth.waiting, depth.dead);
         }
         text
     })
 }
 
-async fn dead(place: &Place<'_>, command: Dead) -> anyhow::Result<String> {
+async fn dead(deployment: &Deployment, command: DeadCommand) -> anyhow::Result<String> {
     match command {
-        Dead::List { which } => {
+        DeadCommand::List { which } => {
             let (which, tenant) = which.which()?;
-            let found = Letters { ports: place.ports, tenant: tenant.as_ref() }.list(&which).await?;
-            let groups = grouped(found);
-            place.told(&groups, || {
-                if groups.is_empty() {
-                    return "There are none.".into();
-                }
-                let mut text = String::new();
-                for group in &groups {
-                    let _ = writeln!(
-                        text,
-                        "{} × {} on {}: {}",
-                        group.letters.len(),
-                        group.code,
-                        group.queue.name(),
-                        group.reason
-                    );
-                    for letter in group.letters.iter().take(10) {
-                        let own = &letter.buried.letter;
-                        let _ = writeln!(
-                            text,
-                            "  {}  {}  {}  {}",
-                            letter.name(),
-                            own.buried_at.strftime("%Y-%m-%d %H:%M:%S"),
-                            letter.about(),
-                            own.trace
-                        );
-                    }
-                    if group.letters.len() > 10 {
-                        let _ = writeln!(text, "  and {} more", group.letters.len() - 10);
-                    }
-                }
-                text.trim_end().to_owned()
-            })
+            let groups = grouped(letters(deployment, tenant.as_ref()).list(&which).await?);
+            deployment.shown(&groups, || letter_groups(&groups))
         }
-        Dead::Show { name } => {
+        DeadCommand::Show { name } => {
             let which = Which { name: Some(name.clone()), ..Which::default() };
-            let found = Letters { ports: place.ports, tenant: None }.list(&which).await?;
-            let Some(letter) = found.first() else { bail!("there is no dead letter {name}; `dead list` shows them") };
-            place.told(letter, || {
-                let own = &letter.buried.letter;
-                format!(
-                    "{}\n{}: {}\n{} tries, given up {}\ntenant {}, trace {}\njob: {}",
-                    letter.name(),
-                    own.code,
-                    own.reason,
-                    own.attempts,
-                    own.buried_at,
-                    own.tenant,
-                    own.trace,
-                    own.body
-                )
-            })
+            let found = letters(deployment, None).list(&which).await?;
+            let Some(letter) = found.first() else { bail!("there is no dead letter {name}; `dead list` shows all") };
+            deployment.shown(letter, || whole_letter(letter))
         }
-        Dead::Redrive { which, all, dry_run } => {
-            let (meant, tenant) = chosen(&which, all)?;
-            let letters = Letters { ports: place.ports, tenant: tenant.as_ref() };
-            let found = letters.list(&meant).await?;
-            if dry_run {
-                return place
-                    .told(&found, || format!("{} would go back to their queues; nothing was done.", found.len()));
-            }
-            let bar = progress(found.len() as u64, "redriving");
-            let mut done: Vec<Letter> = Vec::new();
-            // By queue, so that the bar moves and a queue that cannot be reached keeps no other.
-            for queue in queues::ALL {
-                let own = Which { queue: Some(queue), ..meant.clone() };
-                if meant.queue.is_none_or(|only| only == queue) {
-                    done.extend(letters.redrive(&own, &who()).await?.letters);
-                    bar.set_position(done.len() as u64);
-                }
-            }
-            bar.finish_and_clear();
-            place.told(&done, || format!("{} of {} went back to their queues.", done.len(), found.len()))
+        DeadCommand::Redrive { which, all, dry_run } => {
+            let (which, tenant) = chosen(&which, all)?;
+            redrive(deployment, &which, tenant.as_ref(), dry_run).await
         }
-        Dead::Discard { which, all, reason } => {
-            let (meant, tenant) = chosen(&which, all)?;
-            let spinner = progress(0, "discarding");
-            let done = Letters { ports: place.ports, tenant: tenant.as_ref() }.discard(&meant, &who(), &reason).await?;
-            spinner.finish_and_clear();
-            place.told(&done, || format!("{} discarded.", done.letters.len()))
+        DeadCommand::Discard { which, all, reason } => {
+            let (which, tenant) = chosen(&which, all)?;
+            let letters = letters(deployment, tenant.as_ref());
+            let done = spinning("discarding", letters.discard(&which, &operator(), &reason)).await?;
+            deployment.shown(&done, || format!("{} discarded.", done.letters.len()))
         }
     }
 }
 
-fn chosen(which: &Meant, all: bool) -> anyhow::Result<(Which, Option<TenantId>)> {
+fn letters<'a>(deployment: &'a Deployment, tenant: Option<&'a TenantId>) -> Letters<'a> {
+    Letters { ports: &deployment.ports, tenant }
+}
+
+async fn redrive(
+    deployment: &Deployment,
+    which: &Which,
+    tenant: Option<&TenantId>,
+    dry_run: bool,
+) -> anyhow::Result<String> {
+    let letters = letters(deployment, tenant);
+    let found = letters.list(which).await?;
+    if dry_run {
+        return deployment
+            .shown(&found, || format!("{} would be put back into their queues; nothing was done.", found.len()));
+    }
+    let bar = progress(found.len() as u64, "redriving");
+    let mut done: Vec<Letter> = Vec::new();
+    // Queue by queue, so that the bar moves, and one that cannot be reached stops no other.
+    for queue in queues::ALL.into_iter().filter(|queue| which.queue.is_none_or(|only| only == *queue)) {
+        let of_queue = Which { queue: Some(queue), ..which.clone() };
+        done.extend(letters.redrive(&of_queue, &operator()).await?.letters);
+        bar.set_position(done.len() as u64);
+    }
+    bar.finish_and_clear();
+    deployment.shown(&done, || format!("{} of {} were put back into their queues.", done.len(), found.len()))
+}
+
+fn letter_groups(groups: &[DeadLetterGroup]) -> String {
+    if groups.is_empty() {
+        return "There are none.".into();
+    }
+    let mut text = String::new();
+    for group in groups {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{} × {} on {}: {}", group.letters.len(), group.code, group.queue.name(), group.reason);
+        for letter in group.letters.iter().take(MAX_SHOWN) {
+            let own = &letter.buried.letter;
+            let at = own.buried_at.strftime("%Y-%m-%d %H:%M:%S");
+            let _ = writeln!(text, "  {}  {at}  {}  {}", letter.name(), letter.about(), own.trace);
+        }
+        if group.letters.len() > MAX_SHOWN {
+            let _ = writeln!(text, "  and {} more", group.letters.len() - MAX_SHOWN);
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+fn whole_letter(letter: &Letter) -> String {
+    let own = &letter.buried.letter;
+    format!(
+        "{}\n{}: {}\n{} tries, given up {}\ntenant {}, trace {}\njob: {}",
+        letter.name(),
+        own.code,
+        own.reason,
+        own.attempts,
+        own.buried_at,
+        own.tenant,
+        own.trace,
+        own.body
+    )
+}
+
+fn chosen(which: &LetterFilter, all: bool) -> anyhow::Result<(Which, Option<TenantId>)> {
     if which.is_everything() && !all {
-        bail!("say which: a name, --queue, --code, --text or --tenant; or --all");
+        bail!("choose which: a name, --queue, --code, --text or --tenant; or --all");
     }
     which.which()
 }
 
-async fn audit(place: &Place<'_>, tenant: Option<String>, most: usize) -> anyhow::Result<String> {
-    let tenant = codes::tenant(place.ports, tenant).await?;
-    let (entries, _) = Audit::new(place.ports.store.clone()).latest(&tenant, most, None).await?;
-    place.told(&entries, || {
+async fn audit(deployment: &Deployment, tenant: Option<String>, most: usize) -> anyhow::Result<String> {
+    let tenant = codes::tenant(&deployment.ports, tenant).await?;
+    let (entries, _) = Audit::new(deployment.ports.store.clone()).latest(&tenant, most, None).await?;
+    deployment.shown(&entries, || {
         if entries.is_empty() {
-            return "Nobody has changed anything yet.".into();
+            return "No changes are recorded yet.".into();
         }
         let lines = entries.iter().map(|entry| {
             let of = if entry.of.is_empty() { String::new() } else { format!(": {}", entry.of) };

@@ -46,8 +46,8 @@ impl Proxies {
     /// believed as long as trusted proxies wrote them.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
-        let told = headers.get_all(FORWARDED_FOR).iter().rev();
-        for named in told.flat_map(|told| told.to_str().unwrap_or_default().rsplit(',')) {
+        let values = headers.get_all(FORWARDED_FOR).iter().rev();
+        for named in values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')) {
             let Some(named) = address(named).filter(|_| self.trusts(client)) else { break };
             client = named;
         }
@@ -55,7 +55,7 @@ impl Proxies {
     }
 }
 
-/// An address of the header, of which some proxies write a port, too.
+/// An address in the header. Some proxies add a port.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
@@ -67,20 +67,20 @@ fn address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn client(trusted: &[&str], peer: &str, told: &[&str]) -> String {
+    fn client(trusted: &[&str], peer: &str, forwarded: &[&str]) -> String {
         let proxies = Proxies::read(&trusted.iter().map(|network| (*network).to_owned()).collect::<Vec<_>>()).unwrap();
-        let told = told.iter().map(|told| (FORWARDED_FOR.parse().unwrap(), told.parse().unwrap()));
-        proxies.client(peer.parse().unwrap(), &told.collect()).to_string()
+        let headers = forwarded.iter().map(|value| (FORWARDED_FOR.parse().unwrap(), value.parse().unwrap()));
+        proxies.client(peer.parse().unwrap(), &headers.collect()).to_string()
     }
 
     #[test]
     fn only_trusted_proxies_are_believed_and_only_as_far_as_they_go() {
-        let told = ["198.51.100.1, 203.0.113.7"];
-        assert_eq!(client(&[], "127.0.0.1", &told), "127.0.0.1");
-        assert_eq!(client(&["10.0.0.0/8"], "127.0.0.1", &told), "127.0.0.1");
-        assert_eq!(client(&["127.0.0.1"], "127.0.0.1", &told), "203.0.113.7");
-        assert_eq!(client(&["127.0.0.1"], "::ffff:127.0.0.1", &told), "203.0.113.7");
-        assert_eq!(client(&["127.0.0.1", "203.0.113.0/24"], "127.0.0.1", &told), "198.51.100.1");
+        let forwarded = ["198.51.100.1, 203.0.113.7"];
+        assert_eq!(client(&[], "127.0.0.1", &forwarded), "127.0.0.1");
+        assert_eq!(client(&["10.0.0.0/8"], "127.0.0.1", &forwarded), "127.0.0.1");
+        assert_eq!(client(&["127.0.0.1"], "127.0.0.1", &forwarded), "203.0.113.7");
+        assert_eq!(client(&["127.0.0.1"], "::ffff:127.0.0.1", &forwarded), "203.0.113.7");
+        assert_eq!(client(&["127.0.0.1", "203.0.113.0/24"], "127.0.0.1", &forwarded), "198.51.100.1");
         assert_eq!(client(&["127.0.0.1"], "127.0.0.1", &["198.51.100.1", "203.0.113.7"]), "203.0.113.7");
         assert_eq!(client(&["127.0.0.1"], "127.0.0.1", &["203.0.113.7:4711"]), "203.0.113.7");
         assert_eq!(client(&["::1"], "::1", &["[2001:db8::1]:4711"]), "2001:db8::1");

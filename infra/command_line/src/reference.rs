@@ -19,7 +19,7 @@ pub fn markdown(schema: &Value) -> String {
 }
 
 fn section(page: &mut String, name: &str, of: &Value) {
-    // Writing to a text does not fail.
+    // Writing to a string does not fail.
     let _ = writeln!(page, "\n## {name}\n");
     if let Some(text) = of["description"].as_str() {
         let _ = writeln!(page, "{}\n", one_line(text));
@@ -31,7 +31,7 @@ fn section(page: &mut String, name: &str, of: &Value) {
             let default = match (&property["default"], required.contains(&name.as_str())) {
                 (_, true) => "has to be said".to_owned(),
                 (Value::Null, _) => String::new(),
-                // The default routes stand in settings.md.
+                // The default routes are in settings.md.
                 (default, _) if default.to_string().len() > 60 => "the usual ones".to_owned(),
                 (default, _) => format!("`{default}`"),
             };

@@ -10,7 +10,8 @@ use settings::{Settings, document};
 use tenants::audit::{Audit, AuditEntry};
 use tenants::portals::{Portal, Portals};
 
-use crate::{codes, operate, reference};
+use crate::terminal::operator;
+use crate::{codes, reference};
 
 /// What to do with settings.
 #[derive(Debug, Subcommand)]
@@ -48,7 +49,7 @@ pub enum SettingsCommand {
     Reference,
 }
 
-/// Does it, and returns what to print. `deployment` opens the deployment whose settings are meant, if one is named.
+/// Runs a command; returns what to print. `deployment` opens the deployment whose settings are meant, if one is named.
 pub async fn run(
     command: SettingsCommand,
     deployment: impl FnOnce() -> anyhow::Result<Option<Backend>>,
@@ -115,7 +116,7 @@ async fn apply(ports: &Backend, tenant: Option<String>, after: &Settings) -> any
     let changes = differences(&before, after);
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     portals.set_settings(&portal.tenant, serde_json::to_value(after)?).await?;
-    let entry = AuditEntry::new(ports.clock.now(), operate::who(), "settings applied", "").changed("", &changes);
+    let entry = AuditEntry::new(ports.clock.now(), operator(), "settings applied", "").changed("", &changes);
     Audit::new(ports.store.clone()).note(&portal.tenant, &entry).await?;
     Ok(format!("{changes}\nin force for {}", portal.tenant))
 }

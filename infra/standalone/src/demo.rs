@@ -98,7 +98,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
     restore(&sandbox, &saved)?;
 
     let connections = Connections::new(&engine.ports, SlackApiBase::new(&sandbox.slack.api_url())?)
-        .with_notion(::notion::ApiBase::new(&sandbox.notion.url())?)
+        .with_notion(::notion::NotionApiBase::new(&sandbox.notion.url())?)
         // The simulators are here.
         .allowing(clients::Network::this_machine());
     talk::prepare(&sandbox);

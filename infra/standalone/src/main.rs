@@ -5,12 +5,16 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser, Subcommand};
+use clients::Connections;
 use command_line::config::Config;
+use command_line::operate::Deployment;
 use command_line::settings::{self, SettingsCommand};
-use command_line::{codes, operate, person, tenants};
+use command_line::{SharedCommand, codes, terminal};
+use runtime::Backend;
 use standalone::log::OneLine;
 use standalone::simulated::{self, Simulated};
-use standalone::{database, manifest, replay, serve, sync};
+use standalone::sync::{self, SyncArguments};
+use standalone::{database, manifest, replay, serve};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -35,64 +39,39 @@ struct Arguments {
 enum Command {
     #[command(flatten)]
     Simulated(Simulated),
-    /// Runs against a real portal and a real workspace, with the configuration that `--config` names; docs/connecting.md
+    /// Runs against a real portal and a real workspace, with the configuration that `--config` names. docs/connecting.md
     /// shows one.
     Serve,
     /// Posts a recorded event body, as Bitrix24 would.
     Replay {
-        /// The file that holds the body.
+        /// The file with the body.
         file: PathBuf,
-        /// Where to.
+        /// The address to post it to.
         #[arg(long, default_value = "http://127.0.0.1:8080/webhooks/bitrix24")]
         to: String,
     },
     /// Checks, shows, compares and applies the settings document.
-    Settings {
-        #[command(subcommand)]
-        command: SettingsCommand,
-    },
-    /// Shows how the Notion databases stand, plans and runs backfills.
-    Sync {
-        #[command(subcommand)]
-        command: sync::Command,
-    },
-    /// Makes a code with which an administrator signs in, once, within 15 minutes.
+    #[command(subcommand)]
+    Settings(SettingsCommand),
+    /// Shows the state of the Notion databases; plans and runs backfills.
+    Sync(SyncArguments),
+    /// Creates a code with which an administrator signs in, once, within 15 minutes.
     AdminCode {
-        /// Whose pages; may be left out where one portal is connected.
+        /// The tenant. Needed if several portals are connected.
         #[arg(long)]
         tenant: Option<String>,
-        /// Instead a code with which a portal is connected by webhooks on the page.
+        /// Instead, a code with which a portal is connected by webhooks on the page /install.
         #[arg(long, conflicts_with = "tenant")]
         connect: bool,
     },
-    /// Lists, exports, imports and removes tenants.
-    Tenants {
-        #[command(subcommand)]
-        command: tenants::Tenants,
-    },
-    /// Finds one person's data, hands it out, deletes it.
-    Person {
-        #[command(subcommand)]
-        command: person::Person,
-    },
-    /// Changes the key that seals secrets, while everything runs.
-    Keys {
-        #[command(subcommand)]
-        command: tenants::Keys,
-    },
-    /// Makes, lists and takes back keys of the API.
-    ApiKey {
-        #[command(subcommand)]
-        command: tenants::ApiKey,
-    },
     #[command(flatten)]
-    Operate(operate::Operate),
-    /// Prints what lets a shell complete these commands.
+    Shared(SharedCommand),
+    /// Prints the script with which a shell completes these commands.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Prints the Slack app's manifest for this address.
+    /// Prints the Slack app's manifest for an address.
     Manifest {
         /// Where Slack reaches Switchboard: `https://switchboard.example`.
         #[arg(long)]
@@ -120,62 +99,29 @@ async fn main() -> ExitCode {
 }
 
 async fn run(host: Host, command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Operate(command) => {
-            println!("{}", Box::pin(operated(host, command)).await?);
-            Ok(())
-        }
-        Command::Completions { shell } => {
-            print!("{}", operate::completions(shell, &mut Arguments::command(), "switchboard"));
-            Ok(())
-        }
-        Command::Simulated(command) => simulated::run(command, stopped()).await,
+    let text = match command {
+        Command::Simulated(command) => return simulated::run(command, stopped()).await,
         Command::Serve => {
             let config =
                 host.config.context("name the configuration with --config FILE; docs/connecting.md shows one")?;
-            Box::pin(serve::serve(&config, stopped())).await
+            return Box::pin(serve::serve(&config, stopped())).await;
         }
-        Command::Replay { file, to } => {
-            println!("{}", replay::replay(&file, &to).await?);
-            Ok(())
-        }
-        Command::Settings { command } => {
+        Command::Sync(arguments) => return sync::run(arguments, &host.ports()?).await,
+        Command::Replay { file, to } => replay::replay(&file, &to).await?,
+        Command::Settings(command) => {
             if matches!(command, SettingsCommand::Apply { .. }) {
                 host.names_no_settings()?;
             }
-            println!("{}", settings::run(command, || host.named_ports()).await?);
-            Ok(())
+            settings::run(command, || host.named_ports()).await?
         }
-        Command::Sync { command } => sync::run(command, host.named_database()?).await,
-        Command::AdminCode { connect: true, .. } => {
-            println!("{}", codes::to_connect(&host.ports()?).await?);
-            Ok(())
-        }
-        Command::AdminCode { tenant, .. } => {
-            println!("{}", codes::new(&host.ports()?, tenant).await?);
-            Ok(())
-        }
-        Command::Tenants { command } => {
-            println!("{}", tenants::tenants(&host.ports()?, command).await?);
-            Ok(())
-        }
-        Command::Person { command } => {
-            println!("{}", person::run(&host.ports()?, command).await?);
-            Ok(())
-        }
-        Command::Keys { command } => {
-            println!("{}", tenants::keys(&host.ports()?, command).await?);
-            Ok(())
-        }
-        Command::ApiKey { command } => {
-            println!("{}", tenants::api_key(&host.ports()?, command).await?);
-            Ok(())
-        }
-        Command::Manifest { url, portal } => {
-            print!("{}", manifest::yaml(&url, portal.as_deref()));
-            Ok(())
-        }
-    }
+        Command::AdminCode { connect: true, .. } => codes::to_connect(&host.ports()?).await?,
+        Command::AdminCode { tenant, .. } => codes::new(&host.ports()?, tenant).await?,
+        Command::Shared(command) => Box::pin(command_line::run(&host.deployment()?, command)).await?,
+        Command::Completions { shell } => terminal::completions(shell, &mut Arguments::command(), "switchboard"),
+        Command::Manifest { url, portal } => manifest::yaml(&url, portal.as_deref()),
+    };
+    println!("{}", text.trim_end());
+    Ok(())
 }
 
 /// The host that operators' commands are about.
@@ -186,53 +132,52 @@ struct Host {
 }
 
 impl Host {
+    fn config(&self) -> anyhow::Result<Option<Config>> {
+        self.config.as_deref().map(Config::read).transpose()
+    }
+
+    /// The database: as it was named, or as the configuration names it.
+    fn database(&self) -> anyhow::Result<PathBuf> {
+        if let Some(database) = &self.database {
+            return Ok(database.clone());
+        }
+        Ok(self.config()?.map_or_else(|| PathBuf::from("switchboard.db"), |config| config.database))
+    }
+
     /// The ports over the database.
-    fn ports(&self) -> anyhow::Result<runtime::Backend> {
-        database::open(&self.named_database()?)
+    fn ports(&self) -> anyhow::Result<Backend> {
+        database::open(&self.database()?)
     }
 
     /// The same; nothing if neither a configuration nor a database is named.
-    fn named_ports(&self) -> anyhow::Result<Option<runtime::Backend>> {
+    fn named_ports(&self) -> anyhow::Result<Option<Backend>> {
         let is_named = self.config.is_some() || self.database.is_some();
         is_named.then(|| self.ports()).transpose()
     }
 
+    /// The deployment as the shared commands need it.
+    fn deployment(&self) -> anyhow::Result<Deployment> {
+        let (ports, config) = (self.ports()?, self.config()?);
+        let connections = match &config {
+            Some(config) => config.connections(&ports)?,
+            None => Connections::from_env(&ports)?,
+        };
+        Ok(Deployment { ports, connections, public_url: config.and_then(|config| config.public_url), json: self.json })
+    }
+
     /// Refuses a configuration with settings of its own: `serve` would put those into force again.
     fn names_no_settings(&self) -> anyhow::Result<()> {
-        if let Some(config) = &self.config
-            && Config::read(config)?.named_settings().is_some()
+        if let (Some(file), Some(config)) = (&self.config, self.config()?)
+            && config.named_settings().is_some()
         {
             bail!(
                 "{} names settings itself, which `serve` puts into force when it starts; change them there, or remove \
                  them there first",
-                config.display()
+                file.display()
             );
         }
         Ok(())
     }
-
-    /// The database: as it was named, or as the configuration names it.
-    fn named_database(&self) -> anyhow::Result<PathBuf> {
-        if let Some(database) = &self.database {
-            return Ok(database.clone());
-        }
-        let config = self.config.as_deref().map(Config::read).transpose()?;
-        Ok(config.map_or_else(|| PathBuf::from("switchboard.db"), |config| config.database))
-    }
-}
-
-/// Does what an operator wants.
-async fn operated(host: Host, command: operate::Operate) -> anyhow::Result<String> {
-    let ports = database::open(&host.named_database()?)?;
-    let config = host.config.as_deref().map(Config::read).transpose()?;
-    let connections = match &config {
-        Some(config) => config.connections(&ports)?,
-        None => clients::Connections::from_env(&ports)?,
-    };
-    let public_url = config.and_then(|config| config.public_url);
-    let place =
-        operate::Place { ports: &ports, connections: &connections, public_url: public_url.as_deref(), json: host.json };
-    operate::run(&place, command).await
 }
 
 /// Becomes true on Ctrl-C and on the signal that service managers send.

@@ -9,7 +9,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use clients::{ConnectionCredentials, Connections, PortalAccess};
-use command_line::config::{Config, PortalConfig, SlackConfig};
+use command_line::config::{self, Config, PortalConfig, SlackConfig};
 use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use runtime::{SystemClock, TenantId};
 use secrecy::ExposeSecret;
@@ -27,7 +27,7 @@ struct Host {
     engine: Engine,
     connections: Connections,
     functions: Functions,
-    /// What is known of the tenant but its id, until the first event tells it.
+    /// What is known of the tenant but its id, until the first event names that.
     pending: Arc<Mutex<Option<ConnectionCredentials>>>,
     tenant: Arc<Mutex<Option<TenantId>>>,
 }
@@ -37,7 +37,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let config = Config::read(file)?;
     let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
     if let Some(apps) = &config.apps {
-        apps.store(engine.ports.secrets.as_ref()).await?;
+        config::store_apps(apps, engine.ports.secrets.as_ref()).await?;
     }
     let connections = config.connections(&engine.ports)?;
     let functions = Functions::new(&engine.ports, &connections, config.public_url.as_deref());
@@ -49,7 +49,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
             host.connect(ConnectionCredentials { member_id, ..access }).await?;
         } else {
             println!(
-                "The portal's member_id is not known yet: the first event with the right application token tells it."
+                "The portal's member_id is not known yet. The first event with the right application token names it."
             );
             *host.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(access);
         }
@@ -70,7 +70,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
         }
         Some(None) => {
             println!(
-                "Slack:   it cannot talk back: [slack] has no signing_secret; docs/connecting.md says where it is"
+                "Slack:   cannot send requests: [slack] has no signing_secret; docs/connecting.md says where it is"
             );
         }
     }
@@ -117,7 +117,7 @@ impl Host {
         })
     }
 
-    /// The id from the configuration, or the one that an event told under this application token.
+    /// The id from the configuration, or the one that an event with this application token named.
     async fn member_id(&self, portal: &PortalConfig) -> anyhow::Result<Option<String>> {
         if portal.member_id.is_some() {
             return Ok(portal.member_id.clone());
@@ -170,7 +170,7 @@ fn learned_key(token: &secrecy::SecretString) -> anyhow::Result<ItemKey> {
     Ok(ItemKey::new(Table::Portals, "learned", digest))
 }
 
-/// Before the handler: an event may tell the `member_id` that is still missing.
+/// Before the handler: an event may name the `member_id` that is still missing.
 async fn learn(State(host): State<Host>, request: Request, next: Next) -> Response {
     let waits = host.pending.lock().unwrap_or_else(PoisonError::into_inner).is_some();
     if !waits {
@@ -181,7 +181,7 @@ async fn learn(State(host): State<Host>, request: Request, next: Next) -> Respon
         Err(refused) => return refused,
     };
     if let Err(error) = host.learn(request.body()).await {
-        tracing::info!(%error, "an event did not tell the member_id");
+        tracing::info!(%error, "an event did not name the member_id");
     }
     next.run(request.map(axum::body::Body::from)).await
 }

@@ -76,7 +76,7 @@ pub struct LocalAddress(pub IpAddr);
 pub struct BodyDeadline {
     /// The moment.
     pub at: Instant,
-    /// The limit, for whoever is refused.
+    /// The limit, for the answer to a client that is refused.
     pub limit: Duration,
 }
 

@@ -15,46 +15,36 @@ use notion_sync::plan::{EntryKind, PlanLine};
 use notion_sync::runs::SyncRun;
 use notion_sync::runs::{Phase, RunRequest};
 use runtime::clock::later;
-use runtime::{TenantId, TraceId};
+use runtime::{Backend, TenantId, TraceId};
 use settings::Settings;
 use slack::SlackApiBase;
 
-use crate::database;
-
-/// Who works the queue writes at least so often.
+/// A worker of the queue writes at least this often.
 const SILENCE: Duration = Duration::from_secs(90);
 
-/// Where.
+/// A command and its tenant.
 #[derive(Debug, Args)]
-pub struct Place {
-    /// The database of the running host, as `--database` or `--config` names it.
-    #[arg(skip)]
-    database: PathBuf,
-    /// Whose; may be left out where one portal is connected.
-    #[arg(long)]
+pub struct SyncArguments {
+    /// The tenant. Needed if several portals are connected.
+    #[arg(long, global = true)]
     tenant: Option<String>,
+    #[command(subcommand)]
+    command: SyncCommand,
 }
 
-/// What is wanted.
+/// What to do with the Notion databases.
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Shows the databases, what holds them up, and the latest runs.
-    Status {
-        /// Where.
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Says what a backfill would make, link and change, and does nothing.
+pub enum SyncCommand {
+    /// Shows the databases, what blocks them, and the latest runs.
+    Status,
+    /// Shows what a backfill would create, link and change, and changes nothing.
     Plan {
         /// The database, by its name in the settings.
         name: String,
-        /// Where.
-        #[command(flatten)]
-        place: Place,
     },
-    /// Shows what a plan would do, or a run did, record by record and field by field.
+    /// Shows what a plan would do or a run did, record by record and field by field.
     Lines {
-        /// The run; the latest if not said. `sync plan` and `sync run` print it.
+        /// The run, as `sync plan` and `sync run` print it. Without it, the latest.
         #[arg(long)]
         run: Option<String>,
         /// Only one kind of lines: double, refused, stray, change, link, make.
@@ -63,11 +53,8 @@ pub enum Command {
         /// Writes them to a CSV file instead of showing them.
         #[arg(long)]
         csv: Option<PathBuf>,
-        /// Where.
-        #[command(flatten)]
-        place: Place,
     },
-    /// Joins rows that carry the number of one record: one stays its page, the others lose the number and get a note.
+    /// Joins rows that have the number of the same record: one stays its page, the others lose the number and get a note.
     Join {
         /// The database, by its name in the settings.
         name: String,
@@ -79,63 +66,36 @@ pub enum Command {
         /// Puts the other rows into Notion's trash as well.
         #[arg(long)]
         trash: bool,
-        /// Where.
-        #[command(flatten)]
-        place: Place,
     },
     /// Brings existing records and existing rows together. The host has to be running; Ctrl-C here does not stop the run.
     Run {
         /// The database, by its name in the settings.
         name: String,
-        /// Where.
-        #[command(flatten)]
-        place: Place,
     },
     /// Lists the values that could not be synced, with the reason, and what is paused.
-    Attention {
-        /// Where.
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Lists the latest conflicts; the page Notion of /admin can undo them.
-    Conflicts {
-        /// Where.
-        #[command(flatten)]
-        place: Place,
-    },
+    Attention,
+    /// Lists the latest conflicts. The page *Notion* of /admin can undo them.
+    Conflicts,
 }
 
-/// Does what is wanted, on the database of a host.
-pub async fn run(mut command: Command, database: PathBuf) -> anyhow::Result<()> {
-    let (Command::Status { place }
-    | Command::Plan { place, .. }
-    | Command::Lines { place, .. }
-    | Command::Join { place, .. }
-    | Command::Run { place, .. }
-    | Command::Attention { place }
-    | Command::Conflicts { place }) = &mut command;
-    place.database = database;
-    match command {
-        Command::Status { place } => status(&place).await,
-        Command::Plan { name, place } => backfill(&place, &name, true).await,
-        Command::Run { name, place } => backfill(&place, &name, false).await,
-        Command::Attention { place } => attention(&place).await,
-        Command::Conflicts { place } => conflicts(&place).await,
-        Command::Lines { run, kind, csv, place } => lines(&place, run, kind.as_deref(), csv.as_deref()).await,
-        Command::Join { name, record, keep, trash, place } => join(&place, &name, &record, &keep, trash).await,
+/// Runs a command on the database of a host, and prints as it goes.
+pub async fn run(arguments: SyncArguments, ports: &Backend) -> anyhow::Result<()> {
+    let tenant = &codes::tenant(ports, arguments.tenant).await?;
+    // No provider is called from here.
+    let sync = &NotionSync::new(ports, Connections::new(ports, SlackApiBase::default()));
+    match arguments.command {
+        SyncCommand::Status => status(sync, tenant).await,
+        SyncCommand::Plan { name } => backfill(sync, tenant, &name, true).await,
+        SyncCommand::Run { name } => backfill(sync, tenant, &name, false).await,
+        SyncCommand::Attention => attention(sync, tenant).await,
+        SyncCommand::Conflicts => conflicts(sync, tenant).await,
+        SyncCommand::Lines { run, kind, csv } => lines(sync, tenant, run, kind.as_deref(), csv.as_deref()).await,
+        SyncCommand::Join { name, record, keep, trash } => join(sync, tenant, &name, &record, &keep, trash).await,
     }
 }
 
-async fn open(place: &Place) -> anyhow::Result<(NotionSync, TenantId)> {
-    let ports = database::open(&place.database)?;
-    let tenant = codes::tenant(&ports, place.tenant.clone()).await?;
-    // No provider is called from here.
-    Ok((NotionSync::new(&ports, Connections::new(&ports, SlackApiBase::default())), tenant))
-}
-
-async fn status(place: &Place) -> anyhow::Result<()> {
-    let (mirror, tenant) = open(place).await?;
-    let portal = mirror.connections.portal(&tenant).await?;
+async fn status(sync: &NotionSync, tenant: &TenantId) -> anyhow::Result<()> {
+    let portal = sync.connections.portal(tenant).await?;
     let settings = NotionSync::settings(&portal)?;
     match &portal.notion {
         Some(notion) => println!("Notion workspace {:?}, connection {:?}", notion.workspace, notion.name),
@@ -145,30 +105,29 @@ async fn status(place: &Place) -> anyhow::Result<()> {
         println!("The settings name no database; docs/notion.md shows how.");
     }
     for database in &settings.notion.databases {
-        match mirror.stored(&tenant, &database.name).await? {
-            None => println!("{}: not looked at yet", database.name),
+        match sync.stored(tenant, &database.name).await? {
+            None => println!("{}: not checked yet", database.name),
             Some(known) => {
                 let state = known.closed.as_ref().map_or_else(|| "open".to_owned(), |closed| closed.text.to_string());
-                println!("{}: {state} (looked at {})", database.name, known.checked_at.strftime("%H:%M:%S UTC"));
+                println!("{}: {state} (checked at {})", database.name, known.checked_at.strftime("%H:%M:%S UTC"));
                 for trouble in known.troubles.iter().chain(&known.notices) {
                     println!("  {}: {}", trouble.field, trouble.text);
                 }
             }
         }
     }
-    for run in mirror.runs.latest(&tenant, 5).await? {
+    for run in sync.runs.latest(tenant, 5).await? {
         println!("{}", line(&run));
     }
     Ok(())
 }
 
-async fn attention(place: &Place) -> anyhow::Result<()> {
-    let (mirror, tenant) = open(place).await?;
-    let portal = mirror.connections.portal(&tenant).await?;
+async fn attention(sync: &NotionSync, tenant: &TenantId) -> anyhow::Result<()> {
+    let portal = sync.connections.portal(tenant).await?;
     let databases = NotionSync::settings(&portal)?.notion.databases.clone();
     let (mut known, mut lines) = (Vec::new(), 0);
     for database in &databases {
-        known.extend(mirror.stored(&tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
+        known.extend(sync.stored(tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
     }
     for one in notion_sync::paused::paused(&databases, &known) {
         let what = one.field.map_or_else(|| one.database.clone(), |field| format!("{}, {field}", one.database));
@@ -177,7 +136,7 @@ async fn attention(place: &Place) -> anyhow::Result<()> {
     }
     let mut after = None;
     loop {
-        let (entries, next) = mirror.attention.list(&tenant, after.as_deref(), 100).await?;
+        let (entries, next) = sync.attention.list(tenant, after.as_deref(), 100).await?;
         for entry in &entries {
             println!("{} {}: {}", entry.since.strftime("%Y-%m-%d %H:%M"), entry.database, entry.line());
         }
@@ -189,14 +148,13 @@ async fn attention(place: &Place) -> anyhow::Result<()> {
     }
     match lines {
         0 => println!("Nothing needs attention."),
-        _ => println!("The page Needs attention of /admin tries a value again, or takes the other side's."),
+        _ => println!("The page *Needs attention* of /admin retries a value, or uses the other side's."),
     }
     Ok(())
 }
 
-async fn conflicts(place: &Place) -> anyhow::Result<()> {
-    let (mirror, tenant) = open(place).await?;
-    let latest = mirror.conflicts.latest(&tenant, 50).await?;
+async fn conflicts(sync: &NotionSync, tenant: &TenantId) -> anyhow::Result<()> {
+    let latest = sync.conflicts.latest(tenant, 50).await?;
     if latest.is_empty() {
         println!("There are none.");
     }
@@ -208,12 +166,12 @@ async fn conflicts(place: &Place) -> anyhow::Result<()> {
 }
 
 async fn lines(
-    place: &Place,
+    sync: &NotionSync,
+    tenant: &TenantId,
     run: Option<String>,
     kind: Option<&str>,
     file: Option<&std::path::Path>,
 ) -> anyhow::Result<()> {
-    let (mirror, tenant) = open(place).await?;
     let kind = match kind {
         None => None,
         Some(name) => match EntryKind::named(name) {
@@ -225,17 +183,17 @@ async fn lines(
     };
     let run = match run {
         Some(run) => run,
-        None => match mirror.runs.latest(&tenant, 1).await?.pop() {
+        None => match sync.runs.latest(tenant, 1).await?.pop() {
             Some(run) => run.id,
-            None => bail!("there is no plan and no run yet; make one with `switchboard sync plan NAME`"),
+            None => bail!("there is no plan and no run yet; start one with `switchboard sync plan NAME`"),
         },
     };
-    if mirror.runs.get(&tenant, &run).await?.is_none() {
+    if sync.runs.get(tenant, &run).await?.is_none() {
         bail!("there is no run {run:?}; `switchboard sync status` shows the latest");
     }
     let (mut text, mut after) = (plan::csv(&[], true), None);
     loop {
-        let (entries, next) = mirror.plans.page(&tenant, &run, kind, after, 500).await?;
+        let (entries, next) = sync.plans.page(tenant, &run, kind, after, 500).await?;
         match file {
             Some(_) => text.push_str(&plan::csv(&entries, false)),
             None => entries.iter().for_each(show),
@@ -268,9 +226,15 @@ fn show(entry: &PlanLine) {
     }
 }
 
-async fn join(place: &Place, name: &str, record: &str, keep: &str, trash: bool) -> anyhow::Result<()> {
-    let (mirror, tenant) = open(place).await?;
-    let portal = mirror.connections.portal(&tenant).await?;
+async fn join(
+    sync: &NotionSync,
+    tenant: &TenantId,
+    name: &str,
+    record: &str,
+    keep: &str,
+    trash: bool,
+) -> anyhow::Result<()> {
+    let portal = sync.connections.portal(tenant).await?;
     let settings = NotionSync::settings(&portal)?;
     let Some(database) = settings.notion.named(name) else { bail!(unknown(&settings, name)) };
     let kind = database.records.kind();
@@ -282,8 +246,8 @@ async fn join(place: &Place, name: &str, record: &str, keep: &str, trash: bool) 
     let others = if trash { Others::Trash } else { Others::Note };
     let record = kind.record(number);
     let job = SyncJob::Join { database: name.to_owned(), record, keep, others, by: "the command line".into() };
-    let trace = TraceId::new(mirror.ports.clock.now());
-    mirror.send(vec![notion_sync::message(&job, &tenant, trace, &format!("join#{trace}"))?]).await?;
+    let trace = TraceId::new(sync.ports.clock.now());
+    sync.send(vec![notion_sync::message(&job, tenant, trace, &format!("join#{trace}"))?]).await?;
     println!("The rows of {record} will be joined by the running host, under trace {trace}.");
     Ok(())
 }
@@ -293,16 +257,15 @@ fn unknown(settings: &Settings, name: &str) -> String {
     format!("the settings have no database {name:?}; they have: {}", names.join(", "))
 }
 
-async fn backfill(place: &Place, name: &str, dry: bool) -> anyhow::Result<()> {
-    let (mirror, tenant) = open(place).await?;
-    let portal = mirror.connections.portal(&tenant).await?;
+async fn backfill(sync: &NotionSync, tenant: &TenantId, name: &str, dry: bool) -> anyhow::Result<()> {
+    let portal = sync.connections.portal(tenant).await?;
     let settings = NotionSync::settings(&portal)?;
     if settings.notion.named(name).is_none() {
         bail!(unknown(&settings, name));
     }
-    let id = mirror.start(&tenant, name, &RunRequest { dry, since: None, by: "the command line" }).await?;
+    let id = sync.start(tenant, name, &RunRequest { dry, since: None, by: "the command line" }).await?;
     loop {
-        let Some((run, _)) = mirror.runs.get(&tenant, &id).await? else { bail!("the run is not kept any more") };
+        let Some((run, _)) = sync.runs.get(tenant, &id).await? else { bail!("the run is no longer stored") };
         // One line that is written over: progress for people, nothing for pipes.
         eprint!("\r\x1b[K{}", line(&run));
         std::io::stderr().flush()?;
@@ -323,13 +286,13 @@ async fn backfill(place: &Place, name: &str, dry: bool) -> anyhow::Result<()> {
                 _ => Ok(()),
             };
         }
-        if later(run.touched_at, SILENCE) < mirror.ports.clock.now() && run.waits_for.is_none() {
+        if later(run.touched_at, SILENCE) < sync.ports.clock.now() && run.waits_for.is_none() {
             eprintln!();
             bail!(
-                "nobody works on it: start the host (`switchboard serve`), and the run goes on by itself; `sync status` shows it"
+                "no host is working on it. Start one (`switchboard serve`): the run then continues by itself, and `sync status` shows it"
             );
         }
-        mirror.ports.clock.sleep(Duration::from_millis(500)).await;
+        sync.ports.clock.sleep(Duration::from_millis(500)).await;
     }
 }
 
@@ -343,9 +306,9 @@ fn line(run: &SyncRun) -> String {
         Phase::Stopped { .. } => "stopped".into(),
     };
     let counts = &run.counts;
-    let waits = run.waits_for.as_deref().map(|cause| format!("; waits: {cause}")).unwrap_or_default();
+    let waits = run.waits_for.as_deref().map(|cause| format!("; waiting: {cause}")).unwrap_or_default();
     format!(
-        "{} {}: {state}; {} rows, {} records, {} made, {} linked by number, {} by title or name, {} by another key, {} brought into step, {} left out, {} failed, {} records with several rows, {} rows whose number fits no record{waits}",
+        "{} {}: {state}; {} rows, {} records, {} made, {} linked by number, {} by title or name, {} by another key, {} updated, {} left out, {} failed, {} records with several rows, {} rows whose number matches no record{waits}",
         if run.dry { "plan" } else { "run" },
         run.database,
         counts.rows,

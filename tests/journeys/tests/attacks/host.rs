@@ -314,8 +314,8 @@ async fn what_is_written_is_its_owners_alone() {
     let _engine = standalone::engine::Engine::open(&database, estate.clock.clone()).await.unwrap();
     assert_eq!(mode(&folder.path().join("host.secrets")), 0o700);
     let to = folder.path().join("acme.export");
-    let export = command_line::tenants::Tenants::Export { tenant: None, to: to.clone() };
-    command_line::tenants::tenants(&estate.engine.ports, export).await.unwrap();
+    let export = command_line::tenants::TenantsCommand::Export { tenant: None, to: to.clone() };
+    command_line::tenants::run(&estate.engine.ports, export).await.unwrap();
     let inside = std::fs::read_dir(folder.path().join("host.secrets")).unwrap().map(|file| file.unwrap().path());
     for file in ["host.db", "host.db-wal", "host.db-shm"].map(|name| folder.path().join(name)).into_iter().chain(inside)
     {

@@ -154,11 +154,11 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
     let who: Vec<String> =
         vec![format!("contact {contact}"), CUSTOMER[1].to_owned(), "0601 234 567".to_owned(), "Qwertowska".to_owned()];
     let named = || Some(tenant.to_string());
-    let plan = command_line::person::Person::Forget { who: who.clone(), tenant: named(), yes: false };
+    let plan = command_line::person::PersonCommand::Forget { who: who.clone(), tenant: named(), yes: false };
     let plan = command_line::person::run(ports, plan).await.unwrap();
     assert!(plan.contains("line of the log: words removed") && plan.contains("Nothing was changed."), "{plan}");
     let file = tempfile::tempdir().unwrap().keep().join("person.json");
-    let export = command_line::person::Person::Export { who, tenant: named(), to: Some(file.clone()) };
+    let export = command_line::person::PersonCommand::Export { who, tenant: named(), to: Some(file.clone()) };
     command_line::person::run(ports, export).await.unwrap();
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
