@@ -6,7 +6,6 @@ use notifications::card::Card;
 use records::CardText;
 use text::{Document, Leaf, Span, TextBlock};
 
-/// The card.
 pub(crate) fn show(card: &Card) -> Markup {
     let part = |part: &CardText| text(part.to_mrkdwn().as_str());
     if card.is_compact {

@@ -160,7 +160,6 @@ pub(crate) fn heads(names: &[&str]) -> Markup {
     html! { thead { tr { @for name in names { @if name.is_empty() { td {} } @else { th scope="col" { (name) } } } } } }
 }
 
-/// A status in words.
 pub(crate) fn status_word(language: Language, status: LogStatus) -> &'static str {
     language.text(match status {
         LogStatus::Delivered => texts::admin::STATUS_DELIVERED,

@@ -96,7 +96,7 @@ fn walk(pages: impl AsyncFnOnce()) {
 fn assert_answer(answer: PageAnswer) {
     match answer {
         PageAnswer::Page(page) | PageAnswer::Part(page) | PageAnswer::Missing(page) | PageAnswer::To(_, page) => {
-            assert_text(&page)
+            assert_text(&page);
         }
         PageAnswer::File(..) => panic!("a file is not a page"),
     }

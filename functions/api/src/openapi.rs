@@ -83,7 +83,6 @@ fn listing(id: &str, summary: &str, name: &str, schema: &str) -> Value {
     operation(id, summary, "read", &own)
 }
 
-/// The document.
 pub fn document() -> Value {
     let sync = json!({
         "requestBody": takes("Sync"),

@@ -1,12 +1,8 @@
 //! The codes with which a person signs in or connects a portal; and which tenant a command means.
 
-use std::time::Duration;
-
 use anyhow::{Context, bail};
 use runtime::{Backend, TenantId};
 use tenants::portals::Portals;
-
-const CODE_TTL: Duration = Duration::from_secs(15 * 60);
 
 /// The tenant that is named, or the only one.
 pub async fn tenant(ports: &Backend, named: Option<String>) -> anyhow::Result<TenantId> {

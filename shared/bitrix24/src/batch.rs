@@ -72,7 +72,6 @@ pub struct BatchAnswer {
 }
 
 impl BatchAnswer {
-    /// Reads what the call answered.
     pub fn read(mut answer: CallAnswer) -> Self {
         let mut part = |name: &str| answer.result.get_mut(name).map(Value::take).map(tolerant::map).unwrap_or_default();
         Self { results: part("result"), errors: part("result_error"), totals: part("result_total") }

@@ -34,7 +34,6 @@ pub const CODE: &str = "switchboard";
 /// A method with its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// The method.
     pub method: &'static str,
     /// Its parameters.
     pub params: Value,

@@ -39,7 +39,6 @@ pub struct FinishedCall {
     /// `CONTACT`, `COMPANY` or `LEAD`; never a deal. Only in the statistics.
     #[serde(deserialize_with = "tolerant::text", skip_serializing_if = "Option::is_none")]
     pub crm_entity_type: Option<String>,
-    /// Which one.
     #[serde(deserialize_with = "tolerant::number", skip_serializing_if = "Option::is_none")]
     pub crm_entity_id: Option<u64>,
     /// Where the recording is, once there is one. Only in the statistics.

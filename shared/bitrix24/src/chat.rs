@@ -37,7 +37,6 @@ pub struct ChatEvent {
 pub struct ChatAuthor {
     /// Their number; 0 for the system.
     pub id: u64,
-    /// Their name.
     pub name: String,
     /// Whether it is a bot.
     #[serde(default)]
@@ -57,12 +56,10 @@ pub enum ChatAct {
     Edited(ChatMessage),
     /// A message is gone.
     Deleted {
-        /// Which.
         message: u64,
     },
     /// A reaction to a message of the bot.
     Reacted {
-        /// Which message.
         message: u64,
         /// Bitrix24's name of it: `like`.
         reaction: String,
@@ -82,14 +79,11 @@ pub enum ChatAct {
     },
     /// The bot was added to the chat.
     Joined,
-    /// The bot was deleted.
     BotDeleted,
 }
 
-/// A message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatMessage {
-    /// Its id.
     pub id: u64,
     /// Its text, with markup.
     pub text: String,
@@ -99,7 +93,6 @@ pub struct ChatMessage {
     /// The message that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<u64>,
-    /// Its files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<ChatFile>,
     /// Whether the system wrote it: somebody joined, a call began.
@@ -107,10 +100,8 @@ pub struct ChatMessage {
     pub is_system: bool,
 }
 
-/// A file in a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatFile {
-    /// Its id.
     pub id: u64,
     /// Its name, if the event has it.
     #[serde(default)]

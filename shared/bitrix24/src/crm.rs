@@ -13,11 +13,8 @@ use crate::tolerant;
 pub struct EntityType(pub u32);
 
 impl EntityType {
-    /// Leads.
     pub const LEAD: Self = Self(1);
-    /// Deals.
     pub const DEAL: Self = Self(2);
-    /// Contacts.
     pub const CONTACT: Self = Self(3);
     /// Companies.
     pub const COMPANY: Self = Self(4);
@@ -156,7 +153,6 @@ pub struct CrmItem {
     /// Its company; 0 is written for none.
     #[serde(default, deserialize_with = "tolerant::number")]
     pub company_id: Option<u64>,
-    /// Its contact.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "tolerant::number")]
     pub contact_id: Option<u64>,
     /// A person's given name.
@@ -165,7 +161,6 @@ pub struct CrmItem {
     /// A person's family name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "tolerant::text")]
     pub last_name: Option<String>,
-    /// When it was created.
     #[serde(default, deserialize_with = "tolerant::moment")]
     pub created_time: Option<Timestamp>,
     /// When it was last saved, to the second.
@@ -174,7 +169,6 @@ pub struct CrmItem {
     /// When it last moved to another stage.
     #[serde(default, deserialize_with = "tolerant::moment")]
     pub moved_time: Option<Timestamp>,
-    /// Who created it.
     #[serde(default, deserialize_with = "tolerant::number")]
     pub created_by: Option<u64>,
     /// Whatever else was selected, as the portal writes it: custom fields, for one.
@@ -249,7 +243,6 @@ pub struct StageMove {
     /// Of which item.
     #[serde(default, rename = "OWNER_ID", deserialize_with = "tolerant::number")]
     pub owner_id: Option<u64>,
-    /// When.
     #[serde(default, rename = "CREATED_TIME", deserialize_with = "tolerant::moment")]
     pub created_time: Option<Timestamp>,
     /// To which stage. Leads say `STATUS_ID` here.

@@ -29,7 +29,6 @@ pub enum Error {
     NoAnswer {
         /// The method called.
         method: String,
-        /// Why.
         why: NoAnswer,
     },
     /// The portal's host may not be called; nothing was sent.

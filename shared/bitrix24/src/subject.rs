@@ -30,23 +30,18 @@ pub enum SubjectAction {
 pub enum Subject {
     /// A CRM item: lead, deal, contact, company, smart-process item.
     Item {
-        /// Of which type.
         entity: EntityType,
-        /// Which one.
         id: u64,
         /// What happened.
         action: SubjectAction,
     },
-    /// A task.
     Task {
-        /// Which one.
         id: u64,
         /// What happened.
         action: SubjectAction,
     },
     /// A comment on a task. The old card gives `comment`, the new one `message` in the task's chat.
     TaskComment {
-        /// On which task.
         task: u64,
         /// The comment's id; absent in the new card.
         comment: Option<u64>,
@@ -77,23 +72,18 @@ pub enum Subject {
     },
     /// A CRM activity.
     Activity {
-        /// Which one.
         id: u64,
         /// What happened.
         action: SubjectAction,
     },
     /// A comment on a CRM record's timeline.
     TimelineComment {
-        /// Which one.
         id: u64,
         /// What happened.
         action: SubjectAction,
     },
     /// A user was added.
-    User {
-        /// Which one.
-        id: u64,
-    },
+    User { id: u64 },
     /// Something of the application's own life: installed, updated, removed, paid for, tested.
     Application,
     /// The application was removed from the portal.

@@ -80,7 +80,6 @@ pub struct Task {
     /// The project, where the portal adds it; `[]` is written for none.
     #[serde(default, deserialize_with = "group", skip_serializing_if = "Option::is_none")]
     pub group: Option<Workgroup>,
-    /// When it was created.
     #[serde(default, deserialize_with = "tolerant::moment")]
     pub created_date: Option<Timestamp>,
     /// When it was last changed.
@@ -150,12 +149,10 @@ pub struct TaskComment {
     pub files: Vec<CommentFile>,
 }
 
-/// A file of a comment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommentFile {
     /// The numbers by which a text may name it: of the file, of its attachment.
     pub ids: Vec<u64>,
-    /// Its name.
     pub name: String,
 }
 

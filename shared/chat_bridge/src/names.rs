@@ -52,7 +52,6 @@ struct Groups {
     handles: BTreeMap<String, String>,
 }
 
-/// The name of a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ChannelName {

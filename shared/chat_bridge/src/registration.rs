@@ -18,7 +18,6 @@ use user_mapping::{OpenTenant, TenantContext};
 
 use crate::bot::Command;
 
-/// The bot as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredBot {
     bot: Bot,

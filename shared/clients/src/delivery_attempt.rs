@@ -63,7 +63,6 @@ impl DeliveryAttempt {
         }
     }
 
-    /// Its id.
     pub fn id(&self) -> &str {
         self.line.id.as_str()
     }

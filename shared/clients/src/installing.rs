@@ -35,13 +35,11 @@ pub(crate) const HOOK_KEY: &str = "hook-key";
 /// A portal's access that its authorization server has confirmed.
 #[derive(Debug)]
 pub struct Installation {
-    /// The tenant.
     pub tenant: TenantId,
     /// The portal's host.
     pub domain: String,
     /// The user whose rights the access has.
     pub user: u64,
-    /// Their name.
     pub name: String,
     /// Whether they administer the portal.
     pub is_admin: bool,

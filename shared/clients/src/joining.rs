@@ -19,7 +19,6 @@ use crate::{Connections, Failure};
 pub struct ConnectionCredentials {
     /// The portal's `member_id`.
     pub member_id: String,
-    /// The access to the portal.
     pub portal: PortalAccess,
     /// The outgoing webhook's application token.
     pub application_token: SecretString,
@@ -38,22 +37,17 @@ pub struct ConnectionCredentials {
 /// A Notion workspace: an internal connection's token and its identity, from [`Connections::look_at_notion`].
 #[derive(Debug, Clone)]
 pub struct NotionAccess {
-    /// The token.
     pub token: SecretString,
-    /// Its identity.
     pub identity: notion::client::NotionIdentity,
 }
 
-/// An access to a portal.
 #[derive(Debug, Clone)]
 pub enum PortalAccess {
     /// By an incoming webhook's URL.
     Webhook(SecretString),
-    /// As an application.
     Application {
         /// The address of REST: `https://PORTAL/rest/`.
         endpoint: String,
-        /// The access token.
         access_token: SecretString,
     },
 }

@@ -13,7 +13,6 @@ use crate::{Connections, Failure, TokenSlot};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RenewalRequest {
-    /// The tenant.
     pub tenant: TenantId,
     /// The pair's slot.
     pub slot: TokenSlot,

@@ -52,9 +52,7 @@ const PREFIX: &str = "trouble#";
 /// A side whose credentials are rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionTrouble {
-    /// The side.
     pub side: ConnectionSide,
-    /// Since when.
     pub since: Timestamp,
     /// What the provider said.
     pub why: String,

@@ -133,13 +133,10 @@ pub fn created(what: Created<'_>, language: Language) -> SlackMessage {
 /// What is said of something that was created.
 #[derive(Debug, Clone, Copy)]
 pub struct Created<'a> {
-    /// What it is.
     pub kind: CreatedKind,
-    /// Its title.
     pub title: &'a str,
     /// Where it opens.
     pub url: &'a str,
-    /// Who is responsible for it.
     pub responsible: Option<&'a str>,
     /// Who helps.
     pub accomplices: &'a [String],

@@ -7,7 +7,6 @@ use crate::reader::{self, TextToken};
 use crate::spec::{Acknowledge, CommandSpec, WithoutText};
 use crate::typed::CommandContext;
 
-/// The command.
 pub struct BridgeCommand;
 
 impl Acknowledge for BridgeCommand {

@@ -39,7 +39,6 @@ pub enum DeadlineProblem {
 /// A deadline that was understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
-    /// The moment.
     pub at: Timestamp,
     /// Whether the words can hardly mean anything else: `tomorrow`, `by 25.12`; not `sun` or `1.3`.
     pub is_plain: bool,
@@ -104,7 +103,6 @@ fn bare(word: &str) -> &str {
     word.strip_suffix('.').unwrap_or(word)
 }
 
-/// How a day is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NamedDay {
     Date(Date),

@@ -9,7 +9,6 @@ use crate::reader::{self, TextToken};
 use crate::spec::{Acknowledge, CommandSpec, WithoutText};
 use crate::typed::CommandContext;
 
-/// The command.
 pub struct DealCommand;
 
 /// The `callback_id` of the form for a comment, and the `action_id` of the button that opens it.
@@ -41,7 +40,6 @@ impl Acknowledge for DealCommand {
     }
 }
 
-/// Which deal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DealQuery {
     /// By its number.

@@ -104,7 +104,6 @@ fn typed_again(asked: &SlackRequest) -> String {
     }
 }
 
-/// A command was typed.
 async fn typed(request: &CommandRequest<'_>, name: &str, text: &str) -> Result<CommandAnswer, Failure> {
     let Some(typed) = TypedCommand::read(name, text) else {
         let unknown = Misuse::Unknown(name.chars().take(40).collect());

@@ -37,7 +37,6 @@ pub struct FormOrigin {
     /// The time zone of the person who fills it in.
     #[serde(default)]
     pub zone: String,
-    /// Their language.
     #[serde(default)]
     pub language: Language,
     /// The command whose text is corrected.

@@ -10,7 +10,6 @@ use crate::misuse::Misuse;
 use crate::reader::{self, TextToken, TokenUnit};
 use crate::spec::{Acknowledge, CommandSpec, MessageShortcut, WithoutText};
 
-/// The command.
 pub struct LeadCommand;
 
 /// The `callback_id` of the form for a new lead.
@@ -66,9 +65,7 @@ impl LeadDraft {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LeadForm {
-    /// The company.
     pub company: String,
-    /// The comment.
     pub comment: String,
 }
 

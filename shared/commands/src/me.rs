@@ -7,7 +7,6 @@ use crate::people;
 use crate::reader::{self, TextToken};
 use crate::spec::{Acknowledge, CommandSpec, WithoutText};
 
-/// The command.
 pub struct MeCommand;
 
 impl Acknowledge for MeCommand {

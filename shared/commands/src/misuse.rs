@@ -8,9 +8,7 @@ use crate::spec::CommandSpec;
 /// What can be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreatedKind {
-    /// A lead.
     Lead,
-    /// A task.
     Task,
 }
 
@@ -21,7 +19,6 @@ pub enum Misuse {
     Unknown(String),
     /// A lead has no company.
     NoCompany,
-    /// A task has no name.
     NoTaskName,
     /// This is not a deadline, and why.
     Deadline(String, DeadlineProblem),
@@ -33,7 +30,6 @@ pub enum Misuse {
     Unlinked(Vec<String>),
     /// This does not belong in the command.
     LeftOver(String),
-    /// The command takes no text.
     TakesNoText(&'static CommandSpec, String),
     /// This is not a chat.
     Chat(String),

@@ -21,7 +21,6 @@ pub enum Assignee {
 /// A person that a name in a command can mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownPerson {
-    /// Who they are.
     pub who: Assignee,
     /// Their name, for people.
     pub name: String,
@@ -54,7 +53,6 @@ pub struct Directory(Vec<KnownPerson>);
 /// Whom words mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PersonMatch {
-    /// Nobody.
     Nobody,
     /// One person.
     One(Assignee),

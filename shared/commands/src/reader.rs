@@ -9,7 +9,6 @@ use text::Document;
 /// A piece of a command's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextToken<'a> {
-    /// What it is.
     pub unit: TokenUnit<'a>,
     /// As Slack sent it.
     pub raw: &'a str,
@@ -33,7 +32,6 @@ pub enum TokenUnit<'a> {
     },
     /// `<#C1|sales>`
     Channel {
-        /// Its id.
         id: &'a str,
         /// The name that came with it.
         name: Option<&'a str>,

@@ -66,7 +66,6 @@ pub struct CommandRequest<'a> {
     pub(crate) tenant: OpenTenant,
     /// The person who asked, by their id in Slack.
     pub(crate) user: String,
-    /// Where.
     pub(crate) channel: String,
     pub(crate) trigger_id: String,
     pub(crate) response_url: String,

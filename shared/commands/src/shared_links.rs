@@ -23,7 +23,6 @@ const HINT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Links that a person pasted.
 #[derive(Debug, Clone, Copy)]
 pub struct SharedLinks<'a> {
-    /// The channel.
     pub channel: &'a str,
     /// Whether outsiders read the channel.
     pub is_shared_channel: bool,
@@ -31,7 +30,6 @@ pub struct SharedLinks<'a> {
     pub ts: &'a str,
     /// Who pasted them.
     pub user: &'a str,
-    /// The links.
     pub links: &'a [String],
 }
 

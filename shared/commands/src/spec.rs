@@ -37,7 +37,6 @@ pub enum WithoutText {
     Form(&'static str),
     /// It shows its help.
     Help,
-    /// It runs.
     Run,
 }
 
@@ -54,7 +53,6 @@ pub struct MessageShortcut {
 
 /// The half of a command that acknowledging needs. It calls nobody.
 pub trait Acknowledge {
-    /// The command.
     const SPEC: CommandSpec;
 
     /// What is wrong with a form that was sent, as far as it can be said at once; `None` if it is another command's form.

@@ -6,7 +6,6 @@ use crate::misuse::Misuse;
 use crate::reader::{self, TextToken};
 use crate::spec::{Acknowledge, CommandSpec, WithoutText};
 
-/// The command.
 pub struct StatusCommand;
 
 impl Acknowledge for StatusCommand {

@@ -13,7 +13,6 @@ use crate::spec::{Acknowledge, CommandSpec, MessageShortcut, WithoutText};
 use crate::task_reader::{self, TaskReading};
 use crate::typed::CommandContext;
 
-/// The command.
 pub struct TaskCommand;
 
 /// The `callback_id` of the form for a new task.
@@ -92,9 +91,7 @@ pub fn parse(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> Result<T
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TaskForm {
-    /// The name.
     pub name: String,
-    /// The description.
     pub description: String,
     /// Who does it, by their id in Slack.
     pub assignee: String,

@@ -12,7 +12,6 @@ use crate::spec::{CommandSpec, WithoutText};
 pub struct CommandContext<'a> {
     /// The moment, in the time zone of the person who typed it.
     pub now: &'a Zoned,
-    /// Their language.
     pub language: Language,
     /// The host of the portal.
     pub portal: &'a str,
@@ -31,10 +30,8 @@ pub enum CommandAim {
     Run,
 }
 
-/// A command as it was typed.
 #[derive(Debug, Clone)]
 pub struct TypedCommand<'a> {
-    /// The command.
     pub spec: &'static CommandSpec,
     /// What it asks for.
     pub aim: CommandAim,

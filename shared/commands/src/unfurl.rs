@@ -15,9 +15,7 @@ use crate::deal::act::fields;
 /// What a link to the portal leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linked {
-    /// A deal.
     Deal(u64),
-    /// A task.
     Task(u64),
 }
 

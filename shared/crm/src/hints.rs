@@ -56,7 +56,6 @@ pub struct FoundChanges {
 
 /// How a record's snapshot moves on.
 pub struct SnapshotUpdate {
-    /// The record.
     pub record: Record,
     /// Counts its states.
     pub revision: u64,

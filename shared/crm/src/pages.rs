@@ -23,7 +23,6 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The method.
     pub fn method(&self) -> &'static str {
         match self.kind {
             RecordKind::Items(_) => "crm.item.list",

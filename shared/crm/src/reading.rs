@@ -119,7 +119,6 @@ impl Hints {
 /// What was found of each record.
 pub(crate) type ReadRecords = HashMap<Record, ReadAhead<RecordState>>;
 
-/// The wanted records by their kinds.
 pub(crate) fn kinds(wanted: &[Wanted]) -> BTreeMap<RecordKind, Vec<Wanted>> {
     let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for one in wanted {

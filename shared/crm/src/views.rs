@@ -119,11 +119,9 @@ pub struct DaySummary {
 /// A task in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskLine {
-    /// Its title.
     pub title: String,
     /// Its page.
     pub url: String,
-    /// Its deadline.
     pub deadline: Option<jiff::Timestamp>,
     /// Whether the deadline has passed.
     pub is_late: bool,

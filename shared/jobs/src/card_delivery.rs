@@ -59,19 +59,16 @@ impl SlackDelivery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "DestinationFields", into = "DestinationFields")]
 pub enum CardDestination {
-    /// A channel.
     Channel {
         /// Its name or id.
         name: String,
         /// Whether it may be made if it is missing.
         may_create: bool,
     },
-    /// A person.
     Person(PortalPerson),
 }
 
 impl CardDestination {
-    /// A channel that is there.
     pub fn channel(name: impl Into<String>) -> Self {
         Self::Channel { name: name.into(), may_create: false }
     }
@@ -127,7 +124,6 @@ impl From<CardDestination> for DestinationFields {
 pub struct PortalPerson {
     /// Their number on the portal.
     pub user: u64,
-    /// Their name there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Their e-mail there.

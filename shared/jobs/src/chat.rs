@@ -46,7 +46,6 @@ pub enum InBitrix24 {
     },
     /// Share a file.
     Share {
-        /// The file.
         file: Box<File>,
         /// Who shared it.
         author: String,
@@ -110,7 +109,6 @@ pub enum InSlack {
     },
     /// Share a file.
     Share {
-        /// The file.
         file: ChatFile,
         /// Under whose name.
         author: Author,
@@ -120,7 +118,6 @@ pub enum InSlack {
     },
     /// Give the message another text.
     Edit {
-        /// Its parts.
         parts: Vec<SlackPart>,
         /// Under whose name.
         author: Author,
@@ -153,7 +150,6 @@ pub struct SlackPart {
 pub enum SlackJob {
     /// A message of a conversation.
     Chat(Box<ToSlack>),
-    /// A card.
     Card(Box<SlackDelivery>),
 }
 

@@ -28,10 +28,7 @@ pub enum HintOrigin {
 #[serde(tag = "errand", rename_all = "snake_case")]
 pub enum FollowUp {
     /// Look for the recording of a call.
-    Recording {
-        /// The call.
-        call_id: String,
-    },
+    Recording { call_id: String },
     /// Send a digest of what waited for a destination until a moment.
     Digest {
         /// The destination, as the deliveries were held under.
@@ -40,7 +37,6 @@ pub enum FollowUp {
         until: i64,
         /// Whether it waited for the end of quiet hours, rather than because of their number.
         quiet: bool,
-        /// The language.
         language: Language,
         /// The digest's delivery, except for its id and its message.
         sample: Box<SlackDelivery>,
@@ -91,7 +87,6 @@ impl Hint {
         Self { event: event.to_owned(), ts, subject, origin, errand: None, unread: 0 }
     }
 
-    /// A follow-up.
     pub fn errand(errand: FollowUp) -> Self {
         let event = match errand {
             FollowUp::Recording { .. } => "recording",

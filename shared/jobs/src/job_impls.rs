@@ -49,7 +49,6 @@ fn short(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_graphic() { c } else { '-' }).take(70).collect()
 }
 
-/// An event from Slack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SlackEvent(pub Box<EventCallback>);

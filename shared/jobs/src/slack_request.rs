@@ -8,7 +8,6 @@ use slack::interaction::{Act, Interaction};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "asked", rename_all = "snake_case")]
 pub enum SlackRequest {
-    /// A slash command.
     Command(Box<SlashCommand>),
     /// A button, a menu, a dialog, a shortcut.
     Interaction(Box<Interaction>),

@@ -19,7 +19,6 @@ pub enum SyncSide {
 }
 
 impl SyncSide {
-    /// The other one.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -93,14 +92,12 @@ pub enum SyncJob {
     Record {
         /// The database, by its name in the settings.
         database: String,
-        /// The record.
         record: Record,
         /// Why.
         signal: Signal,
     },
     /// Find out to which record this page belongs.
     Page {
-        /// The page.
         page: String,
         /// The event's identity: the same one again is not passed on.
         identity: String,
@@ -116,17 +113,10 @@ pub enum SyncJob {
         signal: Signal,
     },
     /// Continue a backfill.
-    Backfill {
-        /// The database.
-        database: String,
-        /// The run.
-        run: String,
-    },
+    Backfill { database: String, run: String },
     /// Join rows that carry the number of one record.
     Join {
-        /// The database.
         database: String,
-        /// The record.
         record: Record,
         /// The page that stays the record's.
         keep: String,
@@ -138,22 +128,16 @@ pub enum SyncJob {
     },
     /// Write the value that lost.
     Undo {
-        /// The database.
         database: String,
-        /// The record.
         record: Record,
-        /// The conflict.
         conflict: String,
         /// Who wants it.
         by: String,
     },
     /// Write one side's value to the other, as a person decided.
     Take {
-        /// The database.
         database: String,
-        /// The record.
         record: Record,
-        /// The field.
         field: String,
         /// The side whose value is taken.
         side: SyncSide,

@@ -79,35 +79,22 @@ pub struct Dates {
 /// Units of time, each in all its forms.
 #[derive(Debug)]
 pub struct Units {
-    /// Minutes.
     pub minute: Words,
-    /// Hours.
     pub hour: Words,
-    /// Days.
     pub day: Words,
-    /// Weeks.
     pub week: Words,
-    /// Months.
     pub month: Words,
-    /// Years.
     pub year: Words,
 }
 
 /// The ends of periods, in all the ways to write them.
 #[derive(Debug)]
 pub struct Periods {
-    /// Of a day.
     pub day: Words,
-    /// Of this week.
     pub week: Words,
-    /// Of the next week.
     pub next_week: Words,
-    /// Of this month.
     pub month: Words,
-    /// Of the next month.
     pub next_month: Words,
-    /// Of this quarter.
     pub quarter: Words,
-    /// Of this year.
     pub year: Words,
 }

@@ -36,7 +36,6 @@ impl Localized {
         self.0[0].is_empty()
     }
 
-    /// Its text in a language.
     pub fn text(&self, language: Language) -> &str {
         &self.0[language as usize]
     }

@@ -28,7 +28,6 @@ pub trait Message {
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Item {
-    /// As it is.
     Text(&'static str),
     /// The value at this place.
     Value(usize),
@@ -59,7 +58,6 @@ pub enum Piece<'a, V> {
 
 /// What a language can say: a message with or without variables.
 pub trait Say {
-    /// What is said.
     type Said;
     #[doc(hidden)]
     fn say(self, language: Language) -> Self::Said;

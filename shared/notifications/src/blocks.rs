@@ -6,7 +6,6 @@ use slack::{Block, Mrkdwn, SlackMessage};
 
 use crate::card::Card;
 
-/// A card as a message.
 pub fn message(card: &Card) -> SlackMessage {
     let blocks = if card.is_compact { vec![Block::section(compact(card))] } else { blocks(card) };
     SlackMessage::new(card.notification.to_mrkdwn(), blocks)

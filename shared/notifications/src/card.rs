@@ -8,7 +8,6 @@ use settings::template::{TemplatePiece, TextTemplate};
 
 use crate::design::own_design;
 
-/// A card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
     /// What happened.
@@ -27,7 +26,6 @@ pub struct Card {
     pub is_compact: bool,
 }
 
-/// A fact on a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardFact {
     /// What it is called.
@@ -39,7 +37,6 @@ pub struct CardFact {
 /// A button that leads somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardButton {
-    /// Its words.
     pub words: String,
     /// Where it leads.
     pub url: String,

@@ -17,7 +17,6 @@ pub(crate) struct Own {
     pub(crate) notification: Fixed,
     /// A text below the headline.
     pub(crate) body: Option<Word>,
-    /// The fields.
     pub(crate) fields: &'static [Word],
     /// The additional fields of full density.
     pub(crate) more: &'static [Word],

@@ -30,7 +30,6 @@ pub struct Digest<'a> {
     pub until: i64,
     /// Whether it waited for the end of quiet hours, rather than because of their number.
     pub quiet: bool,
-    /// The language.
     pub language: Language,
     /// The digest's delivery, except for its id and its message.
     pub sample: &'a SlackDelivery,

@@ -16,7 +16,6 @@ const ITEM_TTL: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 pub struct DigestItem {
     /// The trace of its event.
     pub trace: TraceId,
-    /// Its id.
     pub delivery: DeliveryId,
     /// The change in one line, as Slack's markup.
     pub line: String,
@@ -28,11 +27,9 @@ pub struct DigestItem {
 /// What waits for one destination, until one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestWindow<'a> {
-    /// The tenant.
     pub tenant: &'a TenantId,
     /// The destination.
     pub place: &'a str,
-    /// Until when.
     pub until: Timestamp,
 }
 
@@ -45,7 +42,6 @@ impl DigestWindow<'_> {
         later(self.until, ITEM_TTL)
     }
 
-    /// The write of a hold.
     pub fn hold(&self, hold: &DigestItem) -> Result<StoreWrite, StoreError> {
         let key = ItemKey::new(Table::Links, self.partition(), format!("{}#{}", hold.trace, hold.delivery));
         Ok(StoreWrite::new(key, hold, WriteCondition::Always)?.expiring(self.expires()))

@@ -29,7 +29,6 @@ pub struct Router {
 /// A route that accepts a change.
 #[derive(Debug)]
 pub struct Taken<'a> {
-    /// The route.
     pub route: &'a Route,
     /// The language of its card.
     pub language: Language,
@@ -40,9 +39,7 @@ pub struct Taken<'a> {
 /// A route that does not accept a change, although it is of its kind, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
-    /// The route.
     pub route: String,
-    /// Why.
     pub reason: String,
     /// Whether its condition failed, rather than being false.
     pub failed: bool,
@@ -57,7 +54,6 @@ impl Router {
         Self { settings, conditions }
     }
 
-    /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -158,7 +154,6 @@ impl Router {
 }
 
 impl Taken<'_> {
-    /// Its card.
     pub fn card(&self, telling: &CardContext<'_>) -> Card {
         Card::of(&CardContext { language: self.language, ..*telling }, self.route.card.as_ref())
     }

@@ -37,11 +37,8 @@ struct Episode {
 pub struct Watch<'a> {
     /// What reads the portal.
     pub crm: &'a Crm,
-    /// The portal.
     pub portal: &'a Portal,
-    /// Its settings.
     pub settings: &'a Settings,
-    /// Its client.
     pub client: &'a PortalClient,
     /// The present moment.
     pub now: Timestamp,

@@ -13,11 +13,9 @@ pub const MAX_IN_A_CALL: usize = 100;
 pub enum NotionBlock {
     /// A heading, 1 to 3.
     Heading(u8, String),
-    /// A paragraph.
     Paragraph(String),
     /// Something to do.
     ToDo(String, Vec<NotionBlock>),
-    /// A bullet.
     Bullet(String, Vec<NotionBlock>),
     /// A table; the first row is its head.
     Table(Vec<Vec<String>>),
@@ -60,7 +58,6 @@ impl NotionBlock {
         }
     }
 
-    /// The blocks nested in it.
     pub fn nested(&self) -> &[NotionBlock] {
         match self {
             Self::ToDo(_, nested) | Self::Bullet(_, nested) => nested,
@@ -87,7 +84,6 @@ fn table_row(row: &[String], width: usize) -> Value {
 pub struct Append {
     /// Into what: the place of the block among those that were appended before, from the page down; empty for the page.
     pub into: Vec<usize>,
-    /// What.
     pub blocks: Vec<Value>,
 }
 

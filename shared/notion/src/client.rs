@@ -18,7 +18,6 @@ use crate::schema::DataSource;
 const MAX_CALL: Duration = Duration::from_secs(65);
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
 
-/// Where the API is.
 #[derive(Debug, Clone)]
 pub struct NotionApiBase(String);
 
@@ -60,7 +59,6 @@ pub struct NotionIdentity {
     pub bot_id: String,
     /// The connection's name, as people see it when they share a page with it.
     pub name: String,
-    /// The workspace's id.
     pub workspace_id: String,
     /// The workspace's name.
     pub workspace: String,
@@ -69,9 +67,7 @@ pub struct NotionIdentity {
 /// A person of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotionPerson {
-    /// Their id.
     pub id: String,
-    /// Their name.
     #[serde(default)]
     pub name: String,
     /// Their e-mail; none without the capability to read it.
@@ -82,7 +78,6 @@ pub struct NotionPerson {
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotionList<T> {
-    /// What is on it.
     pub items: Vec<T>,
     /// Where the next one starts.
     pub cursor: Option<String>,

@@ -32,7 +32,6 @@ pub enum Error {
     /// Too many calls, or an overloaded service.
     #[error("{call}: Notion asks to wait {} s", .wait.as_secs())]
     Throttled {
-        /// The call.
         call: String,
         /// How long.
         wait: Duration,
@@ -40,7 +39,6 @@ pub enum Error {
     /// The change was saved, and only the answer could not be built: to be read again, not to be repeated.
     #[error("{call}: saved, but Notion could not build its answer in time")]
     Saved {
-        /// The call.
         call: String,
         /// What was made or changed, where Notion says.
         resource: Option<String>,
@@ -50,9 +48,7 @@ pub enum Error {
     /// The call has no answer of the API.
     #[error("{call}: {}", .why.describe("Notion"))]
     NoAnswer {
-        /// The call.
         call: String,
-        /// Why.
         why: NoAnswer,
         /// Whether the call only reads.
         reads: bool,
@@ -60,7 +56,6 @@ pub enum Error {
     /// An answer that lacks what it should have.
     #[error("{call}: Notion's answer cannot be read: {cause}")]
     Shape {
-        /// The call.
         call: String,
         /// What is wrong with it.
         cause: String,

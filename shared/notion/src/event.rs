@@ -11,14 +11,11 @@ use serde_json::Value;
 pub enum NotionInbound {
     /// The token of a new subscription. It is signed with itself and proves nothing.
     Verification {
-        /// The token.
         token: String,
     },
-    /// An event.
     Event(Box<NotionEvent>),
 }
 
-/// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotionEvent {
     /// Its identity: the same however often it is sent.
@@ -32,9 +29,7 @@ pub struct NotionEvent {
     /// The workspace that it happened in.
     #[serde(default)]
     pub workspace_id: String,
-    /// To what.
     pub entity: Entity,
-    /// Where that is.
     #[serde(default)]
     pub data: Data,
     /// Who did it; more than one if one event has several edits.
@@ -48,7 +43,6 @@ pub struct NotionEvent {
 /// What an event is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entity {
-    /// Its id.
     pub id: String,
     /// What it is: `page`, `data_source`, `database`, `comment`, …
     #[serde(rename = "type")]
@@ -58,7 +52,6 @@ pub struct Entity {
 /// Somebody who edited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Who {
-    /// Their id.
     pub id: String,
     /// `person`, `bot` or `agent`.
     #[serde(default, rename = "type")]

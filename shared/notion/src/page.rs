@@ -20,7 +20,6 @@ pub struct NotionPage {
     /// Whether it is in the trash. `archived` is what older versions call it.
     #[serde(default, alias = "archived", deserialize_with = "flag")]
     pub in_trash: bool,
-    /// Where it is.
     #[serde(default)]
     pub parent: PageParent,
     /// Its properties by name, each with its `id`, `type` and value.
@@ -31,7 +30,6 @@ pub struct NotionPage {
     pub url: String,
 }
 
-/// Where a page is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageParent {
     /// The data source that it is a row of.

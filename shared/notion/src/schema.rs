@@ -6,10 +6,8 @@ use serde_json::Value;
 use crate::page::same_property;
 use crate::text;
 
-/// A data source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSource {
-    /// Its id.
     pub id: String,
     /// The database that it belongs to.
     pub database: Option<String>,
@@ -19,7 +17,6 @@ pub struct DataSource {
     pub url: String,
     /// Whether it is in the trash.
     pub in_trash: bool,
-    /// Its properties.
     pub properties: Vec<Property>,
 }
 
@@ -41,7 +38,6 @@ pub struct Property {
     pub relates_to: Option<String>,
 }
 
-/// An option of a property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PropertyOption {
     /// Its id. It outlives a new name.
@@ -82,7 +78,6 @@ impl DataSource {
         })
     }
 
-    /// The property with this id.
     pub fn property(&self, id: &str) -> Option<&Property> {
         self.properties.iter().find(|property| same_property(&property.id, id))
     }

@@ -23,7 +23,6 @@ pub const MAX_COUNTED: usize = 100;
 pub struct AttentionEntry {
     /// The database, by its name in the settings.
     pub database: String,
-    /// The record.
     pub record: Record,
     /// Its name for people.
     #[serde(default)]
@@ -43,7 +42,6 @@ pub struct AttentionEntry {
     pub notion: String,
     /// Why, with the fix.
     pub why: Localized,
-    /// Since when.
     pub since: Timestamp,
     /// When a person last asked for another try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +104,6 @@ impl Attention {
         Self { store }
     }
 
-    /// An entry by its id.
     pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<AttentionEntry>, StoreError> {
         self.store.get(&key(tenant, id)).await?.map(|item| item.decode()).transpose()
     }

@@ -16,22 +16,16 @@ use crate::fields::{Cell, Conflict};
 /// How long a conflict is kept.
 const CONFLICT_TTL: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// A conflict as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredConflict {
-    /// Its id.
     pub id: String,
-    /// When.
     pub at: Timestamp,
     /// The trace of the event that led to it.
     pub trace: TraceId,
-    /// The database.
     pub database: String,
-    /// The record.
     pub record: Record,
     /// The record's name for people.
     pub title: String,
-    /// The property.
     pub property: String,
     /// Both values, and who won.
     #[serde(flatten)]
@@ -73,7 +67,6 @@ impl Conflicts {
         Self { store }
     }
 
-    /// A conflict.
     pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<StoredConflict>, StoreError> {
         self.store.get(&key(tenant, id)).await?.map(|item| item.decode()).transpose()
     }
@@ -87,7 +80,6 @@ impl Conflicts {
     }
 }
 
-/// The write of a conflict.
 pub fn conflict_write(tenant: &TenantId, kept: &StoredConflict) -> Result<StoreWrite, StoreError> {
     Ok(StoreWrite::new(key(tenant, &kept.id), kept, WriteCondition::Always)?.expiring(later(kept.at, CONFLICT_TTL)))
 }

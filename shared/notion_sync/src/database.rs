@@ -41,7 +41,6 @@ const MARGIN: SignedDuration = SignedDuration::from_mins(5);
 /// Lasting trouble is reported again after this.
 const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is known of a database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownDatabase {
     /// What the settings named when this was read.
@@ -49,7 +48,6 @@ pub struct KnownDatabase {
     /// Its data source with the schema.
     #[serde(default)]
     pub source: Option<DataSource>,
-    /// The portal's fields.
     #[serde(default)]
     pub portal: Vec<PortalField>,
     /// The properties, as they were when they were first used.
@@ -64,7 +62,6 @@ pub struct KnownDatabase {
     /// Why it cannot be used.
     #[serde(default)]
     pub closed: Option<Closed>,
-    /// When it was checked.
     pub checked_at: Timestamp,
     /// Since when edits may have been missed, because it, or one of its mappings, could not be used.
     #[serde(default)]
@@ -78,7 +75,6 @@ pub struct Closed {
     pub code: String,
     /// What to do.
     pub text: Localized,
-    /// Since when.
     pub since: Timestamp,
 }
 
@@ -86,11 +82,9 @@ pub struct Closed {
 pub struct OpenedDatabase {
     /// The tenant's portal.
     pub portal: Arc<Portal>,
-    /// The settings.
     pub settings: Arc<Settings>,
     /// What the settings say of it.
     pub database: DatabaseSettings,
-    /// Its data source.
     pub source: DataSource,
     /// The mappings that work.
     pub fields: Vec<MappedField>,
@@ -98,11 +92,9 @@ pub struct OpenedDatabase {
     pub found: Vec<(DatabaseSettings, String)>,
     /// The number's property.
     pub id: Property,
-    /// The note's property.
     pub note: Option<Property>,
     /// A client of the workspace.
     pub notion: NotionClient,
-    /// A client of the portal.
     pub bitrix24: PortalClient,
 }
 
@@ -112,12 +104,10 @@ impl OpenedDatabase {
         owner.filter(|owner| self.settings.notion.named(&owner.database).is_some())
     }
 
-    /// The kind of its records.
     pub fn kind(&self) -> RecordKind {
         self.database.records.kind()
     }
 
-    /// The tenant.
     pub fn tenant(&self) -> &TenantId {
         &self.portal.tenant
     }

@@ -45,13 +45,9 @@ pub use worker::work;
 /// The stores and providers that sync works on. Cheap to clone.
 #[derive(Clone)]
 pub struct NotionSync {
-    /// The ports.
     pub ports: Backend,
-    /// The connections.
     pub connections: Connections,
-    /// The links.
     pub links: Links,
-    /// The conflicts.
     pub conflicts: Conflicts,
     /// What needs attention.
     pub attention: Attention,
@@ -73,7 +69,6 @@ pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> 
 }
 
 impl NotionSync {
-    /// Sends jobs.
     pub async fn send(&self, jobs: Vec<QueuedMessage>) -> Result<(), Failure> {
         Ok(self.ports.send(jobs).await?)
     }

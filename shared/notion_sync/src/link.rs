@@ -19,7 +19,6 @@ use crate::fields::{Base, Cell, Intent, Stuck};
 pub struct PageLink {
     /// The database, by its name in the settings.
     pub database: String,
-    /// The record.
     pub record: Record,
     /// Its name for people, for lists.
     #[serde(default)]
@@ -27,7 +26,6 @@ pub struct PageLink {
     /// The page, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
-    /// Their state.
     pub standing: LinkState,
     /// What both last agreed on.
     #[serde(default)]
@@ -73,7 +71,6 @@ pub struct PageLink {
 pub enum LinkState {
     /// The page is being made. `open` says that a call may have made it without a note of it.
     Making {
-        /// Since when.
         since: Timestamp,
         /// Whether a call was begun.
         open: bool,
@@ -81,12 +78,7 @@ pub enum LinkState {
     /// They are synced.
     Together,
     /// One of them is gone; nothing is synced until it is back.
-    Apart {
-        /// Why.
-        why: Apart,
-        /// Since when.
-        since: Timestamp,
-    },
+    Apart { why: Apart, since: Timestamp },
 }
 
 /// Why a record and its page are not synced.
@@ -104,7 +96,6 @@ pub enum Apart {
 }
 
 impl Apart {
-    /// In words.
     pub fn words(self, language: Language) -> &'static str {
         language.text(match self {
             Self::RecordGone => texts::sync::RECORD_GONE,
@@ -138,11 +129,9 @@ pub struct ReadMoments {
 /// A write that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedWrite {
-    /// The field.
     pub field: String,
     /// The side that was written.
     pub to: SyncSide,
-    /// When.
     pub at: Timestamp,
     /// The value.
     pub cell: Cell,
@@ -186,9 +175,7 @@ impl PageLink {
 /// The record that a page belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// The database.
     pub database: String,
-    /// The record.
     pub record: Record,
 }
 
@@ -217,7 +204,6 @@ impl Links {
         }
     }
 
-    /// The owner of a page.
     pub async fn owner(&self, tenant: &TenantId, page: &str) -> Result<Option<Owner>, StoreError> {
         self.store.get(&page_key(tenant, page)).await?.map(|item| item.decode()).transpose()
     }

@@ -10,7 +10,6 @@ use crate::database::KnownDatabase;
 /// A mapping or a database that pauses as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Paused {
-    /// The database.
     pub database: String,
     /// The field, if only its mapping pauses.
     pub field: Option<String>,

@@ -23,7 +23,6 @@ const INCOMPLETE_MAPPING_TTL: Duration = Duration::from_secs(5 * 60);
 /// E-mails in one request to the portal.
 const AT_ONCE: usize = 50;
 
-/// The mapping of people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeopleMapping {
     /// People in Notion by their number on the portal.

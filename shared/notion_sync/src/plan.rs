@@ -76,7 +76,6 @@ impl EntryKind {
 pub struct RowRef {
     /// The page's id.
     pub page: String,
-    /// Its title.
     pub title: String,
     /// Its address.
     pub url: String,
@@ -87,7 +86,6 @@ pub struct RowRef {
 pub struct FieldChange {
     /// The field, as the portal names it.
     pub field: String,
-    /// The property.
     pub property: String,
     /// What Bitrix24 shows.
     pub bitrix24: String,
@@ -101,12 +99,10 @@ pub struct FieldChange {
     pub why: Option<String>,
 }
 
-/// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanLine {
     /// What it is about.
     pub kind: EntryKind,
-    /// The record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
     /// Its name for people.
@@ -202,7 +198,6 @@ impl Plans {
     }
 }
 
-/// The write of a line.
 pub fn entry_write(tenant: &TenantId, run: &str, entry: &PlanLine, now: Timestamp) -> Result<StoreWrite, StoreError> {
     let key = ItemKey::new(Table::Links, partition(tenant, run), entry.sort());
     Ok(StoreWrite::new(key, entry, WriteCondition::Always)?.expiring(later(now, PLAN_TTL)))

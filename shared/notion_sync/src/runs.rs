@@ -14,12 +14,9 @@ use crate::NotionSync;
 /// The most examples that are noted of what a run would do.
 pub const MAX_EXAMPLES: usize = 20;
 
-/// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncRun {
-    /// Its id.
     pub id: String,
-    /// The database.
     pub database: String,
     /// Whether it only plans.
     pub dry: bool,
@@ -32,10 +29,8 @@ pub struct SyncRun {
     pub began_at: Timestamp,
     /// When it was last worked on.
     pub touched_at: Timestamp,
-    /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// Its phase.
     pub phase: Phase,
     /// What it found and did.
     #[serde(default)]
@@ -80,10 +75,7 @@ pub enum Phase {
     /// It finished.
     Done,
     /// It was stopped, or could not go on.
-    Stopped {
-        /// Why.
-        why: String,
-    },
+    Stopped { why: String },
 }
 
 /// What a run found and did. In a dry run: would do.
@@ -131,7 +123,6 @@ pub struct RunCounts {
 }
 
 impl Phase {
-    /// In words.
     pub fn words(&self) -> String {
         match self {
             Self::Rows { .. } => "reading the rows".into(),

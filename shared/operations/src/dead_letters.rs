@@ -45,9 +45,7 @@ impl Letter {
 /// Letters with the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadLetterGroup {
-    /// The queue.
     pub queue: QueueName,
-    /// The code.
     pub code: String,
     /// The newest letter's reason.
     pub reason: String,
@@ -62,9 +60,7 @@ pub struct DeadLetterGroup {
 /// Which letters are meant. All conditions have to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Which {
-    /// On this queue.
     pub queue: Option<QueueName>,
-    /// With this code.
     pub code: Option<String>,
     /// This one: `slack-delivery/17`.
     pub name: Option<String>,
@@ -208,9 +204,7 @@ impl Letters<'_> {
 /// Why letters could not be worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterError {
-    /// The queue's.
     Queue(QueueError),
-    /// The store's.
     Store(StoreError),
 }
 

@@ -52,7 +52,6 @@ pub struct Check {
     pub what: Localized,
     /// The result.
     pub verdict: CheckVerdict,
-    /// What was seen.
     #[serde(serialize_with = "english")]
     pub seen: Localized,
     /// The fix; empty if none is needed.

@@ -28,7 +28,6 @@ const MAX_PAGES: usize = 4;
 pub struct DryRunResult {
     /// When its event arrived.
     pub at: Timestamp,
-    /// Its trace.
     pub trace: String,
     /// What changed: `deal 42`.
     pub about: String,

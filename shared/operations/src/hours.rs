@@ -18,7 +18,6 @@ pub const MAX_LINES: usize = 10_000;
 /// An hour's deliveries by status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Hour {
-    /// Delivered.
     pub delivered: u32,
     /// Not done yet.
     pub waiting: u32,
@@ -45,7 +44,6 @@ impl Hour {
     }
 }
 
-/// The last day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastDay {
     /// The beginning of the first hour.
@@ -63,7 +61,6 @@ pub struct LastDay {
     pub is_cut: bool,
 }
 
-/// Counts the last day.
 pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result<LastDay, StoreError> {
     let span = SignedDuration::from_hours(i64::try_from(HOURS).unwrap_or(24) - 1);
     let this_hour = Timestamp::from_second(now.as_second() / 3600 * 3600).unwrap_or(now);

@@ -19,9 +19,7 @@ const AT_ONCE: usize = 500;
 /// An event and what it led to. A delivery without its event (not yet written, or expired) is alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventTrail {
-    /// Its trace.
     pub trace: TraceId,
-    /// The event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<EventLine>,
     /// What it led to.
@@ -61,7 +59,6 @@ impl LogStatus {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// A delivery's.
     pub fn of_delivery(line: &DeliveryLine) -> Self {
         match line.status {
             DeliveryStatus::Delivered { .. } | DeliveryStatus::Grouped { .. } => Self::Delivered,
@@ -125,7 +122,6 @@ impl EventTrail {
         }
     }
 
-    /// When it arrived.
     pub fn arrived_at(&self) -> Timestamp {
         self.trace.arrived_at()
     }
@@ -208,7 +204,6 @@ fn told(way: &EventTrail) -> String {
     told
 }
 
-/// The result of a search.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SearchResult {
     /// The events with their deliveries, newest first.

@@ -31,7 +31,6 @@ const POLL_LATE: Duration = Duration::from_secs(5 * 60);
 /// A tenant's connection to one provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Connection {
-    /// The side.
     pub side: ConnectionSide,
     /// What it is connected to; `None` if it is not connected.
     pub to: Option<String>,
@@ -69,7 +68,6 @@ pub struct Overview {
     pub queues: Vec<(QueueName, Depth)>,
     /// The tenant's dead letters.
     pub dead: usize,
-    /// The last day.
     pub day: LastDay,
     /// What was lost and swept today.
     pub lost: SweepCounts,

@@ -4,6 +4,8 @@
 //! runner, decisions, the ledger, snapshots, the limiter and seals are written over the ports, so that an engine stays
 //! thin. Nothing here knows a provider, HTTP or AWS.
 
+#![warn(missing_docs)]
+
 pub mod backend;
 pub mod calls;
 pub mod claims;

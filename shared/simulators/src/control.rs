@@ -24,7 +24,6 @@ use crate::tls;
 
 /// The simulators, running. They stop when dropped.
 pub struct Sandbox {
-    /// The portal.
     pub portal: Arc<PortalSimulator>,
     /// The Slack workspace.
     pub slack: Arc<SlackSimulator>,

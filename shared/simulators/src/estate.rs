@@ -16,14 +16,12 @@ use crate::slack::SlackSimulator;
 
 /// The Bitrix24 application that all portals may install.
 pub const BITRIX24_APP: (&str, &str) = ("app.sandbox.00000001", "planted-bitrix24-client-secret");
-/// The Slack app.
 pub const SLACK_APP: (&str, &str) = ("1111111111.2222222222", "planted-slack-client-secret");
 /// The public Notion connection.
 pub const NOTION_APP: (&str, &str) = ("11111111-2222-3333-4444-555555555555", "planted-notion-client-secret");
 
 /// The simulators, running. They stop when dropped.
 pub struct Estate {
-    /// The portals.
     pub portals: Vec<Arc<PortalSimulator>>,
     /// The workspaces, one a portal.
     pub workspaces: Vec<Arc<SlackSimulator>>,

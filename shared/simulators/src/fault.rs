@@ -21,27 +21,17 @@ pub enum When {
 #[serde(tag = "how", rename_all = "snake_case")]
 pub enum Fault {
     /// No answer comes, ever.
-    Timeout {
-        /// When.
-        when: When,
-    },
+    Timeout { when: When },
     /// The connection breaks.
-    Reset {
-        /// When.
-        when: When,
-    },
+    Reset { when: When },
     /// An HTML page, as proxies and gateways give.
     Html {
         /// With which HTTP status.
         status: u16,
-        /// When.
         when: When,
     },
     /// Half of the answer's JSON.
-    CutJson {
-        /// When.
-        when: When,
-    },
+    CutJson { when: When },
     /// Too many requests, whatever the limits say.
     TooMany {
         /// For how many seconds.
@@ -87,7 +77,6 @@ pub struct Rule {
     /// How many requests; all until the faults are cleared, if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// How.
     pub fault: Fault,
 }
 

@@ -12,12 +12,9 @@ const MAX_DEPTH: usize = 4;
 /// The longest content of a snippet that is shown instead of being copied, in characters.
 const MAX_SNIPPET: usize = 2_000;
 
-/// A file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// Its id.
     pub id: String,
-    /// Its name.
     pub name: String,
     /// Its MIME type.
     #[serde(default)]
@@ -37,7 +34,6 @@ pub struct File {
     /// Whether it is gone: a tombstone, or hidden by the plan's limit.
     #[serde(default)]
     pub gone: bool,
-    /// What it is.
     #[serde(default)]
     pub kind: FileKind,
     /// All of a small snippet, or the beginning of a voice message's transcript; else empty.
@@ -45,7 +41,6 @@ pub struct File {
     pub content: String,
 }
 
-/// What a file is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
@@ -196,7 +191,6 @@ pub(crate) fn files(list: &Value) -> Vec<File> {
     list.as_array().into_iter().flatten().take(MAX_PARTS).map(File::read).collect()
 }
 
-/// What an attachment is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttachmentKind {
@@ -213,7 +207,6 @@ pub enum AttachmentKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Attachment {
-    /// What it is.
     pub kind: AttachmentKind,
     /// Who wrote what was shared: their id and their name.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -233,7 +226,6 @@ pub struct Attachment {
     /// What an app says above it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub pretext: String,
-    /// Its title.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
     /// Where the title leads.
@@ -260,7 +252,6 @@ pub struct Attachment {
     /// Its blocks: exacter than its text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<Value>,
-    /// Its files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
     /// What hangs on it in turn.

@@ -33,7 +33,6 @@ const LABEL_TEXT: usize = 150;
 /// The longest `action_id`.
 pub const ACTION_ID: usize = 255;
 
-/// A block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Block {
@@ -44,10 +43,8 @@ pub enum Block {
     },
     /// A text, or fields in two columns, or both.
     Section {
-        /// The text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<Text>,
-        /// The fields.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fields: Vec<Text>,
     },
@@ -102,7 +99,6 @@ pub enum Text {
     },
     /// Without.
     PlainText {
-        /// The text.
         text: Plain,
         /// Whether `:name:` becomes an emoji.
         emoji: bool,
@@ -113,9 +109,7 @@ pub enum Text {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Element {
-    /// A button.
     Button {
-        /// What is on it.
         text: Text,
         /// The page that it opens.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,7 +186,6 @@ impl Block {
         Self::Header { text: plain(text, HEADER_TEXT) }
     }
 
-    /// A section with a text.
     pub fn section(text: Mrkdwn) -> Self {
         Self::Section { text: Some(mrkdwn(text, SECTION_TEXT)), fields: Vec::new() }
     }

@@ -8,11 +8,8 @@
 pub enum CarriedPart {
     /// A message's subtype.
     Subtype,
-    /// A block.
     Block,
-    /// An attachment.
     Attachment,
-    /// A file.
     File,
 }
 
@@ -30,7 +27,6 @@ pub enum Carriage {
 /// A row: things that are treated the same way.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CarriedRow {
-    /// What they are parts of.
     pub part: CarriedPart,
     /// Slack's names of them.
     pub names: &'static [&'static str],
@@ -52,7 +48,6 @@ const fn row(
     CarriedRow { part, names, what, carriage, how }
 }
 
-/// All rows.
 pub const ROWS: &[CarriedRow] = {
     use Carriage::{Carried, Left, Named};
     use CarriedPart::{Attachment, Block, File, Subtype};

@@ -81,7 +81,6 @@ pub struct Client {
 /// A channel as `conversations.list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
-    /// Its id.
     pub id: ChannelId,
     /// Its name, without `#`.
     pub name: String,
@@ -114,7 +113,6 @@ pub struct HistoryMessage {
 /// A page of something, and the cursor of the next.
 #[derive(Debug, Clone)]
 pub struct SlackPage<T> {
-    /// What is on it.
     pub items: Vec<T>,
     /// Where to go on.
     pub cursor: Option<String>,

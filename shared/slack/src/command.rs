@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::form::FormFields;
 use crate::text::received_with_mark;
 
-/// A slash command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlashCommand {
     /// The workspace, or the organisation for an install of a whole one.

@@ -31,7 +31,6 @@ pub enum Error {
     NoAnswer {
         /// The method called.
         method: &'static str,
-        /// Why.
         why: NoAnswer,
     },
     /// Slack's address cannot be called.

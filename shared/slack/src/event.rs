@@ -51,18 +51,15 @@ pub enum WorkspaceEvent {
     },
     /// Links to domains that the app unfurls were posted.
     LinkShared {
-        /// Where.
         channel: String,
         /// In which message.
         ts: String,
         /// By whom.
         user: String,
-        /// The links.
         links: Vec<String>,
     },
     /// Somebody opened the app's home.
     HomeOpened {
-        /// Who.
         user: String,
         /// Which tab: `home` or `messages`.
         tab: String,
@@ -70,13 +67,9 @@ pub enum WorkspaceEvent {
     /// A person's profile changed, or they joined.
     UserChanged(SlackUser),
     /// A channel was archived, deleted or left by the bot.
-    ChannelGone {
-        /// Which.
-        channel: String,
-    },
+    ChannelGone { channel: String },
     /// A channel has another name.
     ChannelRenamed {
-        /// Which.
         channel: String,
         /// Its name now.
         name: String,
@@ -84,10 +77,7 @@ pub enum WorkspaceEvent {
     /// The app was removed, or its bot's tokens were revoked.
     AppRemoved,
     /// People took back the permission that they had given the app; the app itself stays.
-    PeopleRevoked {
-        /// Who.
-        users: Vec<String>,
-    },
+    PeopleRevoked { users: Vec<String> },
     /// Anything else.
     Other,
 }
@@ -96,7 +86,6 @@ pub enum WorkspaceEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageChange {
-    /// It was posted.
     Posted,
     /// Its text or files changed.
     Edited,
@@ -109,7 +98,6 @@ pub enum MessageChange {
 pub struct MessageEvent {
     /// What happened to it.
     pub change: MessageChange,
-    /// Where.
     pub channel: String,
     /// `channel`, `group`, `im`, `mpim`.
     #[serde(default)]
@@ -146,7 +134,6 @@ pub struct MessageEvent {
     /// What hangs on it: forwards, cards, previews of links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
-    /// Its files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
     /// The huddle that it is about.
@@ -178,14 +165,12 @@ pub struct MessageEdit {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools)] // as Slack has them
 pub struct SlackUser {
-    /// Their id.
     pub id: String,
     /// The name that people see.
     pub name: String,
     /// Their e-mail, where the app may see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Their picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
     /// Their language: `en-US`.

@@ -26,9 +26,7 @@ pub enum SlackInbound {
         /// The workspace.
         team_id: String,
     },
-    /// An event.
     Event(Box<EventCallback>),
-    /// A slash command.
     Command(SlashCommand),
     /// A button, a menu, a dialog, a shortcut.
     Interaction(Box<Interaction>),

@@ -49,7 +49,6 @@ pub enum Act {
     },
     /// A dialog was sent.
     Sent {
-        /// The view's id.
         view_id: String,
         /// Which dialog.
         callback_id: String,
@@ -60,7 +59,6 @@ pub enum Act {
     },
     /// A message's shortcut was taken.
     Shortcut {
-        /// Which.
         callback_id: String,
         /// The message.
         ts: String,
@@ -72,7 +70,6 @@ pub enum Act {
         author: String,
         /// Its text, with markup.
         text: String,
-        /// Its files.
         #[serde(default)]
         files: Vec<File>,
         /// What makes the same click one: its time.

@@ -34,7 +34,6 @@ impl SlackMessage {
 /// Under whose name a message is posted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Author {
-    /// The name.
     pub name: String,
     /// A public picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +52,6 @@ pub struct Metadata {
 /// Where a posted message is. Written as `C1/1700.1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posted {
-    /// The channel.
     pub channel: ChannelId,
     /// Its time there.
     pub ts: Ts,

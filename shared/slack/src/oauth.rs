@@ -24,7 +24,6 @@ pub struct SlackGrant {
     pub enterprise: Option<(String, String)>,
     /// Whether it is good for every workspace of the organisation.
     pub is_enterprise: bool,
-    /// The bot's user.
     pub bot_user: String,
     /// The scopes that were given.
     pub scopes: Vec<String>,
@@ -89,7 +88,6 @@ pub struct SignedIn {
     pub team: String,
     /// Their organisation's id, if there is one.
     pub enterprise: Option<String>,
-    /// Their name.
     pub name: String,
 }
 

@@ -12,7 +12,6 @@ const TITLE: usize = 24;
 /// The longest `private_metadata`.
 pub const PRIVATE_METADATA: usize = 3000;
 
-/// A view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum View {
@@ -20,7 +19,6 @@ pub enum View {
     Modal {
         /// Which dialog, for when it comes back.
         callback_id: String,
-        /// Its title.
         title: Text,
         /// The words on the button that sends it; none if there is nothing to send.
         #[serde(default, skip_serializing_if = "Option::is_none")]

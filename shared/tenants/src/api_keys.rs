@@ -35,7 +35,6 @@ impl Scope {
         }
     }
 
-    /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
@@ -50,7 +49,6 @@ pub struct ApiKey {
     pub name: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
-    /// When it was made.
     pub made_at: Timestamp,
     digest: TokenDigest,
 }
@@ -114,7 +112,6 @@ impl ApiKeys {
         Ok(key.digest.matches(&given).then_some((tenant, key)))
     }
 
-    /// All keys of a tenant.
     pub async fn all(&self, tenant: &TenantId) -> Result<Vec<ApiKey>, StoreError> {
         let page = self.store.list(&Query::prefix(Table::Portals, tenant.as_str(), PREFIX)).await?;
         page.items.iter().map(runtime::store::StoredItem::decode).collect()

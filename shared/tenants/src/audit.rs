@@ -18,7 +18,6 @@ const MAX_VALUE_CHARS: usize = 4_000;
 /// A change that someone made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// When.
     pub at: Timestamp,
     /// Who: a person as they signed in, or `the command line`.
     pub who: String,

@@ -37,18 +37,14 @@ pub struct Bridge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChatSide {
-    /// In Slack.
     Slack,
-    /// In Bitrix24.
     Bitrix24,
 }
 
 /// A message and its copy. A long one, or one with files, has several copies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageLink {
-    /// Where it was written.
     pub written_in: ChatSide,
-    /// The channel.
     pub channel: String,
     /// The messages in Slack; the first is the one to answer.
     pub slack: Vec<String>,
@@ -129,7 +125,6 @@ impl Conversations {
         Self { store }
     }
 
-    /// The bridge of a channel.
     pub async fn of_channel(&self, tenant: &TenantId, channel: &str) -> Result<Option<Bridge>, StoreError> {
         self.store.get(&bridge_key(tenant, "slack", channel)).await?.map(|item| item.decode()).transpose()
     }

@@ -26,7 +26,6 @@ pub enum Treatment {
 /// A kind of item.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StoredKind {
-    /// The table.
     pub table: Table,
     /// What follows the tenant in the partition; empty for the tenant's own, with `#` for items in partitions that
     /// tenants share.

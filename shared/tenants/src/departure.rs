@@ -42,7 +42,6 @@ const LATE_AFTER: Duration = Duration::from_secs(60 * 60);
 /// A tenant that was removed, or is being removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Departure {
-    /// Its id.
     pub tenant: TenantId,
     /// Since when.
     pub began_at: Timestamp,

@@ -36,7 +36,6 @@ pub enum ExportError {
     /// The file is not an export, or has another version.
     #[error("line {line}: {what}")]
     Format {
-        /// Where.
         line: usize,
         /// What is wrong.
         what: String,
@@ -78,7 +77,6 @@ struct ExportLine {
 /// The result of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// The tenant.
     pub tenant: TenantId,
     /// How many items.
     pub items: u64,

@@ -51,7 +51,6 @@ pub struct Hook {
 /// What happened to a token that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enrolment {
-    /// It is pending.
     Pending,
     /// No window is open.
     Closed,
@@ -69,7 +68,6 @@ pub enum Address {
     Sealed {
         /// What names the hook.
         digest: String,
-        /// The key.
         key: Sealed,
     },
 }
@@ -112,7 +110,6 @@ impl Hooks {
         Ok(None)
     }
 
-    /// The hook at a place.
     pub async fn read(&self, place: &ItemKey) -> Result<Option<Hook>, StoreError> {
         self.store.get(place).await?.map(|item| item.decode()).transpose()
     }

@@ -59,7 +59,6 @@ pub enum PersonError {
 pub struct PersonReport {
     /// Who was looked for, and by what.
     pub person: PersonIdentity,
-    /// The items.
     pub items: Vec<FoundItem>,
     /// The dead letters.
     pub letters: Vec<(QueueName, Buried)>,

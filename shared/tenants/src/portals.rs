@@ -56,7 +56,6 @@ pub const NOTION_VERIFICATION: &str = "notion-verification";
 /// A connected Notion workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotionConnection {
-    /// The workspace's id.
     pub workspace_id: String,
     /// The workspace's name.
     #[serde(default)]

@@ -22,7 +22,6 @@ pub const UNLINK: &str = "/install/unlink";
 /// The person whom a ticket identifies.
 #[derive(Serialize, Deserialize)]
 pub struct Ticket {
-    /// Their tenant.
     pub tenant: TenantId,
     /// Their number there.
     pub user: u64,
@@ -43,9 +42,7 @@ pub async fn take(ports: &Backend, ticket: &str) -> Result<Option<Ticket>, Store
 /// A link that its ticket undoes.
 #[derive(Serialize, Deserialize)]
 pub struct Unlink {
-    /// Its tenant.
     pub tenant: TenantId,
-    /// The link.
     pub link: UserLink,
 }
 

@@ -55,7 +55,6 @@ pub struct UserLink {
 pub struct Unmapped {
     /// The account in Slack.
     pub slack: String,
-    /// Their name there.
     #[serde(default)]
     pub name: String,
     /// Their e-mail there.
@@ -82,9 +81,7 @@ pub enum EndReason {
 /// A link that ended automatically. It is listed for a while, and its person gets the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedLink {
-    /// The link as it was.
     pub link: UserLink,
-    /// Why it ended.
     pub reason: EndReason,
     /// When that was noticed.
     pub at: Timestamp,

@@ -19,7 +19,6 @@ const MAX_COMPARED: usize = 1_000;
 /// How lines are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineNumbers {
-    /// As they are.
     Count,
     /// Without the numbers that they begin with: those of a list follow from its points.
     Follow,

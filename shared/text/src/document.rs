@@ -12,7 +12,6 @@ pub struct Document {
     pub blocks: Vec<TextBlock>,
 }
 
-/// A block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextBlock {
     /// Text, with its line ends.
@@ -36,22 +35,18 @@ pub enum TextBlock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Style {
-    /// Bold.
     pub bold: bool,
-    /// Italic.
     pub italic: bool,
     /// Struck through.
     pub strike: bool,
     /// Underlined; Slack has no such style.
     pub underline: bool,
-    /// As code.
     pub code: bool,
 }
 
 /// A piece of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
-    /// What it is.
     pub leaf: Leaf,
     /// How it looks.
     pub style: Style,
@@ -62,9 +57,7 @@ pub struct Span {
 /// What a span is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leaf {
-    /// Text.
     Text(String),
-    /// A mention.
     Person(PersonMention),
     /// A mention of everyone, under the name that it had: `channel`, `here`, `all`.
     Everyone(String),
@@ -84,16 +77,13 @@ pub enum Leaf {
     },
     /// A moment, in Unix seconds, and the words for who cannot show it.
     Moment {
-        /// The moment.
         at: i64,
-        /// The words.
         words: String,
     },
     /// An emoji by its Slack name, with its character if it has one.
     Emoji {
         /// The name, without colons.
         name: String,
-        /// The character.
         character: Option<String>,
     },
 }
@@ -105,7 +95,6 @@ pub struct PersonMention {
     pub slack: Option<String>,
     /// Their number on the portal.
     pub bitrix24: Option<u64>,
-    /// Their name.
     pub name: Option<String>,
 }
 
@@ -221,7 +210,6 @@ impl Document {
         self.blocks.iter().all(|block| block.visible().trim().is_empty())
     }
 
-    /// The people it mentions.
     pub fn people(&self) -> impl Iterator<Item = &PersonMention> {
         self.blocks.iter().flat_map(TextBlock::spans).filter_map(|span| match &span.leaf {
             Leaf::Person(person) => Some(person),

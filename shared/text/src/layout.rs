@@ -99,7 +99,6 @@ pub struct Surroundings<'a> {
     pub chat: bool,
 }
 
-/// All of it.
 #[derive(Debug, Default)]
 pub(super) struct Layout<'a> {
     pub(super) pieces: Vec<LayoutPiece<'a>>,
@@ -912,7 +911,6 @@ fn trimmed_lines(text: &str, at: &Range<usize>) -> Range<usize> {
     start..end.max(start)
 }
 
-/// Words as one line.
 fn one_line(words: &str) -> String {
     let clean = bidi::without_overrides(words);
     clean.replace(&format!("[{APART}"), "[").split_whitespace().collect::<Vec<_>>().join(" ")

@@ -9,7 +9,6 @@ use std::ops::Range;
 use super::tags;
 use super::tags::{MAX_NAME, TagRole};
 
-/// A tag.
 #[derive(Debug, Clone)]
 pub(super) struct Tag {
     pub(super) name: &'static str,
@@ -28,7 +27,6 @@ pub(super) struct Token {
     pub(super) partner: Option<usize>,
 }
 
-/// The tokens of a text.
 pub(super) fn scan(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut open: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();

@@ -56,15 +56,12 @@ impl TenantContext {
 
 /// A tenant with both sides open.
 pub struct OpenTenant {
-    /// Its id.
     pub id: TenantId,
     /// Its portal's record.
     pub portal: Arc<Portal>,
-    /// Its settings.
     pub settings: Arc<Settings>,
     /// Its portal, called as the connection.
     pub bitrix24: PortalClient,
-    /// Its workspace.
     pub slack: WorkspaceClient,
 }
 

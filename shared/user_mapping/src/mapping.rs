@@ -23,7 +23,6 @@ fn absent_key(tenant: &OpenTenant, user: u64) -> ItemKey {
 /// Which user of the portal a person in Slack acts as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acting {
-    /// This user.
     As(UserLink),
     /// Nobody any more: their user is not active on the portal.
     Dismissed,

@@ -20,7 +20,6 @@ const PROFILE_TTL: Duration = Duration::from_secs(60 * 60);
 pub struct PortalProfile {
     /// Their number.
     pub user: u64,
-    /// Their name.
     pub name: String,
     /// Their e-mail, if the connection may see it.
     #[serde(default)]

@@ -36,7 +36,6 @@ impl Reach {
 
 /// A person's rights, with the client to use them.
 pub struct PersonRights {
-    /// The client.
     pub client: PortalClient,
     /// The person's number.
     pub user: u64,

@@ -14,7 +14,6 @@ pub const MAX_ADDRESS: usize = 8 * 1024;
 /// The most fields of a form. Ours have about a hundred at most, and each lookup searches all.
 pub const MAX_FIELDS: usize = 2_000;
 
-/// The method of a door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DoorMethod {
     /// `GET`, and `HEAD` like it.
@@ -57,7 +56,6 @@ pub enum RequestProof {
     OneTimeSecret,
     /// A receipt in the address, which was given only to the person who began what it shows.
     Receipt,
-    /// A session.
     Session,
     /// A session, one of our own pages, and the session's own token in the form.
     SessionForm,
@@ -73,10 +71,8 @@ impl RequestProof {
     }
 }
 
-/// One door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Door {
-    /// Its method.
     pub verb: DoorMethod,
     /// Its path. `{name}` is one part of it, `{name+}` one or more.
     pub path: &'static str,

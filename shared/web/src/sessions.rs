@@ -66,7 +66,6 @@ fn somebody() -> String {
 pub struct ListedSession {
     /// Who signed in.
     pub who: String,
-    /// When.
     pub since: Timestamp,
     /// Its name in the list; it does not reveal the cookie.
     pub name: String,
@@ -172,7 +171,6 @@ async fn keep(ports: &Backend, session: Session) -> Result<Session, StoreError> 
     }
 }
 
-/// Ends a session.
 pub async fn end(store: &dyn Store, session: &Session) -> Result<(), StoreError> {
     match &session.place {
         Some((key, _)) => revoke(store, &session.tenant, &key.sort).await,

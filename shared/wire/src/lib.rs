@@ -3,6 +3,8 @@
 //!
 //! It knows no provider. Every request to one is made by [`Http`], so none can leave without the check of [`Network`].
 
+#![warn(missing_docs)]
+
 mod address;
 mod app_keys;
 mod class;

@@ -27,7 +27,9 @@ fn sources() -> Vec<PathBuf> {
             let name = path.file_name().unwrap().to_str().unwrap();
             if path.is_dir() && !["simulators", "tests", "target", "node_modules"].contains(&name) {
                 folders.push(path);
-            } else if name.ends_with(".rs") && !["tests.rs", "pseudo.rs"].contains(&name) {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !["tests.rs", "pseudo.rs"].contains(&name)
+            {
                 sources.push(path);
             }
         }

@@ -11,7 +11,6 @@ use super::Sweep;
 
 /// A change of which no event seems to have arrived.
 pub(super) struct MissedChange {
-    /// What it is.
     pub(super) subject: Subject,
     /// When it happened, by the portal's clock.
     pub(super) at: Option<Timestamp>,

@@ -16,7 +16,7 @@ pub fn blocks(parts: &[BodyPart], telling: &CardContext<'_>) -> Vec<NotionBlock>
             BodyPart::Text(text) => blocks.push(NotionBlock::Paragraph(fill(text))),
             BodyPart::ToDo(items) => blocks.extend(items.iter().map(|item| NotionBlock::ToDo(fill(item), Vec::new()))),
             BodyPart::Bullets(items) => {
-                blocks.extend(items.iter().map(|item| NotionBlock::Bullet(fill(item), Vec::new())))
+                blocks.extend(items.iter().map(|item| NotionBlock::Bullet(fill(item), Vec::new())));
             }
             BodyPart::Table(rows) if rows.is_empty() => {}
             BodyPart::Table(rows) => {

@@ -21,7 +21,6 @@ pub struct NameParts([Vec<String>; 3]);
 /// A part that an edited text changes: the portal's field, and its new value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePartEdit {
-    /// The field.
     pub field: &'static str,
     /// What it becomes.
     pub value: String,
@@ -43,7 +42,6 @@ impl NameParts {
         Self::new(text(SHOWN[0]), text(SHOWN[1]), text(SHOWN[2]))
     }
 
-    /// Of a CRM item.
     pub fn of_item(item: &CrmItem) -> Self {
         let second = item.more.get(SHOWN[1]).and_then(Value::as_str).unwrap_or_default();
         Self::new(item.name.as_deref().unwrap_or_default(), second, item.last_name.as_deref().unwrap_or_default())

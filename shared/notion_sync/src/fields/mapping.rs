@@ -86,7 +86,6 @@ pub struct KnownOption {
 /// A mapping that pauses, while the others go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappingTrouble {
-    /// The field.
     pub field: String,
     /// What is wrong, and what to do.
     pub text: Localized,
@@ -99,7 +98,6 @@ pub struct Resolved {
     pub fields: Vec<MappedField>,
     /// The number's property.
     pub id: Option<Property>,
-    /// The note's property.
     pub note: Option<Property>,
     /// The mappings that pause.
     pub troubles: Vec<MappingTrouble>,

@@ -172,7 +172,6 @@ impl Traits {
 pub enum Pick {
     /// None of them.
     None,
-    /// This one.
     One(usize),
     /// It may be each of these.
     Several(Vec<usize>),

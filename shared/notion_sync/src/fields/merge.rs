@@ -48,7 +48,6 @@ impl From<Cell> for Reading {
 /// A side's fields. A field that is not there is not merged: it could not be read, or its mapping pauses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sides {
-    /// By field.
     pub fields: BTreeMap<String, Reading>,
     /// When the side was edited last, as exactly as it reports.
     pub edited_at: Option<Timestamp>,
@@ -109,7 +108,6 @@ pub enum Why {
 }
 
 impl Why {
-    /// In words.
     pub fn words(self, language: Language) -> &'static str {
         language.text(match self {
             Self::Master => texts::sync::USED_BY_SETTINGS,
@@ -126,7 +124,6 @@ impl Why {
 /// Two values for one field, one of which had to go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
-    /// The field.
     pub field: String,
     /// What the portal had.
     pub bitrix24: Cell,
@@ -134,7 +131,6 @@ pub struct Conflict {
     pub notion: Cell,
     /// Whose value both have now.
     pub winner: SyncSide,
-    /// Why.
     pub why: Why,
 }
 
@@ -151,7 +147,6 @@ impl Conflict {
 /// A value that cannot be carried over. Both sides stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stuck {
-    /// The field.
     pub field: String,
     /// The side whose value it is.
     pub of: SyncSide,
@@ -211,11 +206,8 @@ pub fn merge(base: &Base, bitrix24: &Sides, notion: &Sides, policy: &Policy) -> 
 /// writing for a person's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// The field.
     pub field: String,
-    /// Where to.
     pub to: SyncSide,
-    /// What.
     pub cell: Cell,
     /// What the other side showed.
     pub other: Cell,

@@ -126,7 +126,6 @@ fn bound(entity: EntityType, raw: &Map<String, Value>) -> Vec<u64> {
     bound.into_iter().filter_map(|id| id.as_str()?.strip_prefix(prefix)?.parse().ok()).collect()
 }
 
-/// One value of a field.
 fn single(field: &PortalField, value: &Value) -> Cell {
     let text = text_of(value);
     match &field.kind {

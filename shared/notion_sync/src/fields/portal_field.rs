@@ -20,15 +20,12 @@ pub enum PortalKind {
     Money,
     /// Yes or no.
     Flag,
-    /// A day.
     Day,
-    /// A moment.
     Moment,
     /// One of a list.
     Choice,
     /// A person, or several.
     User,
-    /// An item of a type.
     Item(EntityType),
     /// The item of a type that a task belongs to.
     Binding(EntityType),
@@ -48,7 +45,6 @@ pub enum PortalKind {
     Other,
 }
 
-/// A field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortalField {
     /// Its name: `opportunity`, `ufCrm_17`.
@@ -195,13 +191,11 @@ pub enum Codec {
     Lines,
     /// BBCode as formatted text.
     BbCode,
-    /// A number.
     Number,
     /// The amount of a sum; the currency stays on the portal.
     Amount,
     /// A box.
     Checkbox,
-    /// A day.
     Day,
     /// A moment, to the minute.
     Moment,

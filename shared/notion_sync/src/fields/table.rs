@@ -381,7 +381,6 @@ fn shape(kind: &PortalKind) -> FieldShape {
     }
 }
 
-/// The row of a field.
 fn row(field: &PortalField) -> &'static ConversionRow {
     let shape = shape(&field.kind);
     let (_, _, one, several) = ROWS.iter().find(|(of, ..)| *of == shape).unwrap_or(&ROWS[ROWS.len() - 1]);

@@ -17,7 +17,6 @@ const MAX_FILE_NAME: usize = 100;
 /// A value that was written and that the other side did not keep, with what both showed then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// The field.
     pub field: String,
     /// The side whose value could not be carried over.
     pub of: SyncSide,

@@ -17,7 +17,6 @@ use crate::work::LinkWork;
 struct PageBody {
     /// The calls: into which block, and what.
     calls: Vec<(Vec<usize>, Vec<Value>)>,
-    /// The next one.
     next: usize,
     /// How many blocks there were where the next one goes, if it was begun.
     #[serde(default)]

@@ -19,7 +19,6 @@ use crate::work::{LinkWork, Next, SyncDecision, SyncOutcome, read};
 
 /// What a person asks for.
 pub(crate) struct JoinRequest<'a> {
-    /// The record.
     pub(crate) record: Record,
     /// The page that stays.
     pub(crate) keep: &'a str,

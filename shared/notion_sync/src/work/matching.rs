@@ -40,7 +40,6 @@ const OLD_NOTES: [&str; 2] = ["A copy", "A double"];
 
 /// The row that is a record's.
 pub(crate) enum RowMatch {
-    /// There is none.
     None,
     /// This one, recognised by this key.
     One(Box<NotionPage>, RowKey),

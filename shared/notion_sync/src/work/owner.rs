@@ -26,7 +26,6 @@ const WRITTEN_DOWN: Duration = Duration::from_secs(5);
 /// What an event of a page says.
 pub(crate) struct PageEvent<'a> {
     pub(crate) page: &'a str,
-    /// Its identity.
     pub(crate) identity: &'a str,
     /// Who edited.
     pub(crate) authors: &'a [String],

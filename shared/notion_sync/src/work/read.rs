@@ -220,7 +220,6 @@ pub(crate) async fn complete(opened: &OpenedDatabase, page: &mut NotionPage) -> 
     Ok(())
 }
 
-/// The portal's side.
 pub(crate) fn portal_side(opened: &OpenedDatabase, record: Record, state: &RecordState, context: &Context) -> Sides {
     let raw = portal::raw(state);
     let read = |field: &crate::fields::MappedField| {
@@ -230,7 +229,6 @@ pub(crate) fn portal_side(opened: &OpenedDatabase, record: Record, state: &Recor
     Sides { fields: opened.fields.iter().map(read).collect(), edited_at: state.changed_at() }
 }
 
-/// The page's side.
 pub(crate) fn page_side(
     opened: &OpenedDatabase,
     link: &PageLink,

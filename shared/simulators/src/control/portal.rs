@@ -273,7 +273,6 @@ impl RecordQuery<'_> {
         Ok(json!({"message": self.portal.write(who, &dialog, &said, self.optional("answers"), &files), "chat": dialog}))
     }
 
-    /// A message that is there.
     fn message(&self, dialog: &str) -> Result<u64, String> {
         let message = self.number("message")?;
         let known = self.portal.messages(dialog).iter().any(|row| row["id"] == message);

@@ -8,7 +8,6 @@ use super::api::{ApiRequest, NotionResult, in_trash, missing};
 use super::text::{NotionRefusal, fix_one, invalid, list, should};
 use super::{BOT, NAME, NotionState, normal};
 
-/// A comment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct PageComment {

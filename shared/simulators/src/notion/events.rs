@@ -198,7 +198,6 @@ fn union(list: &mut Value, more: Vec<Value>) {
     }
 }
 
-/// Sends what is due.
 pub(super) fn send_due(shared: &Arc<NotionShared>) {
     let now = shared.clock.now();
     let (mut due, hook) = {

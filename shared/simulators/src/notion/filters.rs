@@ -9,7 +9,6 @@ use super::{BOT, NotionState, SimulatedPage, Source};
 /// How deep `and` and `or` are nested.
 const MAX_DEPTH: usize = 2;
 
-/// A filter that was checked.
 pub(super) enum CheckedFilter {
     And(Vec<CheckedFilter>),
     Or(Vec<CheckedFilter>),

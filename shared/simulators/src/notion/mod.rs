@@ -135,7 +135,6 @@ pub(crate) struct SimulatedPage {
     pub(crate) indexed: Option<(Timestamp, Box<SimulatedPage>)>,
 }
 
-/// A block.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct StoredBlock {
@@ -169,7 +168,6 @@ pub(crate) struct Switches {
     /// How long every answer takes.
     pub(crate) latency: Duration,
     pub(crate) out_of_blocks: bool,
-    /// The largest file.
     pub(crate) largest_file: usize,
 }
 
@@ -228,9 +226,7 @@ pub(crate) struct NotionState {
 
 /// The bot user of the connection.
 pub(crate) const BOT: &str = "7775f3a3-893f-43fa-b625-460c61094c78";
-/// Its integration.
 pub(crate) const INTEGRATION: &str = "0ef2e755-4912-8096-91c1-00376a88a5ca";
-/// The workspace.
 pub(crate) const WORKSPACE: &str = "13950b26-c203-4f3b-b97d-93ec06319565";
 const TOKEN: &str = "ntn_sandbox00000000000000000000000000000000000";
 const NAME: &str = "Switchboard";

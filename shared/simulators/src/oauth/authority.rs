@@ -50,7 +50,6 @@ struct GrantState {
 struct Member {
     shared: Weak<PortalShared>,
     region: Region,
-    /// By application.
     application_tokens: BTreeMap<String, String>,
 }
 

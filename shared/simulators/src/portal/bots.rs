@@ -13,7 +13,6 @@ use super::chats::{
 use super::crm::{RestRefusal, number};
 use super::{PortalShared, SimulatorState, events};
 
-/// A bot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BotState {
     pub(super) id: u64,

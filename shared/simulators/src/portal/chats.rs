@@ -14,12 +14,10 @@ use super::{PortalShared, PortalSimulator, SimulatorState, events, portal_time};
 /// The longest message; the rest is cut off.
 const MAX_MESSAGE: usize = 20_000;
 
-/// A chat.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Chat {
     /// Its number.
     pub id: u64,
-    /// Its name.
     pub name: String,
     /// Who is in it, bots too.
     pub members: BTreeSet<u64>,
@@ -35,7 +33,6 @@ impl Chat {
     }
 }
 
-/// A file in a chat.
 #[derive(Debug, Clone)]
 pub(crate) struct SimulatedChatFile {
     id: u64,
@@ -182,7 +179,6 @@ impl PortalSimulator {
         self.shared.lock().talk.bots.keys().copied().collect()
     }
 
-    /// The chats.
     pub fn chats(&self) -> Vec<Chat> {
         self.shared.lock().talk.chats.values().cloned().collect()
     }

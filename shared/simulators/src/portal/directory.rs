@@ -149,7 +149,6 @@ pub(super) fn scope_of(method: &str) -> &'static str {
     METHODS.iter().find(|(name, _)| *name == method).map_or("", |(_, scope)| scope)
 }
 
-/// The scopes that there are.
 pub(super) fn scopes() -> Vec<&'static str> {
     let mut scopes: Vec<_> = METHODS.iter().map(|(_, scope)| *scope).filter(|scope| !scope.is_empty()).collect();
     scopes.dedup();

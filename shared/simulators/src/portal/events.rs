@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::{PortalShared, SimulatorState};
 
-/// An outgoing webhook.
 #[derive(Debug, Clone)]
 pub struct OutgoingWebhook {
     id: u64,

@@ -143,7 +143,6 @@ impl SimulatorState {
             .collect()
     }
 
-    /// How one field is described.
     pub(super) fn described_field(&self, entity: u32, name: &str) -> Option<Value> {
         let own = || {
             self.own_fields

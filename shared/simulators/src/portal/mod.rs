@@ -44,12 +44,9 @@ pub use quirks::Quirk;
 pub(crate) use rest::span;
 pub use userfields::NewField;
 
-/// Deals.
 pub const DEAL: u32 = 2;
-/// Leads.
 pub const LEAD: u32 = 1;
 
-/// Contacts.
 pub const CONTACT: u32 = 3;
 /// Companies.
 pub const COMPANY: u32 = 4;
@@ -325,12 +322,10 @@ impl PortalSimulator {
         added.ok().and_then(|item| item["id"].as_u64()).unwrap_or_default()
     }
 
-    /// Adds a deal.
     pub fn add_deal(&self, title: &str, amount: u64, currency: &str) -> u64 {
         self.add_item(DEAL, json!({"title": title, "opportunity": amount, "currencyId": currency}))
     }
 
-    /// Adds a lead.
     pub fn add_lead(&self, title: &str) -> u64 {
         self.add_item(LEAD, json!({"title": title, "sourceId": "WEB"}))
     }
@@ -347,7 +342,6 @@ impl PortalSimulator {
         crm::ItemAuthor { user: self.shared.lock().credentials.user, writer: values::ValueWriter::Person }
     }
 
-    /// Moves a deal to a stage.
     pub fn move_deal(&self, id: u64, stage: &str) {
         self.change_item(DEAL, id, json!({"stageId": stage}));
     }
@@ -409,12 +403,10 @@ impl PortalSimulator {
         tasks::add(&self.shared, &tasks::object(fields)).unwrap_or_default()
     }
 
-    /// Changes a task.
     pub fn change_task(&self, id: u64, fields: Value) {
         let _ = tasks::update(&self.shared, id, &tasks::object(fields));
     }
 
-    /// Deletes a task.
     pub fn delete_task(&self, id: u64) {
         let _ = tasks::delete(&self.shared, id);
     }
@@ -444,7 +436,6 @@ impl PortalSimulator {
         self.shared.lock().tasks.get(&id).map(|task| Value::Object(task.clone()))
     }
 
-    /// The ids of all tasks.
     pub fn task_ids(&self) -> Vec<u64> {
         self.shared.lock().tasks.keys().copied().collect()
     }
@@ -458,7 +449,6 @@ impl PortalSimulator {
         id
     }
 
-    /// The projects.
     pub fn projects(&self) -> Vec<Value> {
         self.shared.lock().projects.clone()
     }
@@ -569,7 +559,6 @@ impl PortalSimulator {
         stages
     }
 
-    /// The users.
     pub fn users(&self) -> Vec<Value> {
         self.shared.lock().users.clone()
     }

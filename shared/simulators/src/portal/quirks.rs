@@ -13,7 +13,6 @@ const COLUMN: usize = 255;
 /// What becomes of a written value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quirk {
-    /// A clearing is ignored.
     IgnoreClearing,
     /// Everything is ignored: the connection's user may not change the field.
     Ignore,

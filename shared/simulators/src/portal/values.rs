@@ -297,7 +297,6 @@ pub(super) enum CallerAccess {
     Webhook {
         /// Whose.
         user: u64,
-        /// Its secret.
         secret: String,
     },
     /// An access token.

@@ -13,9 +13,7 @@ use crate::http::encoded;
 pub struct Whisper {
     /// Who sees it.
     pub user: String,
-    /// Where.
     pub channel: String,
-    /// The message.
     pub message: Value,
 }
 
@@ -62,7 +60,6 @@ impl SlackSimulator {
         self.shared.lock().people.get(&email.to_lowercase()).cloned().unwrap_or_default()
     }
 
-    /// The people.
     pub fn people(&self) -> Vec<super::Profile> {
         self.shared.lock().profiles.values().cloned().collect()
     }

@@ -52,7 +52,6 @@ fn with_links(text: &str) -> String {
     all
 }
 
-/// What a line is.
 #[derive(PartialEq, Clone, Copy)]
 enum EditorLine {
     Text,

@@ -30,7 +30,6 @@ pub struct EventReply {
     pub status: u16,
     /// Whether the answer came after Slack had stopped waiting for it: it does not count.
     pub is_late: bool,
-    /// Its body.
     pub body: Value,
 }
 

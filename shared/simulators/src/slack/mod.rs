@@ -56,7 +56,6 @@ pub(crate) struct SlackShared {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools)] // Slack's own flags
 pub struct SimulatedChannel {
-    /// Its id.
     pub id: String,
     /// Its name, without `#`.
     pub name: String,
@@ -203,7 +202,6 @@ impl SlackSimulator {
         self.shared.lock().token.clone()
     }
 
-    /// The signing secret.
     pub fn signing_secret(&self) -> &'static str {
         SIGNING_SECRET
     }
@@ -319,7 +317,6 @@ impl SlackSimulator {
         self.shared.lock().limited = limited;
     }
 
-    /// All channels.
     pub fn channels(&self) -> Vec<SimulatedChannel> {
         self.shared.lock().channels.values().cloned().collect()
     }
@@ -394,7 +391,6 @@ impl SlackShared {
         &self.team.0
     }
 
-    /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.team.1
     }

@@ -10,9 +10,7 @@ use super::{BOT, BOT_USER, ENTERPRISE, TEAM, WorkspaceState};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools)] // as Slack has them
 pub struct Profile {
-    /// Their id.
     pub id: String,
-    /// Their name.
     pub name: String,
     /// Their e-mail.
     pub email: String,

@@ -17,7 +17,6 @@ const SECRETS: [&str; 6] = ["token", "code", "secret", "client_secret", "applica
 /// What happens to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForgetAction {
-    /// It is deleted.
     Delete,
     /// The person's words in it are replaced.
     Blank,
@@ -26,7 +25,6 @@ pub enum ForgetAction {
 }
 
 impl ForgetAction {
-    /// In words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Delete => "deleted",
@@ -39,9 +37,7 @@ impl ForgetAction {
 /// An item in which a person was found.
 #[derive(Debug)]
 pub struct FoundItem {
-    /// The item.
     pub item: StoredItem,
-    /// Its kind.
     pub kind: &'static StoredKind,
     /// What happens to it.
     pub action: ForgetAction,

@@ -7,7 +7,6 @@ use super::{ForgetAction, PersonReport};
 /// Something that remains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Remains {
-    /// What.
     pub what: String,
     /// Why, for how long, and what ends it.
     pub why: String,
@@ -18,7 +17,6 @@ impl Remains {
         Self { what: what.into(), why: why.into() }
     }
 
-    /// As one line.
     pub fn line(&self) -> String {
         format!("{}: {}.", self.what, self.why)
     }

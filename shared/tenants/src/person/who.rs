@@ -119,7 +119,6 @@ pub struct LookedFor {
 }
 
 impl LookedFor {
-    /// All of it in words.
     pub fn words(&self) -> Vec<String> {
         let users = self.users.iter().map(|user| format!("user {user}"));
         let rest = [&self.records, &self.slack, &self.emails, &self.names, &self.phones];

@@ -359,7 +359,6 @@ fn people_records_and_options_that_notion_cannot_show_stay_when_others_are_added
     }
 }
 
-/// Any JSON at all.
 fn any_json() -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
