@@ -166,8 +166,9 @@ fn a_use_is_found_by_its_whole_path() {
 
 /// What of a source is not a test: tests are the last part of a file, or a file of their own.
 fn without_tests<'a>(path: &Path, source: &'a str) -> &'a str {
-    let is_test_file = path.components().any(|part| part.as_os_str() == "tests")
-        || ["tests.rs", "pseudo.rs"].iter().any(|name| path.ends_with(name));
+    let names_tests = |part: &str| part == "pseudo" || part == "tests" || part.ends_with("_tests");
+    let is_test_file = path.components().any(|part| names_tests(part.as_os_str().to_str().unwrap_or_default()))
+        || path.file_stem().is_some_and(|stem| names_tests(stem.to_str().unwrap_or_default()));
     if is_test_file {
         return "";
     }
