@@ -100,7 +100,7 @@ when-utc = Когда (UTC)
 what = Что
 would-be-posted = Было бы опубликовано
 by-route = { $destination }, маршрут «{ $route }»
-no-route-fits = нет: для этого изменения нет маршрута
+no-route-fits = нет: для этого изменения нет подходящего маршрута
 
 ## Настройки одним документом
 
@@ -139,7 +139,7 @@ chat-is-bridged = { $chat } уже связан с #{ $channel }. Сначала
 bot-not-in-chat = Бот не видит { $chat }. Добавьте бота Switchboard в этот чат в Битрикс24, затем свяжите их.
 bot-cannot-join = Бот не может войти в #{ $channel }: { $reason }. Пригласите его там: /invite @Switchboard
 are-bridged = #{ $channel } и { $chat } теперь связаны.
-one-is-bridged = Один из них уже связан с другим. Сначала разъедините ту связь.
+one-is-bridged = Один из них уже связан с другим. Сначала разорвите ту связь.
 are-unbridged = Канал больше не связан с чатом.
 
 ## Базы данных: форма
@@ -165,13 +165,13 @@ gone-mark = оставить вторую и пометить её
 gone-keep = оставить вторую
 gone-delete = удалить и вторую
 gone-restore = восстановить
-usual-fields = Поля этих записей по умолчанию, как ниже. Чтобы действовали ваши изменения ниже, снимите отметку
+usual-fields = Использовать поля по умолчанию, показанные ниже. Чтобы действовали ваши изменения, снимите отметку
 field-in-bitrix24 = Поле в Битрикс24
 property-in-notion = Свойство в Notion
-which-value-wins = Чьё значение главнее
-later-wins = в обе стороны, главнее более позднее
-bitrix24-wins = в обе стороны, главнее Битрикс24
-notion-wins = в обе стороны, главнее Notion
+which-value-wins = Какое значение побеждает
+later-wins = в обе стороны, побеждает более поздняя правка
+bitrix24-wins = в обе стороны, побеждает Битрикс24
+notion-wins = в обе стороны, побеждает Notion
 only-bitrix24 = только из Битрикс24
 only-notion = только из Notion
 values = Значения (код = название; …)
@@ -188,8 +188,8 @@ database-is-forgotten = База данных «{ $database }» больше н�
 
 ## Notion: подключение и вебхук
 
-connected = Подключено пространство { $workspace } через подключение { $connection }. Откройте ему доступ к каждой базе данных: ••• › Connections › { $connection }.
-not-connected = Пространство Notion не подключено. Подключите его на странице { $page }. Каждый шаг описан в docs/notion.md.
+connected = Подключено рабочее пространство { $workspace } через подключение { $connection }. Откройте ему доступ к каждой базе данных: ••• › Connections › { $connection }.
+not-connected = Рабочее пространство Notion не подключено. Подключите его на странице «{ $page }». Каждый шаг описан в docs/notion.md.
 webhook = Вебхук
 webhook-works = Подписанные события приходят. Последнее отмечено { $time }.
 webhook-is-silent = Подписка есть, но её событий пока не было.
@@ -275,7 +275,7 @@ kept-value = Оставленное значение
 kept-because = { $side }: { $reason }
 because-master = так задано в настройках
 because-later = изменено позже
-because-same-minute = оба изменены в одну минуту, поэтому главнее Битрикс24
+because-same-minute = оба изменены в одну минуту, поэтому побеждает Битрикс24
 because-one-way = поле синхронизируется только в одну сторону
 because-other-unwritable = другое значение нельзя туда записать
 because-chosen = это значение выбрал человек
