@@ -11,7 +11,7 @@ reconnect = Reconnect it at { $address }. Nothing is lost: everything for it wai
 # $provider (text): Bitrix24, Slack or Notion
 access-works-again = { $provider } accepts our token again
 # $since (text): the moment since when
-access-was-rejected = It was rejected since { $since }. Everything that waited is sent now.
+access-was-rejected = The token was rejected from { $since } until now. Everything that waited is sent now.
 
 ## Settings
 
@@ -45,16 +45,16 @@ silence = No { $families } event from Bitrix24 for { $minutes ->
    *[other] { $minutes } minutes
 } of business hours
 # $minutes (number): for how long they were missing
-silence-over = Events from Bitrix24 arrive again, { $minutes ->
+silence-over = Events from Bitrix24 arrive again after { $minutes ->
     [one] { $minutes } minute
    *[other] { $minutes } minutes
-} after they were missed
+} without any
 # $family (text): the kind of event
 # $moment (text): when
 last-event = Last { $family } event: { $moment }
 never = never
 portal-not-installed = The portal answers, but the application is not fully installed, so Bitrix24 sends no events. Open the application once as an administrator.
-portal-payment-expired = The portal answers, but the application's payment has expired, so Bitrix24 sends no events.
+portal-payment-expired = The portal answers, but the application's payment has expired, so Bitrix24 sends no events. Renew it.
 portal-answers = The portal answers our calls.
 # $reason (text): what went wrong
 portal-does-not-answer = The portal does not answer our calls: { $reason }
@@ -83,7 +83,7 @@ events-unknown = The event subscriptions could not be checked: { $reason }
 # $record (text): the record
 # $title (text): its title
 # $database (text): the Notion database's name in the settings
-sync-undecided = { $record } ({ $title }) is not linked with a row of Notion database "{ $database }"
+sync-undecided = { $record } ({ $title }) could not be linked with a row of Notion database "{ $database }"
 # $record (text): the record
 # $title (text): its title
 # $field (text): the field

@@ -22,7 +22,7 @@ command-task = Create a task in Bitrix24
         /b24-task Send the offer | ann@example.com | in 2 hours --public
 command-deal = Show a deal
     .usage = ID, link or words of its title [--public]
-    .help = shows a deal: stage, amount, responsible, next activity, and buttons to work on it.
+    .help = shows a deal: its stage, amount, responsible person and next activity, with buttons to work on it.
     .examples =
         /b24-deal 42
         /b24-deal roof for ACME
@@ -148,7 +148,7 @@ only-members = Only people of this workspace can be linked.
 # $minutes (number): how long to wait
 too-many-codes = You asked for three codes within an hour, or typed five wrong ones. Try again in { $minutes } min.
 wrong-code = This is not the code, or it has expired. Type /b24-me and your Bitrix24 email to get another one.
-how-to-undo = They were notified in Bitrix24. Type /b24-me off to undo it.
+how-to-undo = The Bitrix24 user was notified there. Type /b24-me off to undo it.
 unlinked = Your link was removed. You may still be matched by your email.
 
 ## Messages in Bitrix24 about a link

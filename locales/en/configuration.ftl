@@ -242,7 +242,7 @@ token-arrived = Notion sent the token. Paste it under Verify: { $token }
 tokens-arrived = { $count ->
     [one] { $count } token arrived that has signed no event yet.
    *[other] { $count } tokens arrived that have signed no event yet.
-} Only one is Notion’s newest: paste them under Verify one after the other, Notion accepts only its own. If you did not ask Notion for several, someone else knows this address: create a new one. { $tokens }
+} Only one is Notion’s newest. Paste them under Verify one after the other: Notion accepts only the newest. If you did not ask Notion for several, someone else knows this address: create a new one. { $tokens }
 keep-waiting = Wait another 15 minutes
 wait-for-token = Wait for a verification token (15 minutes)
 new-address = Create a new address

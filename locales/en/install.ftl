@@ -213,7 +213,7 @@ no-such-page = There is no such page. Go to /install.
 signed-out = You are no longer signed in. Start again at /install.
 foreign-form = This form belongs to another session. Go back, reload the page and send the form again.
 bad-address = This is not the address of a portal. Enter it as acme.bitrix24.com.
-both-or-none = A local application has a client_id and a client_secret. Enter both, or none.
+both-or-none = A local application has a client_id and a client_secret. Enter both, or neither.
 no-shared-application = Switchboard has no application for all portals here. Create a local application in your portal, then enter its client_id and client_secret.
 # $provider (text): Slack or Notion
 no-app = There is no { $provider } app here yet. The person who runs Switchboard sets it up (docs/installing.md).

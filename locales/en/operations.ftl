@@ -44,12 +44,12 @@ failed-deliveries = { $count ->
     [one] { $count } failed delivery
    *[other] { $count } failed deliveries
 }
-retry-failed = Look at the reasons, fix them, and retry.
+retry-failed = Read the reasons, fix the causes, and retry.
 # $since (text): a moment
 waits = Something has been waiting since { $since }
 see-its-line = The event log shows what it is waiting for.
 sweep-late = No check for missed events has finished for a while
-see-sweep-log = Read the log of portal-sweep. Without it, missed events stay lost.
+see-sweep-log = Read the log of portal-sweep. Without this check, missed events stay lost.
 # $count (number): how many
 conditions-failed = Conditions of routes failed on { $count ->
     [one] { $count } change
@@ -104,7 +104,7 @@ check-secrets = Check whether the secrets can be read.
 queue-with-failed = { $waiting } waiting, { $failed } failed
 # $waiting (number): how many jobs
 queue-waiting = { $waiting } waiting
-retry-dead = `dead list` shows the reasons. Fix them, then run `dead redrive`.
+retry-dead = `dead list` shows the reasons. Fix the causes, then run `dead redrive`.
 check-queue-exists = Check whether the queue exists.
 connect = Connect it at /install.
 connect-again = Reconnect it at /install.

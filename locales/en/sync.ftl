@@ -15,13 +15,13 @@ not-a-date = "{ $line }" is not a date; write it as 2026-12-31
 # $line (text): what is written
 not-a-moment = "{ $line }" is not a date with a time; write it as 2026-12-31 15:30
 # $number (text): what is written
-has-a-fraction = { $number } has a fraction, and the portal's field holds whole numbers
+has-a-fraction = { $number } has a fraction, and the portal's field holds whole numbers; write a whole number
 # $number (text): what is written
 # $digits (number): how many the field holds
 too-many-decimals = { $number } has more than the { $digits ->
     [one] { $digits } digit
    *[other] { $digits } digits
-} after the point that the portal's field holds
+} after the point that the portal's field holds; write fewer
 # $line (text): what is written
 not-a-sum = "{ $line }" is not a sum; write it as 10 EUR
 # $line (text): what is written
@@ -77,7 +77,7 @@ no-page-yet = number { $numbers } has no page yet in the database that property 
 too-many = there are { $count ->
     [one] { $count } value
    *[other] { $count } values
-}, and property "{ $property }" holds { $most }
+}, and property "{ $property }" holds { $most }; leave fewer in Bitrix24
 # $number (text): the number
 # $property (text): the property in Notion
 too-long-number = { $number } has more digits than a number in Notion holds; create a property of type rich_text instead of "{ $property }"
@@ -90,7 +90,7 @@ no-option = property "{ $property }" has no option "{ $options }"; add it in Not
 too-long = it has { $count ->
     [one] { $count } character
    *[other] { $count } characters
-}, and property "{ $property }" holds { $most }
+}, and property "{ $property }" holds { $most }; shorten it in Bitrix24
 first-page-missing = its page in the first database does not exist yet
 
 ## Values that Bitrix24 cannot hold

@@ -5,8 +5,8 @@ not-a-number = «{ $line }» — не число; напишите 10 или 10.
 neither-yes-nor-no = «{ $line }» — ни yes, ни no; напишите одно из двух
 not-a-date = «{ $line }» — не дата; напишите в виде 2026-12-31
 not-a-moment = «{ $line }» — не дата со временем; напишите в виде 2026-12-31 15:30
-has-a-fraction = { $number } — дробное число, а поле портала хранит целые
-too-many-decimals = в числе { $number } больше знаков после точки, чем хранит поле портала ({ $digits ->
+has-a-fraction = { $number } — дробное число, а поле портала хранит целые; напишите целое число
+too-many-decimals = в числе { $number } больше знаков после точки, чем хранит поле портала; напишите меньше знаков ({ $digits ->
     [one] { $digits } знак
     [few] { $digits } знака
    *[many] { $digits } знаков
@@ -48,14 +48,14 @@ too-many = { $count ->
     [one] есть { $count } значение
     [few] есть { $count } значения
    *[many] есть { $count } значений
-}, а свойство «{ $property }» хранит не больше { $most }
+}, а свойство «{ $property }» хранит не больше { $most }; оставьте меньше в Битрикс24
 too-long-number = в числе { $number } больше цифр, чем хранит число в Notion; создайте вместо «{ $property }» свойство типа rich_text
 no-option = у свойства «{ $property }» нет варианта «{ $options }»; добавьте его в Notion, укажите другой в `values` или разрешите `create_options`
 too-long = длина — { $count ->
     [one] { $count } знак
     [few] { $count } знака
    *[many] { $count } знаков
-}, а свойство «{ $property }» хранит не больше { $most }
+}, а свойство «{ $property }» хранит не больше { $most }; сократите его в Битрикс24
 first-page-missing = его страницы в первой базе ещё нет
 
 ## Values that Bitrix24 cannot hold
