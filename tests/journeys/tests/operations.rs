@@ -353,8 +353,8 @@ async fn the_checks_name_what_is_wrong_and_the_fix() {
         "#no-such-channel",
         "Create it, invite the bot",
         "#calls",
-        "not bound: ONCRMDEALADD",
-        "They are bound within a quarter of an hour",
+        "not subscribed: ONCRMDEALADD",
+        "They are subscribed within 15 minutes",
     ] {
         assert!(page.contains(seen), "{seen}: {page}");
     }
