@@ -104,7 +104,7 @@ test("scripts in names of deals, channels, people, settings and errors are text 
     await admin.locator("#main h1").waitFor();
     assert.equal(await admin.evaluate(() => window.hacked), undefined, act);
   }
-  assert.match(await admin.locator("main").innerText(), /In force within a minute/);
+  assert.match(await admin.locator("main").innerText(), /It takes effect within a minute/);
   await until("/admin/routes", async () => (await admin.locator("main").innerText()).includes("<script>"));
   await api("/api/leads", { title: `Dead ${EVIL}` });
   await until("/admin/dead", async () => (await admin.locator("main").innerText()).includes("channel_not_found"));

@@ -335,7 +335,7 @@ routes:
             field[0].starts_with("line 13: routes[0].card.fields[1]: deal.created has no word {phone}"),
             "{field:?}"
         );
-        assert!(findings("routes: [")[0].contains("this is no YAML"));
+        assert!(findings("routes: [")[0].contains("this is not YAML"));
         assert!(findings("a: 1\n---\nb: 1")[0].starts_with("line 3: there is a second document"));
     }
 

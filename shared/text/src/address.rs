@@ -10,7 +10,9 @@ pub fn is_safe(url: &str) -> bool {
     let url = url.trim();
     let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
     let known = ["http", "https", "mailto", "tel"].contains(&scheme.as_str()) && url.len() > scheme.len() + 1;
-    known && url.len() <= MAX_ADDRESS && !url.chars().any(|c| c.is_whitespace() || c.is_control())
+    // What turns the direction of text would turn what is around the address as well.
+    let turns = bidi::without_overrides(url).len() != url.len();
+    known && !turns && url.len() <= MAX_ADDRESS && !url.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 /// The words of a link, with its address where that becomes no link.

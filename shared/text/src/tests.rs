@@ -566,3 +566,9 @@ fn a_moment_that_cannot_be_read_turns_no_text() {
     let document = Document::from_bbcode("[timestamp=17\u{202e}x] is shown as it is written");
     assert_eq!(document.visible(), "[timestamp=17x] is shown as it is written");
 }
+
+#[test]
+fn an_address_that_turns_text_is_no_link() {
+    let document = Document::from_bbcode("[url=tel:+\u{202e}49]call[/url]");
+    assert_eq!(document.to_bbcode(false), "call (tel:+49)");
+}
