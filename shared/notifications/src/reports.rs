@@ -10,6 +10,8 @@ use runtime::ledger::{DeliveryStatus, Ledger, LedgerLine, today};
 use settings::Settings;
 use tenants::portals::Portal;
 
+use crate::design::report_heading;
+
 /// Pages of the log that are counted for a day, at most.
 const MAX_PAGES: usize = 25;
 /// Days that are looked back, at most.
@@ -169,47 +171,9 @@ fn counts(kinds: BTreeMap<String, u64>, from: Timestamp, all: bool) -> Vec<Local
 
 /// A kind of change, as a heading of its count.
 fn kind_name(name: &str) -> Localized {
+    let heading = ChangeKind::parse(name).and_then(|kind| report_heading(&kind));
     let own = || Localized::data(name.trim_start_matches("custom.").replace(['.', '_'], " "));
-    let Some(kind) = ChangeKind::parse(name) else { return own() };
-    let message = match kind {
-        ChangeKind::Custom(_) => return own(),
-        ChangeKind::LeadCreated => texts::reports::LEAD_CREATED,
-        ChangeKind::LeadUpdated => texts::reports::LEAD_UPDATED,
-        ChangeKind::LeadStageChanged => texts::reports::LEAD_STAGE_CHANGED,
-        ChangeKind::LeadResponsibleChanged => texts::reports::LEAD_RESPONSIBLE_CHANGED,
-        ChangeKind::LeadDeleted => texts::reports::LEAD_DELETED,
-        ChangeKind::DealCreated => texts::reports::DEAL_CREATED,
-        ChangeKind::DealUpdated => texts::reports::DEAL_UPDATED,
-        ChangeKind::DealStageChanged => texts::reports::DEAL_STAGE_CHANGED,
-        ChangeKind::DealFunnelChanged => texts::reports::DEAL_FUNNEL_CHANGED,
-        ChangeKind::DealResponsibleChanged => texts::reports::DEAL_RESPONSIBLE_CHANGED,
-        ChangeKind::DealDeleted => texts::reports::DEAL_DELETED,
-        ChangeKind::ContactCreated => texts::reports::CONTACT_CREATED,
-        ChangeKind::ContactUpdated => texts::reports::CONTACT_UPDATED,
-        ChangeKind::ContactResponsibleChanged => texts::reports::CONTACT_RESPONSIBLE_CHANGED,
-        ChangeKind::ContactDeleted => texts::reports::CONTACT_DELETED,
-        ChangeKind::CompanyCreated => texts::reports::COMPANY_CREATED,
-        ChangeKind::CompanyUpdated => texts::reports::COMPANY_UPDATED,
-        ChangeKind::CompanyResponsibleChanged => texts::reports::COMPANY_RESPONSIBLE_CHANGED,
-        ChangeKind::CompanyDeleted => texts::reports::COMPANY_DELETED,
-        ChangeKind::ItemCreated => texts::reports::ITEM_CREATED,
-        ChangeKind::ItemUpdated => texts::reports::ITEM_UPDATED,
-        ChangeKind::ItemStageChanged => texts::reports::ITEM_STAGE_CHANGED,
-        ChangeKind::ItemFunnelChanged => texts::reports::ITEM_FUNNEL_CHANGED,
-        ChangeKind::ItemResponsibleChanged => texts::reports::ITEM_RESPONSIBLE_CHANGED,
-        ChangeKind::ItemDeleted => texts::reports::ITEM_DELETED,
-        ChangeKind::TaskCreated => texts::reports::TASK_CREATED,
-        ChangeKind::TaskUpdated => texts::reports::TASK_UPDATED,
-        ChangeKind::TaskStatusChanged => texts::reports::TASK_STATUS_CHANGED,
-        ChangeKind::TaskResponsibleChanged => texts::reports::TASK_RESPONSIBLE_CHANGED,
-        ChangeKind::TaskDeadlineChanged => texts::reports::TASK_DEADLINE_CHANGED,
-        ChangeKind::TaskCommented => texts::reports::TASK_COMMENTED,
-        ChangeKind::TaskDeleted => texts::reports::TASK_DELETED,
-        ChangeKind::CallEnded => texts::reports::CALL_ENDED,
-        ChangeKind::CallMissed => texts::reports::CALL_MISSED,
-        ChangeKind::CallRecorded => texts::reports::CALL_RECORDED,
-    };
-    message.into()
+    heading.map_or_else(own, Localized::from)
 }
 
 #[cfg(test)]
