@@ -110,7 +110,7 @@ fn unproven(error: Unproven) -> Refused {
     match error {
         Unproven::Engine(failure) => unavailable(&failure),
         Unproven::NotAdmitted(why) => {
-            let text = Language::En.text(refusal::not_admitted(why));
+            let text = Language::default().text(refusal::not_admitted(why));
             Refused::new(StatusCode::FORBIDDEN, "another_application", text)
         }
         // Which of it was wrong helps nobody who means well.
@@ -141,7 +141,7 @@ async fn connect(
     let deps = visit.deps;
     let connected = portal::connect(deps, installation, &installation.entered_at_portal()).await;
     connected.map_err(|refusal| match refusal {
-        Refusal::Person(status, text) => Refused::new(status, "not_allowed", text(Language::En)),
+        Refusal::Person(status, text) => Refused::new(status, "not_allowed", text(Language::default())),
         Refusal::Engine(failure) => unavailable(&failure),
     })?;
     if !application_token.expose_secret().is_empty() {

@@ -42,7 +42,7 @@ impl Refusal {
             Self::Person(status, text) => {
                 visit.deps.ports.metrics.count("installs_refused", "person");
                 if web::is_sampled("install_refused") {
-                    tracing::warn!(%status, text = text(Language::En), "a connection was refused");
+                    tracing::warn!(%status, text = text(Language::default()), "a connection was refused");
                 }
                 failed(visit, status, texts::pages::FAILED, &text(visit.language))
             }

@@ -25,7 +25,7 @@ pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Fa
         let restored = work.opened.notion.trash(&work.page_id()?, false).await?;
         return Ok(done(vec!["page taken out of the trash".into()], restored.url, Vec::new()));
     }
-    let mut changes = vec![format!("apart: {}", why.words(Language::En))];
+    let mut changes = vec![format!("apart: {}", why.words(Language::default()))];
     // What can be done twice is done first.
     match (why, setting) {
         (Apart::RecordGone, Gone::Mark | Gone::Restore) => {
