@@ -32,7 +32,7 @@ impl<'a> MakeWriter<'a> for Keep {
     }
 }
 
-/// Crates of ours that log.
+/// Our crates that log.
 const OURS: [&str; 13] = [
     "admin",
     "api",
