@@ -10,8 +10,6 @@ use runtime::ledger::{DeliveryStatus, Ledger, LedgerLine, today};
 use settings::Settings;
 use tenants::portals::Portal;
 
-use crate::design::report_heading;
-
 /// Pages of the log that are counted for a day, at most.
 const MAX_PAGES: usize = 25;
 /// Days that are looked back, at most.
@@ -171,7 +169,7 @@ fn counts(kinds: BTreeMap<String, u64>, from: Timestamp, all: bool) -> Vec<Local
 
 /// A kind of change, as a heading of its count.
 fn kind_name(name: &str) -> Localized {
-    let heading = ChangeKind::parse(name).and_then(|kind| report_heading(&kind));
+    let heading = ChangeKind::parse(name).and_then(|kind| crate::design::report_heading(&kind));
     let own = || Localized::data(name.trim_start_matches("custom.").replace(['.', '_'], " "));
     heading.map_or_else(own, Localized::from)
 }
