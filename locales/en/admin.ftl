@@ -117,7 +117,7 @@ result = Result
 event-not-in-the-log = (the event is not in the log yet)
 # $count (number): how many
 and-more = and { $count } more
-not-a-trace = This is not a valid trace.
+not-a-trace = This is not a valid trace. Open the event from the page Events.
 unknown-trace = There is no event with this trace. The log is kept for 30 days.
 
 ## Events: one event
@@ -425,7 +425,7 @@ too-large-to-download = This is too large for a page. The command “switchboard
 # $deleted (number): items that were deleted
 # $blanked (number): items that were changed
 # $discarded (number): failed deliveries that were deleted
-person-deleted = Deleted items: { $deleted }. Items without the person’s words now: { $blanked }. Discarded failed deliveries: { $discarded }.
+person-deleted = Deleted items: { $deleted }. Items from which the person’s data was removed: { $blanked }. Discarded failed deliveries: { $discarded }.
 search-again = Search again
 delete-person-question = Delete this person’s data?
 delete-person-explained = This cannot be undone. First delete the person in Bitrix24, Slack and Notion: what is still there is copied here again.
@@ -494,14 +494,14 @@ code-explained = The person who runs Switchboard creates a code with { $command 
 too-many-codes = Too many wrong codes
 # $most (number): how many wrong codes are allowed
 # $minutes (number): how long to wait
-too-many-codes-explained = Too many wrong codes came from your address: the limit is { $most } in 15 minutes. Try again in { $minutes } min. A right code works at once.
+too-many-codes-explained = Too many wrong codes came from your address: the limit is { $most } in 15 minutes. Try again in { $minutes } min. A correct code works at once.
 wrong-code = This code is wrong, has expired or was already used. Ask for a new one.
 public-address-needed = Signing in with Slack needs the public address: set public_url in the configuration, or the parameter PublicUrl. Until then, use a code.
 no-slack-app = There is no Slack app here. Use a code.
 sign-in-begun-elsewhere = This sign-in was begun in another browser or more than ten minutes ago, or was already used. Start again.
 # $error (text): Slack’s word for the problem
-slack-did-not-say = Slack did not say who you are: { $error }.
-workspace-not-connected = Your workspace is not connected to a portal here.
+slack-did-not-say = Slack did not say who you are: { $error }. Start again.
+workspace-not-connected = Your workspace is not connected to a portal here. A portal administrator can connect it at /install.
 # $person (text): who wanted to sign in
 not-administrator-of-workspace = { $person } neither administers the workspace nor is listed in the settings (admins). Ask someone who is.
 # $person (text): who wanted to sign in

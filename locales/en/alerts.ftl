@@ -11,7 +11,7 @@ reconnect = Reconnect it at { $address }. Nothing is lost: everything for it wai
 # $provider (text): Bitrix24, Slack or Notion
 access-works-again = { $provider } accepts our token again
 # $since (text): the moment since when
-access-was-rejected = It was rejected since { $since }. Everything that waited is sent now.
+access-was-rejected = The token was rejected from { $since } until now. Everything that waited is sent now.
 
 ## Settings
 
@@ -45,21 +45,21 @@ silence = No { $families } event from Bitrix24 for { $minutes ->
    *[other] { $minutes } minutes
 } of business hours
 # $minutes (number): for how long they were missing
-silence-over = Events from Bitrix24 arrive again, { $minutes ->
+silence-over = Events from Bitrix24 arrive again after { $minutes ->
     [one] { $minutes } minute
    *[other] { $minutes } minutes
-} after they were missed
+} without any
 # $family (text): the kind of event
 # $moment (text): when
 last-event = Last { $family } event: { $moment }
 never = never
 portal-not-installed = The portal answers, but the application is not fully installed, so Bitrix24 sends no events. Open the application once as an administrator.
-portal-payment-expired = The portal answers, but the application's payment has expired, so Bitrix24 sends no events.
+portal-payment-expired = The portal answers, but the application's payment has expired, so Bitrix24 sends no events. Renew it.
 portal-answers = The portal answers our calls.
 # $reason (text): what went wrong
 portal-does-not-answer = The portal does not answer our calls: { $reason }
-no-sweep-yet = No check for missed changes has finished yet.
-sweep-found-nothing = No missed changes were found today. Perhaps nothing happened.
+no-sweep-yet = No check for missed events has finished yet.
+sweep-found-nothing = No missed events were found today. Perhaps nothing happened.
 # $count (number): how many changes
 sweep-found = { $count ->
     [one] { $count } change without an event was found today, and its card is sent
@@ -67,23 +67,23 @@ sweep-found = { $count ->
 }.
 events-by-hand = The events are chosen by hand in the outgoing webhook. Check that it still exists, that its address is right, and that the events on the status page are ticked.
 # $events (text): what Bitrix24 refused
-events-not-bound = Events could not be bound: { $events }
+events-not-bound = Switchboard could not subscribe to events: { $events }
 # $count (number): how many
 # $events (text): which
 events-bound-again = { $count ->
-    [one] { $count } event was not bound and is bound again
-   *[other] { $count } events were not bound and are bound again
+    [one] { $count } event was not subscribed and is subscribed again
+   *[other] { $count } events were not subscribed and are subscribed again
 }: { $events }
-all-events-bound = All events that the routes need are bound.
+all-events-bound = All events that the routes need are subscribed.
 # $reason (text): what went wrong
-events-unknown = The bound events could not be checked: { $reason }
+events-unknown = The event subscriptions could not be checked: { $reason }
 
 ## Notion sync
 
 # $record (text): the record
 # $title (text): its title
 # $database (text): the Notion database's name in the settings
-sync-undecided = { $record } ({ $title }) is not linked with a row of Notion database "{ $database }"
+sync-undecided = { $record } ({ $title }) could not be linked with a row of Notion database "{ $database }"
 # $record (text): the record
 # $title (text): its title
 # $field (text): the field
@@ -92,7 +92,7 @@ sync-stuck = { $record } ({ $title }): { $field } of { $side } could not be sync
 # $bitrix24 (text): the value there
 # $notion (text): the value there
 sync-stuck-values = Bitrix24 shows "{ $bitrix24 }", Notion shows "{ $notion }".
-sync-stuck-next = Both sides keep their values, and the other fields are synced. The page Needs attention of /admin lists all such values, with buttons to try again or to use the other side's value.
+sync-stuck-next = Both sides keep their values, and the other fields are synced. The page Needs attention in /admin lists all such values, with buttons to try again or to use the other side's value.
 # $record (text): the record
 # $title (text): its title
 sync-loop = { $record } ({ $title }): something keeps undoing the sync
@@ -126,4 +126,4 @@ database-closed = Notion database "{ $database }" cannot be used. Its sync is pa
 mapping-paused = Field "{ $field }" of Notion database "{ $database }" is paused. The other fields are synced.
 # $field (text): the field
 # $database (text): the Notion database's name in the settings
-mapping-renamed = Field "{ $field }" of Notion database "{ $database }" has another name. The sync continues.
+mapping-renamed = Field "{ $field }" of Notion database "{ $database }" was renamed. The sync continues.

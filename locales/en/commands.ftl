@@ -9,7 +9,7 @@
 
 command-lead = Create a lead in Bitrix24
     .usage = Company | Comment [--public]
-    .help = creates a lead. Phone numbers, e-mails and web addresses in the text become its fields. Without text it opens a form.
+    .help = creates a lead. Phone numbers, email addresses and web addresses in the text become its fields. Without text it opens a form.
     .examples =
         /b24-lead ACME | asked for a price list, +49 30 1234567, ann@acme.example
         /b24-lead acme.example --public
@@ -22,7 +22,7 @@ command-task = Create a task in Bitrix24
         /b24-task Send the offer | ann@example.com | in 2 hours --public
 command-deal = Show a deal
     .usage = ID, link or words of its title [--public]
-    .help = shows a deal: stage, amount, responsible, next activity, and buttons to work on it.
+    .help = shows a deal: its stage, amount, responsible person and next activity, with buttons to work on it.
     .examples =
         /b24-deal 42
         /b24-deal roof for ACME
@@ -34,8 +34,8 @@ command-status = Show my day in Bitrix24
         /b24-status
         /b24-status --public
 command-me = Show or change which Bitrix24 user I am
-    .usage = [e-mail or code]
-    .help = shows who you are in Bitrix24. With an e-mail it sends a code there, with the code it links you.
+    .usage = [email or code]
+    .help = shows who you are in Bitrix24. With your email it sends you a code in Bitrix24; with the code it links you.
     .examples =
         /b24-me
         /b24-me ann@example.com
@@ -64,7 +64,7 @@ labelled = { $label }: { $value }
 ## What was typed cannot be used
 
 # $commands (text): the commands that there are
-unknown-command = “{ $words }”: there is no such command. These are: { $commands }
+unknown-command = There is no command “{ $words }”. The commands are: { $commands }
 no-company = Which company? Its name comes first, before the bar.
 no-task-name = What is the task called? Its name comes first, before the bar.
 deadline-unknown = I don't understand the deadline “{ $words }”. Type tomorrow 15:00, friday, 5pm, in 2 hours, end of month, 25 dec or 2026-12-25
@@ -72,9 +72,9 @@ deadline-past = The deadline “{ $words }” is in the past. Type a later one.
 # $one (text): a day that is meant, as 2026-06-05
 # $other (text): the other day that may be meant
 deadline-ambiguous = The deadline “{ $words }” can be { $one } or { $other }. Type one of these.
-unknown-assignee = I don't know who “{ $words }” is. To name the assignee, type an @mention, a full name or an e-mail.
+unknown-assignee = I don't know who “{ $words }” is. To name the assignee, type an @mention, a full name or an email.
 # $people (text): their names
-which-person = “{ $words }” can be { $people }. Type an @mention, a full name or an e-mail.
+which-person = “{ $words }” can be { $people }. Type an @mention, a full name or an email.
 # $people (text): the names of some
 # $count (number): how many there are besides
 people-and-more = { $people } and { $count ->
@@ -109,11 +109,11 @@ not-answering = Bitrix24 is not answering right now. Nothing is lost: I keep try
 
 ## Who the person is in Bitrix24
 
-# $email (text): the person's e-mail
-email-unknown = Nobody in Bitrix24 has your e-mail { $email }.
+# $email (text): the person's email
+email-unknown = Nobody in Bitrix24 has your email { $email }.
 not-linked-yet = Your Slack account isn't linked to a Bitrix24 user yet.
-email-hidden = I cannot see your e-mail in Slack.
-how-to-link = Type /b24-me and your Bitrix24 e-mail to link yourself, or ask an administrator to link you on the people page.
+email-hidden = I cannot see your email in Slack.
+how-to-link = Type /b24-me and your Bitrix24 email to link yourself, or ask an administrator to link you on the page People.
 dismissed = Your Bitrix24 account is no longer active. If that is a mistake, ask an administrator of your portal.
 other-not-linked = This person isn't linked to a Bitrix24 user yet. They can type /b24-me, or an administrator can link them.
 
@@ -131,7 +131,7 @@ needs-an-application = Bitrix24 is connected by an incoming webhook here. Workin
 ## /b24-me
 
 # $user (text): the user's number in Bitrix24
-linked-by-email = You are { $name } (user { $user }) in Bitrix24, linked by your e-mail.
+linked-by-email = You are { $name } (user { $user }) in Bitrix24, linked by your email.
 # $user (text): the user's number in Bitrix24
 linked-by-administrator = You are { $name } (user { $user }) in Bitrix24, linked by an administrator.
 # $user (text): the user's number in Bitrix24
@@ -142,22 +142,22 @@ own-rights = You work with your own rights.
 concerned-rights = You can reach the records that you are responsible for, created or observe.
 connection-rights = You work with the rights of the connection.
 how-to-allow = Type /b24-me allow to work with your own rights.
-if-wrong = If that is wrong, type /b24-me and your Bitrix24 e-mail.
-code-sent = If someone in Bitrix24 has this e-mail, they now have a message with a code there. Type /b24-me and the code within 15 minutes. A person is sent at most three codes an hour.
+if-wrong = If that is wrong, type /b24-me and your Bitrix24 email.
+code-sent = If someone in Bitrix24 has this email, they now have a message with a code there. Type /b24-me and the code within 15 minutes. A person is sent at most three codes an hour.
 only-members = Only people of this workspace can be linked.
 # $minutes (number): how long to wait
 too-many-codes = You asked for three codes within an hour, or typed five wrong ones. Try again in { $minutes } min.
-wrong-code = This is not the code, or it has expired. Type /b24-me and your Bitrix24 e-mail to get another one.
-how-to-undo = They were notified in Bitrix24. Type /b24-me off to undo it.
-unlinked = Your link was removed. You may still be matched by your e-mail.
+wrong-code = This is not the code, or it has expired. Type /b24-me and your Bitrix24 email to get another one.
+how-to-undo = The Bitrix24 user was notified there. Type /b24-me off to undo it.
+unlinked = Your link was removed. You may still be matched by your email.
 
 ## Messages in Bitrix24 about a link
 
-# $person (text): the name and e-mail of who asks, in Slack
+# $person (text): the name and email of who asks, in Slack
 # $code (text): the code
 code-for-you = { $person } in Slack asked to be linked to you. If that is you, type there: /b24-me { $code }
     If not, ignore this message and do not share the code.
-# $person (text): the name and e-mail of who is linked, in Slack
+# $person (text): the name and email of who is linked, in Slack
 now-linked = { $person } in Slack is now linked to you and works in Bitrix24 as you.
 # $address (text): where the link is removed
 undo-within-days = If that was not you, undo it within seven days: { $address }

@@ -121,7 +121,7 @@ what = What
 would-be-posted = Would be posted
 # $destination (text): a channel or a person
 by-route = { $destination } by { $route }
-no-route-fits = no: no route is for this change
+no-route-fits = no: no route matches this change
 
 ## The settings as a document
 
@@ -193,7 +193,7 @@ gone-mark = keep the other and mark it
 gone-keep = keep the other
 gone-delete = delete the other too
 gone-restore = restore it
-usual-fields = The default fields of these records, as below. Untick this to use your changes below
+usual-fields = Use the default fields, as shown below. To use your own changes, untick this
 field-in-bitrix24 = Field in Bitrix24
 property-in-notion = Property in Notion
 which-value-wins = Which value wins
@@ -242,7 +242,7 @@ token-arrived = Notion sent the token. Paste it under Verify: { $token }
 tokens-arrived = { $count ->
     [one] { $count } token arrived that has signed no event yet.
    *[other] { $count } tokens arrived that have signed no event yet.
-} Only one is Notion’s newest: paste them under Verify one after the other, Notion accepts only its own. If you did not ask Notion for several, someone else knows this address: create a new one. { $tokens }
+} Only one is Notion’s newest. Paste them under Verify one after the other: Notion accepts only the newest. If you did not ask Notion for several, someone else knows this address: create a new one. { $tokens }
 keep-waiting = Wait another 15 minutes
 wait-for-token = Wait for a verification token (15 minutes)
 new-address = Create a new address
@@ -321,7 +321,7 @@ other-counts = Already linked: { $linked }. Not matching the condition: { $left-
 to-decide = For you to decide. Records with several rows: { $doubles }. Records that could not be matched or failed: { $refused }. Rows whose number matches no record: { $strays }. Fields with different values: { $undecided }.
 show-every-record = Show every record and field
 waits-for = Waiting: { $reason }
-examples = Some of it
+examples = Examples
 begun = Started by { $by } at { $time }
 
 ## Notion: conflicts

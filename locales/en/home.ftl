@@ -4,7 +4,7 @@
 day = { $name } in Bitrix24
 welcome = Welcome to Switchboard
 not-linked = Not linked.
-how-to-link = Your Slack account isn't linked to a Bitrix24 user yet. Type /b24-me with your Bitrix24 e-mail in any channel, or ask an administrator to link you.
+how-to-link = Your Slack account isn't linked to a Bitrix24 user yet. Type /b24-me with your Bitrix24 email in any channel, or ask an administrator to link you.
 my-settings = My settings
 # $usage (text): a command and what can follow it
 # $description (text): what it does

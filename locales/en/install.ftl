@@ -213,14 +213,14 @@ no-such-page = There is no such page. Go to /install.
 signed-out = You are no longer signed in. Start again at /install.
 foreign-form = This form belongs to another session. Go back, reload the page and send the form again.
 bad-address = This is not the address of a portal. Enter it as acme.bitrix24.com.
-both-or-none = A local application has a client_id and a client_secret. Enter both, or none.
+both-or-none = A local application has a client_id and a client_secret. Enter both, or neither.
 no-shared-application = Switchboard has no application for all portals here. Create a local application in your portal, then enter its client_id and client_secret.
 # $provider (text): Slack or Notion
 no-app = There is no { $provider } app here yet. The person who runs Switchboard sets it up (docs/installing.md).
 wrong-code = The code is wrong, expired or already used. The person who runs Switchboard creates a new one with: switchboard admin-code --connect
 begun-elsewhere = This was started in another browser, more than ten minutes ago, or was used already. Start again at /install.
 another-provider = This was started for another provider. Start again at /install.
-another-connection = You started this for another portal than the one that you are signed in to. Start again at /install.
+another-connection = You started this for a portal that is not the one you are signed in to. Start again at /install.
 # $error (text): the provider's code: access_denied
 access-not-given = Access was not given ({ $error }). Nothing was changed. To try again, go to /install.
 no-code-sent = The provider sent no code. Start again at /install.
@@ -246,7 +246,7 @@ not-an-authorization-server = { $server } is not an authorization server of Bitr
 another-access = Bitrix24's answer is for another application or portal. Start again at /install.
 unknown-application = Switchboard does not know the keys of this application. Enter them at /install.
 connected-with-another = This portal is connected with another application, and this one cannot replace it. To change the application, sign in at /admin, open Connections and enter the new keys.
-signed-in-elsewhere = Another portal answered than the one that you are signed in to. Sign out and start again.
+signed-in-elsewhere = Another portal answered, not the one that you are signed in to. Sign out and start again.
 needs-connection-code = A new portal with its own application needs a connection code. The person who runs Switchboard creates one with: switchboard admin-code --connect
 webhook-address-refused = The URL of the incoming webhook cannot be used: { $reason }. Copy the whole URL from the portal again.
 webhook-refused = The portal rejected the incoming webhook: { $reason }. Create one with the rights listed in docs/connecting.md, and copy its whole URL.

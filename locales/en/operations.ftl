@@ -5,10 +5,10 @@
 settings-unreadable = The settings cannot be read
 # $reason (text): what is wrong with them
 apply-settings = { $reason }. Correct them on the page Settings.
-sweeps-stop = Checks for missed changes do not finish
+sweeps-stop = Checks for missed events do not finish
 # $since (text): a moment
-silence = No event from Bitrix24 since before { $since }
-run-checks = Run the checks. They show whether the portal answers and the events are bound.
+silence = No event from Bitrix24 for a long time; the last came before { $since }
+run-checks = Run the checks. They show whether the portal answers and the events are subscribed.
 poll-late = Notion has not been read to the end for a while
 see-notion-page = The page Notion shows which database is slow.
 # $database (text): the database's name in the settings
@@ -44,19 +44,19 @@ failed-deliveries = { $count ->
     [one] { $count } failed delivery
    *[other] { $count } failed deliveries
 }
-retry-failed = Look at the reasons, fix them, and retry.
+retry-failed = Read the reasons, fix the causes, and retry.
 # $since (text): a moment
-waits = Something has waited since { $since }
-see-its-line = Its line in the event log shows what for.
-sweep-late = No check for missed changes has finished for a while
-see-sweep-log = Read the log of portal-sweep. Without it, missed events stay lost.
+waits = Something has been waiting since { $since }
+see-its-line = The event log shows what it is waiting for.
+sweep-late = No check for missed events has finished for a while
+see-sweep-log = Read the log of portal-sweep. Without this check, missed events stay lost.
 # $count (number): how many
 conditions-failed = Conditions of routes failed on { $count ->
     [one] { $count } change
    *[other] { $count } changes
 } today
 fix-condition = Their events show which field was missing. Fix the condition: has(record.…)
-events-not-bound = Events are not bound
+events-not-bound = Events are not subscribed
 
 ## Checks: what is checked
 
@@ -73,7 +73,7 @@ check-rights = Bitrix24: rights
 # $scope (text): its name
 check-right = Bitrix24: right { $scope }
 check-events = Bitrix24: events
-check-sweep = Check for missed changes
+check-sweep = Check for missed events
 check-slack = Slack
 # $team (text): the workspace
 check-workspace = Slack: { $team }
@@ -95,7 +95,7 @@ check-clock = Clock
 keys-readable = the key ring can be read
 restore-keys = Restore the secret key-ring. Without it, stored tokens cannot be opened (docs/operations.md).
 not-known = not known
-set-address = Set public_url (on AWS the parameter PublicUrl). The bot and bound events need it.
+set-address = Set public_url (on AWS the parameter PublicUrl). The bot and the event subscriptions need it.
 signing-known = known: requests from Slack are accepted
 set-signing = Put signing_secret under [slack] (or [apps.slack]). Without it, commands and messages from Slack are refused.
 check-secrets = Check whether the secrets can be read.
@@ -104,7 +104,7 @@ check-secrets = Check whether the secrets can be read.
 queue-with-failed = { $waiting } waiting, { $failed } failed
 # $waiting (number): how many jobs
 queue-waiting = { $waiting } waiting
-retry-dead = `dead list` shows the reasons. Fix them, then run `dead redrive`.
+retry-dead = `dead list` shows the reasons. Fix the causes, then run `dead redrive`.
 check-queue-exists = Check whether the queue exists.
 connect = Connect it at /install.
 connect-again = Reconnect it at /install.
@@ -140,16 +140,16 @@ events-seen = { $count ->
 # $events (text): their names
 events-never-seen = never seen: { $events }
 tick-events = They are ticked by hand. Check whether the outgoing webhook has them. Perhaps nothing happened yet.
-events-lead-nowhere = their destination is not known
+events-lead-nowhere = the address that they are sent to is not known
 set-address-only = Set public_url (PublicUrl).
 # $count (number): how many
 all-bound = { $count ->
-    [one] the only event is bound
-   *[other] all { $count } are bound
+    [one] the only event is subscribed
+   *[other] all { $count } are subscribed
 }
 # $events (text): their names
-not-bound = not bound: { $events }
-bind-events = They are bound within a quarter of an hour. To bind them at once, use "Check events and chatbot now" at /install.
+not-bound = not subscribed: { $events }
+bind-events = They are subscribed within 15 minutes. To do this at once, use "Check events and chatbot now" at /install.
 sweep-never = none has run yet
 sweep-soon = It runs every five minutes. Check again then.
 # $reason (text): what stopped it
@@ -166,10 +166,10 @@ not-connected = not connected
 add-scope = Add the scope to the app (docs/installing.md has its manifest), and reconnect at /install.
 everyone-found = everyone on the portal is found in Slack
 # $names (text): people
-not-found-by-email = not found in Slack by e-mail: { $names }
+not-found-by-email = not found in Slack by email: { $names }
 # $names (text): people
 # $count (number): how many more
-not-found-by-email-more = not found in Slack by e-mail: { $names } and { $count } more
+not-found-by-email-more = not found in Slack by email: { $names } and { $count } more
 link-people = Link them on the page People, or ask them to type /b24-me in Slack.
 notion-without-workspace = the settings name databases, but no workspace is connected
 # $count (number): how many fields

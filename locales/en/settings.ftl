@@ -13,15 +13,15 @@ bursts-need-numbers = more_than and seconds must be above 0; write null for no g
 not-a-smart-process = { $number } is not a smart process; leads, deals, contacts and companies are watched anyway
 # $portal (text): what is written for the portal
 # $slack (text): what is written for Slack
-not-a-slack-user = "{ $portal }": "{ $slack }" is not a portal user's number and a Slack user's id
+not-a-slack-user = "{ $portal }": "{ $slack }" does not pair a portal user's number with a Slack user's id; write it like "15": "U024BE7LH"
 # $portal (text): what is written for the portal
 # $notion (text): what is written for Notion
-not-a-notion-person = "{ $portal }": "{ $notion }" is not a portal user's number and the id of a person in Notion
+not-a-notion-person = "{ $portal }": "{ $notion }" does not pair a portal user's number with a person's id in Notion; write the number, a colon and the id
 # $count (number): how many there are
 # $most (number): how many are allowed
-too-many-robots = there are { $count } robots; at most { $most } are allowed
+too-many-robots = there are { $count } schedules; at most { $most } are allowed
 # $name (text): the robot's name
-two-robots = two robots are named "{ $name }"; rename one
+two-robots = two schedules are named "{ $name }"; rename one
 # $name (text): the database's name
 no-such-database = there is no database "{ $name }" under notion.databases
 # $name (text): the route's name
@@ -42,7 +42,7 @@ too-many-fields = a card shows at most { $most ->
 bot-without-name = the chatbot has no name; give it one
 phrase-incomplete = a phrase needs something in says and in answer
 # $most (number): how many characters are allowed
-robot-name = a robot needs a name of at most { $most ->
+robot-name = a schedule needs a name of at most { $most ->
     [one] { $most } character
    *[other] { $most } characters
 }
@@ -94,7 +94,7 @@ key-without-property = "{ $field }" is neither a key ({ $keys }) nor among the f
 
 # $role (text): what is written
 # $roles (text): the roles that there are
-no-such-role = there is no role "{ $role }"; there are { $roles }
+no-such-role = there is no role "{ $role }"; the roles are { $roles }
 no-channel = no channel is named; name one, like "#sales-pipeline"
 # $channel (text): what is written
 # $most (number): how many characters are allowed
@@ -103,7 +103,7 @@ not-a-channel = "{ $channel }" is not a channel: names have no spaces and at mos
    *[other] { $most } characters
 }
 # $change (text): the change's name
-only-tasks = { $change } has no accomplices and no auditors; only tasks have
+only-tasks = { $change } has no accomplices and no auditors; only tasks have them
 
 ## Templates and fields
 
@@ -146,8 +146,8 @@ second-document = there is a second document; write only one
 no-aliases = aliases (*name) are not used here; write the value where it is needed
 # $most (number): how many are allowed
 too-many-values = the document has more than { $most } names and values
-not-a-number = this is not a number, or is larger than any number
-name-is-text = a name has to be a text
+not-a-number = this is not a number, or it is too large
+name-is-text = a name must be a text
 no-tags = tags, aliases and anchors are not used here
 
 ## Conditions

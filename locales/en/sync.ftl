@@ -9,19 +9,19 @@ line = line { $number }: { $reason }
 # $line (text): what is written
 not-a-number = "{ $line }" is not a number; write it as 10 or 10.5
 # $line (text): what is written
-neither-yes-nor-no = "{ $line }" is neither yes nor no
+neither-yes-nor-no = "{ $line }" is neither yes nor no; write one of them
 # $line (text): what is written
 not-a-date = "{ $line }" is not a date; write it as 2026-12-31
 # $line (text): what is written
 not-a-moment = "{ $line }" is not a date with a time; write it as 2026-12-31 15:30
 # $number (text): what is written
-has-a-fraction = { $number } has a fraction, and the portal's field holds whole numbers
+has-a-fraction = { $number } has a fraction, and the portal's field holds whole numbers; write a whole number
 # $number (text): what is written
 # $digits (number): how many the field holds
 too-many-decimals = { $number } has more than the { $digits ->
     [one] { $digits } digit
    *[other] { $digits } digits
-} after the point that the portal's field holds
+} after the point that the portal's field holds; write fewer
 # $line (text): what is written
 not-a-sum = "{ $line }" is not a sum; write it as 10 EUR
 # $line (text): what is written
@@ -77,7 +77,7 @@ no-page-yet = number { $numbers } has no page yet in the database that property 
 too-many = there are { $count ->
     [one] { $count } value
    *[other] { $count } values
-}, and property "{ $property }" holds { $most }
+}, and property "{ $property }" holds { $most }; leave fewer in Bitrix24
 # $number (text): the number
 # $property (text): the property in Notion
 too-long-number = { $number } has more digits than a number in Notion holds; create a property of type rich_text instead of "{ $property }"
@@ -90,7 +90,7 @@ no-option = property "{ $property }" has no option "{ $options }"; add it in Not
 too-long = it has { $count ->
     [one] { $count } character
    *[other] { $count } characters
-}, and property "{ $property }" holds { $most }
+}, and property "{ $property }" holds { $most }; shorten it in Bitrix24
 first-page-missing = its page in the first database does not exist yet
 
 ## Values that Bitrix24 cannot hold
@@ -114,7 +114,7 @@ no-such-value = the portal's field "{ $field }" has no value "{ $name }" here; i
 # $codes (text): the codes of those values
 ambiguous-value = the portal's field "{ $field }" has several values that are called "{ $name }" in Notion ({ $codes }); give them different names under `values`
 # $name (text): the person's name
-unknown-person = { $name } has no Bitrix24 user; give both accounts the same e-mail, or link them under `notion.people`
+unknown-person = { $name } has no Bitrix24 user; give both accounts the same email, or link them under `notion.people`
 # $most (number): how many Notion shows
 too-many-people = Notion shows only { $most ->
     [one] { $most } person
@@ -174,13 +174,13 @@ undecided = Bitrix24 and Notion had different values when they were linked, and 
 
 ## Conflicts: why one value was used
 
-used-by-settings = the settings say that it is used
+used-by-settings = the settings prefer it
 used-as-later = it was edited later
-used-in-same-minute = both were edited in the same minute, and then the value of Bitrix24 is used
+used-in-same-minute = both were edited in the same minute, so Bitrix24 wins
 used-as-one-way = the field is synced one way only
 used-as-other-cannot-be-written = the other value cannot be written there
-used-by-choice = a person chose this side's value
-used-when-linked = the settings say that it is used when a record and a row are linked
+used-by-choice = someone chose this value
+used-when-linked = the settings prefer it when a record and a row are linked
 
 ## Fields and properties
 
@@ -252,7 +252,7 @@ several-sources = database "{ $database }" has several data sources; put the id 
 # $database (text): the database's name in the settings
 database-in-trash = database "{ $database }" is in Notion's trash; restore it there
 # $database (text): the database's name in the settings
-capability-missing = Notion refuses database "{ $database }": the connection lacks a capability. Open it in Notion under Settings > Connections > Develop, and allow reading, updating and inserting content and reading user information with e-mail
+capability-missing = Notion refuses database "{ $database }": the connection lacks a capability. Open it in Notion under Settings > Connections > Develop, and allow reading, updating and inserting content and reading user information with email addresses
 # $database (text): the database's name in the settings
 # $connection (text): the connection's name in Notion
 # $workspace (text): the workspace's name
@@ -305,7 +305,7 @@ stray-number = it has the number { $number }, and Bitrix24 has no { $record } th
 key-number = number
 key-title = title
 key-full-name = full name
-key-email = e-mail
+key-email = email
 key-phone = phone
 
 ## A record and a page that are no longer synced

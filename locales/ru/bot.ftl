@@ -11,7 +11,7 @@ command-slack = Написать в канал Slack этого чата
     .params = текст
 command-notion = Найти страницу сделки или задачи в Notion
     .params = название или номер
-command-status = Показать подключения и ваши открытые дела
+command-status = Показать подключения и вашу текущую работу
 
 ## /slack
 

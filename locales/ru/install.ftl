@@ -28,9 +28,9 @@ connect-by-webhooks = Подключить через вебхуки
 
 ## Состояние подключений
 
-signed-in = Портал: { $portal }. Вход: { $name }.
+signed-in = Портал: { $portal }. Вы вошли как { $name }.
 next = Дальше:
-next-connect-slack = подключите Slack. Он нужен для карточек, команд и связи чатов.
+next-connect-slack = подключите Slack. Он нужен для карточек, команд и связей каналов с чатами.
 token-rejected = { $provider } отклоняет наш токен.
 token-rejected-help = Подключите его ещё раз ниже. Ничего не потеряется: доставки подождут.
 rights-missing = Подключено, но не хватает прав.
@@ -62,7 +62,7 @@ change-application = Сменить приложение
 
 slack = Slack
 tokens-rotate = Его токены обновляются.
-slack-workspace-choice = Выбранное пространство Slack будет работать с { $portal }.
+slack-workspace-choice = Выбранное рабочее пространство Slack будет работать с { $portal }.
 add-to-slack = Добавить в Slack
 scopes-in-slack = Разрешения, которые нужны Switchboard в Slack
 scope = Разрешение
@@ -72,11 +72,11 @@ scope = Разрешение
 notion = Notion
 connected-to-notion = Подключено: { $workspace }. Откройте доступ к своим базам данных для подключения { $connection } и добавьте их на странице { $page }.
 notion-not-connected = Не подключено. Notion нужен только для синхронизации сделок или задач с его базами данных.
-notion-workspace-choice = Выбранное пространство Notion будет работать с { $portal }.
+notion-workspace-choice = Выбранное рабочее пространство Notion будет работать с { $portal }.
 connect-notion = Подключить Notion
-by-notion-secret = Подключить по секрету внутреннего подключения
+by-notion-secret = Подключить через секрет внутреннего подключения
 notion-secret = Секрет внутреннего подключения (Internal integration secret)
-connect-by-secret = Подключить по этому секрету
+connect-by-secret = Подключить через этот секрет
 capabilities-in-notion = Возможности, которые нужны Switchboard в Notion
 capability = Возможность
 
@@ -147,8 +147,8 @@ go-back = Нет, вернуться
 
 portal-is-connected = Портал { $portal } подключён.
 webhooks-connected = Портал подключён.
-slack-is-connected = Пространство Slack { $workspace } подключено.
-notion-is-connected = Пространство Notion { $workspace } подключено.
+slack-is-connected = Рабочее пространство Slack { $workspace } подключено.
+notion-is-connected = Рабочее пространство Notion { $workspace } подключено.
 events-subscribed = { $events ->
     [one] Оформлена подписка на { $events } событие Битрикс24.
     [few] Оформлена подписка на { $events } события Битрикс24.
@@ -179,7 +179,7 @@ try-in-a-minute = { $reason } Ничего не изменено. Повтори
 address-unknown = Публичный адрес неизвестен
 address-unknown-help = Для этого нужен публичный адрес Switchboard. Тот, кто его обслуживает, задаёт public_url в конфигурации.
 no-such-page = Такой страницы нет. Перейдите на /install.
-signed-out = Вы больше не вошли в систему. Начните заново на странице /install.
+signed-out = Ваш сеанс завершён. Начните заново на странице /install.
 foreign-form = Эта форма относится к другому сеансу. Вернитесь, обновите страницу и отправьте форму ещё раз.
 bad-address = Это не адрес портала. Введите его в виде acme.bitrix24.ru.
 both-or-none = У локального приложения есть client_id и client_secret. Введите оба или ни одного.
@@ -188,11 +188,11 @@ no-app = Здесь пока нет приложения { $provider }. Его �
 wrong-code = Код неверен, устарел или уже использован. Тот, кто обслуживает Switchboard, создаёт новый командой: switchboard admin-code --connect
 begun-elsewhere = Это начато в другом браузере, более десяти минут назад или уже использовано. Начните заново на странице /install.
 another-provider = Это начато для другого сервиса. Начните заново на странице /install.
-another-connection = Это начато для другого портала, чем тот, в который вы вошли. Начните заново на странице /install.
+another-connection = Это начато для другого портала, не того, в который вы вошли. Начните заново на странице /install.
 access-not-given = Доступ не получен ({ $error }). Ничего не изменено. Чтобы повторить, перейдите на /install.
 no-code-sent = Сервис не прислал код. Начните заново на странице /install.
 another-portal = Вы ввели { $typed }, но ответил { $portal }. Ничего не подключено. Если портал переименован или у него есть второй адрес, начните заново с { $portal }.
-not-an-administrator = { $name } не администратор портала { $portal }. Попросите администратора портала подключить его.
+not-an-administrator = { $name } — не администратор портала { $portal }. Попросите администратора портала подключить его.
 bad-member-id = Это не member_id. Скопируйте auth[member_id] из любого события портала.
 already-connected-portal = Этот портал уже подключён. Чтобы сменить его вебхук, войдите на его страницы.
 no-application-token = Не указан токен приложения. Битрикс24 показывает его при создании исходящего вебхука.
@@ -217,5 +217,5 @@ webhook-address-refused = URL входящего вебхука не подхо�
 webhook-refused = Портал отклонил входящий вебхук: { $reason }. Создайте вебхук с правами, перечисленными в docs/connecting.md, и скопируйте весь его URL.
 slack-refused = Slack отклонил подключение: { $reason }. Подключите Slack ещё раз на странице /install.
 notion-refused = Notion отклонил токен: { $reason }. Подключите Notion ещё раз или снова скопируйте секрет внутреннего подключения (docs/notion.md).
-no-workspace = Slack не назвал ни пространство, ни организацию. Установите приложение ещё раз.
-workspace-taken = Пространство Slack { $team } уже подключено к другому порталу. Пространство принадлежит одному порталу: сначала отключите его там.
+no-workspace = Slack не назвал ни рабочее пространство, ни организацию. Установите приложение ещё раз.
+workspace-taken = Рабочее пространство Slack { $team } уже подключено к другому порталу. Рабочее пространство принадлежит одному порталу: сначала отключите его там.

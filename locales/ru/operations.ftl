@@ -1,10 +1,10 @@
 ## Overview: what is wrong, and what to do
 
 settings-unreadable = Не удаётся прочитать настройки
-apply-settings = { $reason }. Исправьте их на странице «Settings».
-sweeps-stop = Проверки пропущенных изменений не завершаются
-silence = Из Битрикс24 нет событий, последнее было раньше { $since }
-run-checks = Запустите проверки: они покажут, отвечает ли портал и подписаны ли мы на события.
+apply-settings = { $reason }. Исправьте их на странице «Настройки».
+sweeps-stop = Поиск пропущенных событий не завершается
+silence = Из Битрикс24 давно нет событий, последнее пришло раньше { $since }
+run-checks = Запустите проверки: они покажут, отвечает ли портал и есть ли подписки на события.
 poll-late = Notion давно не удаётся прочитать до конца
 see-notion-page = На странице «Notion» видно, какая база задерживает чтение.
 database-paused = Синхронизация базы { $database } приостановлена
@@ -15,7 +15,7 @@ not-synced = { $count ->
    *[many] Не удалось синхронизировать { $count } значений
 }
 not-synced-or-more = Не удалось синхронизировать { $count } или больше значений
-see-attention-page = На странице «Needs attention» видно, какие, почему и что делать.
+see-attention-page = На странице «Требует внимания» видно, какие, почему и что делать.
 access-rejected = { $provider } не принимает наш токен с { $since }: { $reason }
 reconnect = Подключите заново. Всё, что туда отправляется, ждёт.
 asked-for-pause = { $provider } просит паузу до { $until }
@@ -25,16 +25,16 @@ allow-and-reconnect = Разрешите и подключите заново.
 slack-not-connected = Slack не подключён
 connect-slack = Подключите его. До этого карточки ждут.
 failed-deliveries = { $count ->
-    [one] { $count } недоставленное сообщение
-    [few] { $count } недоставленных сообщения
-   *[many] { $count } недоставленных сообщений
+    [one] { $count } сбой доставки
+    [few] { $count } сбоя доставки
+   *[many] { $count } сбоев доставки
 }
 retry-failed = Посмотрите причины, устраните их и повторите отправку.
-waits = Что-то ждёт с { $since }
-see-its-line = В журнале событий видно, чего именно.
-sweep-late = Проверка пропущенных изменений давно не завершалась
-see-sweep-log = Посмотрите журнал portal-sweep: без этой проверки пропущенные события потеряны.
-conditions-failed = Сегодня условия маршрутов не сработали для { $count ->
+waits = Что-то ожидает с { $since }
+see-its-line = В журнале событий видно, чего оно ожидает.
+sweep-late = Поиск пропущенных событий давно не завершался
+see-sweep-log = Посмотрите журнал portal-sweep: без этого поиска пропущенные события остаются потерянными.
+conditions-failed = Сегодня условия маршрутов не удалось вычислить для { $count ->
     [one] { $count } изменения
     [few] { $count } изменений
    *[many] { $count } изменений
@@ -45,7 +45,7 @@ events-not-bound = Нет подписки на события
 ## Checks: what is checked
 
 check-keys = Ключи
-check-address = Внешний адрес
+check-address = Публичный адрес
 check-signing = Секрет подписи Slack
 check-queue = Очередь { $queue }
 check-portal = Портал
@@ -54,10 +54,10 @@ check-bitrix24 = Битрикс24: { $domain }
 check-rights = Битрикс24: права
 check-right = Битрикс24: право { $scope }
 check-events = Битрикс24: события
-check-sweep = Проверка пропущенных изменений
+check-sweep = Поиск пропущенных событий
 check-slack = Slack
 check-workspace = Slack: { $team }
-check-scope = Slack: право { $scope }
+check-scope = Slack: разрешение { $scope }
 check-channel = Slack: канал { $channel }
 check-people = Люди
 check-notion = Notion
@@ -74,8 +74,8 @@ set-address = Задайте public_url (в AWS — параметр PublicUrl):
 signing-known = известен: запросы из Slack принимаются
 set-signing = Укажите signing_secret в [slack] (или [apps.slack]): без него команды и сообщения из Slack отклоняются.
 check-secrets = Проверьте, читаются ли секреты.
-queue-with-failed = ждут: { $waiting }, не выполнены: { $failed }
-queue-waiting = ждут: { $waiting }
+queue-with-failed = ожидают: { $waiting }, сбоев: { $failed }
+queue-waiting = ожидают: { $waiting }
 retry-dead = Причины покажет `dead list`. Устраните их и выполните `dead redrive`.
 check-queue-exists = Проверьте, существует ли очередь.
 connect = Подключите на странице /install.
@@ -91,7 +91,7 @@ settings-hold = { $routes ->
     [few] { $databases } базы
    *[many] { $databases } баз
 }
-fix-settings = Исправьте это на странице «Settings» или в документе.
+fix-settings = Исправьте это на странице «Настройки» или в документе.
 answers = отвечает
 not-installed = приложение установлено не полностью: Битрикс24 не присылает событий
 open-application = Откройте приложение один раз от имени администратора.
@@ -109,7 +109,7 @@ events-seen = { $count ->
 }
 events-never-seen = ни разу не приходили: { $events }
 tick-events = Они отмечаются вручную. Проверьте, есть ли они в исходящем вебхуке. Возможно, пока ничего не происходило.
-events-lead-nowhere = их адрес неизвестен
+events-lead-nowhere = адрес, на который их отправлять, неизвестен
 set-address-only = Задайте public_url (PublicUrl).
 all-bound = { $count ->
     [one] подписка на { $count } событие на месте
@@ -117,23 +117,23 @@ all-bound = { $count ->
    *[many] подписки на все { $count } событий на месте
 }
 not-bound = нет подписки: { $events }
-bind-events = Подписка восстановится в течение четверти часа. Чтобы сделать это сразу, нажмите «Check events and chatbot now» на странице /install.
-sweep-never = ещё не было ни одной
-sweep-soon = Она запускается каждые пять минут. Проверьте позже.
-sweep-stopped = последняя остановилась: { $reason }
-sweep-continues = Она продолжится через пять минут. Если это повторяется, устраните названную причину.
+bind-events = Подписка восстановится в течение 15 минут. Чтобы сделать это сразу, нажмите «Проверить события и чат-бота» на странице /install.
+sweep-never = ещё не выполнялся
+sweep-soon = Он запускается каждые пять минут. Проверьте позже.
+sweep-stopped = последний остановился: { $reason }
+sweep-continues = Он продолжится через пять минут. Если это повторяется, устраните названную причину.
 never = ещё не было
-sweep-finished = завершилась: { $time }; сегодня { $count ->
+sweep-finished = завершился: { $time }; сегодня { $count ->
     [one] найдено { $count } изменение без события
     [few] найдено { $count } изменения без событий
    *[many] найдено { $count } изменений без событий
 }
 not-connected = не подключён
-add-scope = Добавьте право приложению (манифест — в docs/installing.md) и подключите заново на странице /install.
+add-scope = Добавьте разрешение приложению (манифест — в docs/installing.md) и подключите заново на странице /install.
 everyone-found = все сотрудники портала найдены в Slack
 not-found-by-email = не найдены в Slack по почте: { $names }
 not-found-by-email-more = не найдены в Slack по почте: { $names } и ещё { $count }
-link-people = Свяжите их на странице «People» или попросите ввести /b24-me в Slack.
+link-people = Свяжите их на странице «Люди» или попросите ввести /b24-me в Slack.
 notion-without-workspace = в настройках есть базы, но рабочее пространство не подключено
 database-open = открыта, { $count ->
     [one] синхронизируется { $count } поле

@@ -2,8 +2,8 @@
 
 access-rejected = { $provider } не принимает наш токен: { $reason }
 connected = Подключено: { $providers }.
-last-day = За последние 24 часа: доставлено { $delivered }, ожидает { $waiting }, не доставлено { $failed }.
-last-day-at-least = За последние 24 часа, не меньше: доставлено { $delivered }, ожидает { $waiting }, не доставлено { $failed }.
+last-day = За последние 24 часа: доставлено { $delivered }, ожидает { $waiting }, сбоев { $failed }.
+last-day-at-least = За последние 24 часа, не меньше: доставлено { $delivered }, ожидает { $waiting }, сбоев { $failed }.
 notion = Notion: { $databases ->
     [one] { $databases } база
     [few] { $databases } базы

@@ -1,11 +1,11 @@
 at = { $place }: { $problem }
-too-many-routes = маршрутов { $count }; допустимо не больше { $most }
+too-many-routes = маршрутов: { $count }; допустимо не больше { $most }
 no-time-zone = нет часового пояса «{ $zone }»; напишите, например, "Europe/Berlin"
 bursts-need-numbers = more_than и seconds должны быть больше 0; чтобы не объединять, напишите null
 not-a-smart-process = { $number } — не смарт-процесс; лиды, сделки, контакты и компании отслеживаются и так
-not-a-slack-user = «{ $portal }»: «{ $slack }» — не номер пользователя портала и не идентификатор пользователя Slack
-not-a-notion-person = «{ $portal }»: «{ $notion }» — не номер пользователя портала и не идентификатор человека в Notion
-too-many-robots = расписаний (robots) { $count }; допустимо не больше { $most }
+not-a-slack-user = «{ $portal }»: «{ $slack }» — не пара «номер пользователя портала: идентификатор пользователя Slack»; напишите, например, "15": "U024BE7LH"
+not-a-notion-person = «{ $portal }»: «{ $notion }» — не пара «номер пользователя портала: идентификатор человека в Notion»; напишите номер, двоеточие и идентификатор
+too-many-robots = расписаний (robots): { $count }; допустимо не больше { $most }
 two-robots = два расписания называются «{ $name }»; переименуйте одно
 no-such-database = в notion.databases нет базы «{ $name }»
 two-routes = два маршрута называются «{ $name }»; переименуйте один

@@ -2,11 +2,11 @@
 
 line = строка { $number }: { $reason }
 not-a-number = «{ $line }» — не число; напишите 10 или 10.5
-neither-yes-nor-no = «{ $line }» — ни yes, ни no
+neither-yes-nor-no = «{ $line }» — ни yes, ни no; напишите одно из двух
 not-a-date = «{ $line }» — не дата; напишите в виде 2026-12-31
 not-a-moment = «{ $line }» — не дата со временем; напишите в виде 2026-12-31 15:30
-has-a-fraction = { $number } — дробное число, а поле портала хранит целые
-too-many-decimals = в числе { $number } больше знаков после точки, чем хранит поле портала ({ $digits ->
+has-a-fraction = { $number } — дробное число, а поле портала хранит целые; напишите целое число
+too-many-decimals = в числе { $number } больше знаков после точки, чем хранит поле портала; напишите меньше знаков ({ $digits ->
     [one] { $digits } знак
     [few] { $digits } знака
    *[many] { $digits } знаков
@@ -48,14 +48,14 @@ too-many = { $count ->
     [one] есть { $count } значение
     [few] есть { $count } значения
    *[many] есть { $count } значений
-}, а свойство «{ $property }» хранит не больше { $most }
+}, а свойство «{ $property }» хранит не больше { $most }; оставьте меньше в Битрикс24
 too-long-number = в числе { $number } больше цифр, чем хранит число в Notion; создайте вместо «{ $property }» свойство типа rich_text
 no-option = у свойства «{ $property }» нет варианта «{ $options }»; добавьте его в Notion, укажите другой в `values` или разрешите `create_options`
 too-long = длина — { $count ->
     [one] { $count } знак
     [few] { $count } знака
    *[many] { $count } знаков
-}, а свойство «{ $property }» хранит не больше { $most }
+}, а свойство «{ $property }» хранит не больше { $most }; сократите его в Битрикс24
 first-page-missing = его страницы в первой базе ещё нет
 
 ## Values that Bitrix24 cannot hold
@@ -114,17 +114,17 @@ case-changed = изменены заглавные и строчные букв�
 shows-another-text = показывается другой текст
 refused = { $side }: значение отклонено: { $reason }
 changed-back = { $side }: значение каждый раз после записи менялось обратно. Проверьте роботов Битрикс24 и автоматизации Notion, которые меняют это поле. Синхронизация этой записи продолжится в { $until }
-undecided = когда запись и строку связали, значения в Битрикс24 и Notion различались, а в настройках указано `first: ask`; сделайте значения одинаковыми или выберите сторону на странице «Needs attention»
+undecided = когда запись и строку связали, значения в Битрикс24 и Notion различались, а в настройках указано `first: ask`; сделайте значения одинаковыми или выберите сторону на странице «Требует внимания»
 
 ## Conflicts: why one value was used
 
-used-by-settings = так указано в настройках
-used-as-later = его изменили позже
-used-in-same-minute = оба изменили в одну минуту, и тогда берётся значение из Битрикс24
+used-by-settings = так задано в настройках
+used-as-later = изменено позже
+used-in-same-minute = оба изменены в одну минуту, поэтому побеждает Битрикс24
 used-as-one-way = поле синхронизируется только в одну сторону
 used-as-other-cannot-be-written = другое значение нельзя туда записать
-used-by-choice = эту сторону выбрал человек
-used-when-linked = в настройках указано, что при связывании записи и строки берётся оно
+used-by-choice = это значение выбрал человек
+used-when-linked = так задано в настройках для связывания записи и строки
 
 ## Fields and properties
 
@@ -149,19 +149,19 @@ no-such-database = в настройках больше нет базы «{ $dat
 needs-number-property = базе «{ $database }» нужно числовое свойство «{ $property }»: без него страницы могли бы создаваться дважды
 not-a-database = «{ $database }» — не база Notion; скопируйте её адрес
 several-sources = в базе «{ $database }» несколько источников данных; укажите идентификатор одного в настройках: { $sources }
-database-in-trash = база «{ $database }» лежит в корзине Notion; восстановите её там
-capability-missing = Notion отказывает в доступе к базе «{ $database }»: подключению не хватает прав. Откройте его в Notion: Settings > Connections > Develop, и разрешите читать, изменять и добавлять содержимое и читать данные пользователей с адресами почты
+database-in-trash = база «{ $database }» в корзине Notion; восстановите её там
+capability-missing = Notion отказывает в доступе к базе «{ $database }»: подключению не хватает возможностей. Откройте его в Notion: Settings > Connections > Develop, и разрешите читать, изменять и добавлять содержимое и читать данные пользователей с адресами почты
 not-shared = база «{ $database }» не открыта для подключения «{ $connection }» или удалена. В рабочем пространстве Notion «{ $workspace }»: 1. откройте базу на всю страницу ({ $address }); 2. нажмите ••• справа вверху; 3. выберите Connections; 4. найдите «{ $connection }» и подтвердите. Синхронизация продолжится в течение двух минут
 
 ## Rows that cannot be linked
 
-too-many-rows = в базе «{ $database }» больше { $most } строк без номера, которые могут относиться к записи { $record }; сначала запустите полную синхронизацию базы
-row-of-another = у строки { $row } номер записи { $record }, но она связана с записью { $owner }; впишите в неё { $number } и запустите полную синхронизацию
+too-many-rows = в базе «{ $database }» больше { $most } строк без номера, которые могут относиться к записи { $record }; сначала запустите заполнение базы
+row-of-another = у строки { $row } номер записи { $record }, но она связана с записью { $owner }; впишите в неё { $number } и запустите заполнение
 same-number = { $count ->
     [one] { $count } строка имеет
     [few] { $count } строки имеют
    *[many] { $count } строк имеют
-} номер записи { $record } ({ $rows }); объедините их в плане (/admin › Notion › Plan a backfill › Show every record and field) или командой `switchboard sync join "{ $database }" "{ $key }" --keep ADDRESS`
+} номер записи { $record } ({ $rows }); объедините их в плане (/admin › Notion › Составить план заполнения › Показать каждую запись и каждое поле) или командой `switchboard sync join "{ $database }" "{ $key }" --keep ADDRESS`
 several-rows = { $count ->
     [one] { $count } строка совпадает
     [few] { $count } строки совпадают

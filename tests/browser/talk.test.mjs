@@ -129,7 +129,7 @@ test("the day, and the app's home", async () => {
 
 test("what is typed wrong is answered with what to type", async () => {
   await say("/b24-task Name | x | nobody");
-  await told("To name the assignee, type an @mention, a full name or an e-mail.").waitFor();
+  await told("To name the assignee, type an @mention, a full name or an email.").waitFor();
 });
 
 test("an administrator signs in once, links people and joins conversations; the pages fit a phone", async () => {
@@ -144,7 +144,7 @@ test("an administrator signs in once, links people and joins conversations; the 
   await admin.getByLabel("One person per line").fill("user9@example.com, 1");
   await admin.getByRole("button", { name: "Link them" }).click();
   assert.match(await admin.getByRole("status").innerText(), /1 linked/);
-  await admin.getByRole("link", { name: "Conversations" }).click();
+  await admin.getByRole("link", { name: "Chat bridges" }).click();
   await admin.getByRole("cell", { name: "#general" }).waitFor();
   await admin.getByLabel("Channel").fill("#calls");
   await admin.getByLabel("Chat, by its number or address").fill("chat57");

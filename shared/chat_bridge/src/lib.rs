@@ -9,6 +9,7 @@ pub mod chat;
 pub mod from_bitrix24;
 pub mod from_slack;
 pub mod names;
+mod reasons;
 pub mod registration;
 pub mod texts;
 pub mod to_bitrix24;

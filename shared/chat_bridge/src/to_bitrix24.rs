@@ -91,7 +91,7 @@ impl MessageDelivery<'_> {
 
     async fn post(&self, line: &mut DeliveryAttempt, text: &str, thread: Option<&str>) -> Result<JobOutcome, Failure> {
         if self.link.as_ref().is_some_and(|(link, _)| link.deleted) {
-            return line.skip(reasons::DELETED_IN_SLACK).await;
+            return line.skip(crate::reasons::DELETED_IN_SLACK).await;
         }
         if self.link.as_ref().is_some_and(|(link, _)| link.in_slack.is_older) {
             return line.skip("an edit of it arrived first, and its text is in the chat").await;

@@ -75,7 +75,7 @@ impl CopyDelivery<'_> {
         answers: Option<u64>,
     ) -> Result<JobOutcome, Failure> {
         if self.was_deleted() {
-            return line.skip(reasons::DELETED_IN_BITRIX24).await;
+            return line.skip(crate::reasons::DELETED_IN_BITRIX24).await;
         }
         if let Some(call) = line.open_call().await
             && let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await?
@@ -254,7 +254,7 @@ impl CopyDelivery<'_> {
         answers: Option<u64>,
     ) -> Result<JobOutcome, Failure> {
         if self.was_deleted() {
-            return line.skip(reasons::DELETED_IN_BITRIX24).await;
+            return line.skip(crate::reasons::DELETED_IN_BITRIX24).await;
         }
         let thread = self.thread(answers).await?;
         let file = &self.named(file).await?;

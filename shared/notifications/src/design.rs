@@ -1,5 +1,4 @@
-//! What people read of each kind of change: the default look of its card (mark, texts, fields), which settings may override,
-//! and its heading in a report.
+//! The default look of the card of each change: its mark, its texts, its fields. Settings may override it.
 
 use bitrix24::CrmItem;
 use bitrix24::crm::StageMeaning;
@@ -129,48 +128,6 @@ pub(crate) fn own_design(change: &Change) -> Own {
             .fields(&[Word::Recording, Word::Duration], &[Word::Responsible]),
         ChangeKind::Custom(_) => Own::new("🔔", texts::cards::CUSTOM, texts::cards::CUSTOM_NOTIFICATION),
     }
-}
-
-/// The heading under which a report counts the changes of a kind. A customer's own kind has none: its name says it.
-pub(crate) fn report_heading(kind: &ChangeKind) -> Option<Fixed> {
-    Some(match kind {
-        ChangeKind::Custom(_) => return None,
-        ChangeKind::LeadCreated => texts::reports::LEAD_CREATED,
-        ChangeKind::LeadUpdated => texts::reports::LEAD_UPDATED,
-        ChangeKind::LeadStageChanged => texts::reports::LEAD_STAGE_CHANGED,
-        ChangeKind::LeadResponsibleChanged => texts::reports::LEAD_RESPONSIBLE_CHANGED,
-        ChangeKind::LeadDeleted => texts::reports::LEAD_DELETED,
-        ChangeKind::DealCreated => texts::reports::DEAL_CREATED,
-        ChangeKind::DealUpdated => texts::reports::DEAL_UPDATED,
-        ChangeKind::DealStageChanged => texts::reports::DEAL_STAGE_CHANGED,
-        ChangeKind::DealFunnelChanged => texts::reports::DEAL_FUNNEL_CHANGED,
-        ChangeKind::DealResponsibleChanged => texts::reports::DEAL_RESPONSIBLE_CHANGED,
-        ChangeKind::DealDeleted => texts::reports::DEAL_DELETED,
-        ChangeKind::ContactCreated => texts::reports::CONTACT_CREATED,
-        ChangeKind::ContactUpdated => texts::reports::CONTACT_UPDATED,
-        ChangeKind::ContactResponsibleChanged => texts::reports::CONTACT_RESPONSIBLE_CHANGED,
-        ChangeKind::ContactDeleted => texts::reports::CONTACT_DELETED,
-        ChangeKind::CompanyCreated => texts::reports::COMPANY_CREATED,
-        ChangeKind::CompanyUpdated => texts::reports::COMPANY_UPDATED,
-        ChangeKind::CompanyResponsibleChanged => texts::reports::COMPANY_RESPONSIBLE_CHANGED,
-        ChangeKind::CompanyDeleted => texts::reports::COMPANY_DELETED,
-        ChangeKind::ItemCreated => texts::reports::ITEM_CREATED,
-        ChangeKind::ItemUpdated => texts::reports::ITEM_UPDATED,
-        ChangeKind::ItemStageChanged => texts::reports::ITEM_STAGE_CHANGED,
-        ChangeKind::ItemFunnelChanged => texts::reports::ITEM_FUNNEL_CHANGED,
-        ChangeKind::ItemResponsibleChanged => texts::reports::ITEM_RESPONSIBLE_CHANGED,
-        ChangeKind::ItemDeleted => texts::reports::ITEM_DELETED,
-        ChangeKind::TaskCreated => texts::reports::TASK_CREATED,
-        ChangeKind::TaskUpdated => texts::reports::TASK_UPDATED,
-        ChangeKind::TaskStatusChanged => texts::reports::TASK_STATUS_CHANGED,
-        ChangeKind::TaskResponsibleChanged => texts::reports::TASK_RESPONSIBLE_CHANGED,
-        ChangeKind::TaskDeadlineChanged => texts::reports::TASK_DEADLINE_CHANGED,
-        ChangeKind::TaskCommented => texts::reports::TASK_COMMENTED,
-        ChangeKind::TaskDeleted => texts::reports::TASK_DELETED,
-        ChangeKind::CallEnded => texts::reports::CALL_ENDED,
-        ChangeKind::CallMissed => texts::reports::CALL_MISSED,
-        ChangeKind::CallRecorded => texts::reports::CALL_RECORDED,
-    })
 }
 
 /// Whether a stage is the end of its funnel, and which.

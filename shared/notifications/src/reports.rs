@@ -169,9 +169,10 @@ fn counts(kinds: BTreeMap<String, u64>, from: Timestamp, all: bool) -> Vec<Local
 
 /// A kind of change, as a heading of its count.
 fn kind_name(name: &str) -> Localized {
-    let heading = ChangeKind::parse(name).and_then(|kind| crate::design::report_heading(&kind));
-    let own = || Localized::data(name.trim_start_matches("custom.").replace(['.', '_'], " "));
-    heading.map_or_else(own, Localized::from)
+    match ChangeKind::parse(name).and_then(|kind| kind.plural()) {
+        Some(plural) => plural.into(),
+        None => Localized::data(name.trim_start_matches("custom.").replace(['.', '_'], " ")),
+    }
 }
 
 #[cfg(test)]

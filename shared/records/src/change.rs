@@ -139,7 +139,7 @@ impl Verb {
 }
 
 macro_rules! kinds {
-    ($($variant:ident = $name:literal, $noun:ident $verb:ident: $meaning:literal,)*) => {
+    ($($variant:ident = $name:literal, $noun:ident $verb:ident, $plural:expr, $meaning:literal;)*) => {
         /// What kind of change.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum ChangeKind {
@@ -168,6 +168,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// Its name where several are counted: `Deals created`; `None` for the customer's own.
+            pub fn plural(&self) -> Option<Fixed> {
+                match self {
+                    Self::Custom(_) => None,
+                    $(Self::$variant => Some($plural),)*
+                }
+            }
+
             /// What happened to it.
             pub fn verb(&self) -> Verb {
                 match self {
@@ -180,41 +188,41 @@ macro_rules! kinds {
 }
 
 kinds! {
-    LeadCreated = "lead.created", Lead Created: "A lead appeared.",
-    LeadUpdated = "lead.updated", Lead Updated: "A lead's title, sum, source, company, contact or watched custom field changed.",
-    LeadStageChanged = "lead.stage_changed", Lead StageChanged: "A lead moved to another stage.",
-    LeadResponsibleChanged = "lead.responsible_changed", Lead ResponsibleChanged: "A lead was given to someone else.",
-    LeadDeleted = "lead.deleted", Lead Deleted: "A lead was deleted; its card shows its last known state.",
-    DealCreated = "deal.created", Deal Created: "A deal appeared.",
-    DealUpdated = "deal.updated", Deal Updated: "A deal's title, sum, source, company, contact or watched custom field changed.",
-    DealStageChanged = "deal.stage_changed", Deal StageChanged: "A deal moved to another stage of its funnel; won and lost are marked.",
-    DealFunnelChanged = "deal.funnel_changed", Deal FunnelChanged: "A deal moved to another funnel, and so to a stage of that funnel.",
-    DealResponsibleChanged = "deal.responsible_changed", Deal ResponsibleChanged: "A deal was given to someone else.",
-    DealDeleted = "deal.deleted", Deal Deleted: "A deal was deleted; its card shows its last known state.",
-    ContactCreated = "contact.created", Contact Created: "A contact appeared.",
-    ContactUpdated = "contact.updated", Contact Updated: "A contact's name, company or watched custom field changed.",
-    ContactResponsibleChanged = "contact.responsible_changed", Contact ResponsibleChanged: "A contact was given to someone else.",
-    ContactDeleted = "contact.deleted", Contact Deleted: "A contact was deleted; its card shows its last known state.",
-    CompanyCreated = "company.created", Company Created: "A company appeared.",
-    CompanyUpdated = "company.updated", Company Updated: "A company's name or watched custom field changed.",
-    CompanyResponsibleChanged = "company.responsible_changed", Company ResponsibleChanged: "A company was given to someone else.",
-    CompanyDeleted = "company.deleted", Company Deleted: "A company was deleted; its card shows its last known state.",
-    ItemCreated = "item.created", Item Created: "An item of a smart process appeared; record.entityTypeId says of which.",
-    ItemUpdated = "item.updated", Item Updated: "A field of a smart-process item changed.",
-    ItemStageChanged = "item.stage_changed", Item StageChanged: "A smart-process item moved to another stage.",
-    ItemFunnelChanged = "item.funnel_changed", Item FunnelChanged: "A smart-process item moved to another funnel.",
-    ItemResponsibleChanged = "item.responsible_changed", Item ResponsibleChanged: "A smart-process item was given to someone else.",
-    ItemDeleted = "item.deleted", Item Deleted: "A smart-process item was deleted; its card shows its last known state.",
-    TaskCreated = "task.created", Task Created: "A task appeared.",
-    TaskUpdated = "task.updated", Task Updated: "A task's title, priority, project or watched custom field changed; or something else of it that is saved, such as its checklist (change.fields then holds other).",
-    TaskStatusChanged = "task.status_changed", Task StatusChanged: "A task was started, finished, deferred or resumed.",
-    TaskResponsibleChanged = "task.responsible_changed", Task ResponsibleChanged: "A task was given to someone else.",
-    TaskDeadlineChanged = "task.deadline_changed", Task DeadlineChanged: "A task's deadline moved.",
-    TaskCommented = "task.commented", Task Commented: "Someone commented on a task, in the old task card or in the new one.",
-    TaskDeleted = "task.deleted", Task Deleted: "A task was deleted; its card shows its last known state.",
-    CallEnded = "call.ended", Call Ended: "A call ended that someone had answered, or that was outgoing.",
-    CallMissed = "call.missed", Call Missed: "Someone called and nobody answered (call types 2 and 3 with the code 304).",
-    CallRecorded = "call.recorded", Call Recorded: "The recording of a call that has a card appeared.",
+    LeadCreated = "lead.created", Lead Created, texts::reports::LEAD_CREATED, "A lead appeared.";
+    LeadUpdated = "lead.updated", Lead Updated, texts::reports::LEAD_UPDATED, "A lead's title, sum, source, company, contact or watched custom field changed.";
+    LeadStageChanged = "lead.stage_changed", Lead StageChanged, texts::reports::LEAD_STAGE_CHANGED, "A lead moved to another stage.";
+    LeadResponsibleChanged = "lead.responsible_changed", Lead ResponsibleChanged, texts::reports::LEAD_RESPONSIBLE_CHANGED, "A lead was given to someone else.";
+    LeadDeleted = "lead.deleted", Lead Deleted, texts::reports::LEAD_DELETED, "A lead was deleted; its card shows its last known state.";
+    DealCreated = "deal.created", Deal Created, texts::reports::DEAL_CREATED, "A deal appeared.";
+    DealUpdated = "deal.updated", Deal Updated, texts::reports::DEAL_UPDATED, "A deal's title, sum, source, company, contact or watched custom field changed.";
+    DealStageChanged = "deal.stage_changed", Deal StageChanged, texts::reports::DEAL_STAGE_CHANGED, "A deal moved to another stage of its funnel; won and lost are marked.";
+    DealFunnelChanged = "deal.funnel_changed", Deal FunnelChanged, texts::reports::DEAL_FUNNEL_CHANGED, "A deal moved to another funnel, and so to a stage of that funnel.";
+    DealResponsibleChanged = "deal.responsible_changed", Deal ResponsibleChanged, texts::reports::DEAL_RESPONSIBLE_CHANGED, "A deal was given to someone else.";
+    DealDeleted = "deal.deleted", Deal Deleted, texts::reports::DEAL_DELETED, "A deal was deleted; its card shows its last known state.";
+    ContactCreated = "contact.created", Contact Created, texts::reports::CONTACT_CREATED, "A contact appeared.";
+    ContactUpdated = "contact.updated", Contact Updated, texts::reports::CONTACT_UPDATED, "A contact's name, company or watched custom field changed.";
+    ContactResponsibleChanged = "contact.responsible_changed", Contact ResponsibleChanged, texts::reports::CONTACT_RESPONSIBLE_CHANGED, "A contact was given to someone else.";
+    ContactDeleted = "contact.deleted", Contact Deleted, texts::reports::CONTACT_DELETED, "A contact was deleted; its card shows its last known state.";
+    CompanyCreated = "company.created", Company Created, texts::reports::COMPANY_CREATED, "A company appeared.";
+    CompanyUpdated = "company.updated", Company Updated, texts::reports::COMPANY_UPDATED, "A company's name or watched custom field changed.";
+    CompanyResponsibleChanged = "company.responsible_changed", Company ResponsibleChanged, texts::reports::COMPANY_RESPONSIBLE_CHANGED, "A company was given to someone else.";
+    CompanyDeleted = "company.deleted", Company Deleted, texts::reports::COMPANY_DELETED, "A company was deleted; its card shows its last known state.";
+    ItemCreated = "item.created", Item Created, texts::reports::ITEM_CREATED, "An item of a smart process appeared; record.entityTypeId says of which.";
+    ItemUpdated = "item.updated", Item Updated, texts::reports::ITEM_UPDATED, "A field of a smart-process item changed.";
+    ItemStageChanged = "item.stage_changed", Item StageChanged, texts::reports::ITEM_STAGE_CHANGED, "A smart-process item moved to another stage.";
+    ItemFunnelChanged = "item.funnel_changed", Item FunnelChanged, texts::reports::ITEM_FUNNEL_CHANGED, "A smart-process item moved to another funnel.";
+    ItemResponsibleChanged = "item.responsible_changed", Item ResponsibleChanged, texts::reports::ITEM_RESPONSIBLE_CHANGED, "A smart-process item was given to someone else.";
+    ItemDeleted = "item.deleted", Item Deleted, texts::reports::ITEM_DELETED, "A smart-process item was deleted; its card shows its last known state.";
+    TaskCreated = "task.created", Task Created, texts::reports::TASK_CREATED, "A task appeared.";
+    TaskUpdated = "task.updated", Task Updated, texts::reports::TASK_UPDATED, "A task's title, priority, project or watched custom field changed; or something else of it that is saved, such as its checklist (change.fields then holds other).";
+    TaskStatusChanged = "task.status_changed", Task StatusChanged, texts::reports::TASK_STATUS_CHANGED, "A task was started, finished, deferred or resumed.";
+    TaskResponsibleChanged = "task.responsible_changed", Task ResponsibleChanged, texts::reports::TASK_RESPONSIBLE_CHANGED, "A task was given to someone else.";
+    TaskDeadlineChanged = "task.deadline_changed", Task DeadlineChanged, texts::reports::TASK_DEADLINE_CHANGED, "A task's deadline moved.";
+    TaskCommented = "task.commented", Task Commented, texts::reports::TASK_COMMENTED, "Someone commented on a task, in the old task card or in the new one.";
+    TaskDeleted = "task.deleted", Task Deleted, texts::reports::TASK_DELETED, "A task was deleted; its card shows its last known state.";
+    CallEnded = "call.ended", Call Ended, texts::reports::CALL_ENDED, "A call ended that someone had answered, or that was outgoing.";
+    CallMissed = "call.missed", Call Missed, texts::reports::CALL_MISSED, "Someone called and nobody answered (call types 2 and 3 with the code 304).";
+    CallRecorded = "call.recorded", Call Recorded, texts::reports::CALL_RECORDED, "The recording of a call that has a card appeared.";
 }
 
 impl ChangeKind {

@@ -10,10 +10,6 @@ pub const NOT_BRIDGED: &str = "this conversation is not bridged";
 pub const NEVER_COPIED: &str = "the message was never copied";
 /// An edit of a message that is gone by now.
 pub const DELETED_MEANWHILE: &str = "the message has been deleted meanwhile";
-/// A message from Slack that is gone before its copy was made.
-pub const DELETED_IN_SLACK: &str = "it was deleted in Slack before it could be copied";
-/// The same of a message in a chat.
-pub const DELETED_IN_BITRIX24: &str = "it was deleted in Bitrix24 before it could be copied";
 /// A record, or a comment, that nothing in the settings is about.
 pub const NOT_USED: &str = "nothing in the settings uses it";
 /// A message of another bot or app.

@@ -113,7 +113,7 @@ impl RowKey {
             Self::Number => "number".into(),
             Self::Title => "title".into(),
             Self::FullName => "full name".into(),
-            Self::Email => "e-mail".into(),
+            Self::Email => "email".into(),
             Self::Phone => "phone".into(),
             Self::Field(field) => field.clone(),
         }

@@ -350,10 +350,10 @@ routes:
         }
         for number in [".nan", ".inf", "-.inf", "1e999"] {
             let text = format!("a: 1\nb: {number}\n");
-            assert_eq!(findings(&text), ["line 2: this is no number, or is beyond all numbers"], "{number}");
+            assert_eq!(findings(&text), ["line 2: this is not a number, or is larger than any number"], "{number}");
         }
         let many = format!("routes: [{}]", "1,".repeat(MAX_VALUES));
-        assert_eq!(findings(&many), ["line 1: the document has more than 20000 names and values"]);
+        assert_eq!(findings(&many), ["line 1: the document has more than 20,000 names and values"]);
     }
 
     #[test]
@@ -380,7 +380,7 @@ routes:
             let said = "line 2: the document nests deeper than 16 levels";
             assert_eq!(findings(&format!("a:\n{line}"))[0], said, "{opener:?}");
         }
-        assert!(findings(&"x".repeat(MAX_SETTINGS + 1))[0].contains("longer than 262144 bytes"));
+        assert!(findings(&"x".repeat(MAX_SETTINGS + 1))[0].contains("longer than 262,144 bytes"));
     }
 
     #[test]

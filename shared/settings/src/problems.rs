@@ -190,7 +190,7 @@ mod tests {
         );
         assert_eq!(
             problems(json!({"name": "x", "change": "deal.created", "to": ["@auditors", "#a"]})),
-            ["routes[0].to: deal.created has no accomplices and no auditors; only tasks have"]
+            ["routes[0].to: deal.created has no accomplices and no auditors; only tasks have them"]
         );
         let two = json!({"name": "x", "change": "deal.created", "channel": "#a"});
         let settings: Settings = serde_json::from_value(json!({"routes": [two, two], "time_zone": "Mars"})).unwrap();

@@ -580,7 +580,7 @@ impl<'a, 'b> LayoutWriter<'a, 'b> {
         let moment = at.and_then(|at| jiff::Timestamp::from_second(at).ok());
         let Some((at, moment)) = at.zip(moment) else {
             let text = self.text;
-            self.put(Cow::Borrowed(&text[source.clone()]), source, PieceKind::Whole, None);
+            self.put(bidi::without_overrides(&text[source.clone()]), source, PieceKind::Whole, None);
             return;
         };
         let words = moment.strftime("%Y-%m-%d %H:%M UTC").to_string();

@@ -560,3 +560,9 @@ fn a_beginning_says_whether_it_is_all() {
     let (start, is_cut) = Document::plain(&"word ".repeat(20_000)).within(40_000);
     assert!(is_cut && start.visible().chars().count() <= 40_000 && start.visible().chars().count() > 39_990);
 }
+
+#[test]
+fn a_moment_that_cannot_be_read_turns_no_text() {
+    let document = Document::from_bbcode("[timestamp=17\u{202e}x] is shown as it is written");
+    assert_eq!(document.visible(), "[timestamp=17x] is shown as it is written");
+}

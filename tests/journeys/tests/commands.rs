@@ -92,7 +92,7 @@ async fn what_is_typed_wrong_is_answered_with_what_to_type() {
         ("/b24-deal", "999999", "does not find it"),
         ("/b24-deal", "no deal has these words", "No deal has"),
         ("/b24-bridge", "sales", "name the chat as chat57"),
-        ("/b24-nonsense", "x", "no such command"),
+        ("/b24-nonsense", "x", "There is no command"),
     ] {
         let told = cast.types(&cast.ann, command, text).await;
         assert!(told.contains(expected), "{command} {text}: {told}");
@@ -308,24 +308,24 @@ async fn the_day_is_shown_to_everybody_with_the_switch() {
 async fn people_are_linked_by_their_mail_by_themselves() {
     let cast = Cast::start().await;
     let told = cast.types(&cast.ann, "/b24-me", "").await;
-    assert!(told.contains("by your e-mail"), "{told}");
+    assert!(told.contains("by your email"), "{told}");
 }
 
 #[tokio::test]
 async fn the_link_by_mail_ends_when_the_mail_changes() {
     let cast = Cast::start().await;
-    assert!(cast.types(&cast.ann, "/b24-me", "").await.contains("by your e-mail"));
+    assert!(cast.types(&cast.ann, "/b24-me", "").await.contains("by your email"));
     cast.world.sandbox.slack.change_person(&cast.ann, |profile| profile.email = "ann@gone.example".into());
     cast.world.settle().await;
     let told = cast.types(&cast.ann, "/b24-me", "").await;
-    assert!(told.contains("ann@gone.example") && !told.contains("by your e-mail"), "{told}");
+    assert!(told.contains("ann@gone.example") && !told.contains("by your email"), "{told}");
 }
 
 #[tokio::test]
 async fn people_are_linked_by_a_code_that_they_read_in_bitrix24() {
     let cast = Cast::start().await;
     let told = cast.types(&cast.stranger, "/b24-me", "user9@example.com").await;
-    assert!(told.contains("If someone in Bitrix24 has this e-mail"), "{told}");
+    assert!(told.contains("If someone in Bitrix24 has this email"), "{told}");
     let note = cast.world.sandbox.portal.notes(9).pop().unwrap();
     assert!(note.contains("nobody (nobody@elsewhere.example) in Slack asked to be linked to you"), "{note}");
     let told = cast.types(&cast.stranger, "/b24-me", &cast.code(9)).await;
@@ -504,7 +504,7 @@ async fn the_home_shows_my_day_and_who_i_am() {
     slack.open_home(&cast.ann);
     cast.world.settle().await;
     let home = shown(&slack.home(&cast.ann).unwrap());
-    for part in ["My open tasks", "by your e-mail", "/b24-lead"] {
+    for part in ["My open tasks", "by your email", "/b24-lead"] {
         assert!(home.contains(part), "{part}: {home}");
     }
 }

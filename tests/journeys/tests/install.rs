@@ -217,7 +217,7 @@ async fn an_application_of_the_portals_own_is_installed_by_its_keys() {
         }
     };
     let page = begin("").await;
-    assert!(page.status == 400 && words(&page.text).contains("Enter both, or none"), "{}", page.text);
+    assert!(page.status == 400 && words(&page.text).contains("Enter both, or neither"), "{}", page.text);
     let allowed = |page: &journeys::estate::Page| {
         estate.sandbox.authority.allow(portal, "local.own.1", &field(&browser.leads_to(&page.text), "state"), 1)
     };

@@ -249,7 +249,10 @@ async fn a_route_is_made_tried_shown_saved_and_undone_on_its_page() {
     let preview = browser.post("/admin/routes/preview", &changed).await.text;
     assert!(preview.contains("Big one: ") && preview.contains("Large") && preview.contains("#general"), "{preview}");
     let tried = browser.post("/admin/routes/try", &changed).await.text;
-    assert!(tried.contains("1 card would have been sent") && tried.contains("its condition does not hold"), "{tried}");
+    assert!(
+        tried.contains("1 card would have been posted") && tried.contains("its condition does not hold"),
+        "{tried}"
+    );
     assert_eq!(estate.channel(0, "general").len(), posted);
 
     estate.clock.advance(Duration::from_secs(61));
@@ -294,7 +297,7 @@ async fn the_document_on_its_page_is_the_one_of_the_command_line() {
     let checked = browser.submit("/admin/settings", "/admin/settings", &[("text", &longer), ("act", "check")]).await;
     assert!(checked.text.contains("+ time_zone: &quot;Europe/Berlin&quot;"), "{}", checked.text);
     let saved = browser.submit("/admin/settings", "/admin/settings", &[("text", &longer), ("act", "save")]).await;
-    assert!(saved.location.unwrap().contains("In+force"));
+    assert!(saved.location.unwrap().contains("It+takes+effect"));
     let portal = estate.connections.portals().fresh(&estate.tenant(0)).await.unwrap().unwrap();
     assert_eq!(portal.settings["time_zone"], "Europe/Berlin");
 }
@@ -350,8 +353,8 @@ async fn the_checks_name_what_is_wrong_and_the_fix() {
         "#no-such-channel",
         "Create it, invite the bot",
         "#calls",
-        "not bound: ONCRMDEALADD",
-        "They are bound within a quarter of an hour",
+        "not subscribed: ONCRMDEALADD",
+        "They are subscribed within 15 minutes",
     ] {
         assert!(page.contains(seen), "{seen}: {page}");
     }
@@ -363,7 +366,7 @@ async fn the_checks_name_what_is_wrong_and_the_fix() {
     estate.upkeep().await;
     estate.clock.advance(Duration::from_secs(61));
     let page = browser.submit("/admin/doctor", "/admin/doctor", &[]).await.text;
-    assert!(page.contains("Nothing is wrong."), "{page}");
+    assert!(page.contains("No problems found."), "{page}");
     assert_eq!(estate.sandbox.workspaces[0].texts("calls").len(), 0, "the checks change nothing");
 }
 

@@ -199,5 +199,5 @@ async fn a_deleted_channel_is_told_to_the_operators_once() {
     assert_eq!(world.dead_letters(queues::SLACK_DELIVERY).await.len(), 5);
     assert_eq!(world.channel("ops"), ["Cards to #sales-pipeline do not arrive"]);
     let alert = world.sandbox.slack.messages("ops")[0].to_string();
-    assert!(alert.contains("create the channel, invite the bot"), "{alert}");
+    assert!(alert.contains("Create the channel, invite the bot"), "{alert}");
 }

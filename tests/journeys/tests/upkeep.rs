@@ -78,9 +78,12 @@ async fn silence_is_told_once_with_what_was_found_and_once_when_it_is_over() {
     }
     assert_eq!(world.channel("ops"), ["No CRM event from Bitrix24 for 60 minutes of business hours"]);
     let alert = world.sandbox.slack.messages("ops")[0].to_string();
-    for words in
-        ["Last CRM event: 2026-11-23", "The portal answers our calls", "are bound again", "1 change without an event"]
-    {
+    for words in [
+        "Last CRM event: 2026-11-23",
+        "The portal answers our calls",
+        "are subscribed again",
+        "1 change without an event",
+    ] {
         assert!(alert.contains(words), "{words} is not in {alert}");
     }
     world.sandbox.portal.deliver(PortalEventDelivery::default());

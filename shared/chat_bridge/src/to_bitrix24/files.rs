@@ -6,7 +6,6 @@ use clients::{DeliveryAttempt, ErrorClass, Failure};
 use locale::{Fixed, texts};
 use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::JobOutcome;
-use runtime::reasons;
 use slack::event::File;
 use text::Document;
 
@@ -19,7 +18,7 @@ pub(super) async fn share(
     author: &str,
 ) -> Result<JobOutcome, Failure> {
     if delivery.link.as_ref().is_some_and(|(link, _)| link.deleted) {
-        return line.skip(reasons::DELETED_IN_SLACK).await;
+        return line.skip(crate::reasons::DELETED_IN_SLACK).await;
     }
     let state = delivery.link.as_ref().map(|(link, _)| &link.in_slack);
     if state.is_some_and(|state| state.taken.contains(&file.id)) {

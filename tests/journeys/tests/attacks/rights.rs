@@ -502,7 +502,7 @@ async fn members_of_the_organisation_are_colleagues() {
         profile.organisation = Some(("E0SANDBOX".into(), vec!["T0HOME".into(), team.clone()]));
     });
     cast.world.settle().await;
-    assert!(cast.reads(&cast.ann, "/b24-me", "").await.contains("by your e-mail"));
+    assert!(cast.reads(&cast.ann, "/b24-me", "").await.contains("by your email"));
 }
 
 #[tokio::test]
@@ -511,7 +511,7 @@ async fn extranet_users_are_not_found_by_their_mail() {
     cast.world.sandbox.portal.change_user(6, "USER_TYPE", "extranet".into());
     cast.world.sandbox.portal.change_user(6, "UF_DEPARTMENT", json!([]));
     let told = cast.reads(&cast.ann, "/b24-me", "").await;
-    assert!(!told.contains("by your e-mail"), "{told}");
+    assert!(!told.contains("by your email"), "{told}");
 }
 
 #[tokio::test]
@@ -588,7 +588,7 @@ async fn whoever_is_linked_by_a_code_is_told_and_can_undo_it() {
     assert!(cast.people().of_slack(&cast.world.tenant, &cast.stranger).await.unwrap().is_none());
     assert_eq!(browser.post("/install/unlink", &[("ticket", &ticket)]).await.status, 400);
     let answer = cast.reads(&cast.stranger, "/b24-lead", "ACME").await;
-    assert!(answer.contains("Type /b24-me and your Bitrix24 e-mail"), "{answer}");
+    assert!(answer.contains("Type /b24-me and your Bitrix24 email"), "{answer}");
     let (entries, _) =
         Audit::new(cast.world.engine.ports.store.clone()).latest(&cast.world.tenant, 10, None).await.unwrap();
     let done: Vec<&str> = entries.iter().map(|entry| entry.what.as_str()).collect();

@@ -55,7 +55,7 @@ async fn a_right_code_works_from_an_address_of_many_wrong_ones() {
     let refused = try_code(&estate.url, address, "guess").await;
     assert_eq!(refused.status(), 429);
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 600);
-    assert!(refused.text().await.unwrap().contains("A right code works at once"));
+    assert!(refused.text().await.unwrap().contains("A correct code works at once"));
     assert_eq!(try_code(&estate.url, address, &code(&estate).await).await.status(), 303);
     assert_eq!(try_code(&estate.url, address, "guess").await.status(), 429, "a right one forgives no wrong ones");
     estate.clock.advance(Duration::from_secs(15 * 60));

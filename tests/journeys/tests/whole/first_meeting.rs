@@ -414,7 +414,7 @@ async fn a_number_that_someone_writes_onto_a_row_links_it_at_once_and_one_of_no_
     world.settle().await;
     assert_eq!((notion.shown(&row, "Name").as_str(), notion.shown(&row, "Amount").as_str()), ("Small", "5"));
     assert!(
-        notion.shown(&stray, "Bitrix24").starts_with("Bitrix24 has no deal 987654"),
+        notion.shown(&stray, "Bitrix24").starts_with("Bitrix24 has no Deal 987654"),
         "{}",
         notion.shown(&stray, "Bitrix24")
     );

@@ -517,7 +517,7 @@ async fn a_conflict_whose_winner_is_not_accepted_costs_nobody_a_value() {
     pair.take("ufCrm_text", SyncSide::Bitrix24).await;
     assert_eq!((pair.shown("Text").as_str(), pair.entries().await), ("portal", vec![]));
     let conflicts = mirror(&pair.world).conflicts.latest(&pair.world.tenant, 9).await.unwrap();
-    assert!(conflicts[0].line().contains("a person chose this side's value"), "{}", conflicts[0].line());
+    assert!(conflicts[0].line().contains("someone chose this value"), "{}", conflicts[0].line());
     is_well(&pair.world).await;
 }
 
