@@ -1,5 +1,5 @@
 //! What a queue promises. The whole FIFO promise (one receipt of a group at a time) is AWS's own there, and is
-//! tested of SQLite in `tests/fifo.rs`.
+//! tested of the engines in one process in `fifo`.
 
 use std::time::Duration;
 

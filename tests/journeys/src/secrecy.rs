@@ -1,5 +1,5 @@
-//! That no secret gets out: everything that is logged in a journey is kept, and looked through at its end, together with
-//! everything that lies on the disk.
+//! That no secret gets out: everything that is logged in a journey is kept, and searched at its end, together with
+//! everything that its engine stored.
 
 use std::io::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -32,13 +32,30 @@ impl<'a> MakeWriter<'a> for Keep {
     }
 }
 
+/// Our crates that log.
+const OURS: [&str; 13] = [
+    "admin",
+    "api",
+    "chat_bridge",
+    "clients",
+    "commands",
+    "crm",
+    "install",
+    "notifications",
+    "notion_sync",
+    "runtime",
+    "tenants",
+    "user_mapping",
+    "web",
+];
+
 /// Keeps everything that is logged from now on, down to the smallest of ours.
 pub fn listen() {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
-    let level = tracing_subscriber::filter::Targets::new().with_default(tracing::Level::INFO).with_targets(
-        ["connect", "install", "edge", "talk", "tenancy", "api", "platform"].map(|name| (name, tracing::Level::TRACE)),
-    );
+    let level = tracing_subscriber::filter::Targets::new()
+        .with_default(tracing::Level::INFO)
+        .with_targets(OURS.map(|name| (name, tracing::Level::TRACE)));
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Keep);
     // Fails only if it listens already.
     let _ = tracing_subscriber::registry().with(level).with(layer).try_init();

@@ -17,19 +17,20 @@ fn walk(recipe: &str) -> (Vec<String>, BTreeSet<String>) {
     (quoted(&words.join("\n")), files.into_iter().flat_map(quoted).collect())
 }
 
-/// The source files of the product, without the simulators.
+/// The source files of the product, without the simulators and files of tests.
 fn sources() -> Vec<PathBuf> {
     let mut folders = ["shared", "functions", "infra"].map(|folder| root().join(folder)).to_vec();
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            if path.is_dir() && !["simulators", "tests", "target", "node_modules"].contains(&name) {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            if ["simulators", "target", "node_modules", "tests", "pseudo"].contains(&name) || name.ends_with("_tests") {
+                continue;
+            }
+            if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && !["tests.rs", "pseudo.rs"].contains(&name)
-            {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 sources.push(path);
             }
         }
