@@ -14,7 +14,7 @@ use tenants::tickets::Ticket;
 use crate::started::{self, Flow};
 use crate::{InstallAnswer, InstallVisit, Refusal, page, refusal};
 
-/// The page that asks. A look at it uses nothing up: chat programs look at links.
+/// The page that asks. Viewing it uses nothing up, for chat programs load links to preview them.
 pub(crate) fn ask(visit: &InstallVisit<'_>) -> Response<Bytes> {
     let body = html! {
         p { (visit.text(texts::install::ALLOW_HELP)) }
