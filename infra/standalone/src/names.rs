@@ -15,10 +15,11 @@ use web::request::host_name;
 
 use crate::server::{LocalAddress, refusal};
 
-/// Where a probe asks whether the host is there. It tells nothing else, so that it is answered by any name.
+/// The address at which a probe asks whether the host is running. The answer contains nothing else, so any name is
+/// accepted.
 pub const PROBE: &str = "/healthz";
 
-/// Lets only requests through that name this machine, the address they came to, or one of `names`.
+/// Accepts only requests that name this machine, the address they came to, or one of `names`.
 pub fn only(router: Router, names: &[String]) -> Router {
     router.layer(from_fn_with_state(Arc::<[String]>::from(names), gate))
 }
@@ -39,7 +40,7 @@ async fn gate(State(names): State<Arc<[String]>>, request: Request, next: Next) 
     refusal(StatusCode::MISDIRECTED_REQUEST, text)
 }
 
-/// The hosts that a request names: each header, and the address itself where it is a whole one.
+/// The hosts that a request names: in each header, and in its address if that is absolute.
 fn given(request: &Request) -> Vec<&str> {
     let headers = request.headers().get_all(HOST).iter().map(|host| host.to_str().unwrap_or("?"));
     headers.chain(Uri::host(request.uri())).collect()

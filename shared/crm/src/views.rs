@@ -134,7 +134,7 @@ pub struct RecordViews {
 }
 
 impl RecordViews {
-    /// On the connections of `talk`.
+    /// Reads through the connections of `talk`.
     pub fn new(talk: &TenantContext) -> Self {
         let (store, clock) = (talk.ports.store.clone(), talk.ports.clock.clone());
         Self { names: NamesCache::new(talk.connections.clone(), store, clock) }

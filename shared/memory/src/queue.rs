@@ -27,7 +27,7 @@ pub(crate) struct Lane {
     /// When each deduplication id is forgotten, in this order.
     forgotten_at: VecDeque<(Timestamp, String)>,
     dead: BTreeMap<u64, DeadLetter>,
-    /// The tenant that was served last: the next one is served next. A restart forgets it.
+    /// The tenant that was served last; the one after it is served next. A restart forgets it.
     served: String,
 }
 

@@ -62,32 +62,32 @@ pub struct Window {
     pub most: u32,
 }
 
-/// A provider account with its rate.
+/// A limit of a provider that calls count against, with its rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateBucket {
-    /// Its key: provider, tenant or workspace, and what the provider counts by.
+    /// Its key: provider, tenant or workspace, and the limit that the provider counts.
     pub name: String,
     /// Its rate.
     pub rate: Rate,
     /// Its window, if the provider counts in windows; the rate is then ignored.
     pub window: Option<Window>,
-    /// Who asks.
+    /// The priority of the caller.
     pub lane: Priority,
 }
 
 impl RateBucket {
-    /// An account, used with the priority of events.
+    /// A bucket, used with the priority of events.
     pub fn new(name: String, rate: Rate) -> Self {
         Self { name, rate, window: None, lane: Priority::default() }
     }
 
-    /// An account whose provider counts calls in windows.
+    /// A bucket whose provider counts calls in windows.
     pub fn windowed(name: String, window: Window) -> Self {
         let rate = Rate { every: window.length / window.most.max(1), burst: 1 };
         Self { window: Some(window), ..Self::new(name, rate) }
     }
 
-    /// The same account with the priority that may use all of it.
+    /// The same bucket with the priority that may use all of it.
     #[must_use]
     pub fn for_a_person(self) -> Self {
         Self { lane: Priority::Person, ..self }

@@ -114,7 +114,7 @@ pub struct DeadLetter {
     pub group: String,
 }
 
-/// The code of a letter that SQS itself moved because it had been handed out too often.
+/// The code of a dead letter that SQS itself moved because it had been handed out too often.
 pub const HANDED_OUT_TOO_OFTEN: &str = "handed_out_too_often";
 
 impl DeadLetter {
