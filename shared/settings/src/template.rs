@@ -4,7 +4,7 @@ use std::fmt;
 
 use locale::{Localized, texts};
 
-/// A template, taken apart.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextTemplate(Vec<TemplatePiece>);
 
