@@ -225,7 +225,7 @@ pub struct CommandAnswer {
     pub is_private: bool,
     /// What is wrong with the input, if that is the answer.
     pub(crate) problem: Option<Misuse>,
-    /// What a button can show to everybody: `deal 42`, `status`.
+    /// What a button can show to everyone: `deal 42`, `status`.
     pub(crate) share: Option<String>,
 }
 

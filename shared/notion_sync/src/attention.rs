@@ -130,7 +130,7 @@ impl Attention {
         Ok((entries.len(), next.is_some()))
     }
 
-    /// Removes an entry of a link that is not synced any more.
+    /// Removes an entry of a link that is no longer synced.
     pub async fn forget(&self, tenant: &TenantId, id: &str) -> Result<(), StoreError> {
         self.store.put(StoreWrite::removal(key(tenant, id))).await.map(|_| ())
     }

@@ -11,7 +11,7 @@ pub struct TextTemplate(Vec<TemplatePiece>);
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplatePiece {
-    /// Text as it stands.
+    /// Plain text.
     Text(String),
     /// A word to be looked up.
     Word(String),
