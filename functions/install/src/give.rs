@@ -1,4 +1,5 @@
-//! A person allows us to work in Bitrix24 with their own rights: they come with a ticket from Slack and allow it there.
+//! A person allows us to work in Bitrix24 with their own rights: they arrive with a ticket from Slack and allow it
+//! there.
 
 use bitrix24::oauth::authorize_url;
 use bytes::Bytes;

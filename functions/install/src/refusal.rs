@@ -1,4 +1,4 @@
-//! Why a request came to nothing, in words that say what to do, and the page with them.
+//! Why a request is refused, in words that say what to do, and the page with them.
 
 use bytes::Bytes;
 use clients::audience::NotAdmitted;

@@ -1,4 +1,4 @@
-//! An authorization that waits for its person to come back: bound to their browser, good once, for ten minutes.
+//! An authorization that waits for its person to come back: bound to their browser, valid once, for ten minutes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whose `X-Forwarded-For` is believed: that of a proxy which the configuration names.
+//! Whose `X-Forwarded-For` is believed: only that of proxies that the configuration names.
 
 use std::net::{IpAddr, SocketAddr};
 

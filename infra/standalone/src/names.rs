@@ -1,5 +1,5 @@
-//! By which host names a private page is served. Another site can point a name of its own at this machine and have a
-//! browser ask us (DNS rebinding): such a request carries that name and is refused.
+//! The host names by which a private page is served. Another site can point a name of its own at this machine and have
+//! a browser ask us (DNS rebinding): such a request carries that name and is refused.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Connections: how many are accepted, from whom, and how long each may take over what.
+//! Connections: how many are accepted, from whom, and how long each may take.
 //!
 //! A stranger who sends or reads slowly costs a connection for seconds, and nothing else. TLS is left to the proxy.
 

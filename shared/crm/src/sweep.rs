@@ -1,5 +1,5 @@
-//! A sweep: finds what Bitrix24 never delivered. It sends every event once; a lost one is found by what changed on the
-//! portal, and becomes an ordinary hint.
+//! A sweep: finds what Bitrix24 never delivered. Bitrix24 sends every event once; a lost one is found by what changed
+//! on the portal, and becomes an ordinary hint.
 //!
 //! Each run continues where the last one stopped, under the portal's limiter at the lowest priority. One worker sweeps a
 //! tenant at a time.

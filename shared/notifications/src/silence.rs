@@ -1,4 +1,4 @@
-//! Silence: expected events do not arrive. The cause is looked for, what can be repaired is, and operators are notified
+//! Silence: expected events do not arrive. The cause is searched and fixed if possible, and operators are notified
 //! once, and once more when it is over.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! What needs a person's attention: values that could not be synced, and links that pause because something writes
-//! against the sync. One index for each tenant, so that nobody reads all links to find them.
+//! What needs a person's attention: values that could not be synced, and links that pause because something keeps
+//! undoing our writes. One index for each tenant, so that nobody reads all links to find them.
 //!
 //! An entry is written and removed together with its link: it ends by itself when both sides agree again.
 
