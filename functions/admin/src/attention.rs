@@ -19,7 +19,7 @@ use web::page::{Form, encoded};
 use crate::page::{Page, signed_in, token};
 use crate::{PageAnswer, Visit};
 
-/// Where it is, behind `/admin`.
+/// The page's address below `/admin`.
 const PLACE: &str = "/notion/attention";
 /// Entries on a page.
 const PAGE: usize = 50;
@@ -132,7 +132,7 @@ fn row(visit: &Visit<'_>, entry: &AttentionEntry, now: Timestamp) -> [Markup; 7]
 fn record_link(domain: &str, record: Record) -> String {
     match record {
         Record::Item { entity, id } => entity.link(domain, id),
-        // The address of a task wants a user; the portal shows it to anyone who may see it.
+        // The address of a task needs a user; the portal shows the task to anyone who may see it.
         Record::Task(id) => format!("{}/company/personal/user/1/tasks/task/view/{id}/", origin(domain)),
     }
 }
@@ -168,13 +168,13 @@ fn buttons(visit: &Visit<'_>, entry: &AttentionEntry) -> Markup {
     }
 }
 
-/// The entry of a form, if it is still there.
+/// The entry that a form names, if it still exists.
 async fn entry_of(visit: &Visit<'_>, form: &Form) -> Result<Result<AttentionEntry, PageAnswer>, Failure> {
     let found = visit.deps.mirror.attention.get(&visit.id, form.get("entry")).await?;
     Ok(found.ok_or_else(|| PageAnswer::to(PLACE, visit.language.text(texts::admin::VALUE_NEEDS_NO_ATTENTION))))
 }
 
-/// Which value it is, on a page.
+/// Which value it is, for the page.
 fn value_of(language: Language, entry: &AttentionEntry) -> String {
     language.text(texts::admin::ValueOf {
         field: entry.name(),
@@ -183,7 +183,7 @@ fn value_of(language: Language, entry: &AttentionEntry) -> String {
     })
 }
 
-/// Which value it is, in the audit.
+/// Which value it is, for the audit.
 fn described(entry: &AttentionEntry) -> String {
     format!("{} of {} in {}", entry.name(), entry.record, entry.database)
 }
@@ -256,7 +256,7 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer,
     Ok(PageAnswer::to(PLACE, word))
 }
 
-/// A word on the page Notion, where there is something.
+/// A note on the page Notion, if something needs attention.
 pub(crate) fn hint(visit: &Visit<'_>) -> Markup {
     let language = visit.language;
     let (count, has_more) = (visit.attention.0 as u64, visit.attention.1);

@@ -78,7 +78,7 @@ pub(crate) async fn join(visit: &ConnectedVisit<'_>, form: &Form) -> Result<Page
     Ok(PageAnswer::to("/bridges", joined(visit, form.get("channel"), form.get("chat")).await?))
 }
 
-/// Bridges them, and says what came of it.
+/// Bridges a channel with a chat; returns the outcome.
 async fn joined(visit: &ConnectedVisit<'_>, named: &str, chat: &str) -> Result<String, Failure> {
     let (talk, language) = (&visit.deps.talk, visit.language);
     let Some(dialog) = bitrix24::chat::dialog_id(chat) else {

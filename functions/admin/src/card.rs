@@ -24,7 +24,7 @@ pub(crate) fn show(card: &Card) -> Markup {
     }
 }
 
-/// mrkdwn, through the same document as everything that is translated: what is text stays text.
+/// mrkdwn, read into the same document as everything that is translated: plain text stays plain text.
 fn text(mrkdwn: &str) -> Markup {
     let document = Document::from_mrkdwn(mrkdwn);
     html! {
@@ -45,7 +45,7 @@ fn spans(all: &[Span]) -> Markup {
 
 fn linked(span: &Span) -> Markup {
     match &span.link {
-        // Only addresses that the document lets through as safe come as links.
+        // Only addresses that the document accepts as safe become links.
         Some(url) => html! { a href=(url) rel="noreferrer noopener" { (styled(span)) } },
         None => styled(span),
     }

@@ -22,7 +22,7 @@ use crate::{PageAnswer, Visit};
 
 /// Empty rows below the mappings.
 const MORE_ROWS: usize = 4;
-/// Rows that are read.
+/// The most rows that are read.
 const MAX_ROWS: usize = 100;
 
 type Choices<const N: usize> = [(&'static str, Fixed); N];
@@ -76,7 +76,7 @@ pub(crate) async fn edit(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, 
     page(visit, name, &database, &html! {}).await
 }
 
-/// The form of the database that the settings call `replaces`; of a new one, if that is empty.
+/// The form of the database that the settings call `replaces`; of a new one if that is empty.
 async fn page(
     visit: &Visit<'_>,
     replaces: &str,
@@ -142,7 +142,7 @@ fn database_fields(language: Language, database: &DatabaseSettings) -> Markup {
     }
 }
 
-/// Which field goes with which property.
+/// Which field is synced with which property.
 fn field_table(language: Language, database: &DatabaseSettings, known: Option<&KnownDatabase>) -> Markup {
     let is_usual = database.fields.is_none();
     let is_blank = database.name.is_empty() && is_usual;
@@ -183,7 +183,7 @@ const COLUMNS: [Fixed; 6] = [
     texts::configuration::OPTIONS,
 ];
 
-/// What is known of both sides, to choose from.
+/// The known fields and properties of both sides, to choose from.
 fn lists(known: Option<&KnownDatabase>) -> Markup {
     html! {
         @if let Some(known) = known {
@@ -227,7 +227,7 @@ fn row(language: Language, index: usize, mapping: Option<&FieldSetting>) -> Mark
     }
 }
 
-/// The database of a form; `before` keeps what the form does not show.
+/// The database that a form describes; `before` keeps what the form does not show.
 fn of_form(form: &Form, before: Option<&DatabaseSettings>) -> DatabaseSettings {
     let mut fields = Vec::new();
     for index in 0..MAX_ROWS {
@@ -269,7 +269,7 @@ fn keys_text(database: &DatabaseSettings) -> String {
     database.keys.iter().flatten().map(key).collect::<Vec<_>>().join(", ")
 }
 
-/// The other way round; nothing for the usual keys.
+/// The opposite direction; nothing for the usual keys.
 fn keys_of(text: &str) -> Option<Vec<MatchSetting>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let keys: Vec<_> = parts

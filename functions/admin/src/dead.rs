@@ -15,7 +15,7 @@ use web::page::{Form, encoded};
 use crate::page::{Page, signed_in, token, under};
 use crate::{PageAnswer, Visit};
 
-/// Letters of a group that are shown.
+/// Dead letters of a group that are shown.
 const MAX_SHOWN: usize = 20;
 
 fn which(form: &Form) -> Which {
@@ -28,13 +28,13 @@ fn which(form: &Form) -> Which {
     }
 }
 
-/// The same as a query, to go on with.
+/// The same as a query, for the next page.
 fn asked(which: &Which) -> String {
     let given = fields(which).into_iter().filter(|(_, value)| !value.is_empty());
     given.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
 }
 
-/// What a form says of them.
+/// The filter in the fields of a form.
 fn fields(which: &Which) -> [(&'static str, &str); 4] {
     [
         ("queue", which.queue.map_or("", QueueName::name)),
@@ -160,7 +160,7 @@ fn row(language: Language, letter: &Letter) -> [Markup; 5] {
     ]
 }
 
-/// What will happen, before it does.
+/// The page that shows what will happen, before it is done.
 pub(crate) async fn plan(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
     let which = which(query);
     let found = list(visit, &which).await?;

@@ -19,7 +19,7 @@ use web::page::{Form, encoded};
 use crate::page::{Page, badge, missing, signed_in, status_word, under};
 use crate::{PageAnswer, Visit};
 
-/// Ways on a page.
+/// Events on a page.
 const A_PAGE: usize = 50;
 
 pub(crate) async fn search(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
@@ -87,7 +87,7 @@ fn nothing(language: Language, found: &SearchResult, is_everything: bool) -> Mar
     }
 }
 
-/// What was asked for, but for the place.
+/// The query without the place where to continue.
 fn again(query: &Form) -> String {
     let names = ["q", "status", "from", "to"];
     names.iter().map(|name| format!("{name}={}&", encoded(query.get(name)))).collect()
@@ -256,7 +256,7 @@ fn delivered(language: Language, line: &DeliveryLine) -> Markup {
     }
 }
 
-/// What became of a delivery, where there is more to say than its status.
+/// The outcome of a delivery, where there is more to say than its status.
 fn state(language: Language, line: &DeliveryLine) -> Option<Markup> {
     match &line.status {
         DeliveryStatus::Delivered { at, provider_id } => {

@@ -38,7 +38,7 @@ pub(crate) async fn examine(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
 
 pub(crate) fn result(language: Language, mut checks: Vec<Check>) -> Markup {
     let wrong = checks.iter().filter(|check| check.verdict == CheckVerdict::Wrong).count() as u64;
-    // What is wrong first.
+    // Problems come first.
     checks.sort_by_key(|check| match check.verdict {
         CheckVerdict::Wrong => 0,
         CheckVerdict::Notice => 1,

@@ -66,7 +66,7 @@ pub const PATH: &str = "/admin";
 const MAX_FORM: usize = 128 * 1024;
 /// The largest settings document that is read, as a form.
 const MAX_DOCUMENT: usize = 512 * 1024;
-/// A code, and not more.
+/// The largest form with a code.
 const MAX_CODE: usize = 4 * 1024;
 
 const fn page_door(path: &'static str) -> Door {
@@ -164,7 +164,7 @@ impl Deps {
         }
     }
 
-    /// Takes the host that a request names for our address, where none is known: behind API Gateway it is the gateway's.
+    /// Uses the host that a request names as our address, where none is known: behind API Gateway it is the gateway's.
     #[must_use]
     pub fn by_host(self) -> Self {
         Self { by_host: true, ..self }
@@ -180,10 +180,10 @@ impl Deps {
     }
 }
 
-/// Somebody who is signed in, and what they look at.
+/// A signed-in person, and the page that they look at.
 pub(crate) struct Visit<'a> {
     pub(crate) deps: &'a Deps,
-    /// Whose pages these are.
+    /// The tenant whose pages these are.
     pub(crate) id: TenantId,
     pub(crate) portal: Arc<Portal>,
     pub(crate) settings: Arc<Settings>,
@@ -211,7 +211,7 @@ impl<'a> Deref for ConnectedVisit<'a> {
 }
 
 impl Visit<'_> {
-    /// The same with both sides open; fails where one is not connected.
+    /// The same with the portal and the workspace open. It fails if one of them is not connected.
     pub(crate) async fn opened(&self) -> Result<ConnectedVisit<'_>, Failure> {
         Ok(ConnectedVisit { visit: self, tenant: self.deps.talk.tenant(&self.id).await? })
     }
@@ -220,24 +220,24 @@ impl Visit<'_> {
         self.deps.ports()
     }
 
-    /// Writes down what somebody changed.
+    /// Writes into the audit what the person changed.
     pub(crate) async fn note(&self, what: &str, of: &str, before: &str, after: &str) -> Result<(), Failure> {
         let ports = self.ports();
-        // Who it was and what it was about are people's names: they are in the audit only.
+        // Who did it, and to what, can be people's names: they are in the audit only.
         tracing::info!(tenant = %self.id, what, "changed on a page");
         let entry = AuditEntry::new(ports.clock.now(), &self.session.who, what, of).changed(before, after);
         Ok(Audit::new(ports.store.clone()).note(&self.id, &entry).await?)
     }
 }
 
-/// What a request comes to.
+/// The answer to a request.
 pub(crate) enum PageAnswer {
     Page(String),
     /// A part of a page, for a script that asked for it.
     Part(String),
-    /// To another page, with a word about what was done.
+    /// A redirect to another page, with a note about what was done.
     To(String, String),
-    /// A file to keep.
+    /// A file to download.
     File(&'static str, String),
     /// It does not exist.
     Missing(String),
@@ -308,11 +308,11 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
                 page::notice(language, language.text(texts::admin::SETTINGS_UNREADABLE), &error.to_string()),
             );
         }
-        // They can be repaired on their page.
+        // They can be fixed on their page.
         Err(_) => Arc::default(),
     };
     let public_url = deps.address(host_of(request.headers()));
-    // What is only counted keeps no page from being shown.
+    // A count that fails keeps no page from being shown.
     let attention =
         if posts { (0, false) } else { deps.mirror.attention.count(&session.tenant).await.unwrap_or_default() };
     let visit = Visit { deps, id: session.tenant.clone(), portal, settings, session, language, public_url, attention };
@@ -328,8 +328,8 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     }
 }
 
-/// Whether a page shows or changes a part of the settings. Of a document that cannot be read it would show nothing, and
-/// saving the part would lose the rest.
+/// Whether a page shows or changes a part of the settings. With a document that cannot be read it would show nothing,
+/// and saving the part would lose the rest.
 fn needs_settings(path: &str) -> bool {
     ["/routes", "/notion"].iter().any(|page| path.starts_with(page))
 }
@@ -393,7 +393,7 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
     }
 }
 
-/// What is wrong before anybody is asked.
+/// The answer to a request that is refused before its sender is known.
 fn refused_page(deps: &Deps, language: Language, refused: &Refused) -> Response<Bytes> {
     let title = match refused.status {
         StatusCode::NOT_FOUND => texts::pages::NOT_FOUND,
@@ -403,7 +403,7 @@ fn refused_page(deps: &Deps, language: Language, refused: &Refused) -> Response<
     refused.answer_with(deps.ports().metrics.as_ref(), "admin_refused", |status| html(status, page))
 }
 
-/// The session of a request, if it has one whose person still administers the tenant; or why it ended.
+/// The session of a request, if its person still administers the tenant; or why it ended.
 async fn signed_in(deps: &Deps, request: &Request<Bytes>) -> Result<Result<Session, Option<SessionEnd>>, StoreError> {
     let Some(session) = sessions::of(deps.ports().store.as_ref(), request.headers()).await? else {
         return Ok(Err(None));

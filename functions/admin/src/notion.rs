@@ -73,7 +73,7 @@ async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
         None => None,
     };
     let is_open = hook.as_ref().and_then(|hook| hook.open_until).is_some_and(|until| until > ports.clock.now());
-    // The address and the tokens are shown for as long as the window is open: the operator pastes them into Notion.
+    // The address and the tokens are shown while the window is open: the operator pastes them into Notion.
     let url = address.as_ref().zip(visit.public_url.as_ref());
     let url = url.map(|((key, _), url)| format!("{url}/webhooks/notion/{}", key.expose_secret()));
     let mut offered = Vec::new();
@@ -212,7 +212,7 @@ pub(crate) fn conflict_table(visit: &Visit<'_>, conflicts: &[StoredConflict]) ->
     table(language.text(texts::configuration::CONFLICTS), columns, rows)
 }
 
-/// A button that writes the value that lost, where it can be written.
+/// A button that writes the value that lost, if it can be written.
 fn way_back(visit: &Visit<'_>, kept: &StoredConflict) -> Markup {
     let language = visit.language;
     html! {
@@ -230,7 +230,7 @@ fn way_back(visit: &Visit<'_>, kept: &StoredConflict) -> Markup {
     }
 }
 
-/// What a side is called.
+/// The name of a side.
 pub(crate) fn side_name(language: Language, side: SyncSide) -> &'static str {
     language.text(match side {
         SyncSide::Bitrix24 => texts::configuration::BITRIX24,

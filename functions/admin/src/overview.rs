@@ -15,7 +15,7 @@ use crate::page::{Page, badge, signed_in, status_word};
 use crate::{PageAnswer, Visit};
 
 pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<PageAnswer, Failure> {
-    // The part asks for itself again; without scripts one loads the page again.
+    // This part reloads itself; without scripts, people reload the page.
     let body = html! {
         div hx-get="/admin/overview" hx-trigger="every 30s" { (look(visit).await?) }
     };
@@ -179,7 +179,7 @@ fn queues(language: Language, overview: &Overview, now: Timestamp) -> Markup {
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 140;
 
-/// Bars by the hour; the same numbers as a table for readers who cannot see them.
+/// Bars by the hour, and the same numbers as a table for readers who cannot see the bars.
 fn chart(language: Language, day: &LastDay) -> Markup {
     let most = day.hours.iter().map(Hour::all).max().unwrap_or_default();
     if most == 0 {
@@ -205,7 +205,7 @@ fn chart(language: Language, day: &LastDay) -> Markup {
     }
 }
 
-/// When an hour begins.
+/// The beginning of an hour.
 fn begin(day: &LastDay, index: usize) -> Timestamp {
     day.from + SignedDuration::from_hours(i64::try_from(index).unwrap_or_default())
 }
@@ -250,7 +250,7 @@ fn bar(hour: &Hour, most: u32, x: u32, width: u32, title: &str) -> Markup {
             title { (title) }
             @for (number, status) in parts {
                 @if number > 0 {
-                    // What is there is seen, however little it is.
+                    // A small number still shows.
                     @let height = (number * HEIGHT / most).max(2);
                     rect class=(status.name()) x=(x) y=(HEIGHT.saturating_sub(below + height)) width=(width) height=(height) {}
                     @let () = below += height;

@@ -81,7 +81,7 @@ impl Page {
     }
 }
 
-/// A page for who is signed in.
+/// A page for a signed-in person.
 pub(crate) fn signed_in(visit: &Visit<'_>, page: Page, done: &str, body: &Markup) -> String {
     framed(visit, Some(page), page.title(visit.language), done, body)
 }
@@ -115,30 +115,30 @@ fn framed(visit: &Visit<'_>, current: Option<Page>, title: &str, done: &str, bod
     lively_frame(language, title, &nav, &body)
 }
 
-/// Who it was, as the audit and the sessions have it, on a page.
+/// The name of a person on a page, from what the audit and the sessions have.
 pub(crate) fn person(language: Language, who: &str) -> &str {
     if who == BY_CODE { language.text(texts::pages::BY_ONE_TIME_CODE) } else { who }
 }
 
-/// The proof that a form is ours.
+/// The hidden field that proves that a form is ours.
 pub(crate) fn token(visit: &Visit<'_>) -> Markup {
     html! { input type="hidden" name="token" value=(visit.session.token); }
 }
 
-/// A page with nothing but a message.
+/// A page with only a message.
 pub(crate) fn notice(language: Language, title: &str, text: &str) -> String {
     let body = html! { p { (text) } p { a href=(PATH) { (language.text(texts::pages::BACK)) } } };
     frame(language, title, &html! {}, &body)
 }
 
-/// What does not exist or belongs to another tenant.
+/// The page for something that does not exist or belongs to another tenant.
 pub(crate) fn missing(visit: &Visit<'_>, text: &str) -> PageAnswer {
     let language = visit.language;
     let body = html! { p { (text) } p { a href=(PATH) { (language.text(texts::pages::TO_THE_OVERVIEW)) } } };
     PageAnswer::Missing(framed(visit, None, language.text(texts::pages::NOT_FOUND), "", &body))
 }
 
-/// A file to keep.
+/// A file to download.
 pub(crate) fn file(name: &'static str, text: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(text));
     let headers = response.headers_mut();
@@ -169,12 +169,12 @@ pub(crate) fn status_word(language: Language, status: LogStatus) -> &'static str
     })
 }
 
-/// A status, as a word that colour only supports.
+/// A status as a word; its colour only supports the word.
 pub(crate) fn badge(language: Language, status: LogStatus) -> Markup {
     html! { span class={ "badge " (status.name()) } { (status_word(language, status)) } }
 }
 
-/// How many there are, for the list of pages: `3`, `100+`.
+/// A count for the list of pages: `3`, `100+`.
 fn shown_count((number, more): (usize, bool)) -> Option<String> {
     match (number, more) {
         (0, _) => None,

@@ -114,7 +114,7 @@ impl PersonRow<'_> {
         !self.is_by_email() || self.email.is_some()
     }
 
-    /// Whether nothing but the e-mail links them.
+    /// Whether only the e-mail links them.
     fn is_by_email(&self) -> bool {
         self.links.is_empty() && self.settings.is_none()
     }
@@ -128,7 +128,7 @@ impl PersonRow<'_> {
     }
 }
 
-/// With whose rights people work here, and how that is changed.
+/// With whose rights people work, and how that is changed.
 fn rights(language: Language, directory: &PeopleDirectory<'_>) -> Markup {
     let text = match directory.reach {
         None => texts::admin::OWN_RIGHTS,
@@ -152,7 +152,7 @@ fn rights(language: Language, directory: &PeopleDirectory<'_>) -> Markup {
     }
 }
 
-/// Links that ended by themselves in the last 30 days.
+/// Links that ended automatically in the last 30 days.
 pub(crate) fn ended_links(language: Language, ended: &[EndedLink]) -> Markup {
     if ended.is_empty() {
         return html! {};
@@ -328,7 +328,7 @@ pub(crate) async fn link(visit: &ConnectedVisit<'_>, form: &Form) -> Result<Page
     Ok(PageAnswer::to("/people", outcome.text(visit.language)))
 }
 
-/// What came of linking two accounts.
+/// The outcome of linking two accounts.
 #[derive(Debug)]
 enum LinkOutcome {
     Linked { slack: String, name: String },
@@ -391,7 +391,7 @@ pub(crate) async fn unlink(visit: &ConnectedVisit<'_>, form: &Form) -> Result<Pa
     Ok(PageAnswer::to("/people", word))
 }
 
-/// Lines of a list that are worked at once; more take longer than a page may.
+/// The most lines of a list that are processed at once; more take longer than a page may.
 const MAX_LINES: usize = 100;
 
 pub(crate) async fn list(visit: &ConnectedVisit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
@@ -410,7 +410,7 @@ pub(crate) async fn list(visit: &ConnectedVisit<'_>, form: &Form) -> Result<Page
     Ok(PageAnswer::to("/people", summary(visit.language, &outcomes)))
 }
 
-/// What came of a list, line by line; `None` is a line that could not be read.
+/// The outcome for each line of a list; `None` is a line that could not be read.
 fn summary(language: Language, outcomes: &[Option<LinkOutcome>]) -> String {
     let (mut count, mut parts) = (0, Vec::new());
     for (line, outcome) in (1..).zip(outcomes) {
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn a_list_counts_what_was_linked_and_names_the_other_lines_in_every_language() {
         let outcomes = [
-            // Not even a name that begins like a refusal makes a link a problem.
+            // A name that begins like a refusal must not turn a link into a problem.
             Some(LinkOutcome::Linked { slack: "Nobody".into(), name: "Nobody Jones".into() }),
             Some(LinkOutcome::NotInSlack { typed: "U9".into() }),
             None,

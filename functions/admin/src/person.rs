@@ -13,13 +13,13 @@ use web::page::Form;
 use crate::page::{Page, signed_in, token};
 use crate::{PageAnswer, Visit};
 
-/// So many items a page searches on one machine; more take longer than a request may.
+/// The most items that a page searches on one machine; more take longer than a request may.
 const MAX_ITEMS: usize = 100_000;
 /// The same in a function, which has less time.
 const MAX_ITEMS_OF_FUNCTION: usize = 10_000;
-/// So many places are listed on the page.
+/// The most places that are listed on the page.
 const MAX_SHOWN: usize = 100;
-/// The largest document that a page hands out: what Lambda can answer.
+/// The largest document that a page returns: the limit of Lambda's answers.
 const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 
 pub(crate) fn show(visit: &Visit<'_>, done: &str) -> PageAnswer {
@@ -53,7 +53,7 @@ fn asked(language: Language, form: &Form) -> Result<Vec<Ask>, String> {
     if asked.is_empty() { Err(language.text(texts::admin::WHO_IS_NEEDED).into()) } else { Ok(asked) }
 }
 
-/// Why a search came to nothing, for the page; an engine that does not answer is a failure.
+/// Why a search has no result, for the page; an engine that does not answer is a failure.
 fn problem(error: PersonError) -> Result<String, Failure> {
     match error {
         PersonError::Store(error) => Err(error.into()),

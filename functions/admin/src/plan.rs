@@ -18,12 +18,12 @@ use crate::{PageAnswer, Visit};
 
 /// Lines on a page.
 const A_PAGE: usize = 50;
-/// Lines that are read at once for a file.
+/// Lines that are read at a time for a file.
 const A_PART: usize = 500;
-/// A file ends after so many bytes: an answer has a limit on AWS.
+/// A file ends after this many bytes: answers have a limit on AWS.
 const MAX_FILE: usize = 4 * 1024 * 1024;
 
-/// What a kind of line is called as a choice.
+/// The title of a kind of line in the list of choices.
 fn title(language: Language, kind: EntryKind) -> &'static str {
     language.text(match kind {
         EntryKind::Double => texts::configuration::KIND_DOUBLE,
@@ -35,7 +35,7 @@ fn title(language: Language, kind: EntryKind) -> &'static str {
     })
 }
 
-/// What was asked for: the run, the kind of lines, and where to go on.
+/// What was asked for: the run, the kind of lines, and where to continue.
 struct PlanQuery {
     run: SyncRun,
     kind: Option<EntryKind>,
@@ -130,7 +130,7 @@ pub(crate) fn line(visit: &Visit<'_>, run: &SyncRun, entry: &PlanLine) -> Markup
     }
 }
 
-/// What a run found or did, or would do if it is a plan.
+/// The outcome of a run; for a plan, what it would do.
 fn outcome(language: Language, run: &SyncRun, entry: &PlanLine) -> String {
     let key = || entry.key.as_deref().unwrap_or(language.text(texts::configuration::KEY_NUMBER));
     match entry.kind {

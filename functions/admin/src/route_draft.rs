@@ -12,7 +12,7 @@ pub(crate) fn destinations(route: &Route) -> String {
     route.to.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What a form says of a route, as it was typed: it is shown again as it is, right or wrong.
+/// A route as the form has it, texts as they were typed: it is shown again unchanged, right or wrong.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Draft {
     /// The route that it replaces; empty for a new one.
@@ -77,7 +77,7 @@ impl Draft {
         }
     }
 
-    /// The route, or everything that keeps it from being one.
+    /// The route, or everything that is wrong with it.
     fn route(&self, language: Language) -> Result<Route, Vec<String>> {
         let mut wrong = Vec::new();
         if self.name.is_empty() {
@@ -151,7 +151,7 @@ fn one_or_many<T>(mut all: Vec<T>) -> OneOrMany<T> {
     if all.len() == 1 { OneOrMany::One(all.remove(0)) } else { OneOrMany::Many(all) }
 }
 
-/// A line of the form: a word, or a label with a template.
+/// A line of the form, for a field of the card: a word, or a label with a template.
 fn card_field(line: &str) -> Option<CardField> {
     let line = line.trim();
     if line.is_empty() {

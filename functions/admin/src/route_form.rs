@@ -45,7 +45,7 @@ pub(crate) fn fields(visit: &Visit<'_>, draft: &Draft) -> Markup {
     }
 }
 
-/// A tick for each change, by what it is about.
+/// A checkbox for each change, grouped by what it is about.
 fn changes_fields(language: Language, draft: &Draft) -> Markup {
     let is_chosen = |name: &str| draft.changes.iter().any(|chosen| chosen == name);
     html! {
@@ -70,7 +70,7 @@ fn changes_fields(language: Language, draft: &Draft) -> Markup {
     }
 }
 
-/// How the card looks.
+/// The fields for the look of the card.
 fn card_fields(visit: &Visit<'_>, draft: &Draft) -> Markup {
     let language = visit.language;
     let is_designed = [&draft.title, &draft.text, &draft.fields, &draft.density].iter().any(|text| !text.is_empty());
@@ -106,7 +106,7 @@ fn card_fields(visit: &Visit<'_>, draft: &Draft) -> Markup {
     }
 }
 
-/// The words that templates may use for what is ticked.
+/// The words that templates can use for the selected changes.
 fn words(visit: &Visit<'_>, draft: &Draft) -> String {
     let kinds: Vec<_> = draft.changes.iter().filter_map(|name| ChangeKind::parse(name)).collect();
     let mut words: Vec<String> = kinds

@@ -117,7 +117,7 @@ async fn page(visit: &Visit<'_>, draft: &Draft, said: &Markup, below: &Markup) -
     Ok(PageAnswer::Page(under(visit, Page::Routes, &title, "", &body)))
 }
 
-/// The card of a draft, or what keeps it from being one.
+/// The card of a draft, or what is wrong with the draft.
 async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     let language = visit.language;
     let after = match draft.applied(&visit.settings, visit.language) {
@@ -132,7 +132,7 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     let ledger = Ledger::new(visit.ports().store.clone());
     let now = visit.ports().clock.now();
     let (change, happened) = dry_run::sample(&ledger, &visit.id, &router, route, now).await?;
-    // Names are asked of the portal; where it does not answer the card shows numbers, as it would then.
+    // The portal is asked for names; if it does not answer, the card shows numbers, as it would then.
     let names = visit.deps.names.of(&visit.id, &change).await;
     let context =
         CardContext { change: &change, names: &names, domain: &visit.portal.domain, language: visit.settings.language };
@@ -172,20 +172,20 @@ pub(crate) async fn try_out(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer
         Ok(after) => after,
         Err(wrong) => return page(visit, &draft, &problems(visit, &wrong), &html! {}).await,
     };
-    // Only this route is asked: the steps that a try may take are all its own.
+    // Only this route is evaluated: it may use all steps of the dry run.
     let alone =
         Settings { routes: after.routes.iter().filter(|route| route.name == draft.name).cloned().collect(), ..after };
     let tried = tried(visit, &alone).await?;
     page(visit, &draft, &html! {}, &outcome(visit, &tried, Some(&draft.name))).await
 }
 
-/// What settings would have sent about recent events.
+/// What settings would have sent for recent events.
 pub(crate) async fn tried(visit: &Visit<'_>, settings: &Settings) -> Result<Vec<DryRunResult>, Failure> {
     let ledger = Ledger::new(visit.ports().store.clone());
     dry_run::dry_run(&ledger, &visit.deps.names, &visit.portal, settings, visit.ports().clock.now()).await
 }
 
-/// The outcome of a try; of one route, or of all.
+/// The outcome of a dry run, for one route or for all.
 pub(crate) fn outcome(visit: &Visit<'_>, tried: &[DryRunResult], route: Option<&str>) -> Markup {
     let language = visit.language;
     let is_meant = |name: &str| route.is_none_or(|route| route == name);

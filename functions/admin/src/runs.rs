@@ -18,12 +18,12 @@ pub(crate) async fn latest(visit: &Visit<'_>) -> Result<Vec<SyncRun>, Failure> {
     Ok(visit.deps.mirror.runs.latest(&visit.id, MAX_RUNS).await?)
 }
 
-/// The runs alone, for a page that shows their progress.
+/// The list of runs alone, for a page that shows their progress.
 pub(crate) async fn show(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
     Ok(PageAnswer::Part(all(visit.language, &latest(visit).await?).into_string()))
 }
 
-/// While a run continues, this part asks for itself again.
+/// While a run continues, this part reloads itself.
 pub(crate) fn all(language: Language, runs: &[SyncRun]) -> Markup {
     let continues = runs.iter().any(|run| !run.has_ended());
     html! {
@@ -34,7 +34,7 @@ pub(crate) fn all(language: Language, runs: &[SyncRun]) -> Markup {
     }
 }
 
-/// How far a run is.
+/// The phase of a run, in words.
 pub(crate) fn phase(language: Language, phase: &Phase) -> String {
     language
         .text(match phase {
@@ -48,7 +48,7 @@ pub(crate) fn phase(language: Language, phase: &Phase) -> String {
         .to_owned()
 }
 
-/// How much a run has read.
+/// How much a run has read so far.
 pub(crate) fn read_so_far(language: Language, run: &SyncRun) -> String {
     let (rows, records) = (run.counts.rows, run.counts.records);
     language.text(texts::configuration::ReadSoFar { rows, records })

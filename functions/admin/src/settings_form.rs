@@ -18,7 +18,7 @@ use web::components::{Tone, message};
 
 use crate::{PageAnswer, Visit};
 
-/// A mark of the settings that a page was made of.
+/// A mark that identifies the settings from which a page was made.
 pub(crate) fn mark(settings: &Settings) -> String {
     DeliveryId::of(&[&serde_json::to_string(settings).unwrap_or_default()]).to_string()
 }
@@ -28,7 +28,7 @@ pub(crate) fn marked(visit: &Visit<'_>) -> Markup {
     html! { input type="hidden" name="seen" value=(mark(&visit.settings)); }
 }
 
-/// What came of a change.
+/// The outcome of a change.
 pub(crate) enum Saved {
     /// It is in force.
     Done,
@@ -36,11 +36,11 @@ pub(crate) enum Saved {
     Wrong(Vec<Problem>),
     /// Someone else changed the settings since the page was made.
     Stale,
-    /// It says what is there already.
+    /// It changes nothing.
     Same,
 }
 
-/// Puts settings into force, if they hold up and are made of what is in force now.
+/// Puts settings into force, if they are valid and nobody has changed the ones from which they were made.
 pub(crate) async fn save(
     visit: &Visit<'_>,
     seen: &str,
@@ -52,7 +52,7 @@ pub(crate) async fn save(
     if !problems.is_empty() {
         return Ok(Saved::Wrong(problems));
     }
-    // The page's settings may be a minute old: the newest count.
+    // The page's settings may be a minute old: the latest version counts.
     let portals = visit.deps.talk.connections.portals();
     let now = portals.fresh(&visit.id).await?;
     let readable = now.and_then(|portal| portal.settings_as::<Settings>().ok());
@@ -61,7 +61,7 @@ pub(crate) async fn save(
     if mark(&before) != seen {
         return Ok(Saved::Stale);
     }
-    // What cannot be read is replaced, also by what was shown in its place.
+    // Settings that cannot be read can be replaced, also by what was shown instead of them.
     if is_readable && *before == after {
         return Ok(Saved::Same);
     }
@@ -82,17 +82,17 @@ pub(crate) async fn save(
     Ok(Saved::Done)
 }
 
-/// The differences as what was and what is.
+/// The differences, each with its old and its new value.
 fn differing(differences: &[String]) -> (String, String) {
     let side = |sign: char| {
         let lines = differences.iter().filter(|line| line.starts_with(sign)).map(String::as_str);
         lines.collect::<Vec<_>>().join("\n")
     };
-    // An order has no lines of its own.
+    // A changed order shows in no line of its own.
     if differences.is_empty() { (String::new(), "the order changed".into()) } else { (side('-'), side('+')) }
 }
 
-/// The answer that leads to a list of what is set, after a change to one of its entries.
+/// The redirect to a list, after a change to one of its entries.
 pub(crate) fn back_to(visit: &Visit<'_>, place: &str, saved: Saved, done: String) -> PageAnswer {
     match saved {
         Saved::Done => PageAnswer::to(place, done),
@@ -107,7 +107,7 @@ pub(crate) fn stale(visit: &Visit<'_>) -> Markup {
     message(Tone::Problem, visit.language.text(texts::configuration::SETTINGS_ARE_NEWER))
 }
 
-/// Why nothing was saved: everything that is wrong.
+/// Why nothing was saved: everything that is wrong with the settings.
 pub(crate) fn problems<T: Display>(visit: &Visit<'_>, problems: &[T]) -> Markup {
     let language = visit.language;
     html! {
@@ -121,7 +121,7 @@ pub(crate) fn problems<T: Display>(visit: &Visit<'_>, problems: &[T]) -> Markup 
     }
 }
 
-/// A choice: the values that a document knows, each with its words.
+/// A choice: values as the document writes them, each with its words.
 pub(crate) fn choice(name: &str, label: &str, chosen: &str, options: &[(&str, &str)]) -> Markup {
     html! {
         label for=(name) { (label) }
@@ -129,22 +129,22 @@ pub(crate) fn choice(name: &str, label: &str, chosen: &str, options: &[(&str, &s
     }
 }
 
-/// What can be chosen.
+/// The values that can be chosen.
 pub(crate) fn choices(chosen: &str, options: &[(&str, &str)]) -> Markup {
     html! { @for (value, words) in options { option value=(value) selected[*value == chosen] { (words) } } }
 }
 
-/// The word by which a document knows a value.
+/// The word that stands for a value in the document.
 pub(crate) fn word<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The value that a document knows by this word.
+/// The value that this word stands for in the document.
 pub(crate) fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
     serde_json::from_value(Value::from(word)).ok()
 }
 
-/// A text of a form, if it is filled in.
+/// A text of a form, unless it is empty.
 pub(crate) fn filled(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }

@@ -28,13 +28,13 @@ use web::{cookies, sessions};
 
 use crate::{Deps, PATH, failed};
 
-/// Where Slack sends a browser back to.
+/// The address to which Slack sends a browser back.
 pub const SLACK_CALLBACK: &str = "/admin/sign-in/slack/back";
 
-/// Wrong codes from one address within a quarter of an hour.
+/// The most wrong codes from one address within a quarter of an hour.
 const MAX_WRONG_CODES: u32 = 10;
 const QUARTER: Duration = Duration::from_secs(15 * 60);
-/// How long a person may take at Slack.
+/// How long a person can take at Slack.
 const FLOW_TTL: Duration = Duration::from_secs(10 * 60);
 const COOKIE: &str = "switchboard_sign_in";
 
@@ -56,7 +56,7 @@ pub(crate) async fn handle(
     done.unwrap_or_else(|failure| failed(language, &failure))
 }
 
-/// The page that asks who somebody is.
+/// The page where a person signs in.
 pub(crate) async fn ask(deps: &Deps, language: Language, status: StatusCode, problem: Option<&str>) -> Response<Bytes> {
     let has_slack = deps.talk.connections.apps().await.is_ok_and(|apps| apps.slack.is_some());
     let setting = texts::admin::SlackSignInFor { setting: html! { code { "admins" } } };
@@ -128,8 +128,8 @@ async fn note(deps: &Deps, tenant: &TenantId, who: &str) -> Result<(), Failure> 
     Ok(Audit::new(deps.ports().store.clone()).note(tenant, &entry).await?)
 }
 
-/// Sends a browser to Slack. Nothing is stored for it: the state is the digest of what the browser keeps as a cookie, so
-/// that it is good in this browser only, and anybody may ask as often as they like.
+/// Sends a browser to Slack. Nothing is stored for it: the state is the digest of the browser's cookie, so it is valid
+/// in this browser only, and anyone can start as often as they like.
 async fn to_slack(deps: &Deps, language: Language, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
     let Some(redirect) = back_from_slack(deps, request) else {
         let problem = language.text(texts::admin::PUBLIC_ADDRESS_NEEDED);
@@ -142,7 +142,7 @@ async fn to_slack(deps: &Deps, language: Language, request: &Request<Bytes>) -> 
     Ok(cookies::set(page_of(StatusCode::OK, going(language, &to)), COOKIE, &kept, FLOW_TTL))
 }
 
-/// Where Slack sends a browser back to. The address is the configured one, never what a request calls its host.
+/// The address to which Slack sends a browser back. It is the configured one, never the host that a request names.
 fn back_from_slack(deps: &Deps, request: &Request<Bytes>) -> Option<String> {
     let address = deps.address(host_of(request.headers()))?;
     Some(format!("{}{SLACK_CALLBACK}", address.trim_end_matches('/')))
@@ -152,7 +152,7 @@ fn state_of(kept: &str) -> String {
     runtime::DeliveryId::of(&["sign-in", kept]).to_string()
 }
 
-/// Whether a browser that keeps this was sent to Slack with this state, not longer ago than a person may take.
+/// Whether the browser with this cookie was sent to Slack with this state, and recently enough.
 fn began_here(kept: &str, state: &str, now: Timestamp) -> bool {
     let begun = kept.split_once('.').and_then(|(_, second)| Timestamp::from_second(second.parse().ok()?).ok());
     let in_time = begun.is_some_and(|begun| begun <= now && until(begun, now) < FLOW_TTL);
@@ -180,7 +180,7 @@ async fn from_slack(
 
 type SignInRefused = (StatusCode, String);
 
-/// Who came back from Slack and whose pages they may see, or what to say to them.
+/// The person who came back from Slack with the tenant whose pages they can see; or why they cannot.
 async fn came_from_slack(
     deps: &Deps,
     language: Language,
@@ -208,7 +208,7 @@ async fn came_from_slack(
     admitted(deps, language, workspace.tenant, came.user, organisation).await
 }
 
-/// The workspace that somebody came from, if it is connected; with the organisation, where that is connected as a whole.
+/// The connected workspace of a person; with the organisation, if that is connected as a whole.
 async fn connected(deps: &Deps, came: &SignedIn) -> Result<Option<(Workspace, Option<String>)>, Failure> {
     let portals = deps.talk.connections.portals();
     for id in std::iter::once(&came.team).chain(&came.enterprise) {
@@ -220,7 +220,7 @@ async fn connected(deps: &Deps, came: &SignedIn) -> Result<Option<(Workspace, Op
     Ok(None)
 }
 
-/// Admits who administers the tenant by Slack's own word now: who was an administrator yesterday may be none today.
+/// Admits a person who administers the tenant, as Slack says now: yesterday's administrator may no longer be one.
 async fn admitted(
     deps: &Deps,
     language: Language,
@@ -241,7 +241,7 @@ async fn admitted(
     Ok(Ok((tenant, format!("{} ({user})", person.name), SignInProof::Slack { user, organisation })))
 }
 
-/// What a person reads whose session has ended before its time.
+/// The message to a person whose session ended early.
 pub(crate) fn ended(language: Language, ended: SessionEnd) -> &'static str {
     language.text(match ended {
         SessionEnd::NoRights => texts::admin::ENDED_NO_RIGHTS,

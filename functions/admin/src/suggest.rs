@@ -1,7 +1,7 @@
 //! Which Bitrix24 user a person in Slack might be, by similar names. A suggestion only: it links nobody.
 
-/// The people who might be `name`, the likeliest first: those who share a word of the name, or have the same one without
-/// its accents and case.
+/// The people who might be `name`, the likeliest first: they share a word of the name, or have the same name without
+/// accents and case.
 pub(crate) fn suggest<'a, T>(
     name: &str,
     email: Option<&str>,

@@ -22,16 +22,16 @@ use web::answer::{Refused, answer};
 
 use crate::{ApiAnswer, Caller, Deps, bad_field, body, unavailable};
 
-/// Under this name our ids stand on CRM items.
+/// The name under which CRM items carry our ids.
 const ORIGINATOR: &str = "switchboard";
-/// How long the same key means the same.
+/// How long a key is remembered.
 const KEY_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// A request that did not come to its end is looked after from then on.
+/// After this time, a request that did not end is checked.
 const WORKED_FOR: Duration = Duration::from_secs(60);
 /// The longest text of a field.
 const MAX_TEXT: usize = 10_000;
 
-/// A deal from elsewhere.
+/// A deal from a shop, a form or a mailer.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DealIn {
@@ -60,7 +60,7 @@ struct DealIn {
     fields: Map<String, Value>,
 }
 
-/// A contact from elsewhere.
+/// A contact from a shop, a form or a mailer.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ContactIn {
@@ -84,7 +84,7 @@ struct ContactIn {
     fields: Map<String, Value>,
 }
 
-/// What belongs to a key of the caller.
+/// What is stored under a caller's key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Intake {
     /// The digest of the body: the same key with another body is a mistake.
@@ -164,7 +164,7 @@ fn contact_fields(given: &ContactIn) -> Result<Map<String, Value>, Refused> {
     Ok(fields)
 }
 
-/// The customer's own fields: only those, for the others have names here.
+/// The customer's own fields only: the others have their own names here.
 fn own_fields(given: &Map<String, Value>) -> Result<Map<String, Value>, Refused> {
     for (name, value) in given {
         let is_own = name.starts_with("ufCrm") || name.starts_with("utm");
@@ -196,7 +196,7 @@ fn text(
             Err(bad_field(given_as, format!("is longer than {MAX_TEXT} characters")))
         }
         Some(value) => {
-            // What comes from a form is text: it must not become a button or a mention in the CRM.
+            // A form sends plain text: it must not become a button or a mention in the CRM.
             let plain =
                 if name == "comments" { text::Document::plain(value).to_bbcode(false) } else { value.to_owned() };
             fields.insert(name.to_owned(), plain.into());
@@ -208,7 +208,7 @@ fn text(
 struct IntakeRequest {
     entity: EntityType,
     fields: Map<String, Value>,
-    /// A contact that is to be made or found first.
+    /// Finds a contact, or creates it.
     contact: Option<Map<String, Value>>,
 }
 
@@ -241,7 +241,7 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &I
             made(deps, caller, wanted.entity, id, is_again).await
         }
         Err(failure) => {
-            // What surely had no effect may be tried again at once, and with another body.
+            // If there was certainly no effect, it can be tried again at once, also with another body.
             if failure.class != ErrorClass::UnknownOutcome && !is_again {
                 let _ = deps.ports.store.delete(&key).await;
             } else {
@@ -256,11 +256,11 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &I
 }
 
 enum Begun {
-    /// Nobody has tried it.
+    /// The key is new.
     Fresh(Intake),
-    /// Somebody has, and did not come to an end.
+    /// An earlier try did not end.
     Again(Intake),
-    /// It was made.
+    /// It was created.
     Done(u64),
 }
 
@@ -312,7 +312,7 @@ async fn make(
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Event);
     let mut fields = wanted.fields.clone();
     if let Some(contact) = &wanted.contact {
-        // Found by the id that it carries, for the deal's first try may have made it.
+        // It is found by the id that it carries, for the deal's first try may have created it.
         let origin = format!("{origin}-contact");
         let found = if is_again { find(&client, EntityType::CONTACT, &origin).await? } else { None };
         let id = match found {
@@ -350,7 +350,7 @@ async fn add(
     })
 }
 
-/// What came in has a line in the log, like everything.
+/// Writes the ledger line of what was received.
 async fn note(deps: &Deps, caller: &Caller, entity: EntityType, intake: &Intake, id: u64) -> Result<(), Refused> {
     let now = deps.ports.clock.now();
     let (name, record) = (format!("api.{entity}"), Some(format!("{entity} {id}")));

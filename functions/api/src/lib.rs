@@ -23,7 +23,7 @@ use web::answer::{Refused, answer};
 use web::doors;
 use web::doors::{Door, RequestProof};
 
-/// Where the API is; the tenant's `member_id` follows.
+/// The API's address; the tenant's `member_id` follows.
 pub const PATH: &str = "/api/v1";
 /// The largest document that is read.
 const MAX_DOCUMENT: usize = 128 * 1024;
@@ -39,7 +39,7 @@ pub const DOORS: &[Door] = &[
     Door::json("/api/v1/{member_id}/deals", MAX_DOCUMENT, RequestProof::ApiKey),
     Door::json("/api/v1/{member_id}/contacts", MAX_DOCUMENT, RequestProof::ApiKey),
 ];
-/// What a key may ask: five times a second, fifty at once.
+/// The rate of a key: five requests a second, fifty at once.
 const RATE: Rate = Rate { every: Duration::from_millis(200), burst: 50 };
 
 /// What the function runs on.
@@ -67,7 +67,7 @@ impl Deps {
     }
 }
 
-/// Who asks.
+/// The sender of a request.
 pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
     pub(crate) key: ApiKey,
@@ -99,7 +99,7 @@ enum ApiRefusal {
 
 impl From<Refused> for ApiRefusal {
     fn from(refused: Refused) -> Self {
-        // Neither our store nor a provider that is down is up again within a second.
+        // Neither our store nor a provider recovers within a second.
         let later = refused.status == StatusCode::SERVICE_UNAVAILABLE;
         if later { Self::Later(refused, Duration::from_secs(30)) } else { Self::Plain(refused) }
     }
@@ -170,7 +170,7 @@ fn allowed(caller: &Caller, scope: Scope) -> Result<&Caller, Refused> {
     Err(Refused::new(StatusCode::FORBIDDEN, "missing_scope", text))
 }
 
-/// What our own or a provider's failure means for the caller.
+/// The answer to the caller when our store or a provider fails.
 pub(crate) fn unavailable(failure: &Failure) -> Refused {
     match &failure.class {
         ErrorClass::Permanent { code } => {
@@ -185,7 +185,7 @@ pub(crate) fn unavailable(failure: &Failure) -> Refused {
     }
 }
 
-/// The body as JSON.
+/// Parses the body as JSON.
 pub(crate) fn body<T: serde::de::DeserializeOwned>(request: &Request<Bytes>) -> Result<T, Refused> {
     serde_json::from_slice(request.body()).map_err(|error| {
         let text = format!("the body is not what is expected: {error}; /api/v1/openapi.json describes it");
@@ -193,17 +193,17 @@ pub(crate) fn body<T: serde::de::DeserializeOwned>(request: &Request<Bytes>) -> 
     })
 }
 
-/// A refusal of one field.
+/// A refusal because of one field.
 pub(crate) fn bad_field(field: &str, text: impl std::fmt::Display) -> Refused {
     Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_field", format!("{field}: {text}"))
 }
 
-/// An answer that something was begun.
+/// An answer that says that something was started.
 pub(crate) fn accepted(body: &Value) -> Response<Bytes> {
     answer(StatusCode::ACCEPTED, body)
 }
 
-/// An answer.
+/// An answer that says that it was done.
 pub(crate) fn ok(body: &Value) -> Response<Bytes> {
     answer(StatusCode::OK, body)
 }

@@ -11,9 +11,9 @@ use web::page::Form;
 
 use crate::{ApiAnswer, Caller, Deps, bad_field, ok, unavailable};
 
-/// Pages of the ledger that one answer looks through, at most.
+/// The most pages of the ledger that one answer reads.
 const MAX_PAGES: usize = 5;
-/// Lines of an answer.
+/// The most lines of an answer.
 const MAX_LINES: usize = 100;
 
 pub(crate) async fn events(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> ApiAnswer {
@@ -87,12 +87,12 @@ pub(crate) async fn attention(deps: &Deps, caller: &Caller, request: &Request<By
     Ok(ok(&json!({"attention": entries.iter().map(entry).collect::<Vec<_>>(), "next": next})))
 }
 
-/// What an answer says of a value that could not be synced.
+/// The fields of a value that could not be synced.
 const ATTENTION_FIELDS: [&str; 9] =
     ["database", "record", "page", "field", "property", "of", "why", "since", "rests_until"];
 
-/// What an answer says of an event. Everything else of its line stays here: requests and answers of providers, the
-/// records' states, and the jobs that it made.
+/// The fields of an event. Everything else of its line stays here: requests and answers of providers, the records'
+/// states, and the jobs that it made.
 const EVENT_FIELDS: [&str; 12] = [
     "trace",
     "event",
@@ -107,7 +107,7 @@ const EVENT_FIELDS: [&str; 12] = [
     "cause",
     "code",
 ];
-/// The same of a delivery.
+/// The fields of a delivery.
 const DELIVERY_FIELDS: [&str; 16] = [
     "id",
     "trace",
@@ -127,7 +127,7 @@ const DELIVERY_FIELDS: [&str; 16] = [
     "code",
 ];
 
-/// Only these fields of a line: one that is added to lines is not shown before somebody has decided that.
+/// Only these fields of a line: a field that is added to lines later is not shown before someone decides so.
 fn shown(line: Value, fields: &[&str]) -> Value {
     let Value::Object(line) = line else { return Value::Null };
     let kept: Map<String, Value> = line.into_iter().filter(|(name, _)| fields.contains(&name.as_str())).collect();

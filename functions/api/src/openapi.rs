@@ -181,7 +181,7 @@ fn schemas() -> Value {
     })
 }
 
-/// A line of the log of what came in.
+/// A line of the log for an event.
 fn event() -> Value {
     let (text, moment) = (json!({"type": "string"}), json!({"type": "string", "format": "date-time"}));
     let texts = json!({"type": "array", "items": {"type": "string"}});
@@ -198,7 +198,7 @@ fn event() -> Value {
     })
 }
 
-/// A line of the log of what went out.
+/// A line of the log for a delivery.
 fn delivery() -> Value {
     let (text, moment) = (json!({"type": "string"}), json!({"type": "string", "format": "date-time"}));
     json!({

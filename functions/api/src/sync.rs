@@ -19,28 +19,28 @@ use crate::{ApiAnswer, Caller, Deps, accepted, bad_field, body, ok, told_by, una
 
 /// The most records of a request.
 const MAX_RECORDS: usize = 100;
-/// How long a job of some records is remembered.
+/// How long a sync of some records is remembered.
 const RUN_TTL: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What is asked for.
+/// A request for a sync.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SyncQuery {
     /// `deal 42`, `task 7`.
     #[serde(default)]
     records: Vec<String>,
-    /// Everything of one database; of all of them if not said.
+    /// Everything of one database, or of all databases if none is named.
     #[serde(default)]
     database: Option<String>,
     /// Everything.
     #[serde(default)]
     all: bool,
-    /// Whether it only says what it would do.
+    /// Whether it only reports what it would do.
     #[serde(default)]
     dry: bool,
 }
 
-/// A job, as it is remembered.
+/// A sync, as it is stored.
 #[derive(Serialize, Deserialize)]
 struct StoredRun {
     began_at: Timestamp,
@@ -82,7 +82,7 @@ pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>
         let by = told_by(&caller.key);
         let latest = deps.mirror.runs.latest(&caller.tenant, 100).await.map_err(|error| unavailable(&error.into()))?;
         for name in named {
-            // One that goes on already is as good.
+            // A run that already continues is as good.
             let running = latest.iter().find(|run| run.database == name && !run.has_ended() && run.dry == asked.dry);
             job.runs.push(match running {
                 Some(run) => run.id.clone(),

@@ -19,7 +19,7 @@ impl Deps {
     }
 }
 
-/// Works the deliveries received together: chats side by side, the messages of a chat in order.
+/// Works the deliveries received together: chats in parallel, the messages of a chat in order.
 pub async fn handle(deps: &Deps, jobs: Jobs<ToBitrix24>) -> Outcomes {
     jobs.each(|job| chat_bridge::to_bitrix24::deliver(&deps.talk, deps.public_url.as_deref(), job)).await
 }

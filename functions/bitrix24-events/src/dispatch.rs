@@ -34,14 +34,14 @@ pub(crate) async fn dispatch(deps: &Deps, readings: &Readings, job: ReceivedJob<
     }
 }
 
-/// A decision on the event of a job, without anything in it.
+/// An empty decision on the event of a job.
 fn decision(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
     let mut decision = Decision::on(job, job.body.event.as_str(), job.body.about(), deps.crm.ports.clock.now());
     decision.line.remark = job.body.remark();
     decision
 }
 
-/// The queues of a line that did not name them.
+/// The queues for a stored line that does not name them.
 fn queues_of(earlier: EarlierOutbox) -> Vec<QueuedMessage> {
     let of =
         |queue, messages: Vec<QueueMessage>| messages.into_iter().map(move |message| QueuedMessage { queue, message });
@@ -108,7 +108,7 @@ async fn decide(
     }
 }
 
-/// What changed on the portal.
+/// Finds what changed on the portal.
 async fn judge(
     deps: &Deps,
     portal: &Arc<Portal>,
@@ -168,7 +168,8 @@ async fn route(
     }))
 }
 
-/// The application was removed from the portal: its tokens are dead, and its data goes if the person wants that.
+/// The application was removed from the portal: its tokens no longer work, and its data is deleted if the person wants
+/// that.
 async fn uninstalled(
     deps: &Deps,
     job: &ReceivedJob<Hint>,

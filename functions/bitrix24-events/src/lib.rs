@@ -39,14 +39,14 @@ impl Deps {
     }
 }
 
-/// Works the hints received together: reads their records at once, then decides each.
+/// Works the hints received together: reads their records in one go, then decides each.
 pub async fn handle(deps: &Deps, jobs: Jobs<Hint>) -> Outcomes {
     let (readings, reads) = runtime::calls::recorded(reading::all(&deps.crm, &jobs)).await;
     let reads = &reads;
     jobs.each(|job| {
         let readings = &readings;
         async move {
-            // One read serves many: each of them shows it.
+            // One read serves many jobs: the line of each shows it.
             reads.iter().cloned().for_each(runtime::calls::note);
             dispatch::dispatch(deps, readings, job).await
         }

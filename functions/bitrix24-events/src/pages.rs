@@ -11,7 +11,7 @@ use user_mapping::OpenTenant;
 
 use crate::Deps;
 
-/// `/notion name or number`: the pages of the deals that fit.
+/// The answer to `/notion name or number`: the pages of the deals that match.
 pub(crate) async fn answer(
     deps: &Deps,
     tenant: &OpenTenant,
@@ -49,7 +49,7 @@ pub(crate) async fn answer(
     Ok(lines.join("\n"))
 }
 
-/// The deals and tasks that words or a number name, as far as who asks may see them.
+/// The deals and tasks that words or a number name and that the person may see.
 async fn found_for(deps: &Deps, tenant: &OpenTenant, user: u64, words: &str) -> Result<Vec<(Record, String)>, Failure> {
     let rights = deps.talk.rights_unasked(tenant, user).await?;
     let Ok(id) = words.trim_start_matches('#').parse::<u64>() else {

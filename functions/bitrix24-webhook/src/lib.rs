@@ -50,10 +50,10 @@ impl From<Backend> for Deps {
     }
 }
 
-/// The most of a job's text that a queue surely takes. A message of 20,000 characters has 80 KB.
+/// The largest text of a job that a queue certainly accepts. A message of 20,000 characters has 80 KB.
 const MAX_JOB: usize = 200 * 1024;
 
-/// Why an event is not taken.
+/// Why an event is not accepted.
 enum EventRefusal {
     NotPost,
     TooLarge(String),
@@ -77,7 +77,7 @@ impl From<EventError> for EventRefusal {
     }
 }
 
-/// Takes one event.
+/// Handles one event.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     match accept(deps, &request).await {
         Ok(trace) => {
@@ -112,7 +112,7 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<TraceId, EventR
     Ok(trace)
 }
 
-/// Only what says that it is something else is refused for it; a missing content type is none of our business.
+/// Refuses only a request that names another content type; a missing one is fine.
 fn check_content_type(headers: &HeaderMap) -> Result<(), EventRefusal> {
     let Some(given) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let given = given.to_str().unwrap_or("not text");
@@ -124,7 +124,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), EventRefusal> {
     Err(EventRefusal::NotAnEvent(format!("events come as application/x-www-form-urlencoded, not as {given}")))
 }
 
-/// Events are known by the key in the address that we gave, where there is one, or else by the application token.
+/// An event is verified by the key in the address that we gave, if it has one, or else by the application token.
 async fn verify(deps: &Deps, credentials: &SenderProof, query: Option<&str>) -> Result<TenantId, EventRefusal> {
     let tenant = TenantId::new(credentials.member_id.clone()).map_err(|_| EventRefusal::WrongToken)?;
     let key = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")));

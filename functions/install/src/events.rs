@@ -15,7 +15,7 @@ use web::answer::{Refused, answer};
 
 use crate::{Deps, InstallVisit, Refusal, portal, portal_page, refusal, settle};
 
-/// Answers one post.
+/// Answers a post.
 pub(crate) async fn handle(visit: &InstallVisit<'_>) -> Response<Bytes> {
     let metrics = visit.deps.ports.metrics.as_ref();
     let tree = match form::parse(visit.request.body()) {
@@ -58,7 +58,7 @@ async fn event(visit: &InstallVisit<'_>, tree: &Tree) -> Result<Response<Bytes>,
     }
 }
 
-/// A person opens the application in their portal: the first time it installs itself.
+/// A person opens the application in their portal; the first time, this installs it.
 async fn opened(visit: &InstallVisit<'_>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
     let (deps, language) = (visit.deps, visit.language);
     let field = |name: &str| tree.text(&[name]).unwrap_or_default().to_owned();
@@ -113,7 +113,7 @@ fn unproven(error: Unproven) -> Refused {
             let text = Language::default().text(refusal::not_admitted(why));
             Refused::new(StatusCode::FORBIDDEN, "another_application", text)
         }
-        // Which of it was wrong helps nobody who means well.
+        // Which part of it was wrong would help only an attacker.
         other => {
             if web::is_sampled("unproven") {
                 tracing::warn!(%other, "an installation was not proven");

@@ -1,4 +1,5 @@
-//! A person allows us to work in Bitrix24 with their own rights: they come with a ticket from Slack and allow it there.
+//! A person allows us to work in Bitrix24 with their own rights: they arrive with a ticket from Slack and allow it
+//! there.
 
 use bitrix24::oauth::authorize_url;
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use tenants::tickets::Ticket;
 use crate::started::{self, Flow};
 use crate::{InstallAnswer, InstallVisit, Refusal, page, refusal};
 
-/// The page that asks. A look at it uses nothing up: chat programs look at links.
+/// The page that asks. Viewing it uses nothing up, for chat programs load links to preview them.
 pub(crate) fn ask(visit: &InstallVisit<'_>) -> Response<Bytes> {
     let body = html! {
         p { (visit.text(texts::install::ALLOW_HELP)) }

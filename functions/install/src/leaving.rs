@@ -14,7 +14,7 @@ use web::sessions::Session;
 
 use crate::{InstallAnswer, InstallVisit, LEFT, Refusal, page, settle};
 
-/// Cuts the tenant off and has everything of it deleted, if its administrator has typed its name.
+/// Cuts the tenant off and deletes all its data, if its administrator has typed its name.
 pub(crate) async fn leave(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
     let deps = visit.deps;
     let portal = deps.connections.portal(&session.tenant).await?;
@@ -28,7 +28,7 @@ pub(crate) async fn leave(visit: &InstallVisit<'_>, session: &Session) -> Instal
     Ok(page::ok(departed(visit.language, &portal.domain, &departure, &follow)))
 }
 
-/// How far the deletion is, for who asked for it.
+/// The progress of the deletion, for the person who asked for it.
 pub(crate) async fn left(visit: &InstallVisit<'_>) -> InstallAnswer {
     let unknown = || Refusal::new(StatusCode::NOT_FOUND, texts::install::NO_SUCH_DELETION);
     let tenant = TenantId::new(visit.query.get("portal")).map_err(|_| unknown())?;

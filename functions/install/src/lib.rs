@@ -40,13 +40,14 @@ pub use visit::Deps;
 pub const PATH: &str = "/install";
 /// The progress of the deletion of a portal that left.
 pub const LEFT: &str = "/install/left";
-/// Where a person comes back to from their portal: the application's card names it.
+/// The address to which a person comes back from their portal; the application's card names it.
 pub const BITRIX24_CALLBACK: &str = "/install/bitrix24/callback";
-/// Where a portal opens the application, and reports that it was installed or updated: the application's card names it.
+/// The address where a portal opens the application, and reports that it was installed or updated; the application's
+/// card names it.
 pub const BITRIX24_APP: &str = "/install/bitrix24/app";
-/// Where a person comes back to from Slack.
+/// The address to which a person comes back from Slack.
 pub const SLACK_CALLBACK: &str = "/install/slack/callback";
-/// Where a person comes back to from Notion.
+/// The address to which a person comes back from Notion.
 pub const NOTION_CALLBACK: &str = "/install/notion/callback";
 
 /// The largest form that a person sends.
@@ -124,7 +125,7 @@ async fn route(visit: &InstallVisit<'_>) -> InstallAnswer {
     let session = current_session(visit).await?;
     let is_own_form = |session: &Session| session.is_own_form(visit.form.get("token"));
     match (visit.posts(), visit.place, session) {
-        // Without the session's own token it is a form for everybody.
+        // Without the session's own token it is a form for everyone.
         (true, "/bitrix24", session) => portal::begin(visit, session.filter(is_own_form).as_ref()).await,
         (true, _, Some(session)) if !is_own_form(&session) => {
             Err(Refusal::new(StatusCode::FORBIDDEN, texts::install::FOREIGN_FORM))
@@ -136,7 +137,7 @@ async fn route(visit: &InstallVisit<'_>) -> InstallAnswer {
     }
 }
 
-/// The session of a request, if it has one whose person still administers the tenant.
+/// The session of a request, if its person still administers the tenant.
 async fn current_session(visit: &InstallVisit<'_>) -> Result<Option<Session>, StoreError> {
     let deps = visit.deps;
     let Some(session) = sessions::of(deps.ports.store.as_ref(), visit.request.headers()).await? else {
@@ -175,7 +176,7 @@ fn script() -> Response<Bytes> {
     response
 }
 
-/// To the page that shows every connection, with a note about what was done.
+/// Redirects to the page that shows every connection, with a note about what was done.
 pub(crate) fn to_state(note: &str) -> Response<Bytes> {
     redirect(&format!("{PATH}?done={}", web::page::encoded(note)))
 }

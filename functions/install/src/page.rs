@@ -16,7 +16,7 @@ use web::sessions::{BY_CODE, Session};
 
 use crate::{BITRIX24_APP, BITRIX24_CALLBACK, InstallAnswer, InstallVisit, PATH, SLACK_CALLBACK};
 
-/// Rights with what each is for.
+/// Rights, each with its purpose.
 type Rights<'a> = &'a [(&'a str, Fixed)];
 
 /// A page as an answer.
@@ -29,7 +29,7 @@ pub(crate) fn titled(language: Language, title: Fixed, body: &Markup) -> String 
     frame(language, language.text(title), &html! {}, body)
 }
 
-/// A page with nothing but a message.
+/// A page with only a message.
 pub(crate) fn message(language: Language, title: Fixed, text: &str) -> String {
     let body = html! {
         p role="status" { (text) }
@@ -44,7 +44,7 @@ fn rights(language: Language, caption: Fixed, right: Fixed, rights: Rights<'_>) 
     components::table(language.text(caption), columns, rows)
 }
 
-/// What is still to be allowed.
+/// The rights that are still missing.
 fn missing_rights(language: Language, right: Fixed, needed: Rights<'_>, given: &[String]) -> Markup {
     let missing = scopes::lacking(needed, given);
     if missing.is_empty() {
@@ -57,7 +57,7 @@ fn missing_rights(language: Language, right: Fixed, needed: Rights<'_>, given: &
     }
 }
 
-/// Where one begins.
+/// The page of a person who is not signed in.
 pub(crate) async fn first(visit: &InstallVisit<'_>) -> InstallAnswer {
     let language = visit.language;
     let has_app = visit.deps.connections.apps().await?.bitrix24.is_some();
@@ -83,7 +83,7 @@ pub(crate) async fn first(visit: &InstallVisit<'_>) -> InstallAnswer {
     Ok(ok(titled(language, texts::install::CONNECT, &body)))
 }
 
-/// The keys of a portal's own application; they are required where there is no other.
+/// The fields for the keys of a portal's own application; they are required if there is no other.
 fn own_application(visit: &InstallVisit<'_>, is_required: bool) -> Markup {
     let language = visit.language;
     html! {
@@ -132,7 +132,7 @@ fn token(session: &Session) -> Markup {
     html! { input type="hidden" name="token" value=(session.token); }
 }
 
-/// A form that carries nothing but the session's token, with its button.
+/// A button in a form that carries only the session's token.
 fn button(session: &Session, action: &str, is_main: bool, words: &str) -> Markup {
     html! { form method="post" action=(action) { (token(session)) button.main[is_main] { (words) } } }
 }
@@ -172,7 +172,7 @@ pub(crate) fn side_name(language: Language, side: ConnectionSide) -> &'static st
     })
 }
 
-/// The pages; those about people need Slack.
+/// The list of pages; those about people need Slack.
 fn menu(language: Language, has_slack: bool, session: &Session) -> Markup {
     let pages = [
         ("/admin", texts::pages::PAGE_OVERVIEW, true),
@@ -192,7 +192,7 @@ fn menu(language: Language, has_slack: bool, session: &Session) -> Markup {
     }
 }
 
-/// The one thing to do next.
+/// The next step.
 fn next(language: Language, portal: &Portal, troubles: &[ConnectionTrouble], session: &Session) -> Markup {
     if let Some(trouble) = troubles.first() {
         let rejected = language.text(texts::install::TokenRejected { provider: side_name(language, trouble.side) });
@@ -343,7 +343,7 @@ fn notion(
     }
 }
 
-/// What the providers' own settings need to know.
+/// The addresses that the providers' own settings need.
 fn addresses(visit: &InstallVisit<'_>) -> Markup {
     let language = visit.language;
     let title = language.text(texts::install::ADDRESSES);

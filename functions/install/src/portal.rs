@@ -20,14 +20,14 @@ use crate::refusal::{another_provider, bad_address};
 use crate::started::{self, Flow};
 use crate::{Deps, InstallAnswer, InstallVisit, Refusal, give, page, replaced, to_state};
 
-/// The application that a person is asked for, and who named it.
+/// The application through which a portal is connected, and who named it.
 struct Chosen {
     client_id: String,
     own: Option<Sealed>,
     by: EnteredBy,
 }
 
-/// Asks a portal's administrator: by our application, or by one of the portal's own whose keys are given.
+/// Asks a portal's administrator: through our application, or through the portal's own, whose keys were entered.
 pub(crate) async fn begin(visit: &InstallVisit<'_>, session: Option<&Session>) -> InstallAnswer {
     let (deps, form) = (visit.deps, &visit.form);
     let portal = portal_host(form.get("portal")).map_err(|_| bad_address())?;
@@ -45,8 +45,8 @@ pub(crate) async fn begin(visit: &InstallVisit<'_>, session: Option<&Session>) -
     .await
 }
 
-/// The keys of a portal's own application. Whether it belongs to the portal is judged when the portal has answered; a code
-/// that is wrong is said at once.
+/// The keys of a portal's own application. Whether it belongs to the portal is checked when the portal has answered; a
+/// wrong code is reported at once.
 async fn by_entered_keys(deps: &Deps, code: &str, session: Option<&Session>, own: &AppKeys) -> Result<Chosen, Refusal> {
     let by = match (session, code) {
         (Some(session), _) => EnteredBy::Session(session.tenant.clone()),
@@ -109,15 +109,16 @@ pub(crate) async fn come_back(visit: &InstallVisit<'_>) -> InstallAnswer {
     Ok(with_cookie(to_state(&done), &cookie))
 }
 
-/// Hosts in any spelling of their letters; a port counts, for an on-premise server may hold several portals.
+/// Whether two hosts are the same, whatever their case; a port counts, for an on-premise server may hold several
+/// portals.
 fn is_same_host(typed: &str, answered: &str) -> bool {
     let plain = |host: &str| host.trim_end_matches('.').to_ascii_lowercase();
     plain(typed) == plain(answered)
 }
 
 /// The answer came from another portal than the one that was typed. Nothing is connected by it and nobody is signed in:
-/// someone may have led the browser here. If it is a portal that we know under the name that was typed, it was renamed,
-/// and the person is asked.
+/// someone may have led the browser here. If we know the portal under the name that was typed, it was renamed, and the
+/// person is asked.
 async fn another_portal(visit: &InstallVisit<'_>, typed: &str, installation: &Installation) -> InstallAnswer {
     let known = visit.deps.connections.portals().fresh(&installation.tenant).await?;
     if known.is_some_and(|portal| is_same_host(typed, &portal.domain)) {
@@ -127,8 +128,8 @@ async fn another_portal(visit: &InstallVisit<'_>, typed: &str, installation: &In
     Err(Refusal::bad_request(message))
 }
 
-/// Connects what was proven, if an administrator did it by an application that belongs here: another person's rights
-/// would not reach everything, and they have no say in it.
+/// Connects a proven portal, if an administrator did it with an application that belongs here: another person's rights
+/// would not reach everything, and they may not decide this.
 pub(crate) async fn connect(deps: &Deps, installation: &Installation, by: &EnteredBy) -> Result<(), Refusal> {
     if !installation.is_admin {
         let (name, portal) = (installation.name.clone(), installation.domain.clone());
@@ -150,8 +151,8 @@ pub(crate) async fn connect(deps: &Deps, installation: &Installation, by: &Enter
     replaced::note(deps, &installation.tenant, &installation.who(), change, &before, &after).await
 }
 
-/// Connects a portal by an incoming webhook. It does not prove whose it is, so the person who runs Switchboard gives a
-/// code for it; a person who is signed in to the portal's pages may replace its webhook.
+/// Connects a portal by an incoming webhook. The webhook does not prove who owns it, so the person needs a code from
+/// the operator of the deployment; a person who is signed in to the portal's pages can replace its webhook.
 pub(crate) async fn by_webhook(visit: &InstallVisit<'_>, session: Option<&Session>) -> InstallAnswer {
     let (deps, form) = (visit.deps, &visit.form);
     let member_id = match (form.get("member_id"), session) {
@@ -160,7 +161,7 @@ pub(crate) async fn by_webhook(visit: &InstallVisit<'_>, session: Option<&Sessio
     };
     let tenant = TenantId::new(member_id).map_err(|_| Refusal::bad_request(texts::install::BAD_MEMBER_ID))?;
     let is_own = session.is_some_and(|session| session.tenant == tenant);
-    // The code is checked before anything is said about the portal.
+    // The code is checked before the answer says anything about the portal.
     if !is_own && !connection_codes::is_valid(&deps.ports, form.get("code")).await? {
         return Err(wrong_code());
     }
@@ -179,7 +180,7 @@ pub(crate) async fn by_webhook(visit: &InstallVisit<'_>, session: Option<&Sessio
     let before = deps.connections.current_app(&tenant).await?;
     if let Err(error) = deps.connections.connect_webhook(&tenant, &PortalAccess::Webhook(url), &token).await {
         if !is_own {
-            // Nothing was connected with it, so it is valid for another try.
+            // Nothing was connected with the code, so it is valid for another try.
             connection_codes::put_back(&deps.ports, form.get("code")).await?;
         }
         return Err(error.into());

@@ -10,8 +10,8 @@ use web::page::STYLE;
 
 use crate::PATH;
 
-/// The page as an answer: only the portal at this domain may show it, and the one script that is not ours is the
-/// vendor's, which finishes the installation.
+/// The page as an answer: only the portal at this domain can show it. The one script that is not ours is the vendor's,
+/// which finishes the installation.
 pub(crate) fn answer(page: String, domain: &str) -> Response<Bytes> {
     let origin = bitrix24::crm::origin(domain);
     let policy = format!(
@@ -20,7 +20,7 @@ pub(crate) fn answer(page: String, domain: &str) -> Response<Bytes> {
     web::page::page_with(StatusCode::OK, page, &policy)
 }
 
-/// The application was opened.
+/// The page of an opened application.
 pub(crate) fn opened(language: Language, domain: &str, url: &str, has_slack: bool) -> String {
     let next = language.text(texts::install::NEXT);
     let body = html! {
@@ -31,12 +31,12 @@ pub(crate) fn opened(language: Language, domain: &str, url: &str, has_slack: boo
     within(language, &body)
 }
 
-/// An application was opened that does not belong to the portal's connection.
+/// The page for an application that does not belong to the portal's connection.
 pub(crate) fn not_admitted(language: Language, domain: &str, why: Fixed) -> String {
     within(language, &components::message(Tone::Problem, html! { (domain) ": " (language.text(why)) }))
 }
 
-/// The application was opened by someone who cannot connect it.
+/// The page for a person who cannot connect the application.
 pub(crate) fn opened_by_other(language: Language, domain: &str) -> String {
     let first = language.text(texts::install::AdministratorOpensFirst { portal: domain });
     within(language, &html! { p { (first) } })

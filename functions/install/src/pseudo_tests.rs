@@ -23,7 +23,7 @@ use crate::refusal::{Refusal, not_admitted};
 use crate::visit::InstallVisit;
 use crate::{Deps, handle, page, portal_page};
 
-/// An address without letters, which nobody may call.
+/// An address without letters, which may not be called.
 const DOMAIN: &str = "127.0.0.1:9";
 
 struct Pages {

@@ -1,4 +1,4 @@
-//! Why a request came to nothing, in words that say what to do, and the page with them.
+//! Why a request is refused, in words that say what to do, and the page with them.
 
 use bytes::Bytes;
 use clients::audience::NotAdmitted;
@@ -10,14 +10,14 @@ use web::answer::Refused;
 
 use crate::{InstallVisit, page};
 
-/// A text in any language: the refusal is made where its reader is not known.
+/// A text in any language: the refusal is made where its reader's language is not known.
 type RefusalText = Box<dyn Fn(Language) -> String + Send + Sync>;
 
-/// Why a request came to nothing.
+/// Why a request is refused.
 pub(crate) enum Refusal {
-    /// What a person can do something about.
+    /// Something that the person can fix.
     Person(StatusCode, RefusalText),
-    /// It does not work just now.
+    /// A temporary failure of ours or of a provider.
     Engine(Failure),
 }
 
@@ -36,7 +36,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The page that says it, counted and logged.
+    /// The page that explains it; the refusal is counted and logged.
     pub(crate) fn answer(self, visit: &InstallVisit<'_>) -> Response<Bytes> {
         match self {
             Self::Person(status, text) => {
@@ -65,7 +65,7 @@ pub(crate) fn refused_page(visit: &InstallVisit<'_>, refused: &Refused) -> Respo
     refused.answer_with(metrics, "installs_refused", |status| failed(visit, status, texts::pages::FAILED, text))
 }
 
-/// The page for what sends a provider or a browser back to us, while our address is unknown.
+/// The page for a request that would send a provider or a browser back to us, while our address is unknown.
 pub(crate) fn address_unknown(visit: &InstallVisit<'_>) -> Response<Bytes> {
     let text = visit.text(texts::install::ADDRESS_UNKNOWN_HELP);
     failed(visit, StatusCode::SERVICE_UNAVAILABLE, texts::install::ADDRESS_UNKNOWN, text)
@@ -102,7 +102,7 @@ impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure.class {
             ErrorClass::Permanent { .. } | ErrorClass::Reauthorise => {
-                // A provider's words are in one language.
+                // A provider's text is in one language.
                 Self::Person(StatusCode::BAD_REQUEST, Box::new(move |_| failure.text.clone()))
             }
             _ => Self::Engine(failure),
@@ -153,7 +153,7 @@ fn portal_refused(error: &bitrix24::Error) -> Refusal {
     Refusal::bad_request(texts::install::WebhookAddressRefused { reason })
 }
 
-/// What a person typed cannot be the address of a portal.
+/// The person typed something that cannot be a portal's address.
 pub(crate) fn bad_address() -> Refusal {
     Refusal::bad_request(texts::install::BAD_ADDRESS)
 }

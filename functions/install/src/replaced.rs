@@ -14,10 +14,10 @@ use web::sessions;
 
 use crate::{Deps, Refusal};
 
-/// How long the same replacement is not reported again.
+/// How long a replacement is not reported again.
 const REPORT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a portal is connected with, in words.
+/// The name of the connection of a portal, in words.
 fn named(current: &Current, language: Language) -> String {
     match current {
         Current::Nothing => String::new(),
@@ -39,7 +39,7 @@ pub(crate) async fn end_access(deps: &Deps, tenant: &TenantId) -> Result<(), Ref
     Ok(())
 }
 
-/// Writes down who connected a portal, and reports it in Slack where another application gave way.
+/// Notes who connected a portal, and reports it in Slack if it replaced another application.
 pub(crate) async fn note(
     deps: &Deps,
     tenant: &TenantId,
@@ -79,13 +79,13 @@ pub(crate) async fn note(
         head: texts::install::CONNECTION_REPLACED.into(),
         lines,
     };
-    // Without readable settings the operators' channel may still be known.
+    // If the settings cannot be read, the operators' channel may still be known.
     let channel = portal.settings_as().ok().and_then(|settings| channel(&settings));
     Ok(alert::raise_in(&deps.ports, &portal, &alert, channel.as_deref()).await?)
 }
 
-/// Where it is reported: the operators' channel, or else a person who administers these pages, or else where the first route
-/// leads. That people see it counts more than that it is the best place.
+/// Where it is reported: the operators' channel, else a person who administers these pages, else the channel of the
+/// first route. That people see it matters more than that it is the best place.
 fn channel(settings: &Settings) -> Option<String> {
     let named = settings.operators.channel.clone();
     let person = || settings.admins.iter().find(|admin| admin.starts_with(['U', 'W']) && !admin.contains('@')).cloned();

@@ -11,7 +11,7 @@ use settings::Settings;
 
 use crate::Deps;
 
-/// What was done, and what is left.
+/// What was set up, and what is left to do.
 #[derive(Debug, Default)]
 pub(crate) struct Connected {
     subscribed: u64,
@@ -19,12 +19,12 @@ pub(crate) struct Connected {
     open: Vec<Unfinished>,
 }
 
-/// What could not be done yet, and why.
+/// What could not be set up yet, and why.
 #[derive(Debug)]
 enum Unfinished {
     Events(String),
     Chatbot(String),
-    /// What the settings or the portal say.
+    /// A reason from the settings or the portal.
     Other(String),
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
     Ok(settled)
 }
 
-/// Takes back what was set up at the portal, as far as it lets us.
+/// Removes what was set up at the portal, as far as the portal allows it.
 pub(crate) async fn unsettle(deps: &Deps, tenant: &TenantId) {
     if let Err(failure) = try_to_unsettle(deps, tenant).await {
         tracing::warn!(%tenant, %failure, "not everything could be taken back at the portal; remove the application there");

@@ -1,4 +1,4 @@
-//! An authorization that waits for its person to come back: bound to their browser, good once, for ten minutes.
+//! An authorization that waits for its person to come back: bound to their browser, valid once, for ten minutes.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use web::cookies::cookie;
 
 use crate::{InstallVisit, Refusal};
 
-/// How long a person may take.
+/// How long a person can take.
 const FLOW_TTL: Duration = Duration::from_secs(10 * 60);
 const COOKIE: &str = "switchboard_install";
 
-/// What was begun.
+/// The purpose of an authorization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Flow {
-    /// To connect the portal that was typed by this application; with its sealed secret, if it is the portal's own.
+    /// To connect the typed portal through this application; with its sealed secret, if it is the portal's own.
     Portal { portal: String, client_id: String, own: Option<Sealed>, by: EnteredBy },
     /// To let us work with a person's own rights.
     Give { client_id: String, own: Option<Sealed>, tenant: TenantId, user: u64 },
@@ -41,8 +41,8 @@ struct Started {
     browser: TokenDigest,
 }
 
-/// Begins: `url` makes the provider's address from the state. One of our pages sends the browser there, for a form may
-/// not lead elsewhere.
+/// Begins an authorization: `url` makes the provider's address from the state. One of our pages sends the browser
+/// there, for a form may only lead to us.
 pub(crate) async fn begin(
     visit: &InstallVisit<'_>,
     flow: Flow,
@@ -56,7 +56,7 @@ pub(crate) async fn begin(
     Ok(cookies::set(page, COOKIE, &browser, FLOW_TTL))
 }
 
-/// What was begun, for the browser that began it, once.
+/// Ends the authorization, once, for the browser that began it.
 pub(crate) async fn end(visit: &InstallVisit<'_>) -> Result<Flow, Refusal> {
     let query = &visit.query;
     let elsewhere = || Refusal::bad_request(texts::install::BEGUN_ELSEWHERE);

@@ -10,7 +10,7 @@ use tenants::tickets::Unlink;
 
 use crate::{InstallAnswer, InstallVisit, Refusal, page};
 
-/// The page that asks. A look at it uses nothing up: chat programs look at links.
+/// The page that asks. Viewing it uses nothing up, for chat programs load links to preview them.
 pub(crate) fn ask(visit: &InstallVisit<'_>) -> Response<Bytes> {
     let body = html! {
         p { (visit.text(texts::install::REMOVE_LINK_HELP)) }
@@ -22,7 +22,7 @@ pub(crate) fn ask(visit: &InstallVisit<'_>) -> Response<Bytes> {
     page::ok(page::titled(visit.language, texts::install::REMOVE_LINK, &body))
 }
 
-/// Removes it, and the permission with it.
+/// Removes the link, and the person's permission with it.
 pub(crate) async fn undo(visit: &InstallVisit<'_>) -> InstallAnswer {
     let (deps, ticket) = (visit.deps, visit.form.get("ticket"));
     let is_used = || Refusal::bad_request(texts::install::UNLINK_IS_USED);

@@ -13,7 +13,7 @@ use crate::PATH;
 
 /// The placeholder for our address on pages while it is unknown.
 const UNKNOWN_ADDRESS: &str = "https://YOUR.SERVER";
-/// What sends a provider or a browser back to us.
+/// The places from which a provider or a browser is sent back to us.
 const NEED_ADDRESS: [&str; 8] = [
     "/bitrix24",
     "/bitrix24/callback",
@@ -48,8 +48,8 @@ impl Deps {
         Self { by_host: true, ..self }
     }
 
-    /// Where providers reach us. The host that a request names is believed behind API Gateway only, which accepts
-    /// only its own.
+    /// The address at which providers reach us. A host that a request names is used only behind API Gateway, which
+    /// accepts only its own.
     fn address(&self, request: &Request<Bytes>) -> String {
         let url = match &self.public_url {
             Some(url) => url.clone(),
@@ -59,13 +59,13 @@ impl Deps {
         url.trim_end_matches('/').to_owned()
     }
 
-    /// Whether something would give a provider an address that is not known.
+    /// Whether a provider would need our address while it is unknown.
     pub(crate) fn lacks_address(&self, place: &str) -> bool {
         self.public_url.is_none() && !self.by_host && NEED_ADDRESS.contains(&place)
     }
 }
 
-/// A request to the pages, with what it says.
+/// A request to the pages.
 pub(crate) struct InstallVisit<'a> {
     pub(crate) deps: &'a Deps,
     pub(crate) request: &'a Request<Bytes>,
@@ -93,7 +93,7 @@ impl<'a> InstallVisit<'a> {
         }
     }
 
-    /// The same with the fields of the request, once its door has checked their size.
+    /// The same with the request's fields, after its door has checked their size.
     pub(crate) fn with_fields(self) -> Self {
         Self { form: Form::of_body(self.request), query: Form::of_query(self.request), ..self }
     }

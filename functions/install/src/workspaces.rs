@@ -14,7 +14,7 @@ use crate::page::side_name;
 use crate::started::{self, Flow};
 use crate::{InstallAnswer, InstallVisit, NOTION_CALLBACK, Refusal, SLACK_CALLBACK, settle, to_state};
 
-/// Under what the verifier of PKCE is sealed.
+/// The field of the sealed PKCE verifier.
 const VERIFIER: &str = "pkce-verifier";
 
 fn no_app(side: ConnectionSide) -> Refusal {

@@ -13,7 +13,7 @@ use runtime::metrics::{Metrics, Unit};
 
 pub use notion_sync::poll::PollReport;
 
-/// The two polls of a run are so far apart.
+/// The time between the two polls of a run.
 const APART: Duration = Duration::from_secs(30);
 
 /// What the function runs on.

@@ -25,9 +25,9 @@ use tenants::portals::NOTION_VERIFICATION;
 use web::answer::{Refused, answer};
 use web::doors::{Door, RequestProof};
 
-/// Where webhooks come in; the key of the tenant's address follows.
+/// The address of the webhooks; the key of the tenant's address follows.
 pub const PATH: &str = "/webhooks/notion";
-/// The largest body that is read: an event is a few kilobytes.
+/// The largest body that is read: an event has a few kilobytes.
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Every address that is answered here.
@@ -60,7 +60,7 @@ impl From<Backend> for Deps {
     }
 }
 
-/// Takes one request.
+/// Handles one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     match accept(deps, &request).await {
         Ok(answer) => answer,
@@ -94,8 +94,9 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     }
 }
 
-/// Something signed with a pending token. An event of the tenant's workspace activates it; the token itself, sent again,
-/// changes nothing; and who enrolled a token of their own signs for another workspace, or does not know this one's id.
+/// A request signed with a pending token. An event of the tenant's workspace activates the token; the token itself,
+/// sent again, changes nothing. An attacker who enrolled a token of their own signs for another workspace, or does not
+/// know this one's id.
 async fn first(
     deps: &Deps,
     place: &ItemKey,
@@ -127,7 +128,7 @@ fn wrong() -> Refused {
     Refused::new(StatusCode::UNAUTHORIZED, "wrong_signature", text)
 }
 
-/// The key ring, as it was read before; `newest` mistrusts that.
+/// The key ring; `newest` ignores a cached one.
 async fn ring(deps: &Deps, newest: bool) -> Result<Arc<KeyRing>, Refused> {
     let known = deps.ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((ring, fresh_until)) = known.filter(|_| !newest)
@@ -194,7 +195,7 @@ async fn enrol(
 async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, Refused> {
     let event = match NotionInbound::parse(body) {
         Ok(NotionInbound::Event(event)) => event,
-        // The token of a subscription that is verified already, sent again.
+        // The token of a verified subscription, sent again.
         Ok(NotionInbound::Verification { .. }) => return Ok(answer(StatusCode::OK, &json!({"ok": true}))),
         Err(error) => return Err(Refused::new(StatusCode::BAD_REQUEST, "not_an_event", error.to_string())),
     };
@@ -212,7 +213,7 @@ async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, 
     Ok(answer(StatusCode::OK, &json!({"ok": true, "trace": trace.to_string()})))
 }
 
-/// What an event asks for; nothing for one that no property hangs on.
+/// The job for an event; none for an event that changes no property.
 fn job(event: &NotionEvent) -> Option<SyncJob> {
     let signal = Signal { told: event.timestamp, ..Signal::of(SyncSide::Notion, &event.kind) };
     if event.is_of_page() {
@@ -225,7 +226,7 @@ fn job(event: &NotionEvent) -> Option<SyncJob> {
             signal,
         });
     }
-    // A changed row has its own event; that its data source's content changed says no more.
+    // A changed row has its own event; the event of its data source adds nothing.
     let matters = event.is_of_schema() && !event.kind.ends_with(".content_updated");
     matters.then_some(SyncJob::Schema { signal })
 }

@@ -10,7 +10,7 @@ use runtime::Backend;
 use runtime::metrics::Unit;
 use serde::Serialize;
 
-/// Tenants that are swept side by side.
+/// Tenants that are swept in parallel.
 const AT_ONCE: usize = 8;
 
 /// What the function runs on.
@@ -26,16 +26,16 @@ impl Deps {
     }
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct SweepReport {
     /// Tenants that were swept.
     pub tenants: usize,
-    /// Records that were looked at.
+    /// Records that were checked.
     pub swept: u64,
     /// Hints made for changes of which no event seems to have arrived.
     pub hints: u64,
-    /// Tenants whose sweep stopped, and why; it goes on in the next run.
+    /// Tenants whose sweep stopped, and why; the next run continues it.
     pub stopped: Vec<String>,
 }
 

@@ -23,9 +23,9 @@ use settings::Settings;
 use settings::robots::{Robot, ScheduleAction};
 use tenants::portals::Portal;
 
-/// Tenants that are looked at side by side.
+/// Tenants that are handled in parallel.
 const AT_ONCE: usize = 8;
-/// A moment that is longer ago is left out.
+/// A moment that is older than this is skipped.
 const LATEST: Duration = Duration::from_secs(60 * 60);
 
 /// What the function runs on.
@@ -51,26 +51,26 @@ impl Deps {
     }
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct SchedulesReport {
-    /// Robots that did something.
+    /// Schedules that did something.
     pub ran: usize,
-    /// What could not be done, and why.
+    /// What failed, and why.
     pub failed: Vec<String>,
 }
 
-/// What is known of a robot.
+/// What is stored of a schedule.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct ScheduleMemory {
-    /// Up to when its moments are done with.
+    /// Moments up to this one are finished.
     until: Timestamp,
-    /// The moment at which it last did something.
+    /// The last moment at which it did something.
     #[serde(default)]
     ran: Option<Timestamp>,
 }
 
-/// Looks at all tenants.
+/// Runs the schedules of all tenants.
 pub async fn handle(deps: &Deps, now: Timestamp) -> SchedulesReport {
     let tenants = match deps.connections.portals().tenants().await {
         Ok(tenants) => tenants,
@@ -107,7 +107,7 @@ async fn look(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, 
     Ok((ran, failed))
 }
 
-/// Runs a robot if one of its moments has come; whether it did.
+/// Runs a schedule if one of its moments has come; returns whether it did.
 async fn run(
     deps: &Deps,
     portal: &Portal,
@@ -118,7 +118,7 @@ async fn run(
     let (tenant, name) = (&portal.tenant, format!("robot#{}", robot.name));
     let known = deps.sweeps.recall::<ScheduleMemory>(tenant, &name).await?;
     let Some((memory, version)) = known else {
-        // Moments before it was set do not count.
+        // Moments before it was created do not count.
         return match deps.sweeps.remember(tenant, &name, &ScheduleMemory { until: now, ran: None }, None).await {
             Ok(_) | Err(StoreError::Conflict(_)) => Ok(false),
             Err(error) => Err(error.into()),
@@ -126,7 +126,7 @@ async fn run(
     };
     let zone = settings.zone();
     let mut due = None;
-    // Moments of long ago are not gone through one by one.
+    // Old moments are not tried one by one.
     let mut at = memory.until.max(now - jiff::SignedDuration::from_hours(25));
     while let Some(next) = robot.next_after(at, &zone).filter(|next| *next <= now) {
         due = Some(next);
@@ -136,7 +136,7 @@ async fn run(
     let next = ScheduleMemory { until: moment, ran: Some(moment) };
     let noted = match deps.sweeps.remember(tenant, &name, &next, Some(version)).await {
         Ok(noted) => noted,
-        // Another worker has taken the moment.
+        // Another worker has claimed the moment.
         Err(StoreError::Conflict(_)) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
@@ -150,7 +150,7 @@ async fn run(
         Ok(()) => Ok(true),
         Err(failure) => {
             if !matches!(failure.class, ErrorClass::Permanent { .. }) {
-                // It is tried again in a minute. If this is not noted either, the moment is lost.
+                // It is tried again in a minute. If this cannot be noted either, the moment is lost.
                 deps.sweeps.remember(tenant, &name, &memory, Some(noted)).await?;
             }
             Err(failure)

@@ -38,7 +38,7 @@ impl Deps {
     }
 }
 
-/// Works the requests received together: people side by side, what one person asks in order.
+/// Works the requests received together: people in parallel, one person's requests in order.
 pub async fn handle(deps: &Deps, jobs: Jobs<SlackRequest>) -> Outcomes {
     jobs.each(|job| work(deps, job)).await
 }
@@ -60,7 +60,7 @@ async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
     }
 }
 
-/// Whether this is the request's own job: the first that claims it, in whichever try.
+/// Whether this job owns the request: the first job that claims it does, in any try.
 async fn claim(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Failure> {
     let (store, identity) = (deps.ports.store.as_ref(), format!("asked#{}", job.body.identity()));
     if let Some(claim) = claims::find(store, &job.tenant, &identity).await? {
@@ -79,7 +79,7 @@ async fn answer(
     job: &ReceivedJob<SlackRequest>,
     request: &CommandRequest<'_>,
 ) -> Result<JobOutcome, Failure> {
-    // An earlier try whose answer to the queue was lost has done everything.
+    // An earlier try, whose answer to the queue was lost, has done everything.
     if let Some(outcome) = runtime::decision::finished(&deps.ports, job, |_| Vec::new()).await? {
         return Ok(outcome);
     }
@@ -97,7 +97,7 @@ async fn answer(
     Ok(decision.commit(&deps.ports).await?)
 }
 
-/// A decision on the request of a job, without anything in it.
+/// An empty decision on the request of a job.
 fn decision(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Decision {
     Decision::on(job, format!("slack {}", job.body.name()), None, deps.clock.now())
 }
@@ -110,7 +110,7 @@ async fn undecided(
 ) -> JobOutcome {
     let line = decision(deps, job).line;
     let outcome = clients::undecided(&deps.ledger, &job.tenant, line, deps.clock.now(), failure).await;
-    // The person who waits is notified once that it takes longer.
+    // The waiting person is notified once that it takes longer.
     if let (JobOutcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt)
         && let Err(error) = dispatch::send(request, &dispatch::it_takes_longer(request)).await
     {

@@ -23,7 +23,7 @@ impl Deps {
     }
 }
 
-/// Works the deliveries received together: channels side by side, the cards and messages of a channel in order.
+/// Works the deliveries received together: channels in parallel, the cards and messages of a channel in order.
 pub async fn handle(deps: &Deps, jobs: Jobs<SlackJob>) -> Outcomes {
     jobs.each(|job| async move {
         match job.split() {

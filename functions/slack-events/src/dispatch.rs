@@ -43,12 +43,12 @@ async fn run(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Result<JobOutcome
     Ok(decision.settle(ports, verdict).await?)
 }
 
-/// A decision on the event of a job, without anything in it.
+/// An empty decision on the event of a job.
 fn decision(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Decision {
     Decision::on(job, format!("slack {}", job.body.kind), None, deps.clock.now())
 }
 
-/// The queues of a line that did not name them.
+/// The queues for a stored line that does not name them.
 fn queues_of(earlier: EarlierOutbox) -> Vec<QueuedMessage> {
     let queue = queues::BITRIX24_DELIVERY;
     earlier.outbox.into_iter().map(|message| QueuedMessage { queue, message }).collect()
@@ -84,7 +84,7 @@ async fn decide(
         }
         WorkspaceEvent::HomeOpened { .. } => Ok(Verdict::skip("Switchboard shows only the home tab")),
         WorkspaceEvent::UserChanged(user) => {
-            // What an e-mail found may be wrong now; it is looked for again when they next do something.
+            // A link by e-mail may be wrong now; the person is looked up again when they next do something.
             talk.people.forget_email(&job.tenant, &user.id).await?;
             talk.forget_slack_profile(tenant, &user.id).await?;
             decision.line.record = Some(user.id.clone());

@@ -34,7 +34,7 @@ impl Deps {
     }
 }
 
-/// Works the events received together: channels side by side, the events of a channel in order.
+/// Works the events received together: channels in parallel, the events of a channel in order.
 pub async fn handle(deps: &Deps, jobs: Jobs<SlackEvent>) -> Outcomes {
     jobs.each(|job| dispatch::dispatch(deps, job.map(|SlackEvent(event)| *event))).await
 }

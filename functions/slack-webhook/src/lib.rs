@@ -62,7 +62,7 @@ impl From<Backend> for Deps {
     }
 }
 
-/// Why a request is not taken.
+/// Why a request is not accepted.
 enum RequestRefusal {
     NotPost,
     TooLarge,
@@ -74,12 +74,12 @@ enum RequestRefusal {
     Unavailable(String),
 }
 
-/// The most of a job's text that a queue surely takes.
+/// The largest text of a job that a queue certainly accepts.
 const MAX_JOB: usize = 200 * 1024;
-/// What a job holds beside its message.
+/// The size of a job without its message.
 const MAX_ENVELOPE: usize = 8 * 1024;
 
-/// Takes one request.
+/// Handles one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     match accept(deps, &request).await {
         Ok(answer) => answer,
@@ -121,7 +121,7 @@ async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<tenants::portal
         let known = deps.secrets.get(newest).await.map_err(RequestRefusal::Unavailable)?;
         match signature::verify(&known.secrets, signature, timestamp, request.body(), now) {
             Ok(index) => return Ok(known.digests[index]),
-            // The app may have been connected since.
+            // The app may have been connected since then.
             Err(signature::SignatureError::Wrong) if !newest && deps.secrets.may_be_old(&known) => newest = true,
             Err(signature::SignatureError::Malformed) => return Err(RequestRefusal::NotSlacks("no_signature")),
             Err(signature::SignatureError::Stale) => return Err(RequestRefusal::NotSlacks("stale_signature")),
@@ -145,7 +145,7 @@ async fn take(deps: &Deps, inbound: SlackInbound, workspace: &Workspace) -> Resu
     if let SlackInbound::Event(event) = &inbound
         && is_own(event)
     {
-        // Each card comes back as an event; nobody waits for it.
+        // Each card comes back as an event, which nobody needs.
         deps.metrics.count("events_echoed", "slack");
         return Ok(empty());
     }
@@ -197,7 +197,7 @@ fn is_own(event: &EventCallback) -> bool {
     !event.api_app_id.is_empty() && message.app_id.as_deref() == Some(event.api_app_id.as_str())
 }
 
-/// What is wrong with a form that was sent, by field; nothing for anything else.
+/// What is wrong with a submitted form, by field; nothing for any other request.
 async fn form_problems(
     deps: &Deps,
     workspace: &Workspace,
@@ -218,7 +218,7 @@ async fn form_problems(
     Ok(problems)
 }
 
-/// A command's first answer, seen only by the person who typed it; none where a form opens instead.
+/// A command's first answer, which only the person who typed it sees; none if a form opens instead.
 fn first_answer(workspace: &Workspace, command: &slack::command::SlashCommand) -> Response<Bytes> {
     let language = Language::of_code(&workspace.language).unwrap_or_default();
     match commands::typed::acknowledgement(&command.command, &command.text, language) {

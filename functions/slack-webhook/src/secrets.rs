@@ -10,17 +10,17 @@ use secrecy::{ExposeSecret, SecretString};
 use tenants::portals::TokenDigest;
 use tenants::secret_names::SLACK_SIGNING;
 
-/// A signature that none of them made is a reason to read them again, but not more often than this.
+/// If no secret matches a signature, they are read again, but not more often than this.
 const SECRETS_TTL: Duration = Duration::from_secs(60);
 
-/// The secrets with their digests, as they were read.
+/// The secrets with their digests.
 pub(crate) struct SigningSecretSet {
     pub(crate) secrets: Vec<SecretString>,
     pub(crate) digests: Vec<TokenDigest>,
     read_at: jiff::Timestamp,
 }
 
-/// Reads them.
+/// Reads and caches the signing secrets.
 #[derive(Clone)]
 pub(crate) struct SigningSecrets {
     port: Arc<dyn Secrets>,
@@ -33,7 +33,7 @@ impl SigningSecrets {
         Self { port, clock, known: Arc::default() }
     }
 
-    /// The secrets; `newest` mistrusts what was read before.
+    /// The secrets; `newest` ignores cached ones.
     pub(crate) async fn get(&self, newest: bool) -> Result<Arc<SigningSecretSet>, String> {
         let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = before.filter(|_| !newest) {

@@ -11,7 +11,7 @@ use runtime::Backend;
 use runtime::invoke::{Invoke, InvokeError};
 use runtime::metrics::Metrics;
 
-/// How long a provider may take to answer: less than the function has, which is less than its callers wait.
+/// How long a provider can take to answer: less than the function's time-out, which is less than its callers wait.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// What the function runs on.
@@ -27,14 +27,14 @@ impl Deps {
         Self { connections, metrics: ports.metrics.clone() }
     }
 
-    /// The same with a limit for how long a provider may take.
+    /// The same with a limit for how long a provider can take.
     #[must_use]
     pub fn limited(self) -> Self {
         Self { connections: self.connections.impatient(PATIENCE), ..self }
     }
 }
 
-/// Renews what is asked for, if it is to be renewed.
+/// Renews the pair that was asked for, if that is needed.
 pub async fn handle(deps: &Deps, request: RenewalRequest) -> RenewalAnswer {
     let answer = deps.connections.renew_pair(&request).await;
     if let Some(word) = answer.word() {

@@ -24,7 +24,7 @@ use user_mapping::TenantContext;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Tenants that are looked after side by side.
+/// Tenants that are handled in parallel.
 const AT_ONCE: usize = 8;
 
 /// What the function runs on.
@@ -43,7 +43,7 @@ impl Deps {
         Self { talk: TenantContext::new(ports, connections.clone()), crm: Crm::new(ports, connections), public_url }
     }
 
-    /// Where this deployment takes a portal's events.
+    /// The address to which a portal sends its events.
     async fn handler(&self, tenant: &TenantId) -> Result<Option<EventAddress>, Failure> {
         let Some(url) = &self.public_url else { return Ok(None) };
         let ours = format!("{url}/webhooks/");
@@ -51,28 +51,28 @@ impl Deps {
     }
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct UpkeepReport {
-    /// Tenants that were looked after.
+    /// Tenants that were handled.
     pub tenants: usize,
     /// Events that were bound or unbound.
     pub repaired: usize,
-    /// Tenants whose events stay away.
+    /// Tenants whose expected events do not arrive.
     pub silent: usize,
-    /// Tokens that cannot be renewed, or were not for so long that they will end.
+    /// Tokens that cannot be renewed, or that end because they were unused for too long.
     pub ending: usize,
-    /// Sides of tenants whose access is not taken.
+    /// Sides of tenants whose credentials are rejected.
     pub in_trouble: usize,
-    /// Items of tenants that left, found and deleted.
+    /// Items of departed tenants that were found and deleted.
     pub left_behind: u64,
-    /// Tenants that left and of which not everything is deleted yet.
+    /// Departed tenants of which some data is left.
     pub leaving: usize,
-    /// What could not be done, and why.
+    /// What failed, and why.
     pub failed: Vec<String>,
 }
 
-/// Looks after all tenants, and beside that deletes what is left of those that have left.
+/// Looks after all tenants, and deletes what is left of departed ones.
 pub async fn handle(deps: &Deps, now: Timestamp) -> UpkeepReport {
     let (report, left) = futures::join!(look_after_all(deps, now), let_leave(deps));
     UpkeepReport {
@@ -83,7 +83,7 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> UpkeepReport {
     }
 }
 
-/// Deletes what is left of tenants that have left. On one machine this runs by itself, more often than the rest.
+/// Deletes what is left of departed tenants. On one machine this runs separately, more often than the rest.
 pub async fn let_leave(deps: &Deps) -> UpkeepReport {
     let worked = match tenants::departure::work(&deps.crm.ports).await {
         Ok(Some(worked)) => worked,
@@ -92,7 +92,7 @@ pub async fn let_leave(deps: &Deps) -> UpkeepReport {
             return UpkeepReport { failed: vec![format!("tenants that left: {error}")], ..UpkeepReport::default() };
         }
     };
-    // Also when there is none: an alarm that hears nothing cannot tell that all is well.
+    // Also if there are none: without a value, an alarm cannot see that all is well.
     measure(deps, "late_departures", worked.late);
     UpkeepReport { left_behind: worked.deleted, leaving: worked.open, ..UpkeepReport::default() }
 }
@@ -162,7 +162,7 @@ async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(u
         }
     };
     if !access::keep(&deps.crm.ports, &deps.crm.connections, deps.public_url.as_deref(), &portal).await? {
-        // There is nothing more to be done before somebody connects it again.
+        // Nothing more can be done before someone connects it again.
         return Ok((0, false));
     }
     let client = deps.crm.connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);

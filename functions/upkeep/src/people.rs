@@ -6,14 +6,14 @@ use tenants::portals::Portal;
 
 use crate::Deps;
 
-/// Ends what is good no more; returns how many links that were.
+/// Ends the links that are no longer valid; returns how many.
 pub(crate) async fn keep(deps: &Deps, id: &TenantId, portal: &Portal) -> Result<usize, Failure> {
     if portal.slack.is_none() {
         return Ok(0);
     }
     let tenant = deps.talk.tenant(id).await?;
     match deps.talk.end_stale_links(&tenant).await {
-        // What one side does not let us read is said elsewhere: the rest of the upkeep goes on.
+        // If one side cannot be read, another check reports it: the rest of the upkeep continues.
         Err(Failure { class: ErrorClass::Permanent { .. } | ErrorClass::Reauthorise, text, .. }) => {
             tracing::warn!(tenant = %id, text, "it could not be checked who is still there");
             Ok(0)

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use runtime::{Backend, TenantId};
 use tenants::portals::Portals;
 
-/// The tenant that is named, or the only one.
+/// The named tenant, or the only one.
 pub async fn tenant(ports: &Backend, named: Option<String>) -> anyhow::Result<TenantId> {
     if let Some(named) = named {
         return Ok(TenantId::new(named)?);

@@ -15,7 +15,7 @@ use tenants::secret_names::{APPS, SLACK_SIGNING};
 use crate::proxies::Proxies;
 use crate::settings as documents;
 
-/// What `serve` needs to know.
+/// The configuration of `serve`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -58,7 +58,7 @@ pub struct Config {
     pub notion: Option<NotionConfig>,
     /// The routes, if nothing else is to be set.
     pub routes: Option<Vec<Route>>,
-    /// What `settings` or `routes` say.
+    /// The settings that the document of `settings`, or `routes`, describes.
     #[serde(skip)]
     read: Option<Settings>,
 }
@@ -134,7 +134,7 @@ impl NetworkConfig {
 }
 
 impl Config {
-    /// Where requests may go: also to the portal that this file names itself.
+    /// Where requests can go: also to the portal that this file names.
     fn reach(&self) -> anyhow::Result<Network> {
         use secrecy::ExposeSecret;
         let network = self.network.network()?;
@@ -260,7 +260,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The settings that the configuration names, if it names any.
+    /// The settings that the configuration names, if any.
     pub fn named_settings(&self) -> Option<&Settings> {
         self.read.as_ref()
     }
@@ -277,7 +277,7 @@ impl<T> InFile<T> for anyhow::Result<T> {
     }
 }
 
-/// The address as it is put before paths: https, unless it is this machine's, and nothing after the host.
+/// The address as paths are appended to it: https, except for this machine, and nothing after the host.
 fn public_url(given: &str) -> anyhow::Result<String> {
     let right = "it must look like https://switchboard.example";
     let uri: Uri = given.trim().parse().with_context(|| format!("public_url {given:?} is not an address: {right}"))?;

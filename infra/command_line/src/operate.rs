@@ -21,7 +21,7 @@ use tenants::portals::Portals;
 use crate::codes;
 use crate::terminal::{operator, progress, spinning};
 
-/// Dead letters shown of a group.
+/// Dead letters of a group that are shown.
 const MAX_SHOWN: usize = 10;
 
 /// What operators do.
@@ -162,7 +162,7 @@ pub struct Deployment {
     pub ports: Backend,
     /// The providers.
     pub connections: Connections,
-    /// Where providers reach the deployment, if that is known.
+    /// The address at which providers reach the deployment, if it is known.
     pub public_url: Option<String>,
     /// Whether to print JSON.
     pub json: bool,
@@ -222,7 +222,7 @@ async fn doctor(deployment: &Deployment, tenant: Option<String>) -> anyhow::Resu
     let spinner = progress(0, "looking");
     let add = |all: &mut Vec<Examined>, tenant: Option<&TenantId>, check: Check| {
         if !deployment.json {
-            // At once: a provider that is down delays the rest.
+            // Each check is printed at once: a provider that is down delays the rest.
             spinner.suspend(|| println!("{}", line(&check)));
         }
         all.push(Examined { tenant: tenant.cloned(), check });
@@ -271,7 +271,7 @@ async fn trace(deployment: &Deployment, id: TraceId, tenant: Option<String>) -> 
     bail!("no event has the trace id {id}. The event log is kept for 30 days; each of its lines shows its trace id");
 }
 
-/// An event's path in full.
+/// The full path of an event.
 fn whole_path(way: &EventTrail) -> String {
     let mut text = format!("{} {} arrived {}", way.record().unwrap_or("event"), way.trace, way.arrived_at());
     let mut add = |line: String| {
@@ -327,7 +327,7 @@ async fn events(
     let ledger = Ledger::new(deployment.ports.store.clone());
     let (mut ways, mut after) = (Vec::new(), None);
     let spinner = progress(0, "searching");
-    // A page may have no match: the search goes on to the end of the log.
+    // A page may have no match: the search continues to the end of the log.
     while ways.len() < most {
         let now = deployment.ports.clock.now();
         let found = log::search(&ledger, &tenant, filter, after.as_deref(), most - ways.len(), now).await?;
@@ -417,7 +417,7 @@ async fn redrive(
     }
     let bar = progress(found.len() as u64, "redriving");
     let mut done: Vec<Letter> = Vec::new();
-    // Queue by queue, so that the bar moves, and one that cannot be reached stops no other.
+    // Queue by queue, so that the bar moves, and a queue that cannot be reached does not stop the others.
     for queue in queues::ALL.into_iter().filter(|queue| which.queue.is_none_or(|only| only == *queue)) {
         let of_queue = Which { queue: Some(queue), ..which.clone() };
         done.extend(letters.redrive(&of_queue, &operator()).await?.letters);

@@ -98,7 +98,7 @@ async fn forget(ports: &Backend, asked: &[Ask], tenant: Option<String>) -> anyho
     Ok(text)
 }
 
-/// What was found, and what becomes of it.
+/// What was found, and what happens to it.
 fn found(finding: &PersonReport) -> String {
     let mut text = format!("Searched for: {}\n", finding.person.looked_for().words().join(", "));
     let left_out = finding.person.left_out();

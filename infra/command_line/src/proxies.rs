@@ -1,4 +1,4 @@
-//! Whose `X-Forwarded-For` is believed: that of a proxy which the configuration names.
+//! Whose `X-Forwarded-For` is believed: only that of proxies that the configuration names.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -42,8 +42,8 @@ impl Proxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Where a request comes from. Each proxy adds the address that it was asked from at the end: from there on they are
-    /// believed as long as trusted proxies wrote them.
+    /// The client of a request. Each proxy appends the address from which it was called: read from the end, they count
+    /// as long as trusted proxies wrote them.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let values = headers.get_all(FORWARDED_FOR).iter().rev();

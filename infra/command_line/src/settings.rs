@@ -79,7 +79,7 @@ pub async fn run(
     }
 }
 
-/// Reads a document, or says everything that is wrong with it.
+/// Reads a document, or returns everything that is wrong with it.
 pub fn read(file: &Path) -> anyhow::Result<Settings> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     document::read(&text).map_err(|findings| {

@@ -35,10 +35,10 @@ pub fn events(settings: &Settings) -> Vec<&'static str> {
     settings::subscriptions::wanted(settings).iter().map(|event| event.code).collect()
 }
 
-/// Where the page is, if the command does not say.
+/// The address of the page, if the command names none.
 const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-/// How often the demonstration sweeps: what gets lost is found while one watches.
+/// How often the demonstration sweeps: often enough to watch how lost events are found.
 const SCHEDULE: Schedule = Schedule {
     sweep: Duration::from_secs(10),
     upkeep: Duration::from_secs(60),
@@ -48,9 +48,9 @@ const SCHEDULE: Schedule = Schedule {
 };
 /// When the recording of a call appears.
 const RECORDING: Duration = Duration::from_secs(6);
-/// The channel that deals are told in.
+/// The channel for deals.
 const PIPELINE: &str = "sales-pipeline";
-/// The demonstration's project, and who gets its tasks.
+/// The demonstration's project, and the person who gets its tasks.
 const PROJECT: &str = "Office move";
 const ASSIGNEE: u64 = 6;
 
@@ -75,7 +75,7 @@ pub struct Options {
     fresh: bool,
 }
 
-/// What the page's routes work on.
+/// What the page's routes work with.
 #[derive(Clone)]
 struct Demo {
     engine: Engine,
@@ -130,7 +130,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
         .merge(actions(demo.clone()))
         .merge(notion::routes(demo.clone()))
         .merge(talk::routes(demo.clone()));
-    // One that was opened to others is reached by names that we do not know.
+    // A page that is open to others has host names that we do not know.
     let shown = if options.listen.ip().is_loopback() { names::only(shown, &[]) } else { shown };
     let router = http::webhooks(functions.clone()).merge(shown);
     let workers = workers::start(&engine, &functions, &stop);
@@ -177,13 +177,13 @@ async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<Te
     Ok(connections.join(access).await?)
 }
 
-/// The default routes; a channel for a project is made when it is missing, and operators have a channel.
+/// The default routes; a missing channel for a project is created, and operators have a channel.
 fn settings(sandbox: &Sandbox) -> Settings {
     let mut settings = Settings { missing_channels: MissingChannel::Create, ..Settings::default() };
     settings.operators.channel = Some("#ops".into());
     settings.bridges = vec![BridgeSetting { channel: format!("#{}", talk::CHANNEL), chat: talk::CHAT.into() }];
     settings.notion = notion::settings(sandbox);
-    // Whoever tries the demonstration is the administrator whose webhook it is.
+    // The person who tries the demonstration is the administrator who owns the webhook.
     settings.people.act_as = ActAs::Connection;
     settings
 }
@@ -236,7 +236,7 @@ struct NewComment {
     text: String,
 }
 
-/// The director comments; the assignee hears of it.
+/// The director comments; the assignee is notified.
 async fn comment(
     State(demo): State<Demo>,
     Segment(task): Segment<u64>,
@@ -253,7 +253,7 @@ struct MissedCall {
     phone: String,
 }
 
-/// A client calls about their deal and nobody answers; some seconds later there is what they said.
+/// A client calls about their deal and nobody answers; some seconds later the recording appears.
 async fn miss_call(State(demo): State<Demo>, axum::Json(call): axum::Json<MissedCall>) -> axum::Json<Value> {
     let portal = &demo.sandbox.portal;
     let deals = portal.ids(DEAL);
@@ -290,7 +290,7 @@ struct Lose {
     lose: bool,
 }
 
-/// Whether the portal's events get lost on their way.
+/// Sets whether the portal's events get lost on their way.
 async fn lose(State(demo): State<Demo>, axum::Json(lose): axum::Json<Lose>) -> StatusCode {
     demo.sandbox
         .portal
@@ -303,7 +303,7 @@ struct Archive {
     archived: bool,
 }
 
-/// Whether nobody can post where deals are told: their cards become dead letters, to be found and redriven.
+/// Sets whether nobody can post in the channel for deals: the cards become dead letters, to be found and redriven.
 async fn archive(State(demo): State<Demo>, axum::Json(archive): axum::Json<Archive>) -> StatusCode {
     demo.sandbox.slack.change_channel(PIPELINE, |channel| channel.is_archived = archive.archived);
     StatusCode::NO_CONTENT
@@ -346,7 +346,7 @@ impl Demo {
             let skip = channel.messages.len().saturating_sub(MAX_MESSAGES);
             json!({"name": channel.name, "count": channel.messages.len(), "messages": channel.messages[skip..]})
         });
-        // For whoever wants more of the simulators than the page does.
+        // The simulators' other functions, which the page does not offer.
         state["control"] = self.sandbox.control_url().into();
         let is_pipeline =
             |channel: &simulators::slack::SimulatedChannel| channel.name == PIPELINE && channel.is_archived;
@@ -358,7 +358,7 @@ impl Demo {
     }
 }
 
-/// Deletes what a demonstration made, and nothing else in its folder.
+/// Deletes what an earlier demonstration made, and nothing else in its folder.
 fn forget(data: &Path) -> anyhow::Result<()> {
     for name in ["demo.db", "demo.db-wal", "demo.db-shm", "simulators.json"] {
         match std::fs::remove_file(data.join(name)) {
@@ -369,7 +369,7 @@ fn forget(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The simulators go on with the data that they had.
+/// Restores the simulators' earlier data.
 fn restore(sandbox: &Sandbox, file: &Path) -> anyhow::Result<()> {
     let Ok(text) = std::fs::read(file) else { return Ok(()) };
     let saved: Value = serde_json::from_slice(&text)

@@ -15,15 +15,15 @@ use sqlite::{FileSecrets, SqliteFile, SqliteQueue, SqliteStore};
 pub struct Engine {
     /// The ports, for the functions.
     pub ports: Backend,
-    /// The queues, with what only this engine can tell.
+    /// The queues, with what only this engine can show.
     pub queue: Arc<SqliteQueue>,
     /// The counts so far.
     pub counters: Arc<Counters>,
 }
 
 impl Engine {
-    /// Opens the database at `path`, and its key ring in the folder beside it, and puts back what a process
-    /// that is gone had taken off the queues. Only one process may work a database.
+    /// Opens the database at `path`, and its key ring in the folder beside it, and puts back the messages that a
+    /// process that is gone had received. Only one process may use a database.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let database = SqliteFile::open(path)?;
         let folder = path.with_extension("secrets");
@@ -42,7 +42,7 @@ impl Engine {
         Ok(Self { ports, queue, counters })
     }
 
-    /// How many messages wait in each queue, and how many are dead.
+    /// How many messages wait in each queue, and how many dead letters it has.
     pub async fn depths(&self) -> anyhow::Result<Vec<(QueueName, runtime::queue::Depth)>> {
         let mut depths = Vec::new();
         for queue in queues::ALL {

@@ -13,17 +13,17 @@ use runtime::{Backend, Invoke};
 /// Every function over one set of ports.
 #[derive(Clone)]
 pub struct Functions {
-    /// What each queue's function runs on.
+    /// The dependencies of each queue's function.
     workers: HashMap<QueueName, Backend>,
-    /// Takes Bitrix24's events.
+    /// Accepts Bitrix24's events.
     pub bitrix24_webhook: bitrix24_webhook::Deps,
     /// Decides on them.
     pub bitrix24_events: bitrix24_events::Deps,
-    /// Takes Slack's requests.
+    /// Accepts Slack's requests.
     pub slack_webhook: slack_webhook::Deps,
     /// Decides on Slack's events.
     pub slack_events: slack_events::Deps,
-    /// Does what is asked for in Slack.
+    /// Does what people ask for in Slack.
     pub slack_commands: slack_commands::Deps,
     /// Delivers to Bitrix24.
     pub bitrix24_delivery: bitrix24_delivery::Deps,
@@ -33,21 +33,21 @@ pub struct Functions {
     pub admin: admin::Deps,
     /// Connects portals and workspaces.
     pub install: install::Deps,
-    /// Answers programs.
+    /// Answers API requests.
     pub api: api::Deps,
-    /// Does what tenants have scheduled.
+    /// Runs what tenants have scheduled.
     pub schedules: schedules::Deps,
-    /// Finds what was never delivered.
+    /// Finds the events that were never delivered.
     pub portal_sweep: portal_sweep::Deps,
-    /// Renews a token for a worker that met one at its end.
+    /// Renews a token that a worker found about to expire.
     pub token_renewal: token_renewal::Deps,
-    /// Keeps subscriptions right and notices silence.
+    /// Keeps subscriptions complete and notices silence.
     pub upkeep: upkeep::Deps,
-    /// Takes Notion's webhooks.
+    /// Accepts Notion's webhooks.
     pub notion_webhook: notion_webhook::Deps,
-    /// Makes records and their pages alike.
+    /// Syncs records and their pages.
     pub record_sync: record_sync::Deps,
-    /// Finds in Notion what no webhook told.
+    /// Finds edits in Notion that no webhook reported.
     pub notion_poll: notion_poll::Deps,
 }
 
@@ -57,8 +57,8 @@ impl Functions {
         Self::with(|_| (ports.clone(), connections.clone()), |_, function| function, public_url)
     }
 
-    /// The functions, each on the ports and connections that `of` gives it by its name; `called` stands between each and the
-    /// function that renews its tokens.
+    /// The functions, each with the ports and connections that `of` returns for its name; `called` wraps the function
+    /// that renews tokens for it.
     pub fn with(
         of: impl Fn(&'static str) -> (Backend, Connections),
         called: impl Fn(&'static str, Arc<dyn Invoke>) -> Arc<dyn Invoke>,
@@ -67,12 +67,12 @@ impl Functions {
         let ports = |name| of(name).0;
         let (renewing, keyed) = of("token-renewal");
         let token_renewal = token_renewal::Deps::new(&renewing, keyed);
-        // Most functions may not read the keys of our applications: that renews tokens for them.
+        // Most functions may not read the keys of our applications: `token-renewal` renews tokens for them.
         let of_worker = |name| {
             let (ports, connections): (Backend, Connections) = of(name);
             (ports, connections.renewing_through(called(name, Arc::new(token_renewal.clone()))))
         };
-        // A function with everything that it takes.
+        // A function with its dependencies.
         macro_rules! made {
             ($name:literal, $function:ident) => {{
                 let (ports, connections) = of_worker($name);
@@ -109,7 +109,7 @@ impl Functions {
         }
     }
 
-    /// Works a batch of a queue with its function, and takes off the queue what is finished.
+    /// Works a batch of a queue with its function, and deletes the finished messages.
     pub async fn work(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
         let Backend { queue, clock, metrics, .. } = &self.workers[&name];
         let (queue, clock, metrics) = (queue.as_ref(), clock.as_ref(), metrics.as_ref());
@@ -134,7 +134,7 @@ impl Functions {
             }
         };
         if let Err(error) = queue.delete(name, report.finished.clone()).await {
-            // They come again when their lease ends, and their handlers find them done.
+            // They are handed out again when their lease ends, and their handlers find them done.
             tracing::warn!(%error, "finished messages could not be deleted");
         }
         report

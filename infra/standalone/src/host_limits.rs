@@ -4,29 +4,30 @@ use std::time::Duration;
 
 use command_line::config::LimitsConfig;
 
-/// More connections than any machine of one process keeps.
+/// The most connections that a host can be configured to keep.
 const MAX_CONNECTIONS: usize = 100_000;
 
-/// How much a host gives to those who connect.
+/// How much a host allows its clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostLimits {
-    /// How long the head of a request may take to arrive.
+    /// How long the head of a request can take to arrive.
     pub head: Duration,
-    /// How long its body may take after that.
+    /// How long its body can take after that.
     pub body: Duration,
-    /// How long a connection may wait for its next request.
+    /// How long a connection can wait for its next request.
     pub idle: Duration,
-    /// How long an answer may take to be made.
+    /// How long we can take to make an answer.
     pub answer: Duration,
-    /// How long a client may let us wait, in all, while it reads an answer.
+    /// How long a client can make us wait, in all, while it reads an answer.
     pub reading: Duration,
-    /// Bytes of an address with its query.
+    /// The most bytes of an address with its query.
     pub address_bytes: usize,
-    /// Bytes of all headers.
+    /// The most bytes of all headers.
     pub header_bytes: usize,
-    /// Connections at once.
+    /// The most connections at once.
     pub connections: usize,
-    /// Connections at once from one address; from one /64 of IPv6. Trusted proxies and this machine may have more.
+    /// The most connections at once from one address, or from one /64 of IPv6. Trusted proxies and this machine can
+    /// have more.
     pub connections_per_address: usize,
 }
 
@@ -47,7 +48,7 @@ impl Default for HostLimits {
 }
 
 impl HostLimits {
-    /// The limits that a configuration names; the usual ones for what it leaves out.
+    /// The limits that a configuration names; the defaults for those that it leaves out.
     pub(crate) fn of(config: &LimitsConfig) -> Self {
         let usual = Self::default();
         let seconds = |given: Option<u64>, usual| given.map_or(usual, |seconds| Duration::from_secs(seconds.max(1)));

@@ -77,7 +77,7 @@ async fn installs(State(functions): State<Functions>, request: Request) -> Respo
     answered(request, most, async |request| install::handle(&functions.install, request).await).await
 }
 
-/// What a function answers, or why its request is refused before.
+/// The answer of a function, or the refusal of its request.
 async fn answered(
     request: Request,
     most: usize,
@@ -89,8 +89,8 @@ async fn answered(
     }
 }
 
-/// Reads the body, but no more of it than shows the handler that it is too large. A body that is late is refused, and so
-/// is one that was cut off: half a request means something else than a whole one.
+/// Reads the body, but not more of it than shows the handler that it is too large. A late body is refused, and so is
+/// one that was cut off: half a request means something else than a whole one.
 pub async fn collected(request: Request, most: usize) -> Result<::http::Request<Bytes>, Response> {
     let (head, body) = request.into_parts();
     let read = body_of(body, most);
@@ -121,12 +121,12 @@ fn too_late(limit: Duration) -> Response {
     refusal(StatusCode::REQUEST_TIMEOUT, text)
 }
 
-/// Serves `router` until `stop` becomes true, within the usual limits and without trusted proxies.
+/// Serves `router` until `stop` becomes true, with the default limits and without trusted proxies.
 pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) -> std::io::Result<()> {
     server::serve(listener, router, server::Options::default(), stop).await
 }
 
-/// Listens, or says what to do about it.
+/// Listens on an address; an error says what to do about it.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         anyhow::anyhow!("cannot listen on {address}: {error}; is another process using it? choose another port")

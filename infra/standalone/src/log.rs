@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Writes each event as one line of `inner`: what would end the line, or steer a terminal, is written out as an escape.
+/// Writes each event as one line of `inner`: characters that end a line or control a terminal are escaped.
 #[derive(Debug, Clone)]
 pub struct OneLine<M>(pub M);
 
@@ -16,7 +16,7 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for OneLine<M> {
     }
 }
 
-/// Writes one event. The formatter hands each over whole, with the line end after it.
+/// Writes one event. The formatter passes each whole, with the line end after it.
 pub struct LineWriter<W>(W);
 
 impl<W: Write> Write for LineWriter<W> {
@@ -43,7 +43,7 @@ fn escaped(line: &str) -> String {
     text
 }
 
-/// Whether a character ends a line, steers a terminal, or turns the direction of what follows.
+/// Whether a character ends a line, controls a terminal, or changes the direction of the text after it.
 fn steers(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -136,7 +136,7 @@ impl Host {
         self.config.as_deref().map(Config::read).transpose()
     }
 
-    /// The database: as it was named, or as the configuration names it.
+    /// The database that was named, or the one that the configuration names.
     fn database(&self) -> anyhow::Result<PathBuf> {
         if let Some(database) = &self.database {
             return Ok(database.clone());
@@ -149,7 +149,7 @@ impl Host {
         database::open(&self.database()?)
     }
 
-    /// The same; nothing if neither a configuration nor a database is named.
+    /// The same; `None` if neither a configuration nor a database is named.
     fn named_ports(&self) -> anyhow::Result<Option<Backend>> {
         let is_named = self.config.is_some() || self.database.is_some();
         is_named.then(|| self.ports()).transpose()
@@ -165,7 +165,7 @@ impl Host {
         Ok(Deployment { ports, connections, public_url: config.and_then(|config| config.public_url), json: self.json })
     }
 
-    /// Refuses a configuration with settings of its own: `serve` would put those into force again.
+    /// Refuses a configuration with settings of its own: `serve` would apply those again.
     fn names_no_settings(&self) -> anyhow::Result<()> {
         if let (Some(file), Some(config)) = (&self.config, self.config()?)
             && config.named_settings().is_some()

@@ -4,7 +4,7 @@
 use clients::scopes::SLACK as SCOPES;
 use serde_json::{Value, json};
 
-/// The events that are heard.
+/// The events that the app subscribes to.
 pub const EVENTS: [&str; 17] = [
     "message.channels",
     "message.groups",

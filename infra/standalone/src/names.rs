@@ -1,5 +1,5 @@
-//! By which host names a private page is served. Another site can point a name of its own at this machine and have a
-//! browser ask us (DNS rebinding): such a request carries that name and is refused.
+//! The host names by which a private page is served. Another site can point a name of its own at this machine and have
+//! a browser ask us (DNS rebinding): such a request carries that name and is refused.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,10 +15,11 @@ use web::request::host_name;
 
 use crate::server::{LocalAddress, refusal};
 
-/// Where a probe asks whether the host is there. It tells nothing else, so that it is answered by any name.
+/// The address at which a probe asks whether the host is running. The answer contains nothing else, so any name is
+/// accepted.
 pub const PROBE: &str = "/healthz";
 
-/// Lets only requests through that name this machine, the address they came to, or one of `names`.
+/// Accepts only requests that name this machine, the address they came to, or one of `names`.
 pub fn only(router: Router, names: &[String]) -> Router {
     router.layer(from_fn_with_state(Arc::<[String]>::from(names), gate))
 }
@@ -39,7 +40,7 @@ async fn gate(State(names): State<Arc<[String]>>, request: Request, next: Next) 
     refusal(StatusCode::MISDIRECTED_REQUEST, text)
 }
 
-/// The hosts that a request names: each header, and the address itself where it is a whole one.
+/// The hosts that a request names: in each header, and in its address if that is absolute.
 fn given(request: &Request) -> Vec<&str> {
     let headers = request.headers().get_all(HOST).iter().map(|host| host.to_str().unwrap_or("?"));
     headers.chain(Uri::host(request.uri())).collect()

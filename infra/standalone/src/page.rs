@@ -26,7 +26,7 @@ use crate::engine::Engine;
 use crate::host_limits::HostLimits;
 use crate::{names, server, trail};
 
-/// How often the page's state is looked at while somebody watches.
+/// How often the page's state is read while someone watches.
 const LOOK: Duration = Duration::from_millis(150);
 /// Events on the page.
 const MAX_EVENTS: usize = 40;
@@ -51,18 +51,18 @@ pub fn router(look: Look) -> Router {
         .with_state(look)
 }
 
-/// The page, with the commands that there are.
+/// The page, with the available commands.
 fn index() -> String {
     let commands = commands::ALL.iter().map(|spec| spec.typed).collect::<Vec<_>>().join(", ");
     include_str!("page/index.html").replace("{{commands}}", &commands)
 }
 
-/// The same for a private address: with a probe, and only by its own names.
+/// The same for a private address: with a probe, and only under its own names.
 pub fn private(look: Look, names: &[String]) -> Router {
     names::only(router(look).route(names::PROBE, get(|| async { "ok\n" })), names)
 }
 
-/// How the private address is served: few look at it.
+/// The limits of the private address: it has few clients.
 pub fn options() -> server::Options {
     let limits = HostLimits { connections: MAX_CONNECTIONS, ..HostLimits::default() };
     server::Options { limits, ..server::Options::default() }
@@ -91,7 +91,7 @@ fn changes(look: Look) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     Sse::new(states).keep_alive(KeepAlive::default())
 }
 
-/// What the engine can tell of a tenant: its events, queues, dead letters and counts.
+/// A tenant's state in the engine: its events, queues, dead letters and counts.
 pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow::Result<Value> {
     let mut dead = Vec::new();
     for queue in queues::ALL {
@@ -129,8 +129,8 @@ pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow:
     }))
 }
 
-/// What Bitrix24 tells us and what it loses: the events that the routes need with when each was last seen, how the
-/// subscriptions stand, and what the sweep found today.
+/// What arrives from Bitrix24 and what is lost: the events that the routes need with when each was last seen, the state
+/// of the subscriptions, and what the sweep found today.
 async fn reach(engine: &Engine, tenant: &TenantId) -> anyhow::Result<Value> {
     let (store, clock) = (&engine.ports.store, &engine.ports.clock);
     let now = clock.now();

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::Context;
 
-/// Posts the body in `file` to `url` and returns what was answered.
+/// Posts the body in `file` to `url`; returns the answer.
 pub async fn replay(file: &Path, url: &str) -> anyhow::Result<String> {
     let body = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    // A recorded body's own line end is the editor's, not Bitrix24's.
+    // The line end after a recorded body comes from an editor, not from Bitrix24.
     let body = body.strip_suffix(b"\n").map_or(body.clone(), <[u8]>::to_vec);
     let response = reqwest::Client::new()
         .post(url)

@@ -11,7 +11,7 @@ use simulators::Sandbox;
 use simulators::portal::PortalEventDelivery;
 use tokio::sync::watch;
 
-/// A handler that takes longer to answer is called less often by the simulated portal.
+/// How long a handler can take to answer: the simulated portal calls a slower one less often.
 const SLOW_HANDLER: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Which simulators run, and how they answer.
@@ -57,7 +57,7 @@ pub async fn run(options: Options, mut stop: watch::Receiver<bool>) -> anyhow::R
     Ok(())
 }
 
-/// A certificate authority whose certificate is in a file as long as the simulators run.
+/// A certificate authority whose certificate is in a file while the simulators run.
 struct Trusted {
     authority: simulators::tls::CertificateAuthority,
     file: PathBuf,

@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 
 use crate::functions::Functions;
 
-/// How often each runs.
+/// How often each scheduled function runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
     /// The sweep.
     pub sweep: Duration,
     /// The upkeep.
     pub upkeep: Duration,
-    /// The deletion of what is left of tenants that have left.
+    /// The deletion of what is left of departed tenants.
     pub departures: Duration,
     /// The poll of Notion.
     pub poll: Duration,
@@ -36,7 +36,7 @@ impl Default for Schedule {
     }
 }
 
-/// Starts the schedule. All run at once, and then again and again until `stop` becomes true.
+/// Starts the schedule: all run at once, and then regularly until `stop` becomes true.
 pub fn start(
     functions: &Functions,
     clock: &Arc<dyn Clock>,

@@ -27,7 +27,7 @@ struct Host {
     engine: Engine,
     connections: Connections,
     functions: Functions,
-    /// What is known of the tenant but its id, until the first event names that.
+    /// The tenant's credentials, which wait for the first event that names its id.
     pending: Arc<Mutex<Option<ConnectionCredentials>>>,
     tenant: Arc<Mutex<Option<TenantId>>>,
 }
@@ -93,7 +93,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
 }
 
 impl Host {
-    /// Checks the credentials against the providers, and says what is wrong with which.
+    /// Checks the credentials with the providers; an error says what is wrong with which.
     async fn access(
         &self,
         config: &Config,
@@ -117,7 +117,7 @@ impl Host {
         })
     }
 
-    /// The id from the configuration, or the one that an event with this application token named.
+    /// The id from the configuration, or the one that an earlier event with this application token named.
     async fn member_id(&self, portal: &PortalConfig) -> anyhow::Result<Option<String>> {
         if portal.member_id.is_some() {
             return Ok(portal.member_id.clone());
@@ -170,7 +170,7 @@ fn learned_key(token: &secrecy::SecretString) -> anyhow::Result<ItemKey> {
     Ok(ItemKey::new(Table::Portals, "learned", digest))
 }
 
-/// Before the handler: an event may name the `member_id` that is still missing.
+/// This comes before the handler: an event may name the missing `member_id`.
 async fn learn(State(host): State<Host>, request: Request, next: Next) -> Response {
     let waits = host.pending.lock().unwrap_or_else(PoisonError::into_inner).is_some();
     if !waits {

@@ -1,4 +1,4 @@
-//! Connections: how many are accepted, from whom, and how long each may take over what.
+//! Connections: how many are accepted, from whom, and how long each may take.
 //!
 //! A stranger who sends or reads slowly costs a connection for seconds, and nothing else. TLS is left to the proxy.
 
@@ -34,19 +34,19 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::host_limits::HostLimits;
 use crate::timed::{Late, Progress, Timed, Watched};
 
-/// How long open connections may go on once the host is to stop.
+/// How long open connections can continue after the host is asked to stop.
 const ENDING: Duration = Duration::from_secs(2);
-/// How long a client has to take the last answer of its connection.
+/// How long a client can take to read the last answer of its connection.
 const PARTING: Duration = Duration::from_secs(1);
-/// How long a quiet connection that is to end may still begin a request.
+/// How long a quiet connection that is about to end can still begin a request.
 const LAST_CHANCE: Duration = Duration::from_millis(50);
-/// How long a client waits at most for the room that a quiet connection leaves.
+/// How long a client waits at most until a quiet connection has made room.
 const MAKING_ROOM: Duration = Duration::from_secs(5);
-/// Clients that are being refused at the same time; further ones are cut off without a word.
+/// The most clients that are refused at the same time; further ones are cut off without an answer.
 const MAX_REFUSALS: usize = 64;
-/// What the parser holds of a request's head at most; more than that is a 431.
+/// The most bytes of a request's head that the parser holds; more is a 431.
 const MAX_BUFFER: usize = 128 * 1024;
-/// Between two lines of the log about the same trouble.
+/// The time between two log lines about the same trouble.
 const LOG_EVERY_SECONDS: i64 = 60;
 
 /// How a server works.
@@ -54,29 +54,29 @@ const LOG_EVERY_SECONDS: i64 = 60;
 pub struct Options {
     /// Its limits.
     pub limits: HostLimits,
-    /// Whose word about a client's address is believed.
+    /// The proxies whose `X-Forwarded-For` is believed.
     pub proxies: Proxies,
     /// Where refusals are counted.
     pub counters: Arc<Counters>,
 }
 
 impl Options {
-    /// How the public address is served; refusals are counted with `counters`.
+    /// The limits of the public address; refusals are counted with `counters`.
     pub fn of(config: &Config, counters: Arc<Counters>) -> Self {
         Self { limits: HostLimits::of(&config.limits), proxies: config.proxies.trusted.clone(), counters }
     }
 }
 
-/// The address of ours that a client connected to; in the extensions of each request.
+/// The address that a client connected to; in the extensions of each request.
 #[derive(Debug, Clone, Copy)]
 pub struct LocalAddress(pub IpAddr);
 
-/// Until when a request's body has to be there; in the extensions of each request.
+/// When a request's body has to be complete; in the extensions of each request.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyDeadline {
     /// The moment.
     pub at: Instant,
-    /// The limit, for the answer to a client that is refused.
+    /// The limit, for the answer to a refused client.
     pub limit: Duration,
 }
 
@@ -119,13 +119,13 @@ struct Host {
     seats: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     by_address: Mutex<HashMap<IpAddr, usize>>,
-    /// How far each connection is, by its number.
+    /// The progress of each connection, by its number.
     open: Mutex<HashMap<u64, Progress>>,
     numbers: AtomicU64,
     logged: AtomicI64,
 }
 
-/// A connection that was admitted; it makes room when it ends.
+/// An admitted connection; it makes room when it is dropped.
 struct Seat {
     host: Arc<Host>,
     network: Option<IpAddr>,
@@ -194,20 +194,20 @@ impl Host {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the connection that has had nothing to ask for longest; whether there was one. Somebody who only holds
-    /// connections open keeps nobody out by it.
+    /// Ends the connection that has been quiet the longest; returns whether there was one. So holding connections open
+    /// locks nobody out.
     fn close_a_quiet_one(&self) -> bool {
         let mut open = self.open();
         let quiet = open.iter().filter_map(|(number, progress)| Some((progress.quiet_since()?, *number)));
         let Some((_, number)) = quiet.min() else { return false };
-        // Out of the list, so that the next who comes does not wait for the same one.
+        // It leaves the list, so that the next client does not wait for the same one.
         if let Some(progress) = open.remove(&number) {
             progress.close();
         }
         true
     }
 
-    /// Room for one more, once there is. Whoever came in meanwhile may have taken what was freed: then another gives way.
+    /// Waits for room for one more connection. If another client takes the freed room, another connection is ended.
     async fn room(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(Ok(permit)) = timeout(LAST_CHANCE * 2, self.seats.clone().acquire_owned()).await {
@@ -217,7 +217,7 @@ impl Host {
         }
     }
 
-    /// A seat for a connection, or why there is none.
+    /// A seat for a connection, or why it is not admitted.
     fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Seat, Full> {
         let full = Full::Host(self.options.limits.connections);
         self.seat(peer, || self.seats.clone().try_acquire_owned().map_err(|_| full))
@@ -244,14 +244,15 @@ impl Host {
         Ok(Seat { host: self.clone(), network, number, progress, _permit: permit })
     }
 
-    /// As what an address is counted; many people come by a proxy, and programs of this machine are no strangers.
+    /// The address that a connection counts for; `None` for trusted proxies, which many people share, and for programs
+    /// of this machine.
     fn counted(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
         let is_known = peer.is_loopback() || self.options.proxies.trusts(peer);
         (!is_known).then(|| ClientAddress(peer).network())
     }
 
-    /// Answers 503 to who is not admitted.
+    /// Answers 503 to a client that is not admitted.
     fn turn_away(self: &Arc<Self>, open: &mut JoinSet<()>, stream: TcpStream, full: Full) {
         self.refused("connections_refused", full.reason());
         let Ok(permit) = self.refusals.clone().try_acquire_owned() else { return };
@@ -261,7 +262,7 @@ impl Host {
         });
     }
 
-    /// Counts what was refused, and says so now and then.
+    /// Counts a refusal, and logs it from time to time.
     fn refused(&self, what: &'static str, reason: &'static str) {
         self.options.counters.count(what, reason);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
@@ -272,7 +273,7 @@ impl Host {
         }
     }
 
-    /// A client that went away is no trouble; where files have run out, some have to be closed first.
+    /// A client that has left is harmless; if file handles have run out, some have to be closed first.
     async fn could_not_accept(&self, error: &std::io::Error) {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
         if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
@@ -281,7 +282,7 @@ impl Host {
         }
     }
 
-    /// Why a request is refused before anybody looks at it.
+    /// Why a request is refused before a handler sees it.
     fn unfit(&self, head: &::http::request::Parts) -> Option<(StatusCode, &'static str, String)> {
         let limits = self.options.limits;
         let address = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
@@ -301,7 +302,7 @@ fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
-/// The same for who waits until a quiet connection has ended.
+/// The same for a client that waits until a quiet connection has ended.
 async fn connection_later(
     host: Arc<Host>,
     stream: TcpStream,
@@ -321,10 +322,10 @@ async fn connection_later(
     }
 }
 
-/// A connection's life.
+/// Serves a connection until it ends.
 async fn connection(seat: Seat, stream: TcpStream, peer: SocketAddr, router: Router, mut stop: watch::Receiver<bool>) {
     let host = seat.host.clone();
-    // Fails only where the client has gone.
+    // This fails only if the client has left.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().map_or(peer.ip(), |local| local.ip()).to_canonical();
     let progress = seat.progress.clone();
@@ -333,12 +334,12 @@ async fn connection(seat: Seat, stream: TcpStream, peer: SocketAddr, router: Rou
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request| Box::pin(visit.clone().answer(router.clone(), request)));
     let mut served = http1::Builder::new()
-        // Timed keeps the time: the parser's own clock does not know a head from a quiet connection.
+        // `Timed` measures the time: the parser's own clock cannot distinguish a head from a quiet connection.
         .header_read_timeout(None)
         .max_buf_size(MAX_BUFFER)
         .serve_connection(io, service);
     let stopped = tokio::select! {
-        // What goes wrong is the client's leaving, or its being late.
+        // An error means that the client left or was late.
         _ = poll_fn(|cx| served.poll_without_shutdown(cx)) => false,
         _ = stop.wait_for(|stop| *stop) => true,
         () = progress.closed() => true,
@@ -346,18 +347,18 @@ async fn connection(seat: Seat, stream: TcpStream, peer: SocketAddr, router: Rou
     if stopped {
         Pin::new(&mut served).graceful_shutdown();
         let end = poll_fn(|cx| served.poll_without_shutdown(cx));
-        // A client that has never asked for anything would be waited for as long as for a slow one.
+        // A client that has never sent a request would be waited for as long as a slow one.
         let _ = if progress.quiet_since().is_some() { timeout(LAST_CHANCE, end).await.ok() } else { Some(end.await) };
     }
     let stream = served.into_parts().io.into_inner().into_stream();
-    // Whoever waits for room need not wait for the last words.
+    // A client that waits for room need not wait for the last words.
     drop(seat);
     let last = progress.late().and_then(|late| host.too_late(late));
     part(stream, last.as_deref()).await;
 }
 
 impl Host {
-    /// What is said to a client that was too slow, if there is anything to be said.
+    /// The answer to a client that was too slow, if one can be sent.
     fn too_late(&self, late: Late) -> Option<String> {
         self.refused("requests_refused", late.reason());
         let limit = self.options.limits.head.as_secs_f32();
@@ -366,7 +367,8 @@ impl Host {
     }
 }
 
-/// Says a last word and closes a connection so that the client can read it: what it still sends is taken for a moment.
+/// Sends a last answer and closes a connection so that the client can read it: what it still sends is read for a
+/// moment.
 async fn part(mut stream: TcpStream, word: Option<&str>) {
     let parting = async {
         if let Some(word) = word {
@@ -377,11 +379,11 @@ async fn part(mut stream: TcpStream, word: Option<&str>) {
         while stream.read(&mut rest).await? > 0 {}
         std::io::Result::Ok(())
     };
-    // The client has gone, or reads too slowly.
+    // The client has left, or reads too slowly.
     let _ = timeout(PARTING, parting).await;
 }
 
-/// An answer as it is written to a connection that the parser has nothing to do with.
+/// An answer as bytes, for a connection that no parser has read from.
 fn plain_text(status: StatusCode, text: &str) -> String {
     let reason = status.canonical_reason().unwrap_or_default();
     format!(
@@ -391,7 +393,7 @@ fn plain_text(status: StatusCode, text: &str) -> String {
     )
 }
 
-/// The same as an answer of a handler: the connection ends with it.
+/// The same as a handler's answer: the connection ends with it.
 pub fn refusal(status: StatusCode, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
@@ -401,7 +403,7 @@ pub fn refusal(status: StatusCode, text: String) -> Response {
     response
 }
 
-/// What the requests of one connection have in common.
+/// What the requests of one connection share.
 #[derive(Clone)]
 struct Visit {
     host: Arc<Host>,

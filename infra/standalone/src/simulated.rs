@@ -6,7 +6,7 @@ use tokio::sync::watch;
 #[cfg(feature = "demo")]
 use crate::{demo::Options as DemoOptions, sandbox::Options as SandboxOptions};
 
-/// What is done with simulated providers.
+/// The commands for simulated providers.
 #[derive(Debug, Subcommand)]
 pub enum Simulated {
     /// Starts everything with simulated providers, and prints the address of a page to try it on.

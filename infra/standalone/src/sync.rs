@@ -210,7 +210,7 @@ async fn lines(
     Ok(())
 }
 
-/// A line for people.
+/// A line for the terminal.
 fn show(entry: &PlanLine) {
     let record = entry.record.map(|record| record.to_string()).unwrap_or_default();
     let about = [entry.kind.name(), &record, &entry.title].into_iter().filter(|word| !word.is_empty());
@@ -266,7 +266,7 @@ async fn backfill(sync: &NotionSync, tenant: &TenantId, name: &str, dry: bool) -
     let id = sync.start(tenant, name, &RunRequest { dry, since: None, by: "the command line" }).await?;
     loop {
         let Some((run, _)) = sync.runs.get(tenant, &id).await? else { bail!("the run is no longer stored") };
-        // One line that is written over: progress for people, nothing for pipes.
+        // One line that is overwritten: progress for people, nothing for pipes.
         eprint!("\r\x1b[K{}", line(&run));
         std::io::stderr().flush()?;
         if run.has_ended() {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::host_limits::HostLimits;
 
-/// What a client was too slow with.
+/// How a client was too slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Late {
     /// It sent no further request.
@@ -43,11 +43,11 @@ enum Phase {
     Quiet(Instant),
     /// The rest of a head, until then.
     Head(Instant),
-    /// Us.
+    /// Our answer.
     Answering,
 }
 
-/// How far a connection is, known to its stream and to its handler.
+/// The progress of a connection, shared by its stream and its handler.
 #[derive(Clone)]
 pub(crate) struct Progress {
     limits: HostLimits,
@@ -57,22 +57,22 @@ pub(crate) struct Progress {
 
 struct State {
     phase: Phase,
-    /// When the client last did something.
+    /// When the client was last active.
     active: Instant,
     late: Option<Late>,
-    /// What the client may still let us wait while it reads.
+    /// How long the client can still make us wait while it reads.
     patience: Duration,
 }
 
 impl Progress {
-    /// Of a connection that was just made: its first request is due at once.
+    /// The progress of a new connection: its first request is due at once.
     pub(crate) fn new(limits: HostLimits) -> Self {
         let now = Instant::now();
         let state = State { phase: Phase::Quiet(now + limits.head), active: now, late: None, patience: limits.reading };
         Self { limits, state: Arc::new(Mutex::new(state)), closing: Arc::default() }
     }
 
-    /// Since when the client has nothing to ask; `None` while it asks or is answered.
+    /// Since when the client has been quiet; `None` during a request and its answer.
     pub(crate) fn quiet_since(&self) -> Option<Instant> {
         let state = self.state();
         matches!(state.phase, Phase::Quiet(_)).then_some(state.active)
@@ -83,7 +83,7 @@ impl Progress {
         self.closing.notify_one();
     }
 
-    /// Until somebody asks that.
+    /// Returns when the connection is asked to end.
     pub(crate) async fn closed(&self) {
         self.closing.notified().await;
     }
@@ -111,7 +111,7 @@ impl Progress {
         }
     }
 
-    /// Until when the client has to send something, and what it is late with after that.
+    /// When the client has to send something, and what it is late with after that.
     fn due(&self) -> Option<(Instant, Late)> {
         match self.state().phase {
             Phase::Quiet(until) => Some((until, Late::Idle)),
@@ -125,13 +125,13 @@ impl Progress {
         io::ErrorKind::TimedOut.into()
     }
 
-    /// What the client was too slow with, if that ended the connection.
+    /// How the client was too slow, if that ended the connection.
     pub(crate) fn late(&self) -> Option<Late> {
         self.state().late
     }
 }
 
-/// A stream whose client has only so much time.
+/// A stream with limits for how long its client can take.
 pub(crate) struct Timed {
     stream: TcpStream,
     progress: Progress,
@@ -150,7 +150,7 @@ impl Timed {
         self.stream
     }
 
-    /// What comes of a write: while the client reads nothing its patience runs out.
+    /// Takes the result of a write: while the client reads nothing, its patience runs out.
     fn wrote<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         let now = Instant::now();
         if done.is_ready() {
@@ -182,7 +182,7 @@ impl AsyncRead for Timed {
         if buffer.filled().len() > before {
             this.progress.received();
         }
-        // One who sends a byte now and then is late all the same.
+        // A client that sends a byte from time to time is late all the same.
         match this.progress.due() {
             Some((until, with)) if read.is_pending() || Instant::now() >= until => {
                 ready!(wait(&mut this.reading, until, cx));

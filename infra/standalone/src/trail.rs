@@ -5,7 +5,7 @@ use runtime::TenantId;
 use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger, LedgerLine, today};
 use serde::Serialize;
 
-/// An event's way.
+/// An event's path.
 #[derive(Debug, Serialize)]
 pub struct Trail {
     /// Its trace.
@@ -24,22 +24,22 @@ pub struct Trail {
     pub reason: Option<String>,
     /// The changes found.
     pub changes: Vec<String>,
-    /// What is to be said about the event itself; routes that did not take its changes, and why.
+    /// Remarks on the event itself; routes that did not accept its changes, and why.
     pub left: Vec<String>,
-    /// What they led to.
+    /// The deliveries that it led to.
     pub deliveries: Vec<Step>,
 }
 
-/// A delivery's place on the trail.
+/// A delivery on the path.
 #[derive(Debug, Serialize)]
 pub struct Step {
-    /// Where to.
+    /// The destination.
     pub destination: String,
-    /// By which route.
+    /// The route.
     pub route: String,
     /// `queued`, `started`, `retrying`, `delivered`, `held`, `grouped`, `skipped` or `dead`.
     pub status: &'static str,
-    /// Why, where something went wrong.
+    /// What went wrong, if anything did.
     pub reason: Option<String>,
     /// Milliseconds from the event's arrival to this state.
     pub after_ms: Option<i64>,

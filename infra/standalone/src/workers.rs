@@ -10,16 +10,16 @@ use tokio::task::JoinSet;
 use crate::engine::Engine;
 use crate::functions::Functions;
 
-/// Workers for each queue: as many batches are worked side by side.
+/// Workers for each queue: this many batches are worked in parallel.
 const WORKERS: usize = 4;
 /// A batch, as on SQS.
 const BATCH: usize = 10;
-/// How long a worker waits for a message before it looks whether to stop.
+/// How long a worker waits for a message before it checks whether to stop.
 const WAIT: Duration = Duration::from_secs(20);
 /// After an engine's error.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts the workers of all queues. They finish what they have in hand when `stop` becomes true.
+/// Starts the workers of all queues. When `stop` becomes true, they finish their batches.
 pub fn start(engine: &Engine, functions: &Functions, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     for queue in queues::ALL {
@@ -40,8 +40,8 @@ async fn work(engine: Engine, functions: Functions, queue: QueueName, mut stop: 
             Ok(batch) if batch.is_empty() => {}
             Ok(batch) => {
                 let functions = functions.clone();
-                // In a task of its own: a handler that panics must not take the worker with it. Its messages
-                // come back when their lease ends.
+                // In a task of its own: a handler that panics must not end the worker. Its messages are handed out
+                // again when their lease ends.
                 if let Err(error) = tokio::spawn(async move { functions.work(queue, batch).await }).await {
                     tracing::error!(queue = queue.name(), %error, "a handler fell");
                 }

@@ -89,7 +89,7 @@ pub fn hear(settings: &BotSettings, bot: u64, text: &str) -> Heard {
     Heard::Other(said)
 }
 
-/// Words as they are compared: lower case, one space between them, no sign at the end.
+/// Words as they are compared: lower case, one space between them, no punctuation at the end.
 fn plain(text: &str) -> String {
     let words = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let bare = words.trim_end_matches(['.', '!', ',', ';', ':', ')']);

@@ -30,7 +30,8 @@ impl Said {
         Ok(decision.deliver(self.line, &self.job)?)
     }
 
-    /// Adds it to the decision, as all that the event leads to; the event is claimed, where it has an identity of its own.
+    /// Adds it to the decision, as the only result of the event; the event is claimed, if it has an identity of its
+    /// own.
     pub(crate) fn claim(
         self,
         job: &ReceivedJob<Hint>,
@@ -50,7 +51,7 @@ pub(crate) fn is_command(text: &str) -> bool {
     first.starts_with('/') && Command::parse(first).is_some()
 }
 
-/// The language of who wrote, as the event says; or the tenant's.
+/// The author's language, as the event says; or the tenant's.
 pub fn language(event: &ChatEvent, tenant: &OpenTenant) -> Language {
     match event.language.as_str() {
         "" => tenant.settings.language,
@@ -58,7 +59,7 @@ pub fn language(event: &ChatEvent, tenant: &OpenTenant) -> Language {
     }
 }
 
-/// What the bot says in the dialog of an event.
+/// A message of the bot in the dialog of an event.
 fn say(job: &ReceivedJob<Hint>, event: &ChatEvent, what: &str, text: String, answers: Option<(u64, u64)>) -> Said {
     let tenant = &job.tenant;
     let id = DeliveryId::of(&[tenant.as_str(), "say", &event.dialog, &job.trace.to_string(), what]);
@@ -79,7 +80,7 @@ fn say(job: &ReceivedJob<Hint>, event: &ChatEvent, what: &str, text: String, ans
     Said { line, job: said }
 }
 
-/// The bot came into a chat: it says what it can do.
+/// The bot joined a chat: it says what it can do.
 pub(crate) async fn welcome(
     talk: &TenantContext,
     job: &ReceivedJob<Hint>,
@@ -92,7 +93,7 @@ pub(crate) async fn welcome(
     say(job, event, "bot.welcome", text, None).claim(job, "bot.joined", decision)
 }
 
-/// Somebody writes to the bot alone.
+/// A person writes to the bot directly.
 pub(crate) async fn answer(
     talk: &TenantContext,
     job: &ReceivedJob<Hint>,
@@ -118,7 +119,7 @@ pub(crate) async fn answer(
     say(job, event, "bot.answered", text, None).claim(job, "bot.answered", decision)
 }
 
-/// What the bot says to a message in a group, if it is mentioned and understands.
+/// The bot's answer to a message in a group, if it is mentioned and understands.
 pub(crate) async fn said_to_it(
     talk: &TenantContext,
     job: &ReceivedJob<Hint>,
@@ -136,7 +137,7 @@ pub(crate) async fn said_to_it(
     }
 }
 
-/// What the bot answers, or what it did not understand.
+/// The bot's answer, or what it did not understand.
 async fn heard(
     talk: &TenantContext,
     tenant: &OpenTenant,
@@ -156,7 +157,7 @@ async fn heard(
     })
 }
 
-/// A command of the bot's. `/notion` is answered by [`say_to`]: what it asks for is found elsewhere.
+/// Runs a command of the bot. `/notion` is answered by [`say_to`]: the pages are found elsewhere.
 pub(crate) async fn command(
     talk: &TenantContext,
     job: &ReceivedJob<Hint>,
@@ -198,7 +199,7 @@ pub fn say_to(
     say(job, event, "bot.answered", text, answers).claim(job, "bot.asked", decision)
 }
 
-/// `/slack text`: posts to the channel that the chat is bridged with, under the name of who asked.
+/// `/slack text`: posts to the channel that the chat is bridged with, under the name of the person who typed it.
 async fn to_slack(
     talk: &TenantContext,
     job: &ReceivedJob<Hint>,

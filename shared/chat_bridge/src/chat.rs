@@ -9,8 +9,8 @@ use text::{BITRIX24_MESSAGE, Document, SLACK_MESSAGE, units};
 
 pub use jobs::chat::SlackPart;
 
-/// The most messages that are made of one. Honest ones make up to twelve; markup can be written so that a few
-/// characters become thousands.
+/// The most messages that one becomes. Real ones become up to twelve; markup can be written so that a few characters
+/// become thousands.
 const MAX_PARTS: usize = 30;
 
 /// A document in parts that Bitrix24 accepts whole.

@@ -14,7 +14,7 @@ use user_mapping::{OpenTenant, TenantContext};
 
 use crate::{bot_answers, bridges, registration, texts};
 
-/// Adds what an event of a chat leads to: copies of a message, or what the bot says.
+/// Adds what follows from an event of a chat: copies of a message, or an answer of the bot.
 pub async fn decide(
     talk: &TenantContext,
     job: &ReceivedJob<Hint>,
@@ -29,7 +29,7 @@ pub async fn decide(
         }
         ChatAct::Joined => return bot_answers::welcome(talk, job, tenant, event, decision).await,
         ChatAct::Asked { .. } => return bot_answers::command(talk, job, tenant, event, decision).await,
-        // It comes as a command as well, and is answered then.
+        // It arrives as a command as well, and is answered then.
         ChatAct::Posted(message) | ChatAct::Edited(message) if bot_answers::is_command(&message.text) => {
             return Ok(Verdict::skip("a command to the bot"));
         }
@@ -38,7 +38,7 @@ pub async fn decide(
         }
         _ => {}
     }
-    // In a group only what is said to the bot is for it, and that is copied like everything else.
+    // In a group, only messages to the bot are for it, and those are copied like all others.
     let said = match &event.act {
         ChatAct::Posted(message) => bot_answers::said_to_it(talk, job, tenant, event, message).await?,
         _ => None,
@@ -111,12 +111,12 @@ struct CopiesToSlack<'a> {
     decision: &'a mut Decision,
 }
 
-/// Two edits are two deliveries, also in one second; the same one sent twice changes nothing the second time.
+/// Two edits are two deliveries, even in one second; an edit that is sent twice changes nothing the second time.
 fn cause(word: &str, job: &ReceivedJob<Hint>, message: &ChatMessage) -> String {
     format!("{word} {} {}", job.trace, message.id)
 }
 
-/// Why this is our own message coming back, if it is.
+/// Why this is an echo of our own message, if it is.
 async fn echo(talk: &TenantContext, tenant: &OpenTenant, event: &ChatEvent) -> Result<Option<&'static str>, Failure> {
     if event.author.id == event.bot {
         return Ok(Some(reasons::OWN_MESSAGE));

@@ -14,10 +14,10 @@ use user_mapping::{OpenTenant, TenantContext};
 use crate::bridges::bridge_of_channel;
 use crate::texts::{author_in_slack, for_bitrix24};
 
-/// Deliveries of one event: what DynamoDB takes in a transaction, less the event's own.
+/// The most deliveries of one event: what fits into a transaction of DynamoDB, besides the event's own line.
 const MAX_DELIVERIES: usize = 90;
 
-/// Adds the copies of what happened to a message.
+/// Adds the copies of a new, edited or deleted message.
 pub async fn message(
     talk: &TenantContext,
     job: &ReceivedJob<EventCallback>,
@@ -62,7 +62,7 @@ fn tenant_bot(tenant: &OpenTenant) -> &str {
     tenant.portal.slack.as_ref().map(|slack| slack.bot_user.as_str()).unwrap_or_default()
 }
 
-/// Why this is our own message coming back, if it is.
+/// Why this is an echo of our own message, if it is.
 fn echo(job: &ReceivedJob<EventCallback>, tenant: &OpenTenant, message: &MessageEvent) -> Option<&'static str> {
     let own = tenant.portal.slack.as_ref()?;
     let by_bot = message.bot_id.as_deref().is_some_and(|bot| !own.bot_id.is_empty() && bot == own.bot_id);
@@ -80,7 +80,7 @@ async fn posted(
     let author = author_in_slack(talk, tenant, message).await?;
     let parts = for_bitrix24(talk, tenant, message, &author).await?;
     copies.are("chat.posted");
-    // One Slack message comes under several event ids at times.
+    // Slack sometimes sends one message under several event ids.
     copies.decision.claims.push(format!("slack-message#{}#{}", message.channel, message.ts));
     for (index, text) in parts.into_iter().enumerate() {
         let act = InBitrix24::Post { text, thread: message.thread.clone() };
@@ -101,7 +101,7 @@ async fn edited(
 ) -> Result<Verdict, Failure> {
     let author = author_in_slack(talk, tenant, message).await?;
     copies.are("chat.edited");
-    // Of an edit that was queued before all was compared, nothing is known but that it is one.
+    // Of an edit that an earlier version queued, only that it is an edit is known.
     let edit = message.edit.clone().unwrap_or_else(|| MessageEdit { words: true, ..MessageEdit::default() });
     let event = &copies.job.body.event_id;
     let of_event = |what: &str| format!("{what} {event}");
@@ -171,12 +171,12 @@ struct CopiesToBitrix24<'a> {
 }
 
 impl CopiesToBitrix24<'_> {
-    /// Says what they are copies of.
+    /// Sets what they are copies of.
     fn are(&mut self, change: &str) {
         self.decision.line.changes = vec![change.to_owned()];
     }
 
-    /// Shares the message's files: of one, `which` says whether.
+    /// Shares those of the message's files that `which` accepts.
     fn share(&mut self, message: &MessageEvent, author: &str, which: impl Fn(&File) -> bool) -> Result<(), Failure> {
         for file in message.files.iter().filter(|file| which(file)) {
             let act = InBitrix24::Share { file: Box::new(file.clone()), author: author.to_owned() };
@@ -202,7 +202,7 @@ impl CopiesToBitrix24<'_> {
             ts: ts.to_owned(),
             act,
         };
-        // Queued in the millisecond in which it arrived: the same again writes the same.
+        // It is queued in the millisecond in which the event arrived: the same event writes the same again.
         let line = DeliveryLine {
             record: format!("message {ts} in #{}", name_of(bridge)),
             change: self.decision.line.changes.first().cloned().unwrap_or_default(),

@@ -21,7 +21,7 @@ use crate::bot::Command;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredBot {
     bot: Bot,
-    /// A digest of the address that it was last given: an address with another key is another one.
+    /// A digest of the address that it last got: an address with another key is another address.
     base: String,
     /// The commands that were registered for it.
     #[serde(default)]
@@ -31,7 +31,7 @@ struct StoredBot {
     seen_at: Option<Timestamp>,
 }
 
-/// How often the bot is checked.
+/// How often it is checked whether the bot exists.
 const LOOK: Duration = Duration::from_secs(60 * 60);
 
 /// The bot, if there is one.
@@ -117,7 +117,7 @@ async fn register_commands(
         let words = Language::ALL.map(|language| (language.code(), command.title(language), command.params(language)));
         match tenant.bitrix24.ask(&kept.bot.command(command.name(), &words, &url)).await {
             Ok(_) => {}
-            // An existing one is as good; which code says so is not documented.
+            // A command that exists already is fine; which code says so is not documented.
             Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) => {
                 tracing::warn!(tenant = %tenant.id, command = command.name(), code, text, "a command of the bot was not registered");
             }

@@ -25,7 +25,7 @@ fn shortened(document: Document, is_cut: bool, tenant: &OpenTenant, most: usize)
     }
 }
 
-/// A message from Slack, for Bitrix24, below its author's name; empty if it says nothing.
+/// A message from Slack, for Bitrix24, below its author's name; nothing if it is empty.
 pub async fn for_bitrix24(
     talk: &TenantContext,
     tenant: &OpenTenant,

@@ -21,7 +21,8 @@ use user_mapping::{OpenTenant, TenantContext};
 
 use crate::registration;
 
-/// Delivers a message, or what happened to one, once. `public_url` is where the portal reaches us.
+/// Delivers a message, an edit, a deletion or a reaction, once. `public_url` is the address at which the portal reaches
+/// us.
 pub async fn deliver(talk: &TenantContext, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> JobOutcome {
     let mut line = match DeliveryAttempt::take(&talk.ports, &job, &job.body.delivery).await {
         Ok(line) => line,
@@ -104,14 +105,14 @@ impl MessageDelivery<'_> {
             return self.posted(line, message, thread).await;
         }
         let answers = self.answered(thread).await?;
-        // Where there is no answering, the thread's beginning is quoted.
+        // Where a message cannot be an answer, the beginning of the thread is quoted.
         let text = match (answers, self.bot.api) {
             (Some(parent), bitrix24::BotApi::V1) => format!("{}{text}", self.quote(parent).await),
             _ => text.to_owned(),
         };
         let request = self.bot.send(&body.dialog, &text, answers, &uuid);
         let sent = match line.call(body.dialog.as_str(), self.tenant.bitrix24.ask(&request)).await {
-            // The message that it answers is gone: it is sent without.
+            // The message that it answers is gone: it is sent without it.
             Err(failure) if answers.is_some() && failure.code().starts_with("reply_") => {
                 let request = self.bot.send(&body.dialog, &text, None, &uuid);
                 line.call(body.dialog.as_str(), self.tenant.bitrix24.ask(&request)).await
@@ -121,7 +122,7 @@ impl MessageDelivery<'_> {
         self.posted(line, self.number(&sent.result)?, thread).await
     }
 
-    /// Says something of the bot's own: it is a copy of nothing, and nothing is kept of it.
+    /// Sends a message of the bot itself: it is not a copy, and no link is stored.
     async fn say(
         &self,
         line: &mut DeliveryAttempt,
@@ -233,8 +234,8 @@ impl MessageDelivery<'_> {
         Ok(ids.into_iter().find(|id| !known.contains(id)))
     }
 
-    /// The chat's last messages; `None` where the connection's user may not read the chat. Then the uuid alone keeps
-    /// Bitrix24 from taking a message twice.
+    /// The chat's last messages; `None` if the connection's user may not read the chat. Then only the uuid keeps
+    /// Bitrix24 from posting a message twice.
     async fn last_messages(&self) -> Result<Option<Vec<Value>>, Failure> {
         match self.tenant.bitrix24.ask(&bot::last_messages(&self.job.body.dialog)).await {
             Ok(answer) => Ok(Some(answer.result["messages"].as_array().cloned().unwrap_or_default())),
@@ -254,12 +255,12 @@ impl MessageDelivery<'_> {
         if was_copied {
             return line.done(format!("{} deleted", link.dialog), writes).await;
         }
-        // Should it arrive after its deletion, it is not copied.
+        // If it arrives after its deletion, it is not copied.
         self.talk.ports.store.put_all(writes).await?;
         line.skip("it was never copied").await
     }
 
-    /// Takes a copy away; one that is gone already is as good.
+    /// Deletes a copy; fine if it is gone already.
     async fn remove(&self, line: &mut DeliveryAttempt, message: u64) -> Result<(), Failure> {
         match line.repeatable(self.tenant.bitrix24.ask(&self.bot.delete(message))).await {
             Err(failure) if is_gone(&failure) => Ok(()),

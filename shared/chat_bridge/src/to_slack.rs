@@ -16,10 +16,11 @@ use user_mapping::{OpenTenant, TenantContext};
 
 use crate::registration;
 
-/// The largest file that is copied into Slack, whatever the settings say: it has to come and go within a function's time.
+/// The largest file that is copied into Slack, whatever the settings say: it has to be downloaded and uploaded within a
+/// function's time.
 const MAX_FILE: u64 = 300 * 1024 * 1024;
 
-/// Delivers a message, or what happened to one, once.
+/// Delivers a message, an edit, a deletion or a reaction, once.
 pub async fn deliver(talk: &TenantContext, job: ReceivedJob<ToSlack>) -> JobOutcome {
     let mut line = match DeliveryAttempt::take(&talk.ports, &job, &job.body.delivery).await {
         Ok(line) => line,
@@ -87,7 +88,8 @@ impl CopyDelivery<'_> {
         self.posted(line, &posted.ts.0, answers).await
     }
 
-    /// Posts once, to be found again by `mark`; joins the channel if it has to, and leaves the thread if that is gone.
+    /// Posts once, with `mark` so that it can be found; joins the channel if needed, and posts outside the thread if
+    /// that is gone.
     async fn write(
         &self,
         line: &mut DeliveryAttempt,
@@ -260,7 +262,7 @@ impl CopyDelivery<'_> {
         let file = &self.named(file).await?;
         if let Some(call) = line.open_call().await {
             match MessageRef::from(call.place.as_str()) {
-                // It was uploaded; whether it was shared, the file itself says.
+                // It was uploaded; the file itself shows whether it was shared.
                 MessageRef::File(id) => {
                     let (_, shares) = self.tenant.slack.file(&id, &self.channel.0).await?;
                     if let Some(ts) = shares.first() {
@@ -293,7 +295,7 @@ impl CopyDelivery<'_> {
             }
             download => download?,
         };
-        // Slack wants to know the length before the first byte.
+        // Slack needs the length before the first byte.
         let Some(length) = download.length.or(file.size).filter(|length| *length > 0) else {
             return self.note(line, file, author, gone, thread.as_ref(), answers).await;
         };
@@ -306,7 +308,7 @@ impl CopyDelivery<'_> {
         let thread_ts = thread.as_ref().map(|thread| thread.0.as_str());
         let share = self.tenant.slack.share_file(&id, &name, &self.channel.0, thread_ts, &comment);
         line.call(MessageRef::File(id.clone()), share).await?;
-        // The share's own message is known a moment later, if at all; without it the file cannot be taken away later.
+        // The message of the share is known a moment later, if at all; without it the file cannot be deleted later.
         let ts =
             self.tenant.slack.file(&id, &self.channel.0).await.ok().and_then(|(_, shares)| shares.first().cloned());
         self.posted(line, &ts.unwrap_or_default(), answers).await
@@ -344,7 +346,8 @@ impl CopyDelivery<'_> {
         self.tenant.bitrix24.fetch(address).await
     }
 
-    /// Says in the channel that there is a file, and where. The link opens for who may see the chat; it holds no token.
+    /// Posts a note in the channel that there is a file, and where. The link opens for people who can see the chat; it
+    /// holds no token.
     async fn note(
         &self,
         line: &mut DeliveryAttempt,

@@ -14,7 +14,7 @@ use crate::{ConnectionSide, Connections, Failure};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Connections {
-    /// Waits for a slot of an account. If that takes too long, the failure says until when, and why: the account is
+    /// Waits for a slot of a bucket. If that takes too long, the failure says until when, and why: the bucket is
     /// `paused`, or its rate is `used_up`.
     pub(crate) async fn wait_for_slot(&self, account: &RateBucket, paused: &str, used_up: &str) -> Result<(), Failure> {
         match self.limiter.admit(account, PATIENCE).await? {
@@ -25,8 +25,8 @@ impl Connections {
         }
     }
 
-    /// Records in the limiter of an account that a call failed, and reports credentials that no longer work.
-    /// The failure that is returned says whether the whole account is down.
+    /// Records in the limiter that a call failed, and reports credentials that no longer work. The returned failure
+    /// says whether the whole account is down.
     pub(crate) async fn call_failed(
         &self,
         tenant: &TenantId,

@@ -80,7 +80,7 @@ impl NotionClient {
         self.note(self.client.query(data_source, query, cursor).await).await
     }
 
-    /// A page; `None` if it was deleted for good, or is not shared any more: Notion does not say which.
+    /// A page; `None` if it was deleted for good, or is no longer shared: Notion does not say which.
     pub async fn page(&self, id: &str) -> Result<Option<NotionPage>, Failure> {
         self.admit().await?;
         match self.client.page(id).await {

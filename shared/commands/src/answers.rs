@@ -28,7 +28,7 @@ pub(crate) fn marked_up<M: locale::Message<Value = Mrkdwn>>(message: &M, languag
     })
 }
 
-/// A value behind what it is called.
+/// A value after its label.
 pub(crate) fn labelled(label: &str, value: Mrkdwn, language: Language) -> Mrkdwn {
     marked_up(&texts::commands::Labelled { label: Mrkdwn::text(label), value }, language)
 }
@@ -40,7 +40,7 @@ pub(crate) fn headline(record: &RecordView, language: Language) -> Mrkdwn {
     labelled(&words.about(), words.link().to_mrkdwn(), language)
 }
 
-/// What a command does and how it is typed.
+/// The description of a command and its usage.
 pub(crate) fn help(spec: &CommandSpec, language: Language) -> SlackMessage {
     let head = Mrkdwn::bold(spec.typed).then(&Mrkdwn::text(&format!(" {}", language.text(spec.help))));
     let usage = Mrkdwn::text(&format!("\n{}\n", spec.usage_line(language)));
@@ -53,7 +53,7 @@ pub(crate) fn help(spec: &CommandSpec, language: Language) -> SlackMessage {
     SlackMessage::new(head, blocks)
 }
 
-/// Why what was typed cannot be done, with the command's usage where that helps.
+/// Why a command cannot be run, with its usage if that helps.
 pub(crate) fn misuse(misuse: &Misuse, spec: &CommandSpec, language: Language) -> SlackMessage {
     let mut message = plain(&misuse.words(language));
     if misuse.needs_usage() {
@@ -62,7 +62,7 @@ pub(crate) fn misuse(misuse: &Misuse, spec: &CommandSpec, language: Language) ->
     message
 }
 
-/// A person is not linked to a user of the portal: how to link them. The e-mail counts only where it was looked for.
+/// The person is not linked to a user of the portal: how to link them. The e-mail counts only if it was looked up.
 pub fn unmapped(email: Option<&str>, by_email: bool, language: Language) -> SlackMessage {
     let why = match email.filter(|_| by_email) {
         Some(email) => language.text(texts::commands::EmailUnknown { email }),
@@ -75,7 +75,7 @@ pub fn unmapped(email: Option<&str>, by_email: bool, language: Language) -> Slac
 /// The `action_id` of the button that asks for the link by which a person lets us work with their own rights.
 pub const PERSON_ALLOW: &str = "person_allow";
 
-/// Asks for a person's own permission, with the button that leads to it, and repeats what they typed. `is_again` where
+/// Asks for a person's own permission, with the button that leads to it, and repeats what they typed. `is_again` if
 /// Bitrix24 rejects the permission that they gave.
 pub fn allow(link: Option<&str>, is_again: bool, typed: &str, language: Language) -> SlackMessage {
     let why = if is_again { texts::commands::WHY_ALLOW_AGAIN } else { texts::commands::WHY_ALLOW };
@@ -93,7 +93,7 @@ pub fn allow(link: Option<&str>, is_again: bool, typed: &str, language: Language
     SlackMessage::new(why.clone(), [Block::section(why), how, Block::context([Mrkdwn::text(&then)])])
 }
 
-/// The same where a link would have expired when it is opened: the button asks for one.
+/// The same if a link would have expired by the time that it is opened: the button asks for a new one.
 pub fn allow_later(language: Language) -> SlackMessage {
     let why = Mrkdwn::text(language.text(texts::commands::WHY_ALLOW));
     let button = Element::press(language.text(texts::commands::ALLOW), PERSON_ALLOW, "allow");
@@ -130,23 +130,23 @@ pub fn created(what: Created<'_>, language: Language) -> SlackMessage {
     SlackMessage::new(text, blocks)
 }
 
-/// What is said of something that was created.
+/// The parts of an answer about something that was created.
 #[derive(Debug, Clone, Copy)]
 pub struct Created<'a> {
     pub kind: CreatedKind,
     pub title: &'a str,
-    /// Where it opens.
+    /// Its page.
     pub url: &'a str,
     pub responsible: Option<&'a str>,
     /// Who helps.
     pub accomplices: &'a [String],
     /// Until when, and the time zone where Slack does not show the reader's.
     pub deadline: Option<(jiff::Timestamp, &'a jiff::tz::TimeZone)>,
-    /// What else its text led to: contacts that were found in it.
+    /// A note on what else its text led to: the contacts that were found in it.
     pub note: Option<&'a str>,
 }
 
-/// The `action_id` of the button that shows an answer to everybody in the channel.
+/// The `action_id` of the button that shows an answer to everyone in the channel.
 pub const SHARE: &str = "share_answer";
 
 /// That button, for what `what` names: `deal 42`, `task 7`, `status`.
@@ -154,19 +154,19 @@ pub fn share_button(what: &str, language: Language) -> Block {
     Block::actions([Element::press(language.text(texts::commands::SHARE), SHARE, what)])
 }
 
-/// An answer that a person shows to everybody, with their name.
+/// An answer that a person shows to everyone, with their name.
 pub fn shared(mut message: SlackMessage, user: &str, language: Language) -> SlackMessage {
     let by = marked_up(&texts::commands::SharedBy { person: Mrkdwn::mention(user) }, language);
     message.blocks.push(Block::context([by]));
     message
 }
 
-/// Whether a portal refused because the person's right is missing.
+/// Whether a portal refused because the person lacks the right.
 pub fn is_not_allowed(code: &str) -> bool {
     ["access_denied", "insufficient_scope", "user_access_error", "allowed_only_intranet_user"].contains(&code)
 }
 
-/// The words for what was refused.
+/// The message for a refused action.
 pub fn refused(code: &str, reason: &str, language: Language) -> SlackMessage {
     let words = match code {
         "not_found" | "error_core" => texts::commands::NOT_FOUND,

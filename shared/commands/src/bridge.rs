@@ -27,7 +27,7 @@ impl Acknowledge for BridgeCommand {
     };
 }
 
-/// What `/b24-bridge` does.
+/// The actions of `/b24-bridge`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BridgeAct {
     /// Shows the bridge of the channel.

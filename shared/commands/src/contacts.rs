@@ -4,7 +4,7 @@
 use crate::people::email;
 use crate::reader::{TextToken, TokenUnit, simple};
 
-/// How a lead can be reached, as far as its text says; each once, in order.
+/// How a lead can be reached, according to its text; each once, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contacts {
     /// Phone numbers as they were typed, with simple blanks.
@@ -57,7 +57,7 @@ impl Contacts {
         contacts
     }
 
-    /// Those of this text and of another one.
+    /// The contacts of this text and of another one.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         other.phones.into_iter().for_each(|phone| put_phone(&mut self.phones, phone));
@@ -113,17 +113,17 @@ fn is_of_phone(c: char) -> bool {
     c.is_ascii_digit() || matches!(c, '+' | '(' | ')' | '-' | '/' | '.')
 }
 
-/// A word without the signs that end a sentence.
+/// A word without the punctuation that ends a sentence.
 fn bare(word: &str) -> &str {
     word.trim_matches(|c| matches!(c, ',' | ';' | ':' | '"' | '!' | '?')).trim_end_matches('.')
 }
 
-/// Whether a number goes on behind this word: nothing ends it.
+/// Whether a number ends with this word.
 fn ends(word: &str) -> bool {
     word.ends_with([',', ';', ':', '!', '?', '.'])
 }
 
-/// How many words from here on are digits and the signs of phone numbers.
+/// How many words from here on are digits and punctuation of phone numbers.
 fn numeric_run(words: &[String], at: usize) -> usize {
     let mut length = 0;
     steps::add(1);
@@ -177,7 +177,7 @@ fn phone_at(words: &[String], at: usize) -> usize {
     if is_phone(&parts, is_said) { length } else { 0 }
 }
 
-/// Whether digits and signs, in words, are a phone number.
+/// Whether digits and punctuation, in words, are a phone number.
 fn is_phone(parts: &[&str], is_said: bool) -> bool {
     let number = parts.join(" ");
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
@@ -208,7 +208,7 @@ fn is_phone(parts: &[&str], is_said: bool) -> bool {
     }
 }
 
-/// Whether each bracket has its other one, and no sign follows itself.
+/// Whether brackets come in pairs, and no sign follows itself.
 fn has_pairs(number: &str) -> bool {
     let opened = number.matches('(').count();
     let doubled = ["--", "//", "..", "((", "))"].iter().any(|double| number.contains(double));
@@ -266,7 +266,7 @@ fn counts(word: &str) -> bool {
         .contains(&word)
 }
 
-/// Whether a word makes the number behind it that of an order, an account, a house.
+/// Whether a word makes the number after it that of an order, an account, a house.
 fn is_numbered(word: &str) -> bool {
     const NUMBERED: [&str; 26] = [
         "order",

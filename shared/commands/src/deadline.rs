@@ -12,13 +12,13 @@ use locale::{Dates, Language, Numbered, Words};
 
 use crate::reader::simple;
 
-/// The end of a working day: when a day alone is over.
+/// The end of a working day: when a deadline without a time is over.
 const END_OF_DAY: Time = time(19, 0, 0, 0);
 /// The end of a day whose working hours are over.
 const LATE: Time = time(23, 59, 0, 0);
-/// From this hour on a part of a day is of the evening.
+/// From this hour on, a part of a day counts as evening.
 const EVENING: i8 = 18;
-/// More words than any deadline has.
+/// A deadline never has more words.
 pub const MAX_WORDS: usize = 12;
 /// The longest text that is read as a deadline.
 const MAX_LENGTH: usize = 100;
@@ -46,7 +46,7 @@ pub struct Deadline {
     pub is_by: bool,
 }
 
-/// Reads a deadline that somebody writes at the moment `now` of their zone.
+/// Reads a deadline that a person writes at the moment `now` of their zone.
 pub fn parse(words: &str, now: &Zoned, language: Language) -> Result<Deadline, DeadlineProblem> {
     if words.len() > 4 * MAX_LENGTH {
         return Err(DeadlineProblem::Unknown);
@@ -71,13 +71,14 @@ pub fn parse(words: &str, now: &Zoned, language: Language) -> Result<Deadline, D
     reading.moment()
 }
 
-/// The moment that a day alone is over.
+/// When a day without a time is over.
 pub fn end_of(day: Date, zone: &TimeZone, now: &Zoned) -> Option<Timestamp> {
     let is_late = day == now.date() && now.time() >= END_OF_DAY;
     at_local(day.to_datetime(if is_late { LATE } else { END_OF_DAY }), zone)
 }
 
-/// A local time as a moment: one that a clock change skips is an hour later, of one that comes twice it is the first.
+/// A local time as a moment: a time that a clock change skips is an hour later; of a time that occurs twice, it is the
+/// first.
 fn at_local(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     zone.to_ambiguous_zoned(local).compatible().ok().map(|zoned| zoned.timestamp())
 }
@@ -97,7 +98,7 @@ fn instant(words: &str, now: &Zoned) -> Option<Timestamp> {
     upper.parse::<Timestamp>().ok().or_else(local)
 }
 
-/// A word without the signs around it.
+/// A word without surrounding punctuation.
 fn bare(word: &str) -> &str {
     let word = word.trim_matches(|c| matches!(c, '"' | '(' | ')' | ',' | ';' | '!'));
     word.strip_suffix('.').unwrap_or(word)
@@ -119,9 +120,9 @@ struct DeadlineReading<'a> {
     day: Option<NamedDay>,
     weekday: Option<Weekday>,
     time: Option<Time>,
-    /// The end of the day, said as such.
+    /// The end of the day, if the text names it.
     ends_day: bool,
-    /// At midnight behind the day.
+    /// Midnight at the end of the day.
     is_midnight: bool,
     /// Counted from now, to the second.
     exact: Option<Timestamp>,
@@ -130,7 +131,7 @@ struct DeadlineReading<'a> {
     is_first: bool,
 }
 
-/// Some of a language's words.
+/// A group of a language's words.
 type WordsOf = fn(&'static Dates) -> Words;
 
 /// The words of dates of every language.
@@ -143,13 +144,13 @@ fn is_one(word: &str, words: WordsOf) -> bool {
     dates().any(|dates| words(dates).contains(&word))
 }
 
-/// How many words the beginning is, if it is one of these in some language.
+/// How many words at the beginning are one of these in some language.
 fn begins_with(rest: &[&str], words: WordsOf) -> Option<usize> {
     let found = dates().find_map(|dates| words(dates).iter().find(|words| starts(rest, words)))?;
     Some(found.split(' ').count())
 }
 
-/// The number of the words at the beginning, and how many they are, if they are among these in some language.
+/// The index of the entry at the beginning, and its number of words, if it is among these in some language.
 fn numbered(rest: &[&str], words: fn(&'static Dates) -> Numbered) -> Option<(i64, usize)> {
     let (found, number) = dates().find_map(|dates| words(dates).iter().find(|(words, _)| starts(rest, words)))?;
     Some((*number, found.split(' ').count()))
@@ -188,7 +189,7 @@ impl<'a> DeadlineReading<'a> {
         self.now.date()
     }
 
-    /// Understands the next words; how many they are.
+    /// Reads the next words; returns how many were understood.
     fn take(&mut self, rest: &[&str]) -> Result<usize, DeadlineProblem> {
         let is_first = std::mem::replace(&mut self.is_first, false);
         let skipped = self.skip(rest, is_first);
@@ -208,7 +209,7 @@ impl<'a> DeadlineReading<'a> {
         Err(DeadlineProblem::Unknown)
     }
 
-    /// The small words before what counts.
+    /// The small words before the deadline itself.
     fn skip(&mut self, rest: &[&str], is_first: bool) -> usize {
         let mut skipped = 0;
         if let Some(taken) = begins_with(rest, |dates| dates.no_later_than).filter(|_| is_first) {
@@ -306,7 +307,7 @@ impl<'a> DeadlineReading<'a> {
         let Some(taken) = begins_with(rest, |dates| dates.tonight) else { return Ok(0) };
         self.set_day(NamedDay::Date(self.today()))?;
         let part = part_of_day(rest[taken - 1]).map(|(part, _)| part);
-        // `tonight at 8` has a time of its own, `tonight 22:00` has one behind it.
+        // `tonight at 8` has a time of its own; in `tonight 22:00` it follows.
         let is_evening = part.is_some_and(|part| part.hour() >= EVENING);
         if let Some((hour, more)) = evening_hour(&rest[taken..]).filter(|_| is_evening) {
             self.set_time(hour)?;
@@ -350,7 +351,7 @@ impl<'a> DeadlineReading<'a> {
             return Ok(1);
         }
         if let Some((time, is_said_alone)) = part_of_day(rest[0]) {
-            // `morning`, alone: of which day?
+            // `morning` alone: of which day?
             if self.day.is_none() && !is_said_alone {
                 return Err(DeadlineProblem::Unknown);
             }
@@ -399,7 +400,7 @@ impl<'a> DeadlineReading<'a> {
         Ok(taken)
     }
 
-    /// What all of it comes to.
+    /// The moment that results from all of it.
     fn moment(self) -> Result<Deadline, DeadlineProblem> {
         let deadline =
             |at| Deadline { at, is_plain: self.is_by || !self.is_vague || self.time.is_some(), is_by: self.is_by };
@@ -469,7 +470,7 @@ enum Period {
     Year,
 }
 
-/// Periods, by what their ends are called.
+/// Periods, by the names of their ends.
 const PERIODS: [(Period, WordsOf); 7] = [
     (Period::Day, |dates| dates.period_ends.day),
     (Period::Week, |dates| dates.period_ends.week),
@@ -480,13 +481,13 @@ const PERIODS: [(Period, WordsOf); 7] = [
     (Period::Year, |dates| dates.period_ends.year),
 ];
 
-/// The last day of a period; of a week its friday.
+/// The last day of a period; of a week, its Friday.
 fn last_day(period: Period, today: Date) -> Option<Date> {
     let ahead = |days: i64| today.checked_add(Span::new().try_days(days).ok()?).ok();
     let from_monday = i64::from(today.weekday().to_monday_zero_offset());
     match period {
         Period::Day => Some(today),
-        // At the weekend the week to come is meant.
+        // At the weekend, the coming week is meant.
         Period::Week if from_monday > 4 => ahead(11 - from_monday),
         Period::Week => ahead(4 - from_monday),
         Period::NextWeek => ahead(11 - from_monday),
@@ -500,7 +501,7 @@ fn last_day(period: Period, today: Date) -> Option<Date> {
     }
 }
 
-/// A part of a day, as an hour; and whether it can be said without a day, as `noon`.
+/// A part of a day, as an hour; and whether it can be used without a day, like `noon`.
 fn part_of_day(word: &str) -> Option<(Time, bool)> {
     dates().find_map(|dates| {
         let (_, hour) = dates.parts_of_day.iter().find(|(name, _)| *name == word)?;
@@ -509,7 +510,7 @@ fn part_of_day(word: &str) -> Option<(Time, bool)> {
     })
 }
 
-/// `at 8`, `8` behind `tonight`.
+/// `at 8`, or `8` after `tonight`.
 fn evening_hour(rest: &[&str]) -> Option<(Time, usize)> {
     let skipped = usize::from(rest.first().is_some_and(|word| is_at(word)));
     let [word] = rest.get(skipped..)? else { return None };
@@ -517,7 +518,7 @@ fn evening_hour(rest: &[&str]) -> Option<(Time, usize)> {
     Some((Time::new(hour + 12, 0, 0, 0).ok()?, skipped + 1))
 }
 
-/// The hours before the half of the day that a word behind an hour names: `pm` is 12.
+/// The hours before the half of the day that a word after an hour names: `pm` is 12.
 fn half_of_day(word: &str, hour: i8) -> Option<i8> {
     let word = word.replace('.', "");
     let names = |halves: &[(&str, &[i64])]| {
@@ -530,7 +531,7 @@ fn half_of_day(word: &str, hour: i8) -> Option<i8> {
     })
 }
 
-/// The minutes behind an hour's unit: `h30`.
+/// The minutes after an hour's unit: `h30`.
 fn minutes_behind_unit(suffix: &str) -> Option<i8> {
     let mut units = dates().flat_map(|dates| dates.units.hour);
     units.find_map(|unit| suffix.strip_prefix(unit)?.parse().ok())
@@ -540,7 +541,7 @@ enum ClockReading {
     Time(Time, usize),
     /// It is not a time.
     No,
-    /// It is written as a time, and is none.
+    /// It is written as a time, but is not one.
     Wrong,
 }
 
@@ -748,7 +749,7 @@ fn with_month(rest: &[&str], today: Date) -> Result<Option<(Date, usize)>, Deadl
     found.map(|day| Some((day, taken))).ok_or(DeadlineProblem::Unknown)
 }
 
-/// A day in numbers, and whether it may be something else: a version, a fraction.
+/// A day in numbers, and whether it can mean something else: a version, a fraction.
 fn numeric(word: &str, today: Date, language: Language) -> Option<Result<(Date, bool), DeadlineProblem>> {
     let sign = ['-', '/', '.'].into_iter().find(|sign| word.contains(*sign))?;
     let parts: Vec<&str> = word.split(sign).collect();
@@ -785,7 +786,7 @@ fn written_year(year: &str) -> i16 {
     if year.len() == 2 { 2000 + number } else { number }
 }
 
-/// `12/25` is a day in one way only; `5/6` in two, where people write the month first or the day.
+/// `12/25` is a day in one way only; `5/6` in two, for people write the month first or the day.
 fn slashed(
     day_first: Option<Date>,
     month_first: Option<Date>,

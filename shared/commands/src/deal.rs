@@ -124,11 +124,11 @@ pub(crate) mod act {
 
     /// The `action_id` of the menu that moves a deal.
     const DEAL_STAGE: &str = "deal_stage";
-    /// The `action_id` of the button that makes a deal one's own.
+    /// The `action_id` of the button that assigns a deal to the person who presses it.
     const DEAL_TAKE: &str = "deal_take";
     /// The `action_id` of the button that shows a deal.
     pub(crate) const DEAL_SHOW: &str = "deal_show";
-    /// Comments, the latest first, among which one that an earlier try wrote is looked for.
+    /// The most comments, the latest first, that are searched for one that an earlier try wrote.
     const MAX_COMMENTS: usize = 5;
 
     impl Perform for DealCommand {
@@ -214,7 +214,7 @@ pub(crate) mod act {
         })
     }
 
-    /// The person who asked and their rights, if the deal is within their reach; else what to answer.
+    /// The person who asked, and their rights, if they can reach the deal; else the answer.
     async fn reach(
         request: &CommandRequest<'_>,
         id: u64,
@@ -234,7 +234,7 @@ pub(crate) mod act {
         };
         change(request, &rights, id, &json!({"stageId": stage})).await?;
         let deal = request.deps.views.deal(&request.tenant, &rights, id).await?;
-        // The portal can say yes and change nothing: what it has now decides.
+        // The portal may say yes and change nothing: what it has now decides.
         let Some(deal) = deal else { return Ok(request.not_found()) };
         if deal.stage_id != stage {
             let text = request.language.text(texts::commands::STAGE_KEPT);
@@ -310,7 +310,7 @@ pub(crate) mod act {
         answers::on_behalf(&person.name, EntityType::DEAL, request.language)
     }
 
-    /// Where the connection made the change, the deal names the person that it was made for.
+    /// If the connection made the change, a comment on the deal names the person for whom it was made.
     async fn name_person(
         request: &CommandRequest<'_>,
         rights: &PersonRights,
@@ -323,7 +323,7 @@ pub(crate) mod act {
         }
         let said = Document::plain(&format!("{what}. {}", behalf(request, person))).to_bbcode(false);
         match add_comment(request, rights, id, &said).await {
-            // The right to comment can be missing; what was asked for is done.
+            // The right to comment may be missing; the change itself is done.
             Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Ok(()),
             added => added,
         }
@@ -388,7 +388,7 @@ pub(crate) mod act {
         SlackMessage::new(text, blocks)
     }
 
-    /// What is shown of a deal, in its card and below a link to it.
+    /// The fields of a deal, in its card and below a link to it.
     pub(crate) fn fields(deal: &DealView, language: Language) -> Block {
         let mut fields = deal.record.facts(language);
         let next = deal.next.as_ref().map(|(what, when)| {
@@ -400,7 +400,7 @@ pub(crate) mod act {
         Block::fields(fields.into_iter().map(|(label, value)| (label, value.to_mrkdwn())))
     }
 
-    /// Words fit several deals, or none: which one?
+    /// The words match several deals, or none: asks which one.
     pub(crate) fn which(found: &FoundDeals, words: &str, language: Language) -> SlackMessage {
         if found.deals.is_empty() {
             return answers::plain(&language.text(texts::commands::NoSuchDeal { words }));

@@ -27,7 +27,7 @@ use crate::{lookup, permission, reply, table};
 pub async fn answer(request: &CommandRequest<'_>, asked: &SlackRequest) -> Result<CommandAnswer, Failure> {
     let answer = match act(request, asked).await {
         Ok(answer) => answer,
-        // The person is answered at once; there is nothing to keep for later.
+        // The person is answered at once; nothing has to be stored for later.
         Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) if code != "portal_not_connected" => {
             tracing::warn!(tenant = %request.tenant.id, code, text, "a request was refused");
             let answer = if crm::views::needs_permission(&code) {
@@ -42,7 +42,7 @@ pub async fn answer(request: &CommandRequest<'_>, asked: &SlackRequest) -> Resul
     Ok(with_share_button(request, answer))
 }
 
-/// Says an answer where it was asked for; to the person alone, where that is no longer possible.
+/// Sends an answer to where the person asked; to the person alone, if that is no longer possible.
 ///
 /// # Errors
 /// If it has to be tried again.
@@ -85,7 +85,7 @@ fn form_of(interaction: &Interaction) -> Option<SubmittedForm<'_>> {
     }
 }
 
-/// What the person would have to type again, as far as it can be typed.
+/// What the person would have to type again, if it can be typed.
 fn typed_again(asked: &SlackRequest) -> String {
     match asked {
         // Slack escapes three letters of what is typed.
@@ -134,13 +134,13 @@ async fn run(request: &CommandRequest<'_>, typed: &TypedCommand<'_>, text: &str)
     if typed.spec.can_be_public { Ok(shown_to(request, answer, typed.is_public).await) } else { Ok(answer) }
 }
 
-/// The answer for everybody, if that is asked for or set, and allowed.
+/// The answer for everyone, if that is requested or set, and allowed.
 async fn shown_to(request: &CommandRequest<'_>, answer: CommandAnswer, is_public: bool) -> CommandAnswer {
     let everybody = is_public || request.tenant.settings.commands.public;
     if !everybody || answer.is_private {
         return answer;
     }
-    // Where the channel is shared with strangers, only the person who asked sees a record's fields.
+    // If the channel is shared with outsiders, only the person who asked sees a record's fields.
     if request.may_show_fields().await {
         return answer.seen_by_all();
     }
@@ -153,7 +153,7 @@ async fn shown_to(request: &CommandRequest<'_>, answer: CommandAnswer, is_public
 
 /// Opens a command's empty form.
 async fn open(request: &CommandRequest<'_>, spec: &CommandSpec) -> Result<CommandAnswer, Failure> {
-    // What is missing is said before a form is filled in, not after it.
+    // A problem is reported before a form is filled in, not after it.
     if let Err(answer) = request.ready().await? {
         return Ok(answer);
     }
@@ -164,7 +164,7 @@ async fn open(request: &CommandRequest<'_>, spec: &CommandSpec) -> Result<Comman
     }
 }
 
-/// An entry in a message's menu: its form, filled in.
+/// Opens the form of an entry in a message's menu, filled in with the message.
 async fn of_message(
     request: &CommandRequest<'_>,
     callback_id: &str,
@@ -184,7 +184,7 @@ async fn of_message(
     }
 }
 
-/// A form was sent.
+/// Handles a submitted form.
 async fn submitted(request: &CommandRequest<'_>, form: &SubmittedForm<'_>) -> Result<CommandAnswer, Failure> {
     if form.callback_id == RETYPE {
         let command = form.origin.command.as_deref().unwrap_or_default();
@@ -203,7 +203,7 @@ async fn submitted(request: &CommandRequest<'_>, form: &SubmittedForm<'_>) -> Re
     }
 }
 
-/// A button was pressed, or something chosen from a menu.
+/// Handles a pressed button, or a choice from a menu.
 async fn pressed(request: &CommandRequest<'_>, action_id: &str, value: &str) -> Result<CommandAnswer, Failure> {
     match action_id {
         SHARE => share(request, value).await,
@@ -219,7 +219,8 @@ async fn pressed(request: &CommandRequest<'_>, action_id: &str, value: &str) -> 
     }
 }
 
-/// *Share to channel*: what one person was answered, read again with their rights, for everybody in the channel.
+/// *Share to channel*: reads again what one person was shown, with their rights, and shows it to everyone in the
+/// channel.
 async fn share(request: &CommandRequest<'_>, what: &str) -> Result<CommandAnswer, Failure> {
     if !request.may_show_fields().await {
         let text = request.language.text(texts::commands::NOT_SHOWN_HERE);
@@ -233,9 +234,10 @@ async fn share(request: &CommandRequest<'_>, what: &str) -> Result<CommandAnswer
     Ok(CommandAnswer { message, did: Some("answer.shared".into()), ..answer }.seen_by_all())
 }
 
-/// The answer with a button that shows it to everybody, where only the person who asked sees it and others are there.
+/// Adds the button that shows an answer to everyone, if only the person who asked sees it and others are in the
+/// channel.
 fn with_share_button(request: &CommandRequest<'_>, mut answer: CommandAnswer) -> CommandAnswer {
-    // In a direct message there is nobody else.
+    // A direct message has no other readers.
     let has_others = request.channel.starts_with(['C', 'G']) && request.origin.thread.is_none();
     let is_for_one = answer.shown == slack::answers::Shown::ToOne && !answer.is_private;
     if let (Some(message), Some(what), true) = (&mut answer.message, &answer.share, has_others && is_for_one) {
@@ -244,7 +246,7 @@ fn with_share_button(request: &CommandRequest<'_>, mut answer: CommandAnswer) ->
     answer
 }
 
-/// Somebody pressed *Edit*: the form opens with what they typed.
+/// Handles *Edit*: opens the form with what the person typed.
 async fn edit(request: &CommandRequest<'_>, id: &str) -> Result<CommandAnswer, Failure> {
     let Some(draft) = drafts::find(request, id).await? else {
         let text = request.language.text(texts::commands::DRAFT_GONE);
@@ -260,7 +262,7 @@ async fn edit(request: &CommandRequest<'_>, id: &str) -> Result<CommandAnswer, F
     }
 }
 
-/// Opens a form again that was sent and has a problem; where its three seconds are over, offers it on a button.
+/// Opens a submitted form with a problem again; if its three seconds are over, offers it on a button.
 async fn reopen(
     request: &CommandRequest<'_>,
     answer: CommandAnswer,

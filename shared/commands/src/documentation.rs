@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// The table, in Markdown.
+/// The table as Markdown.
 pub fn table() -> String {
     crate::ALL.iter().fold("| command | does |\n|---|---|\n".to_owned(), |mut table, spec| {
         let (typed, does) = spec.documentation;

@@ -25,13 +25,13 @@ pub(crate) struct FormDraft {
     pub(crate) content: DraftContent,
 }
 
-/// What a command was given.
+/// The input of a command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DraftContent {
     /// Its form, filled in.
     Form(Value),
-    /// The text behind a command that has no form.
+    /// The text after a command that has no form.
     Text(String),
 }
 
@@ -46,7 +46,7 @@ fn key(request: &CommandRequest<'_>, id: &str) -> ItemKey {
     ItemKey::new(Table::Links, format!("{}#draft", request.tenant.id), format!("{}#{id}", request.user))
 }
 
-/// An answer that says what is wrong, with the button that opens what was typed in a form.
+/// An answer that says what is wrong, with a button that opens the input in a form.
 pub(crate) async fn offer(
     request: &CommandRequest<'_>,
     mut answer: CommandAnswer,

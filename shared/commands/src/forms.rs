@@ -22,7 +22,7 @@ pub type FormProblems = BTreeMap<String, String>;
 /// What travels with a form: where its answer goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FormOrigin {
-    /// Where it was asked for.
+    /// The channel where it was opened.
     #[serde(default)]
     pub channel: String,
     /// Where the answer goes.
@@ -50,18 +50,18 @@ impl FormOrigin {
         serde_json::from_str(text).unwrap_or_default()
     }
 
-    /// As it travels.
+    /// The metadata as text.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// A moment where the person is.
+    /// A moment in the person's time zone.
     pub fn local(&self, at: Timestamp) -> Zoned {
         at.to_zoned(TimeZone::get(&self.zone).unwrap_or(TimeZone::UTC))
     }
 }
 
-/// A form that was sent.
+/// A submitted form.
 #[derive(Debug, Clone)]
 pub struct SubmittedForm<'a> {
     /// Which form.
@@ -95,7 +95,7 @@ pub fn field_of(name: &str, index: usize) -> String {
     if index == 0 { name.to_owned() } else { format!("{name}_{}", index + 1) }
 }
 
-/// A name and a text for their fields: a name that is too long for its field is repeated in full in the text.
+/// Splits a name and a text into fields: a name that is too long for its field is repeated in full in the text.
 pub fn within_name(name: String, text: String) -> (String, String) {
     if text::units(&name) <= MAX_NAME {
         return (name, text);
@@ -109,7 +109,7 @@ pub fn within_name(name: String, text: String) -> (String, String) {
     (short, if text.is_empty() { name } else { format!("{name}\n{text}") })
 }
 
-/// Fields as one text that can be typed: those that hold something, with bars between them.
+/// Fields as one text that can be typed: those that are filled, with bars between them.
 pub fn joined_with_bars(command: &str, fields: impl IntoIterator<Item = String>) -> String {
     let text = fields.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" | ");
     format!("{command} {text}")

@@ -14,14 +14,14 @@ use crate::deal::act::listed;
 use crate::me::act::known_by;
 use crate::status::act::blocks;
 
-/// What the home of a person shows.
+/// The contents of a person's home tab.
 #[derive(Clone, Copy)]
 struct HomeView<'a> {
     /// The name of the user that they are linked to.
     name: Option<&'a str>,
-    /// How that is known, in words.
+    /// How they were linked, in words.
     known_by: &'a str,
-    /// Their day; nothing if they are not linked.
+    /// Their day; `None` if they are not linked.
     day: Option<&'a DaySummary>,
     /// Some of their deals: number, title, address.
     deals: &'a [(u64, String, String)],
@@ -31,7 +31,7 @@ struct HomeView<'a> {
     must_allow: bool,
 }
 
-/// The home of a person in Slack.
+/// The view of a person's home tab.
 ///
 /// # Errors
 /// If the store or the portal does not answer.

@@ -58,7 +58,7 @@ async fn look_up(request: &CommandRequest<'_>, words: &str) -> Result<Vec<KnownP
             .collect());
     }
     let found = match talk.portal_users(&request.tenant, &json!({"NAME_SEARCH": words, "ACTIVE": true})).await {
-        // Where we are not allowed to list people, they are named by mention.
+        // If we may not list people, they can only be named by mention.
         Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Vec::new(),
         found => found?,
     };
@@ -72,7 +72,7 @@ async fn look_up(request: &CommandRequest<'_>, words: &str) -> Result<Vec<KnownP
     Ok(found)
 }
 
-/// Those in the workspace who may be called so: there they may have another name.
+/// The people in the workspace who may have this name: there they may have another one.
 async fn in_slack(request: &CommandRequest<'_>, words: &str) -> Result<Vec<KnownPerson>, Failure> {
     let mut found = Vec::new();
     let mut cursor: Option<String> = None;

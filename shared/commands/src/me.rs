@@ -27,14 +27,14 @@ impl Acknowledge for MeCommand {
     };
 }
 
-/// What `/b24-me` does.
+/// The actions of `/b24-me`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MeAct {
     /// Shows who the person is.
     Show,
     /// Asks for a code, sent to the user of the portal with this e-mail.
     Ask(String),
-    /// Links with the code that came.
+    /// Links the person with the code that they received.
     Prove(String),
     /// Leads to the page where the person lets us work with their own rights.
     Allow,
@@ -87,11 +87,11 @@ pub(crate) mod act {
     use crate::typed::CommandContext;
     use crate::{answers, permission};
 
-    /// How long a code is good.
+    /// How long a code is valid.
     const CODE_TTL: Duration = Duration::from_secs(15 * 60);
-    /// Wrong codes that a person can type while their code is valid; asking for another code gives no more tries.
+    /// The most wrong codes while a code is valid; asking for another code gives no more tries.
     const MAX_TRIES: u32 = 5;
-    /// Codes that a person in Slack can ask for within [`ASKS_WINDOW`], and that one user of the portal is sent.
+    /// The most codes that a person in Slack can ask for within [`ASKS_WINDOW`], and that a user of the portal is sent.
     const MAX_ASKS: u32 = 3;
     const ASKS_WINDOW: Duration = Duration::from_secs(60 * 60);
     /// Letters and digits of a code: none that looks like another.
@@ -151,7 +151,7 @@ pub(crate) mod act {
         }))
     }
 
-    /// As whom a person is linked, and how that came about.
+    /// The user that a person is linked to, and how they were linked.
     pub(crate) fn known_by(link: &UserLink, language: Language) -> String {
         let (name, user) = (link.name.as_str(), link.user.to_string());
         let user = user.as_str();
@@ -182,9 +182,9 @@ pub(crate) mod act {
         CommandAnswer::private(answers::plain(request.language.text(text)))
     }
 
-    /// Uses one of the asks of an hour; the minutes to wait, if none is left.
+    /// Uses one of the requests of an hour; returns the minutes to wait if none is left.
     async fn too_many_asks(request: &CommandRequest<'_>, whose: &str) -> Result<Option<u64>, Failure> {
-        // The same ask again, after something failed, does not count twice.
+        // The same request again, after a failure, does not count twice.
         if request.is_retry {
             return Ok(None);
         }
@@ -196,7 +196,8 @@ pub(crate) mod act {
         })
     }
 
-    /// Sends a code to the user of the portal: only they can read it there. Whether there is such a user is not said.
+    /// Sends a code to the user of the portal: only they can read it there. The answer does not reveal whether there is
+    /// such a user.
     async fn ask(request: &CommandRequest<'_>, email: &str) -> Result<CommandAnswer, Failure> {
         if let Some(refusal) = may_not_ask(request).await? {
             return Ok(CommandAnswer::private(refusal));
@@ -225,7 +226,7 @@ pub(crate) mod act {
         Ok(answer)
     }
 
-    /// Why a person cannot ask for a code now, if they cannot.
+    /// Why a person cannot ask for a code now; `None` if they can.
     async fn may_not_ask(request: &CommandRequest<'_>) -> Result<Option<slack::SlackMessage>, Failure> {
         let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
         if profile.is_some_and(|user| user.is_stranger || user.is_bot || user.deleted) {
@@ -239,7 +240,7 @@ pub(crate) mod act {
         Ok(wait.map(|minutes| answers::plain(&request.language.text(texts::commands::TooManyCodes { minutes }))))
     }
 
-    /// A code out of a random number.
+    /// A code made of a random number.
     fn new_code(mut random: u128) -> String {
         let base = CODE_ALPHABET.len() as u128;
         let mut code = String::new();
@@ -256,12 +257,12 @@ pub(crate) mod act {
         text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_uppercase()
     }
 
-    /// Who asks, as Slack knows them: their name and e-mail.
+    /// The person who asks, as Slack names them: their name and e-mail.
     async fn asker(request: &CommandRequest<'_>) -> Result<String, Failure> {
         let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
         let name = profile.as_ref().map_or(request.user.as_str(), |user| user.name.as_str());
         let email = profile.as_ref().and_then(|user| user.email.as_ref()).map(|email| format!(" ({email})"));
-        // They choose their name: in the message it is text, whatever it looks like.
+        // They choose their name: in the message it is plain text.
         let who = format!("{name}{}", email.unwrap_or_default()).replace(['\n', '\r'], " ");
         Ok(Document::plain(&who).to_bbcode(false))
     }
@@ -271,7 +272,7 @@ pub(crate) mod act {
         request.tenant.bitrix24.call("im.message.add", &params).await.map(|_| ())
     }
 
-    /// The code that a person waits for, while it is good, with the version that is stored.
+    /// The code that a person waits for, while it is valid, with its stored version.
     async fn living(request: &CommandRequest<'_>) -> Result<Option<(PendingCode, Version)>, Failure> {
         let Some(item) = request.deps.talk.ports.store.get(&key(request)).await? else { return Ok(None) };
         // One that cannot be read does not count: the person asks for another.
@@ -286,7 +287,7 @@ pub(crate) mod act {
             return Ok(wrong());
         };
         if !asked.code.matches(&TokenDigest::of(&typed_code(code))) {
-            // It stays until it expires, so that another code has no more tries.
+            // It remains until it expires, so that another code has no more tries.
             let asked = PendingCode { tries: asked.tries + 1, ..asked };
             let write = StoreWrite::new(key(request), &asked, WriteCondition::Version(version))?.expiring(asked.until);
             store.put(write).await?;

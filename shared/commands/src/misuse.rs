@@ -12,7 +12,7 @@ pub enum CreatedKind {
     Task,
 }
 
-/// What was typed and cannot be done.
+/// Input that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misuse {
     /// There is no such command here.
@@ -22,7 +22,7 @@ pub enum Misuse {
     NoTaskName,
     /// This is not a deadline, and why.
     Deadline(String, DeadlineProblem),
-    /// This names nobody.
+    /// This names no person.
     Assignee(String),
     /// This can be one of several people: their names.
     WhichPerson(String, Vec<String>),
@@ -44,7 +44,7 @@ pub enum Misuse {
 }
 
 impl Misuse {
-    /// Whether the command's usage helps to put it right.
+    /// Whether the command's usage helps to correct it.
     pub fn needs_usage(&self) -> bool {
         matches!(
             self,
@@ -57,7 +57,7 @@ impl Misuse {
         )
     }
 
-    /// Why it cannot be done, and what to type instead.
+    /// The problem, and what to type instead.
     pub fn words(&self, language: Language) -> String {
         match self {
             Self::Unknown(words) => {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::reader::{self, TextToken, TokenUnit, simple};
 
-/// Who a task is for.
+/// The assignee of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Assignee {
@@ -24,7 +24,7 @@ pub struct KnownPerson {
     pub who: Assignee,
     /// Their name, for people.
     pub name: String,
-    /// All that they are called in full: their name both ways round, their name in Slack, their e-mail.
+    /// Their full names: both ways round, their name in Slack, their e-mail.
     pub aliases: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ impl KnownPerson {
 #[derive(Debug, Clone, Default)]
 pub struct Directory(Vec<KnownPerson>);
 
-/// Whom words mean.
+/// The people whom words can mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PersonMatch {
     Nobody,
@@ -73,13 +73,13 @@ impl Directory {
         directory
     }
 
-    /// The person whose full name this is.
+    /// The person with this full name.
     pub fn in_full(&self, words: &str) -> PersonMatch {
         let wanted = folded(words);
         Self::found(self.0.iter().filter(|known| !wanted.is_empty() && known.aliases.contains(&wanted)))
     }
 
-    /// The same, else the person who has this as a part of their name.
+    /// The same, else the person with this as a part of their name.
     pub fn by_name(&self, words: &str) -> PersonMatch {
         match self.in_full(words) {
             PersonMatch::Nobody => {
@@ -145,7 +145,7 @@ pub fn is_email(words: &str) -> Option<String> {
     (!who.is_empty() && is_host && is_clean(who) && is_clean(host)).then(|| words.to_owned())
 }
 
-/// What can be a person's name, typed behind an `@`, without it.
+/// The words that can be a person's name, typed after an `@`, without it.
 pub fn called(token: &TextToken<'_>) -> Option<String> {
     if token.unit != TokenUnit::Word {
         return None;
@@ -172,7 +172,8 @@ pub fn several(words: &str) -> impl Iterator<Item = &str> {
     names.flat_map(|words| words.split(" и ")).map(reader::trimmed).filter(|name| !name.is_empty())
 }
 
-/// What must be looked up to know whom a text means: names typed behind an `@`, e-mails, and what looks like a full name.
+/// The parts of a text that must be looked up to know whom it means: names typed after an `@`, e-mails, and words that
+/// look like a full name.
 pub fn to_look_up(text: &str) -> Vec<String> {
     const MAX_LOOKED_UP: usize = 6;
     let tokens = reader::tokens(text);
@@ -183,7 +184,7 @@ pub fn to_look_up(text: &str) -> Vec<String> {
     }
     for (index, part) in reader::parts(&tokens).into_iter().enumerate().skip(1) {
         let words = reader::line(part, false);
-        // In the index of the description a name is one if it is written as such.
+        // A name in the index of the description counts if it is written as one.
         let is_asked = |name: &str| {
             looks_like_a_name(name)
                 && (index > 1 || simple(name).split(' ').all(|word| word.starts_with(char::is_uppercase)))

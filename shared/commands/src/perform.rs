@@ -11,10 +11,10 @@ use crate::request::{CommandAnswer, CommandRequest};
 use crate::spec::Acknowledge;
 use crate::typed::CommandContext;
 
-/// What a form that was sent led to.
+/// The result of a submitted form.
 pub(crate) struct Submitted {
     pub(crate) answer: CommandAnswer,
-    /// What was filled in, for the form to be opened again with it if something is wrong.
+    /// What was filled in, so that the form can be opened again if something is wrong.
     pub(crate) draft: Option<FormDraft>,
 }
 
@@ -39,12 +39,12 @@ pub(crate) trait Perform: Acknowledge {
         None
     }
 
-    /// The command's form, empty but for what is known of the person.
+    /// The command's form, empty except for what is known of the person.
     fn empty_form(_user: &str) -> Option<Value> {
         None
     }
 
-    /// The command's form, filled in with a message from whose menu it was opened.
+    /// The command's form, filled in with the message from whose menu it was opened.
     fn of_message(_user: &str, _text: &str) -> Option<Value> {
         None
     }
@@ -59,7 +59,7 @@ pub(crate) trait Perform: Acknowledge {
         None
     }
 
-    /// A button was pressed, or something chosen from a menu.
+    /// Handles a pressed button, or a choice from a menu.
     async fn pressed(
         _request: &CommandRequest<'_>,
         _action_id: &str,
@@ -68,7 +68,7 @@ pub(crate) trait Perform: Acknowledge {
         Ok(None)
     }
 
-    /// A form was sent.
+    /// Handles a submitted form.
     async fn submitted(_request: &CommandRequest<'_>, _form: &SubmittedForm<'_>) -> Result<Option<Submitted>, Failure> {
         Ok(None)
     }

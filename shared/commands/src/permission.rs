@@ -6,7 +6,7 @@ use locale::texts;
 use crate::answers;
 use crate::request::{CommandAnswer, CommandRequest};
 
-/// Leads to the portal, where the person allows it: only someone who is signed in there as this person can.
+/// Leads to the portal, where the person allows it: only the person who is signed in there can.
 pub(crate) async fn allow(request: &CommandRequest<'_>) -> Result<CommandAnswer, Failure> {
     let person = match request.acting().await? {
         Ok(person) => person,
@@ -31,7 +31,7 @@ pub(crate) async fn ask_to_allow(
     };
     match (request.tenant.portal.application.is_none(), is_again) {
         (true, false) => return Ok(no_application(request)),
-        // It was given to an application that is gone: without it they reach what concerns them.
+        // The permission was given to an application that is gone: without it, they reach what concerns them.
         (true, true) => {
             request.deps.talk.connections.revoke(&request.tenant.id, person.user).await?;
             let text = request.language.text(texts::commands::PermissionDropped { words: typed });
@@ -47,7 +47,7 @@ fn no_application(request: &CommandRequest<'_>) -> CommandAnswer {
     CommandAnswer::private(answers::plain(request.language.text(texts::commands::NEEDS_AN_APPLICATION)))
 }
 
-/// Where the person allows it, for the next 15 minutes; `None` if our public address is unknown.
+/// The link at which the person allows it, for the next 15 minutes; `None` if our public address is unknown.
 async fn permission_link(request: &CommandRequest<'_>, user: u64) -> Result<Option<String>, Failure> {
     let Some(url) = request.deps.public_url.as_deref() else { return Ok(None) };
     let ticket = tenants::tickets::make(&request.deps.talk.ports, &request.tenant.id, user).await?;

@@ -69,7 +69,7 @@ fn moment() -> Timestamp {
     "2026-11-21T09:00:00Z".parse().unwrap()
 }
 
-/// Everything that can be wrong with what was typed.
+/// Every problem that input can have.
 fn misuses() -> Vec<Misuse> {
     let words = || "слово".to_owned();
     let day = moment().to_zoned(TimeZone::UTC).date();

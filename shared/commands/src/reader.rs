@@ -17,11 +17,11 @@ pub struct TextToken<'a> {
 /// What a piece of a command's text is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenUnit<'a> {
-    /// Letters, digits and signs without a blank.
+    /// Letters, digits and punctuation without a blank.
     Word,
-    /// Blanks, line ends, and signs that nobody sees.
+    /// Blanks, line ends, and characters that nobody sees.
     Blank,
-    /// What parts one part from the next.
+    /// The separator between parts.
     Bar,
     /// `<@U1|ann>`
     Person {
@@ -49,12 +49,12 @@ pub enum TokenUnit<'a> {
     },
 }
 
-/// Whether people see a blank there.
+/// Whether it looks like a blank.
 pub fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{180e}' | '\u{2800}' | '\u{3164}')
 }
 
-/// Whether people see nothing there: zero-width spaces and joiners, marks of direction, soft hyphens.
+/// Whether it is invisible: zero-width spaces and joiners, marks of direction, soft hyphens.
 pub fn is_unseen(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}'
         | '\u{feff}' | '\u{00ad}' | '\u{034f}' | '\u{061c}')
@@ -74,18 +74,18 @@ pub fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | '«' | '»' | '\u{2018}'..='\u{201f}' | '\u{2039}' | '\u{203a}' | '\u{300c}'..='\u{300f}' | '\u{ff02}')
 }
 
-/// Slack's three entities as what they stand for.
+/// Slack's three entities decoded.
 pub fn decoded(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-/// What somebody typed, trimmed of blanks and of what nobody sees.
+/// Input without surrounding blanks and invisible characters.
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c| is_blank(c) || is_unseen(c))
 }
 
-/// What is meant by what was typed, where grammar is read: entities decoded, one kind of blank, dash and quote, full-width
-/// letters as others, nothing unseen. The case stays.
+/// The input with decoded entities, one kind of blank, dash and quote, full-width letters as others, and nothing
+/// invisible: for reading grammar. The case stays.
 pub fn simple(text: &str) -> String {
     let text = decoded(text);
     steps::add(text.len());
@@ -164,17 +164,17 @@ fn unit(rest: &str) -> Option<(TokenUnit<'_>, usize)> {
 }
 
 impl TextToken<'_> {
-    /// Whether it says nothing.
+    /// Whether it is empty.
     pub fn is_blank(&self) -> bool {
         self.unit == TokenUnit::Blank
     }
 
-    /// What is meant by it, in small letters.
+    /// Its meaning, in lower case.
     pub fn meant(&self) -> String {
         simple(&self.typed()).to_lowercase()
     }
 
-    /// What people see of it; of a link that Slack made of what somebody typed, what they typed.
+    /// What people see of it; for a link that Slack made of typed text, the typed text.
     pub fn typed(&self) -> String {
         match &self.unit {
             TokenUnit::Link { url, words } => words.clone().unwrap_or_else(|| bare(url).to_owned()),
@@ -185,7 +185,7 @@ impl TextToken<'_> {
         }
     }
 
-    /// A link's address, where its words say something else.
+    /// A link's address, if its words say something else.
     pub fn address(&self) -> Option<&str> {
         match &self.unit {
             TokenUnit::Link { url, words: Some(words) } if !is_same_address(url, words) => Some(bare(url)),
@@ -199,7 +199,7 @@ fn bare(url: &str) -> &str {
     url.strip_prefix("mailto:").or_else(|| url.strip_prefix("tel:")).unwrap_or(url)
 }
 
-/// Whether words are an address as somebody typed it: Slack adds the scheme.
+/// Whether words are the address of a link as a person typed it: Slack adds the scheme.
 fn is_same_address(url: &str, words: &str) -> bool {
     let plain = |text: &str| {
         let text = simple(text).to_lowercase();
@@ -240,12 +240,12 @@ pub fn parts<'t, 'a>(tokens: &'t [TextToken<'a>]) -> Vec<&'t [TextToken<'a>]> {
     tokens.split(|token| token.unit == TokenUnit::Bar).map(trim).collect()
 }
 
-/// What Slack sent for these tokens: markup, for who reads markup.
+/// The tokens as Slack sent them: markup, for those who read markup.
 pub fn raw(tokens: &[TextToken<'_>]) -> String {
     tokens.iter().map(|token| token.raw).collect::<String>().trim_matches(is_blank).to_owned()
 }
 
-/// What people see of these tokens, on one line. A link with words of its own keeps its address behind them.
+/// The visible text of these tokens, on one line. A link with words of its own keeps its address after them.
 pub fn line(tokens: &[TextToken<'_>], with_addresses: bool) -> String {
     let mut markup = String::new();
     for token in tokens {
@@ -264,7 +264,7 @@ pub fn line(tokens: &[TextToken<'_>], with_addresses: bool) -> String {
         .to_owned()
 }
 
-/// The words of the switch that shows an answer to everybody.
+/// The words of the switch that shows an answer to everyone.
 const PUBLIC: [&str; 2] = ["public", "публично"];
 
 /// Whether a token is `--public`, however a keyboard writes its dashes.
@@ -281,7 +281,8 @@ fn is_public(token: &TextToken<'_>) -> bool {
     is_switch && PUBLIC.contains(&word.to_lowercase().as_str())
 }
 
-/// Takes `--public` out, wherever it is a word of its own; whether it was there. A part that held nothing else goes with it.
+/// Removes `--public`, wherever it is a word of its own; returns whether it was there. A part with nothing else is
+/// removed with it.
 pub fn without_public(mut tokens: Vec<TextToken<'_>>) -> (Vec<TextToken<'_>>, bool) {
     let before = tokens.len();
     let is_end = |token: Option<&TextToken<'_>>| {
@@ -291,7 +292,7 @@ pub fn without_public(mut tokens: Vec<TextToken<'_>>) -> (Vec<TextToken<'_>>, bo
     let mut marks = 0;
     let is_taken: Vec<bool> = (0..before)
         .map(|at| {
-            // What is between quotes is quoted, and asks for nothing.
+            // Quoted text is not a switch.
             let is_quoted = marks % 2 == 1;
             if tokens[at].unit == TokenUnit::Word {
                 marks += decoded(tokens[at].raw).chars().filter(|c| is_mark(*c)).count();
@@ -322,7 +323,7 @@ pub fn unnamed(text: &str) -> Vec<(char, String)> {
     ids
 }
 
-/// The text with names for its people and channels, where they are found.
+/// The text with names for its people and channels, if they are found.
 pub fn named(text: &str, name_of: impl Fn(char, &str) -> Option<String>) -> String {
     let with_name = |sign: char, id: &str| {
         let name = name_of(sign, id).map(|name| name.replace(['|', '\n', '\r'], " "))?;
@@ -339,7 +340,7 @@ pub fn named(text: &str, name_of: impl Fn(char, &str) -> Option<String>) -> Stri
     named.collect()
 }
 
-/// A text of a form as a command's text would have come: what is not a unit of Slack's is escaped.
+/// A form's text as a command's text would have come: everything except Slack's units is escaped.
 pub fn from_form(text: &str) -> String {
     tokens(text)
         .into_iter()
@@ -350,7 +351,7 @@ pub fn from_form(text: &str) -> String {
         .collect()
 }
 
-/// A command's text for a field of a form: units stay as they are, entities become what they stand for.
+/// A command's text for a field of a form: units stay as they are, entities are decoded.
 pub fn to_form(text: &str) -> String {
     let shown = tokens(text).into_iter().map(|token| match token.unit {
         TokenUnit::Link { .. } if token.address().is_none() => token.typed(),

@@ -7,7 +7,7 @@ use slack::{ChannelId, Metadata, SlackMessage, Ts};
 
 use crate::request::CommandRequest;
 
-/// Says it where it was asked for; to the person alone, where that is no longer possible.
+/// Sends a reply to where the person asked; to the person alone, if that is no longer possible.
 pub(crate) async fn send(
     request: &CommandRequest<'_>,
     message: &SlackMessage,
@@ -16,7 +16,7 @@ pub(crate) async fn send(
 ) -> Result<(), Failure> {
     let slack = &request.tenant.slack;
     if let Some(thread) = request.origin.thread.as_ref().filter(|_| !is_private) {
-        // What came of a message is said below it.
+        // The outcome for a message is posted below it.
         let channel = ChannelId::from(request.origin.channel.as_str());
         slack.admit_post(&channel).await?;
         let posted = slack.reply(&channel, &Ts::from(thread.as_str()), message, &metadata(request)).await;
@@ -25,7 +25,7 @@ pub(crate) async fn send(
         }
     }
     if !request.response_url.is_empty()
-        // A URL that is used up or has expired is refused: there are other ways.
+        // Slack refuses a URL that is used up or has expired: there are other ways.
         && let Some(said) = unless_refused(slack.respond(&request.response_url, message, shown).await)
     {
         return said;

@@ -25,7 +25,7 @@ use crate::misuse::Misuse;
 use crate::spec::CommandSpec;
 use crate::{answers, views};
 
-/// What acting on a request needs.
+/// The dependencies for handling requests.
 #[derive(Clone)]
 pub struct Deps {
     pub(crate) talk: TenantContext,
@@ -49,10 +49,10 @@ impl Deps {
     }
 }
 
-/// The try in which a request is acted on.
+/// The try in which a request is handled.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestTry {
-    /// What the request and everything that follows from it is traced by.
+    /// The trace of the request and of everything that follows from it.
     pub trace: TraceId,
     /// When the request arrived.
     pub arrived_at: Timestamp,
@@ -60,7 +60,7 @@ pub struct RequestTry {
     pub is_retry: bool,
 }
 
-/// A request with what is needed to act on it.
+/// A request with what is needed to handle it.
 pub struct CommandRequest<'a> {
     pub(crate) deps: &'a Deps,
     pub(crate) tenant: OpenTenant,
@@ -69,14 +69,14 @@ pub struct CommandRequest<'a> {
     pub(crate) channel: String,
     pub(crate) trigger_id: String,
     pub(crate) response_url: String,
-    /// What travelled with the form that was sent, if it was one.
+    /// What travelled with the submitted form, if it was one.
     pub(crate) origin: FormOrigin,
     pub(crate) arrived_at: Timestamp,
     pub(crate) is_retry: bool,
     pub(crate) language: Language,
     /// The time zone of the person who asked.
     pub(crate) zone: TimeZone,
-    /// The id that what it makes carries: the same for every try.
+    /// The id that the created record carries: the same for every try.
     pub(crate) id: DeliveryId,
 }
 
@@ -101,7 +101,7 @@ impl<'a> CommandRequest<'a> {
         let profile = deps.talk.slack_profile(&tenant, user).await.ok().flatten();
         let zone = profile.as_ref().and_then(|profile| TimeZone::get(profile.time_zone.as_deref()?).ok());
         let language = language_of(profile.and_then(|profile| profile.locale).as_deref(), tenant.settings.language);
-        // A form that was sent knows where it was opened.
+        // A submitted form knows where it was opened.
         let origin = origin_of(asked);
         let filled = |text: &String, from_form: &String| if text.is_empty() { from_form.clone() } else { text.clone() };
         Ok(Self {
@@ -120,7 +120,7 @@ impl<'a> CommandRequest<'a> {
         })
     }
 
-    /// When it arrived, by the clock of the person who asked: the same for every try.
+    /// When it arrived, in the time zone of the person who asked: the same for every try.
     pub(crate) fn local(&self) -> Zoned {
         self.arrived_at.to_zoned(self.zone.clone())
     }
@@ -130,7 +130,7 @@ impl<'a> CommandRequest<'a> {
         self.arrived_at - MAX_PROVIDER_SKEW
     }
 
-    /// As whom the person acts; or what to answer.
+    /// The user that the person acts as; or the answer.
     pub(crate) async fn acting(&self) -> Result<Result<UserLink, SlackMessage>, Failure> {
         Ok(match self.deps.talk.acting(&self.tenant, &self.user).await? {
             Acting::As(link) => Ok(link),
@@ -142,7 +142,7 @@ impl<'a> CommandRequest<'a> {
         })
     }
 
-    /// The person who asked, and the rights with which it is done; or what to answer.
+    /// The person who asked, and the rights to use; or the answer.
     pub(crate) async fn ready(&self) -> Result<Result<(UserLink, PersonRights), CommandAnswer>, Failure> {
         let person = match self.acting().await? {
             Ok(person) => person,
@@ -152,12 +152,12 @@ impl<'a> CommandRequest<'a> {
         Ok(Ok((person, rights)))
     }
 
-    /// Whether fields of records can be shown where this was asked: where strangers read, only if the settings say so.
+    /// Whether fields of records can be shown in this channel: if outsiders read it, only if the settings allow it.
     pub(crate) async fn may_show_fields(&self) -> bool {
         if self.tenant.settings.commands.fields_in_shared_channels {
             return true;
         }
-        // What cannot be found out counts as shared.
+        // If that cannot be determined, the channel counts as shared.
         self.tenant.slack.channel_info(&self.channel).await.is_ok_and(|channel| !channel.is_shared)
     }
 
@@ -188,7 +188,7 @@ impl<'a> CommandRequest<'a> {
         entity.link(&self.tenant.portal.domain, id)
     }
 
-    /// The same for a record that is not there and for one that the person is not allowed to see.
+    /// The same answer for a record that does not exist and for one that the person may not see.
     pub(crate) fn not_found(&self) -> CommandAnswer {
         CommandAnswer::private(answers::refused("not_found", "", self.language))
     }
@@ -211,31 +211,31 @@ fn origin_of(asked: &SlackRequest) -> FormOrigin {
     }
 }
 
-/// What a request leads to.
+/// The result of a request.
 pub struct CommandAnswer {
-    /// What is said; nothing where a form opened.
+    /// The message; none if a form opened.
     pub message: Option<SlackMessage>,
     /// Who sees it.
     pub shown: Shown,
-    /// What was done, for the ledger: `lead.created`.
+    /// The action, for the ledger: `lead.created`.
     pub did: Option<String>,
-    /// What it was done to: `deal 42`.
+    /// The record of the action: `deal 42`.
     pub record: Option<RecordRef>,
     /// Whether only the person who asked can read it, wherever they asked.
     pub is_private: bool,
-    /// What is wrong with what was typed or filled in, if that is the answer.
+    /// What is wrong with the input, if that is the answer.
     pub(crate) problem: Option<Misuse>,
-    /// What a button can show to everybody: `deal 42`, `status`.
+    /// What a button can show to everyone: `deal 42`, `status`.
     pub(crate) share: Option<String>,
 }
 
 impl CommandAnswer {
-    /// An answer to the person who asked; nothing was done.
+    /// An answer to the person who asked, without an action.
     pub(crate) fn to_one(message: SlackMessage) -> Self {
         Self { message: Some(message), did: None, ..Self::silent("") }
     }
 
-    /// What is wrong with what was typed.
+    /// An answer about what is wrong with the input.
     pub(crate) fn misuse(misuse: Misuse, spec: &CommandSpec, language: Language) -> Self {
         let message = answers::misuse(&misuse, spec, language);
         Self { problem: Some(misuse), ..Self::private(message) }
@@ -246,18 +246,19 @@ impl CommandAnswer {
         Self { is_private: true, ..Self::to_one(message) }
     }
 
-    /// An answer after something was done.
+    /// An answer after an action.
     pub(crate) fn done(message: SlackMessage, did: &str, about: impl Into<RecordRef>) -> Self {
         Self { did: Some(did.to_owned()), ..Self::shown(message, about) }
     }
 
-    /// Something is shown. A button shows it to the channel too, with the rights of the person who presses it.
+    /// An answer that shows something. A button shows it to the channel too, with the rights of the person who presses
+    /// it.
     pub(crate) fn shown(message: SlackMessage, about: impl Into<RecordRef>) -> Self {
         let record = about.into();
         Self { share: Some(record.to_string()), record: Some(record), ..Self::to_one(message) }
     }
 
-    /// Nothing to say.
+    /// No answer.
     pub(crate) fn silent(did: &str) -> Self {
         Self {
             message: None,
@@ -270,7 +271,7 @@ impl CommandAnswer {
         }
     }
 
-    /// The same for everybody in the channel, unless it is private.
+    /// The same for everyone in the channel, unless it is private.
     pub(crate) fn seen_by_all(self) -> Self {
         if self.is_private { self } else { Self { shown: Shown::ToAll, ..self } }
     }

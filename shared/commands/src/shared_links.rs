@@ -15,9 +15,9 @@ use user_mapping::{OpenTenant, TenantContext};
 use crate::answers;
 use crate::unfurl::{Linked, linked_card};
 
-/// Links shown of one message.
+/// The most links of one message that are shown.
 const MAX_LINKS: usize = 5;
-/// How often somebody is asked for their permission below links that they paste.
+/// How often a person is asked for their permission below their links.
 const HINT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Links that a person pasted.
@@ -70,7 +70,7 @@ pub async fn unfurl(
     for (link, linked) in known {
         match linked_card(talk, tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
-            // What they may not see is not shown; the link stays a link.
+            // A card that the person may not see is not shown; the link remains a link.
             Ok(None) | Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {}
             Err(failure) => return Err(failure),
         }
@@ -84,7 +84,7 @@ pub async fn unfurl(
     Ok(Verdict::Commit)
 }
 
-/// Asks who pasted a link for their permission, seen by them alone and at most once a day.
+/// Asks the person who pasted a link for their permission; only they see it, at most once a day.
 async fn hint(talk: &TenantContext, tenant: &OpenTenant, channel: &str, user: &str) -> Result<(), Failure> {
     let now = talk.ports.clock.now();
     let key = ItemKey::new(Table::Links, format!("{}#person", tenant.id), format!("hint#{user}"));
@@ -95,7 +95,7 @@ async fn hint(talk: &TenantContext, tenant: &OpenTenant, channel: &str, user: &s
         Err(error) => return Err(error.into()),
     }
     match tenant.slack.whisper(channel, user, &answers::allow_later(tenant.settings.language)).await {
-        // We may not be in that channel; the home tab and the commands ask, too.
+        // We may not be in that channel; the home tab and the commands ask too.
         Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Ok(()),
         said => said,
     }

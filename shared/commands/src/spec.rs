@@ -5,32 +5,33 @@ use locale::{Fixed, Language};
 
 use crate::forms::{FormProblems, SubmittedForm};
 
-/// What is known of a command without acting: for Slack's list, its help, the documentation and its acknowledgement.
+/// What is known of a command without running it: for Slack's list, its help, the documentation and its
+/// acknowledgement.
 #[derive(Debug)]
 pub struct CommandSpec {
     /// As it is typed: `/b24-lead`.
     pub typed: &'static str,
     /// What it does, for lists of commands.
     pub description: Fixed,
-    /// What can follow it.
+    /// Its arguments.
     pub usage: Fixed,
     /// Its row in `docs/talking.md`, in Markdown: how it is typed, and what it does.
     pub documentation: (&'static str, &'static str),
-    /// What its help says that it does; the command's name comes before it.
+    /// Its help's description; the command's name comes before it.
     pub help: Fixed,
     /// How it is typed, an example a line.
     pub examples: Fixed,
-    /// What it does when nothing follows it.
+    /// What happens if nothing follows it.
     pub without_text: WithoutText,
     /// The entry in a message's menu that does the same for the message.
     pub shortcut: Option<MessageShortcut>,
-    /// Whether names in its text are looked up before it is read.
+    /// Whether names in its text are looked up before the text is read.
     pub names_people: bool,
     /// Whether its answer can be shown to the whole channel, with `--public`.
     pub can_be_public: bool,
 }
 
-/// What a command does when nothing follows it.
+/// What happens if nothing follows a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithoutText {
     /// It opens the form with this `callback_id`.
@@ -43,19 +44,20 @@ pub enum WithoutText {
 /// An entry in a message's menu. Its texts are only in the manifest of the app, which has one language.
 #[derive(Debug, Clone, Copy)]
 pub struct MessageShortcut {
-    /// What Slack calls it when somebody uses it.
+    /// Its id in Slack.
     pub callback_id: &'static str,
-    /// What people read.
+    /// Its title.
     pub name: &'static str,
     /// What it does.
     pub description: &'static str,
 }
 
-/// The half of a command that acknowledging needs. It calls nobody.
+/// The half of a command that acknowledging needs. It makes no calls.
 pub trait Acknowledge {
     const SPEC: CommandSpec;
 
-    /// What is wrong with a form that was sent, as far as it can be said at once; `None` if it is another command's form.
+    /// What is wrong with a submitted form, as far as it can be checked at once; `None` if it is another command's
+    /// form.
     fn form_problems(_form: &SubmittedForm<'_>, _now: Timestamp) -> Option<FormProblems> {
         None
     }
@@ -80,7 +82,7 @@ impl CommandSpec {
         crate::ALL.iter().copied().find(|spec| spec.typed.eq_ignore_ascii_case(typed.trim()))
     }
 
-    /// How it is used: `/b24-lead Company | Comment [--public]`.
+    /// Its usage: `/b24-lead Company | Comment [--public]`.
     pub fn usage_line(&self, language: Language) -> String {
         format!("{} {}", self.typed, language.text(self.usage))
     }
@@ -92,7 +94,7 @@ macro_rules! commands {
         /// All commands, in the order in which people see them.
         pub static ALL: &[&spec::CommandSpec] = &[$(&<$module::$command as spec::Acknowledge>::SPEC),+];
 
-        /// What is wrong with a form that was sent, as far as it can be said without asking anybody.
+        /// What is wrong with a submitted form, as far as it can be checked without a call.
         pub fn form_problems(form: &forms::SubmittedForm<'_>, now: jiff::Timestamp) -> forms::FormProblems {
             let found = None;
             $(let found = found.or_else(|| <$module::$command as spec::Acknowledge>::form_problems(form, now));)+
@@ -104,7 +106,7 @@ macro_rules! commands {
             [$(<$module::$command as spec::Acknowledge>::chosen_people(form)),+].concat()
         }
 
-        /// The same for what acts: each request finds the command that it belongs to.
+        /// The same for the acting halves: each request finds the command that it belongs to.
         #[cfg(feature = "act")]
         pub(crate) mod table {
             use clients::Failure;
@@ -178,7 +180,7 @@ macro_rules! commands {
                 found
             }
 
-            /// A button was pressed, or something chosen from a menu.
+            /// Handles a pressed button, or a choice from a menu.
             pub(crate) async fn pressed(
                 request: &CommandRequest<'_>,
                 action_id: &str,
@@ -190,7 +192,7 @@ macro_rules! commands {
                 Ok(None)
             }
 
-            /// A form was sent.
+            /// Handles a submitted form.
             pub(crate) async fn submitted(
                 request: &CommandRequest<'_>,
                 form: &SubmittedForm<'_>,

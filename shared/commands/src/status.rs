@@ -51,9 +51,9 @@ pub(crate) mod act {
     use crate::spec::Acknowledge;
     use crate::typed::CommandContext;
 
-    /// Tasks shown of many.
+    /// The most tasks that are shown.
     const MAX_TASKS: usize = 5;
-    /// What the button that shows the day to everybody carries.
+    /// What the button that shows the day to everyone carries.
     const SHARE: &str = "status";
 
     impl Perform for StatusCommand {

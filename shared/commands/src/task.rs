@@ -19,7 +19,7 @@ pub struct TaskCommand;
 pub const NEW_TASK: &str = "new_task";
 /// The menus of people in that form.
 const PEOPLE_FIELDS: [&str; 2] = ["assignee", "accomplices"];
-/// The most people of a field who are checked at once.
+/// The most people of a field that are checked at once.
 const MAX_CHECKED: usize = 10;
 
 impl Acknowledge for TaskCommand {
@@ -70,11 +70,11 @@ impl Acknowledge for TaskCommand {
 pub struct TaskDraft {
     /// Its name, as people see it.
     pub name: String,
-    /// What is to be done, as Slack sent it.
+    /// The description, as Slack sent it.
     pub description: String,
-    /// Who does it, then who helps; the person who typed it, if nobody is named.
+    /// The assignee, then the others; the person who typed it, if nobody is named.
     pub people: Vec<Assignee>,
-    /// Until when.
+    /// The deadline.
     pub deadline: Option<Timestamp>,
 }
 
@@ -93,13 +93,13 @@ pub fn parse(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> Result<T
 pub struct TaskForm {
     pub name: String,
     pub description: String,
-    /// Who does it, by their id in Slack.
+    /// The assignee, by their id in Slack.
     pub assignee: String,
-    /// Who helps, by their ids in Slack.
+    /// The others, by their ids in Slack.
     pub accomplices: Vec<String>,
     /// The day, as `2026-12-25`.
     pub day: String,
-    /// Until when, in words.
+    /// The deadline, in words.
     pub deadline: String,
 }
 
@@ -116,7 +116,7 @@ impl TaskForm {
         }
     }
 
-    /// The form filled in with what was typed: everything has a place in it, right or wrong.
+    /// The form filled in with the typed text: everything has a place in it, right or wrong.
     pub fn of_typed(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> Self {
         let read = task_reader::read(tokens, context);
         let mut in_slack = Vec::new();
@@ -125,7 +125,7 @@ impl TaskForm {
             match person {
                 Assignee::Slack(id) => in_slack.push(id.clone()),
                 Assignee::Me if index == 0 => {}
-                // A person who is named by e-mail cannot be chosen: the words stay for the one who corrects them.
+                // A person who is named by e-mail cannot be selected: the words remain for the person to correct.
                 Assignee::Me | Assignee::Portal(_) | Assignee::Email(_) => lines.push(words.clone()),
             }
         }
@@ -139,7 +139,7 @@ impl TaskForm {
         Self { name, description, assignee, accomplices: in_slack.collect(), day: String::new(), deadline }
     }
 
-    /// Everybody who is chosen, the assignee first.
+    /// Everyone who is selected, the assignee first.
     pub fn people(&self) -> Vec<Assignee> {
         let all = std::iter::once(&self.assignee).chain(&self.accomplices).filter(|id| !id.is_empty());
         let mut people: Vec<Assignee> = Vec::new();
@@ -155,7 +155,7 @@ impl TaskForm {
         people
     }
 
-    /// The deadline; or the field that is wrong, and why.
+    /// The deadline; or the wrong field, and why.
     pub fn until(&self, now: &Zoned, language: Language) -> Result<Option<Timestamp>, (&'static str, Misuse)> {
         let (field, words) = match (self.day.is_empty(), self.deadline.is_empty()) {
             (true, true) => return Ok(None),
@@ -168,7 +168,7 @@ impl TaskForm {
     }
 }
 
-/// What has no place in a task: what was meant as the deadline is its field's value, everything else becomes a line.
+/// Text without a place in a task: what was meant as the deadline is its field's value, everything else becomes a line.
 fn of_left(read: &TaskReading, lines: &mut Vec<String>) -> String {
     let mut deadline = read.deadline.as_ref().map(|(_, words)| words.clone()).unwrap_or_default();
     for left in &read.left {
@@ -256,7 +256,8 @@ mod act {
             (form.callback_id == NEW_TASK).then(|| joined_with_bars(Self::SPEC.typed, fields))
         }
 
-        /// People were chosen in the form: they are looked up now, so that the form can say at once who is not linked.
+        /// People were selected in the form: they are looked up now, so that the form can say at once who is not
+        /// linked.
         async fn pressed(
             request: &CommandRequest<'_>,
             action_id: &str,
@@ -412,7 +413,7 @@ mod act {
         fields
     }
 
-    /// The numbers and names of the people who do it, each once; or who of them is not linked to a user of the portal.
+    /// The numbers and names of the task's people, each once; or who of them is not linked to a user of the portal.
     async fn doers(
         request: &CommandRequest<'_>,
         wanted: &[Assignee],
@@ -435,7 +436,7 @@ mod act {
         Ok(if unlinked.is_empty() { Ok(doers) } else { Err(Misuse::Unlinked(unlinked)) })
     }
 
-    /// What a person in Slack is called; no id is shown.
+    /// The name of a person in Slack; no id is shown.
     async fn called(request: &CommandRequest<'_>, id: &str) -> Result<String, Failure> {
         let profile = request.deps.talk.slack_profile(&request.tenant, id).await?;
         let name = profile.map(|profile| profile.name).filter(|name| !name.is_empty() && name != id);

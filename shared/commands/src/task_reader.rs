@@ -11,26 +11,26 @@ use crate::people::{self, Assignee, PersonMatch};
 use crate::reader::{self, TextToken, TokenUnit};
 use crate::typed::CommandContext;
 
-/// A text as a task, as far as it is understood.
+/// What was understood of a task's text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TaskReading {
     /// Its name, as people see it.
     pub name: String,
-    /// What is to be done, as Slack sent it.
+    /// The description, as Slack sent it.
     pub description: String,
-    /// Who does it, and with whom.
+    /// The assignee, and the others.
     pub people: Vec<Assignee>,
-    /// Until when, and the words for it.
+    /// The deadline, and the words for it.
     pub deadline: Option<(Timestamp, String)>,
     /// The words for each of them.
     pub people_words: Vec<String>,
-    /// What has no place, as it was typed.
+    /// The parts without a place, as they were typed.
     pub left: Vec<String>,
     /// What is wrong with it, if anything; the first counts.
     pub problem: Option<Misuse>,
 }
 
-/// Reads a task; what is wrong with it is its `problem`.
+/// Reads a task; what is wrong with it is in `problem`.
 pub fn read(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> TaskReading {
     let parts = reader::parts(tokens);
     let mut reading = TaskReading::default();
@@ -74,7 +74,7 @@ impl TaskReading {
         }
     }
 
-    /// A part that has no place: its position says what it was probably meant for.
+    /// Keeps a part without a place: its position suggests what it was meant for.
     fn leave(&mut self, place: usize, part: &[TextToken<'_>], context: &CommandContext<'_>) {
         let words = reader::line(part, true);
         let is_date = |token: &TextToken<'_>| deadline::parse(&token.typed(), context.now, context.language).is_ok();
@@ -88,7 +88,7 @@ impl TaskReading {
         self.left.push(reader::raw(part));
     }
 
-    /// Takes a part that is nothing but people and a deadline; whether it was one.
+    /// Takes a part that has only people and a deadline; returns whether it was one.
     fn takes_whole(&mut self, part: &[TextToken<'_>], place: usize, context: &CommandContext<'_>) -> bool {
         let mut whole =
             Edges { rest: part, people: Vec::new(), deadline: None, problem: None, may_date: true, may_name: true };
@@ -101,7 +101,7 @@ impl TaskReading {
             }
             rest.clear();
         }
-        // `@bob`, whom nobody knows, is meant as somebody all the same.
+        // `@bob`, whom nobody knows, still counts as a person.
         let is_called = matches!(whole.rest, [one] if people::called(one).is_some());
         let is_whole = rest.is_empty() || (is_called && whole.problem.is_some());
         if !is_whole {
@@ -168,7 +168,7 @@ impl TaskReading {
     }
 }
 
-/// The names that a part is made of, if it is made of nothing else.
+/// The names of a part that consists only of names.
 fn names(words: &str, place: usize, context: &CommandContext<'_>) -> Option<Result<Vec<(Assignee, String)>, Misuse>> {
     if words.is_empty() {
         return None;
@@ -266,14 +266,15 @@ impl<'t, 'a> Edges<'t, 'a> {
                     self.cut(at, Err(why));
                     return;
                 }
-                // What is understood as a whole means nothing else in part: `25.12.2025 15:00` is not today at 15:00.
+                // Words that are understood as a whole mean nothing else in part: `25.12.2025 15:00` is not today at
+                // 15:00.
                 Ok(_) | Err(DeadlineProblem::Past(_) | DeadlineProblem::Ambiguous(..)) => return,
                 Err(DeadlineProblem::Unknown) => {}
             }
         }
     }
 
-    /// Whether a time of day comes right behind a number: `Feb 30 15:00` is more likely a date that does not exist.
+    /// Whether a time of day comes right after a number: `Feb 30 15:00` is more likely a date that does not exist.
     fn goes_on_a_number(&self, at: usize, words: &str) -> bool {
         let before = self.rest[..at].iter().rev().find(|token| !token.is_blank());
         words.starts_with(|c: char| c.is_ascii_digit())
@@ -368,7 +369,7 @@ impl<'t, 'a> Edges<'t, 'a> {
                 self.problem.get_or_insert(Misuse::WhichPerson(words, names));
                 None
             }
-            // More than one word, and nobody: the name may go on in the middle of the text.
+            // More than one word, and no such person: the name may continue in the middle of the text.
             PersonMatch::Nobody if rest.len() - at == 1 => {
                 self.problem.get_or_insert(Misuse::Assignee(words));
                 None

@@ -7,7 +7,7 @@ use crate::people::Directory;
 use crate::reader::{self, TextToken};
 use crate::spec::{CommandSpec, WithoutText};
 
-/// Where and when something was typed.
+/// Where and when a command was typed.
 #[derive(Debug, Clone, Copy)]
 pub struct CommandContext<'a> {
     /// The moment, in the time zone of the person who typed it.
@@ -54,7 +54,7 @@ impl<'a> TypedCommand<'a> {
         Some(Self { spec, aim, is_public, tokens })
     }
 
-    /// The same with another text behind it, which names what the first one did not.
+    /// The same with another text, which has the names that the first one lacked.
     #[must_use]
     pub fn with_text<'b>(&self, text: &'b str) -> TypedCommand<'b> {
         let (tokens, _) = reader::without_public(reader::tokens(text));

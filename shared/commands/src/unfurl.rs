@@ -12,7 +12,7 @@ use user_mapping::{OpenTenant, TenantContext};
 use crate::answers;
 use crate::deal::act::fields;
 
-/// What a link to the portal leads to.
+/// The target of a link to the portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linked {
     Deal(u64),
@@ -20,7 +20,7 @@ pub enum Linked {
 }
 
 impl Linked {
-    /// What a link leads to, if it is one of this portal's.
+    /// The target of a link, if the link leads to this portal.
     pub fn read(link: &str, domain: &str) -> Option<Self> {
         let rest = link.split_once("://").map(|(_, rest)| rest)?;
         let path = rest.strip_prefix(domain)?.strip_prefix('/')?;
@@ -58,7 +58,7 @@ pub async fn linked_card(
     })
 }
 
-/// What a record is called, and what is shown of it; where strangers read, only its kind and number.
+/// The title of a record, and its fields; if outsiders read the channel, only its kind and number.
 pub(crate) fn below(record: &RecordView, shown: Block, language: Language, for_strangers: bool) -> SlackMessage {
     if for_strangers {
         return answers::plain(&record.words(language).about());

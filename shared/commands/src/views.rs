@@ -11,7 +11,7 @@ use crate::spec::CommandSpec;
 pub(crate) const RETYPE: &str = "retype";
 /// The `action_id` of the button that opens the form with what was typed.
 pub(crate) const EDIT: &str = "edit_typed";
-/// The `action_id` of the button that opens a form again whose moment had passed.
+/// The `action_id` of the button that opens a form again whose three seconds were over.
 pub(crate) const OPEN_DIALOG: &str = "open_dialog";
 
 /// A form whose button says *Create*.
@@ -57,7 +57,7 @@ pub(crate) fn long(name: &str, label: &str, text: &str, optional: bool) -> Vec<B
     fields.collect()
 }
 
-/// What is wrong with what the form holds, above it.
+/// What is wrong with the form's input, above it.
 pub(crate) fn above(problem: Option<&str>) -> Vec<Block> {
     problem.map(|problem| Block::section(Mrkdwn::text(&format!("⚠️ {problem}")))).into_iter().collect()
 }

@@ -84,7 +84,7 @@ pub async fn watched_since(ports: &Backend, portal: &Portal, kind: RecordKind) -
     Ok(progress.and_then(|progress| progress.since).unwrap_or_else(begins_now))
 }
 
-/// From when on something is watched that is first needed now.
+/// From when on a kind is watched that is first needed now.
 pub fn watched_from(connected_at: Timestamp, now: Timestamp) -> Timestamp {
     if now.duration_since(connected_at) < AT_ONCE { connected_at } else { now - EVENT_DELAY }
 }
@@ -93,12 +93,12 @@ fn key(tenant: &TenantId, kind: RecordKind) -> ItemKey {
     ItemKey::new(Table::Links, format!("{tenant}#baseline"), kind.to_string())
 }
 
-/// Whether a whole kind cannot be read: the scope is missing, or the portal does not know the method.
+/// Whether a kind cannot be read at all: the scope is missing, or the portal does not know the method.
 pub fn is_not_for_us(failure: &Failure) -> bool {
     ["access_denied", "insufficient_scope", "error_method_not_found", "not_found"].contains(&failure.code())
 }
 
-/// Whether nothing that happened to the record since it is watched could be news. A record that could have news gets no
+/// Whether nothing that happened to the record since it is watched can be news. A record that can have news gets no
 /// snapshot, and is judged when its hint arrives.
 fn is_old(kind: RecordKind, state: &RecordState, since: Timestamp) -> bool {
     let was_before = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment < since);

@@ -19,10 +19,10 @@ use tenants::portals::Portal;
 use crate::Crm;
 use crate::hints::{Judged, without_snapshot};
 
-/// A recording appears 5 to 30 seconds after its call; after the last of these it is given up.
+/// When a recording is looked for: it appears 5 to 30 seconds after its call; after the last of these it is given up.
 const RECORDING_LOOKS: [u64; 9] = [5, 5, 10, 10, 15, 30, 60, 120, 300];
 
-/// What the hint of a call that is over comes to. `from_event` is what the event itself said of the call.
+/// The result of the hint of a call that ended. `from_event` is what the event itself says of the call.
 pub async fn judge(
     crm: &Crm,
     portal: &Arc<Portal>,
@@ -53,7 +53,7 @@ pub async fn judge(
     without_snapshot(crm, job, vec![change], call_id).await
 }
 
-/// What looking for the recording of a call comes to.
+/// The result of looking for the recording of a call.
 pub async fn judge_recording(
     crm: &Crm,
     portal: &Arc<Portal>,
@@ -93,7 +93,7 @@ async fn change(client: &PortalClient, kind: ChangeKind, call_id: &str, call: Fi
     Ok(Change { deal, client: caller, ..Change::new(kind, about(call_id), RecordState::from(call)) })
 }
 
-/// The call by the statistics; or why it is not there.
+/// The call as the statistics have it; or why it is missing there.
 async fn read(client: &PortalClient, call_id: &str) -> Result<Result<FinishedCall, String>, Failure> {
     let params = json!({"FILTER": {"CALL_ID": call_id}});
     let rows = match client.call("voximplant.statistic.get", &params).await {

@@ -14,7 +14,7 @@ use tenants::portals::Portal;
 
 use crate::Crm;
 
-/// The change that a comment is. None for what no person wrote, and for what is gone by now.
+/// The change for a comment. None if no person wrote it, and if it is gone by now.
 pub(crate) async fn read(
     crm: &Crm,
     portal: &Arc<Portal>,
@@ -54,7 +54,7 @@ pub(crate) async fn read(
     }))
 }
 
-/// A message with nothing in it but a mark-up that shows nothing.
+/// Whether a message has only markup that shows nothing.
 fn is_empty(comment: &TaskComment) -> bool {
     !comment.text.is_empty() && comment.files.is_empty() && text::Document::from_bbcode(&comment.text).is_empty()
 }

@@ -22,11 +22,11 @@ use crate::reading::{GONE_OR_HIDDEN, Known, Read, Readings};
 use crate::sweeps::SweepCounts;
 use crate::{Crm, baseline, comments};
 
-/// What a hint comes to.
+/// The result of a hint.
 pub enum Judged {
-    /// It was found what changed, if anything did.
+    /// It was determined what changed, if anything did.
     Changes(FoundChanges),
-    /// Nothing is to be told, or not yet.
+    /// Nothing is to be reported, or not yet.
     Settled(Verdict),
 }
 
@@ -36,17 +36,17 @@ impl Judged {
         Self::Settled(Verdict::skip(reason))
     }
 
-    /// It is looked at again after this time.
+    /// It is checked again after this time.
     pub(crate) fn wait(after: Duration, cause: impl Into<String>) -> Self {
         Self::Settled(Verdict::Wait { after, cause: cause.into() })
     }
 }
 
-/// What changed, as a hint showed it.
+/// The changes that a hint led to.
 pub struct FoundChanges {
     /// The changes. There may be none.
     pub changes: Vec<Change>,
-    /// What distinguishes them from other changes of the same thing.
+    /// What distinguishes them from other changes of the same record.
     pub identity: String,
     /// Whether no event of them had arrived.
     pub found_by_sweep: bool,
@@ -59,13 +59,13 @@ pub struct SnapshotUpdate {
     pub record: Record,
     /// Counts its states.
     pub revision: u64,
-    /// Whether its state is another than before.
+    /// Whether its state differs from before.
     pub is_news: bool,
     /// The write, to go with the decision in one transaction.
     pub write: StoreWrite,
 }
 
-/// When an event of this kind was seen, and what names it makes old.
+/// Notes when an event of this kind was seen, and which names it outdates.
 pub async fn note(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<(), Failure> {
     if job.body.origin != HintOrigin::Event || job.attempt > 1 {
         return Ok(());
@@ -111,7 +111,7 @@ async fn already_claimed(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<Option<Cl
     Ok(claims::find(crm.ports.store.as_ref(), &job.tenant, &identity).await?)
 }
 
-/// What a hint about a record of the portal comes to.
+/// The result of a hint about a record of the portal.
 pub async fn judge(
     crm: &Crm,
     portal: &Arc<Portal>,
@@ -172,7 +172,7 @@ fn next(known: &Known, state: RecordState, read: ReadMoment, swept: bool) -> Sna
     Snapshot { state, read, revision, gone: false, swept }
 }
 
-/// The record cannot be read. One that was there before was deleted, and is reported with its last state.
+/// The record cannot be read. If it existed before, it was deleted, and is reported with its last state.
 async fn gone(crm: &Crm, job: &ReceivedJob<Hint>, record: Record, known: Known, code: &str) -> Result<Judged, Failure> {
     let is_gone = code == "not_found" || (code == GONE_OR_HIDDEN && job.body.says_deleted());
     let Some((last, version)) = known.filter(|(last, _)| is_gone && !last.gone) else {
@@ -198,7 +198,7 @@ fn absent(record: Record, code: &str) -> String {
     }
 }
 
-/// A state was read: the snapshot moves on with what its changes lead to, all or nothing.
+/// A state was read: the snapshot advances together with its changes, all or nothing.
 async fn moved_on(
     crm: &Crm,
     job: &ReceivedJob<Hint>,
@@ -227,7 +227,7 @@ async fn moved_on(
     Ok(Judged::Changes(FoundChanges { changes, identity, found_by_sweep, update: Some(update) }))
 }
 
-/// Changes of what has no snapshot: a call, a comment, an event of the customer's own.
+/// Changes without a snapshot: a call, a comment, an event of the customer's own.
 pub async fn without_snapshot(
     crm: &Crm,
     job: &ReceivedJob<Hint>,

@@ -27,22 +27,22 @@ use tenants::portals::Portal;
 use crate::Crm;
 use crate::pages::{Listing, PAGE};
 
-/// Our code where the portal says neither "missing" nor "hidden": for tasks it does not say which.
+/// Our code when the portal says neither "missing" nor "hidden": for tasks it does not say which.
 pub(crate) const GONE_OR_HIDDEN: &str = "gone_or_hidden";
 
-/// A record's state, with what its decision may need besides.
+/// A record's state, with what its decision may need in addition.
 pub(crate) struct ReadItem {
     pub(crate) state: RecordState,
     pub(crate) read: ReadMoment,
-    /// The stage history, where the record was not seen before and has moved.
+    /// The stage history, if the record was not seen before and has moved.
     pub(crate) moves: Vec<StageMove>,
 }
 
-/// What came of reading a record.
+/// The result of reading a record.
 pub(crate) enum Read<'a> {
     /// Its state.
     Item(&'a ReadItem),
-    /// It is not there for us; the portal's code.
+    /// The record is missing, or hidden from us; the portal's code.
     Absent(String),
     /// The portal did not answer.
     Failed(Failure),
@@ -157,7 +157,7 @@ type Items = HashMap<Record, Result<ReadItem, String>>;
 struct PortalReadings {
     items: Items,
     known: HashMap<Record, Known>,
-    /// Why there are no more items.
+    /// Why some items are missing.
     failure: Option<Failure>,
 }
 
@@ -211,7 +211,7 @@ fn with_moves(found: ReadRecords, mut moves: HashMap<Record, Vec<StageMove>>) ->
     found.into_iter().map(item).collect()
 }
 
-/// Takes up the readings that an earlier listing left, if they began after the hints arrived.
+/// Uses the readings that an earlier listing left, if they began after the hints arrived.
 async fn take_left(
     crm: &Crm,
     tenant: &TenantId,
@@ -232,7 +232,7 @@ async fn take_left(
     Ok(())
 }
 
-/// Reads records by their ids, a request for each kind. What a list leaves out is asked for by itself, to learn
+/// Reads records by their ids, a request for each kind. A record that a list leaves out is requested alone, to learn
 /// whether it is gone or hidden.
 async fn by_ids(
     crm: &Crm,

@@ -48,7 +48,7 @@ pub async fn keep(
     }
 }
 
-/// Where a portal's events arrive.
+/// The address of a portal's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventAddress {
     /// The whole address, with the portal's key.
@@ -91,7 +91,7 @@ async fn repair(
     Ok(())
 }
 
-/// One binding to make or to end.
+/// A binding to make or to remove.
 struct BindingChange {
     event: String,
     method: &'static str,
@@ -161,7 +161,7 @@ async fn apply(client: &PortalClient, state: &mut Subscriptions, changes: &[Bind
         };
         match answer.map_err(|error| client.failure(&error)) {
             Ok(_) => done.push(change.event.clone()),
-            // An existing one is what was wanted.
+            // A binding that exists already is fine.
             Err(failure) if is_bind && failure.code() == "error_handler_already_exist" => {}
             Err(failure) if is_bind && matches!(failure.class, clients::ErrorClass::Permanent { .. }) => {
                 state.refused.push(format!("{}: {failure}", change.event));

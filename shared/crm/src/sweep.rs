@@ -1,5 +1,5 @@
-//! A sweep: finds what Bitrix24 never delivered. It sends every event once; a lost one is found by what changed on the
-//! portal, and becomes an ordinary hint.
+//! A sweep: finds what Bitrix24 never delivered. Bitrix24 sends every event once; a lost one is found by what changed
+//! on the portal, and becomes an ordinary hint.
 //!
 //! Each run continues where the last one stopped, under the portal's limiter at the lowest priority. One worker sweeps a
 //! tenant at a time.
@@ -26,21 +26,21 @@ use tenants::portals::Portal;
 use crate::sweeps::{SWEEP, SweepCounts};
 use crate::{Crm, baseline};
 
-/// A tenant's sweep takes no longer than this; the next run goes on.
+/// The longest that a tenant's sweep takes; the next run continues.
 const LEASE: Duration = Duration::from_secs(240);
 /// The event of a change within this time may still arrive.
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
 /// The portal's clock and the order in which it saves are not exact.
 const OVERLAP: SignedDuration = MAX_PROVIDER_SKEW;
 
-/// What a sweep of a tenant did.
+/// The result of a tenant's sweep.
 #[derive(Debug)]
 pub struct Swept {
-    /// Records that were looked at.
+    /// Records that were checked.
     pub records: u64,
     /// Hints made for changes of which no event seems to have arrived.
     pub hints: u64,
-    /// What stopped it; it goes on in the next run.
+    /// What stopped it; the next run continues.
     pub stopped_by: Option<String>,
 }
 
@@ -57,7 +57,7 @@ struct Sweep<'a> {
     hints: u64,
 }
 
-/// How long ago a tenant's sweep came to its end; since it was connected, if none has.
+/// How long ago a tenant's sweep last finished; if it never has, since it was connected.
 pub async fn lag(crm: &Crm, tenant: &TenantId, now: Timestamp) -> Result<Duration, Failure> {
     let since = match crm.sweeps.lease(tenant, SWEEP).await?.and_then(|lease| lease.finished_at) {
         Some(finished) => finished,
@@ -111,13 +111,13 @@ impl Sweep<'_> {
         &self.portal.tenant
     }
 
-    /// The portal's time is known. Records carry times of its clock: one that is behind must not make us believe that
-    /// what is still to come has been looked at.
+    /// Notes the portal's time. Records carry times of its clock: if it is behind, changes that are still to come must
+    /// not count as checked.
     fn note_time(&mut self, there: Option<Timestamp>) {
         self.agreed_now = there.map_or(self.agreed_now, |there| there.min(self.agreed_now));
     }
 
-    /// The events of what happened until then have had time to arrive.
+    /// Until when events have had time to arrive.
     fn until(&self) -> Timestamp {
         Timestamp::from_second((self.agreed_now - GRACE).as_second()).unwrap_or(self.agreed_now)
     }
@@ -129,7 +129,7 @@ impl Sweep<'_> {
     }
 }
 
-/// One kind that cannot be swept keeps no other from being swept; a missing right is not a failure of the sweep.
+/// A kind that cannot be swept does not keep the others from being swept; a missing right does not fail the sweep.
 fn keep_first(first: &mut Result<(), Failure>, result: Result<(), Failure>) {
     match result {
         Err(failure) if baseline::is_not_for_us(&failure) => {

@@ -66,15 +66,15 @@ pub const SWEEP: &str = "lease";
 /// The name of the lease of the poll of Notion.
 pub const POLL: &str = "notion-poll";
 
-/// Work that one worker at a time does for a tenant: until when it is somebody's, and how the last run ended.
+/// A lease for work that one worker at a time does for a tenant, with how the last run ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lease {
     /// Until when a worker has it.
     pub until: Option<Timestamp>,
-    /// When a run last came to its end.
+    /// When a run last finished.
     pub finished_at: Option<Timestamp>,
-    /// What stopped the last run, if it did not come to its end.
+    /// What stopped the last run, if it did not finish.
     pub stopped_by: Option<String>,
 }
 
@@ -88,7 +88,7 @@ pub struct HeldLease<'a> {
 }
 
 impl HeldLease<'_> {
-    /// Takes more time; whether no other worker has the lease by now.
+    /// Extends the lease; returns whether no other worker has it by now.
     pub async fn renew(&mut self, until: Timestamp) -> Result<bool, StoreError> {
         let lease = Lease { until: Some(until), ..self.lease.clone() };
         match self.sweeps.remember(self.tenant, self.name, &lease, Some(self.version)).await {
@@ -101,7 +101,7 @@ impl HeldLease<'_> {
         }
     }
 
-    /// Gives the lease back, with what stopped the run, if anything did. Returns when a run last came to its end.
+    /// Gives the lease back, with what stopped the run, if anything did. Returns when a run last finished.
     pub async fn end(self, now: Timestamp, stopped_by: Option<String>) -> Result<Option<Timestamp>, StoreError> {
         let finished_at = if stopped_by.is_none() { Some(now) } else { self.lease.finished_at };
         let lease = Lease { until: None, finished_at, stopped_by };

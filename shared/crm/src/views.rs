@@ -134,7 +134,7 @@ pub struct RecordViews {
 }
 
 impl RecordViews {
-    /// On the connections of `talk`.
+    /// Reads through the connections of `talk`.
     pub fn new(talk: &TenantContext) -> Self {
         let (store, clock) = (talk.ports.store.clone(), talk.ports.clock.clone());
         Self { names: NamesCache::new(talk.connections.clone(), store, clock) }
@@ -408,7 +408,7 @@ fn statuses(value: &Value) -> Vec<(String, String)> {
     found.into_iter().map(|(_, code, words)| (code, words)).collect()
 }
 
-/// The first activity by deadline; those without one come last, whatever order the portal gives.
+/// The first activity by deadline; those without a deadline come last, whatever the portal's order.
 fn first_activity(value: &Value) -> Option<(String, Option<jiff::Timestamp>)> {
     let mut found: Vec<_> = rows(value)
         .into_iter()
@@ -432,7 +432,7 @@ fn missed_calls(value: &Value) -> u64 {
 /// The fields that say whom a deal concerns, and its title.
 const CONCERNED: [&str; 6] = ["id", "title", "assignedById", "createdBy", "observers", "updatedTime"];
 
-/// A search for deals by words of their title, of one person if given.
+/// A search for deals by words of their title, and by person if one is given.
 fn titled_so(words: &str, of: Option<(&str, u64)>) -> Value {
     let mut params = json!({
         "entityTypeId": EntityType::DEAL.0, "select": CONCERNED, "filter": {"%title": words}, "order": {"updatedTime": "DESC"},

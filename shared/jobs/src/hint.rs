@@ -31,7 +31,7 @@ pub enum FollowUp {
     Recording { call_id: String },
     /// Send a digest of what waited for a destination until a moment.
     Digest {
-        /// The destination, as the deliveries were held under.
+        /// The destination, as in the items' windows.
         place: String,
         /// Until when, in Unix seconds.
         until: i64,

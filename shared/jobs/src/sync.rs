@@ -8,7 +8,7 @@ use locale::{Language, texts};
 use records::record::Record;
 use serde::{Deserialize, Serialize};
 
-/// One of the two sides of a link.
+/// A side of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncSide {

@@ -51,7 +51,7 @@ impl DurableState {
     }
 }
 
-/// The process that this engine was handed to has crashed.
+/// The process that this engine was given to has crashed.
 const CRASHED: &str = "this process has crashed";
 
 impl Memory {

@@ -27,7 +27,7 @@ pub(crate) struct Lane {
     /// When each deduplication id is forgotten, in this order.
     forgotten_at: VecDeque<(Timestamp, String)>,
     dead: BTreeMap<u64, DeadLetter>,
-    /// The tenant that was served last: the next one is served next. A restart forgets it.
+    /// The tenant that was served last; the one after it is served next. A restart forgets it.
     served: String,
 }
 
@@ -55,7 +55,7 @@ impl Lane {
         jobs.chain(self.dead.values().map(|letter| format!("{} {}", letter.reason, letter.body)))
     }
 
-    /// Puts back what was received.
+    /// Puts received messages back.
     pub(crate) fn recover(&mut self) {
         self.served.clear();
         let groups: Vec<_> = self.groups.keys().cloned().collect();
@@ -96,7 +96,7 @@ impl Lane {
         ready.insert((at, name.to_owned()));
     }
 
-    /// Once nothing of a group is out, it is ready when its head is; a group without messages goes.
+    /// If no message of a group is out, the group is ready when its first message is; an empty group is removed.
     fn settle_group(&mut self, name: &str) {
         let Some(group) = self.groups.get(name) else { return };
         if group.messages.values().any(|message| message.lease.is_some()) {
@@ -118,15 +118,15 @@ impl Lane {
         self.ready.values().filter_map(|ready| ready.first()).map(|(at, _)| *at).min()
     }
 
-    /// The first tenant after `served` that has a group which is ready.
+    /// The first tenant after `served` that has a ready group.
     fn next_tenant(&self, served: &str, now: Timestamp) -> Option<&str> {
         let mut after = self.ready.range::<str, _>((Bound::Excluded(served), Bound::Unbounded));
         let is_ready = |ready: &BTreeSet<(Timestamp, String)>| ready.first().is_some_and(|(at, _)| *at <= now);
         after.find(|(_, ready)| is_ready(ready)).map(|(tenant, _)| tenant.as_str())
     }
 
-    /// The groups that are ready, those of one tenant after those of another: a batch is the next tenant's as far as it can
-    /// fill one, so that nobody waits behind another tenant's backlog.
+    /// The ready groups, tenant by tenant in turn: a batch is filled from the next tenant as far as possible, so that
+    /// nobody waits behind another tenant's backlog.
     fn groups_in_turn(&mut self, max: usize, now: Timestamp) -> Vec<String> {
         let mut groups: Vec<String> = Vec::new();
         let first = self.served.clone();
@@ -213,7 +213,7 @@ impl DurableState {
 }
 
 impl Memory {
-    /// When the next message of `queue` that waits for its time is due; `None` if none waits.
+    /// When the next delayed message of `queue` is due; `None` if none is delayed.
     pub fn next_due(&self, queue: QueueName) -> Result<Option<Timestamp>, QueueError> {
         self.lane(queue, |kept| kept.lane(queue).next_due())
     }

@@ -17,7 +17,7 @@ const SWEEP: usize = 8;
 /// How many items of an owner are read at once.
 const BELONGINGS: usize = 500;
 
-/// The items, those that have expired and were not removed yet among them.
+/// The items, including expired ones that were not removed yet.
 #[derive(Default)]
 pub(crate) struct StoredItems {
     by_key: BTreeMap<ItemKey, KeptItem>,
@@ -71,7 +71,7 @@ impl StoredItems {
         })
     }
 
-    /// All of the writes, or none if a condition fails; their versions.
+    /// Writes all, or none if a condition fails; returns their versions.
     fn put(&mut self, writes: Vec<StoreWrite>, now: Timestamp) -> Result<Vec<Version>, StoreError> {
         let versions = writes.iter().map(|write| self.next_version(write, now)).collect::<Result<Vec<_>, _>>()?;
         for (write, version) in writes.into_iter().zip(&versions) {

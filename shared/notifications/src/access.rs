@@ -50,7 +50,7 @@ pub async fn keep(
     Ok(is_open)
 }
 
-/// A token that was not renewed for so long is near its end: Bitrix24's refresh tokens die after 180 days.
+/// A token that was not renewed for this long is near its end: Bitrix24's refresh tokens expire after 180 days.
 const OLD: Duration = Duration::from_secs(150 * 24 * 60 * 60);
 
 /// How many tokens of a tenant are near their end, and how many of its sides are in trouble.
@@ -61,7 +61,7 @@ pub async fn standing(connections: &Connections, tenant: &TenantId, now: Timesta
     Ok((ending, connections.troubles(tenant).await?.len()))
 }
 
-/// Once for each trouble: that it began, and that it is over.
+/// Alerts the operators once for each trouble: when it begins, and when it is over.
 async fn tell(
     ports: &Backend,
     public_url: Option<&str>,

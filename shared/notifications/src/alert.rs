@@ -23,7 +23,7 @@ const ROUTE: &str = "operators";
 
 /// Something that operators need to know.
 pub struct Alert<'a> {
-    /// What kind of trouble: `silence`, `channel_trouble`.
+    /// The kind of trouble: `silence`, `channel_trouble`.
     pub kind: &'a str,
     /// What it is about, for the ledger.
     pub what: &'a str,
@@ -43,14 +43,14 @@ impl Alert<'_> {
         Localized::joined(&self.lines, between).to_string()
     }
 
-    /// As it is sent.
+    /// The alert as a message.
     pub(crate) fn message(&self, language: Language) -> SlackMessage {
         let lines: Vec<&str> = self.lines.iter().map(|line| line.text(language)).collect();
         blocks::notice(self.head.text(language), &lines)
     }
 }
 
-/// The language in which operators read. A document that cannot be read as a whole may still name it.
+/// The operators' language. A document that cannot be read as a whole may still name it.
 fn language_of(portal: &Portal) -> Language {
     match portal.settings_as::<Settings>() {
         Ok(settings) => settings.language,

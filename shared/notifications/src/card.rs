@@ -12,25 +12,25 @@ use crate::design::own_design;
 pub struct Card {
     /// What happened.
     pub headline: CardText,
-    /// What a notification says.
+    /// The text of its notification.
     pub notification: CardText,
     /// A text below the headline.
     pub body: Option<CardText>,
-    /// What else it shows.
+    /// Its fields.
     pub facts: Vec<CardFact>,
-    /// What opens the record.
+    /// The button that opens the record.
     pub button: Option<CardButton>,
-    /// What it is about and on which portal.
+    /// The line that names the record and the portal.
     pub footer: Option<String>,
-    /// Whether it is as short as it can be: without button and footer, its facts on one line.
+    /// Whether it is as short as possible: without button and footer, its facts on one line.
     pub is_compact: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardFact {
-    /// What it is called.
+    /// Its label.
     pub label: String,
-    /// What it says.
+    /// Its value.
     pub value: CardText,
 }
 
@@ -106,7 +106,7 @@ fn labelled(context: &CardContext<'_>, word: Word) -> CardFact {
     CardFact { label: context.language.text(word.label()).to_owned(), value: context.shown(word) }
 }
 
-/// A template filled in. One that cannot be read, although it was checked when it was saved, is shown unchanged.
+/// Fills in a template. One that cannot be read, although it was checked when it was saved, is shown unchanged.
 fn fill(context: &CardContext<'_>, template: &str) -> CardText {
     let Ok(template) = TextTemplate::parse(template) else { return CardText::text(template) };
     let piece = |piece: &TemplatePiece| match piece {

@@ -13,12 +13,12 @@ use crate::alert::Alert;
 /// Lasting trouble is reported again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whether every card to the channel will meet the same.
+/// Whether every card to the channel will fail in the same way.
 pub(crate) fn is_of_the_channel(code: &str) -> bool {
     ["channel_not_found", "is_archived", "not_in_channel", "restricted_action"].contains(&code)
 }
 
-/// Alerts the operators, unless they know.
+/// Alerts the operators, unless they were alerted before.
 pub(crate) async fn notify(
     ports: &Backend,
     connections: &Connections,

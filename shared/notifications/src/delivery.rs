@@ -12,7 +12,7 @@ use tenants::user_links::{LinkOrigin, UserLinks};
 
 use crate::{channel_trouble, first_cards};
 
-/// A card in hand.
+/// A card that is being delivered.
 struct CardDelivery<'a> {
     ports: &'a Backend,
     connections: &'a Connections,
@@ -33,10 +33,10 @@ pub async fn deliver(ports: &Backend, connections: &Connections, job: ReceivedJo
     }
 }
 
-/// Where a card goes, once that is known.
+/// The channel of a card, once it is known.
 struct Target {
     channel: ChannelId,
-    /// What people call it.
+    /// Its name for people.
     name: String,
 }
 
@@ -59,7 +59,7 @@ impl CardDelivery<'_> {
         }
     }
 
-    /// The channel; or why there is none and the card is left out.
+    /// The channel; or why there is none and the card is not sent.
     async fn target(&mut self, workspace: &WorkspaceClient) -> Result<Result<Target, String>, Failure> {
         let body = &self.job.body;
         let person = match &body.destination {
@@ -99,7 +99,7 @@ impl CardDelivery<'_> {
         Ok(links.into_iter().find(|link| link.origin != LinkOrigin::Email).map(|link| link.slack))
     }
 
-    /// The channel is not there: it is made, or another takes its place, or it is said.
+    /// The channel does not exist: it is created, or the fallback is used, or it is reported.
     async fn missing(&self, workspace: &WorkspaceClient, failure: Failure) -> Result<Target, Failure> {
         let destination = &self.job.body.destination;
         if let CardDestination::Channel { name, may_create: true } = destination {
@@ -117,12 +117,12 @@ impl CardDelivery<'_> {
         self.connections.slack(&portal).await
     }
 
-    /// The message of an earlier try whose outcome is unknown, if it is there.
+    /// The message of an earlier try whose outcome is unknown, if it was posted.
     async fn look_before_again(&self, call: &OpenCall) -> Result<Option<Posted>, Failure> {
         find_posted(&self.workspace().await?, &call.place, call.began_at, self.line.id()).await
     }
 
-    /// Posts as the route wants it: a card of its own, a reply, or the record's card updated.
+    /// Posts as the route says: a card of its own, a reply, or an update of the record's card.
     async fn place(&mut self, workspace: &WorkspaceClient, channel: &ChannelId) -> Result<JobOutcome, Failure> {
         let body = &self.job.body;
         let first = match body.thread {
@@ -146,7 +146,7 @@ impl CardDelivery<'_> {
             }
             (Thread::Live, Some(first)) => {
                 let parent = Ts::from(first.message.as_str());
-                // The same update twice is one; only the line in the thread must not come twice.
+                // The same update sent twice is harmless; only the line in the thread must not be posted twice.
                 let card = Posted { channel: channel.clone(), ts: parent.clone() };
                 self.line.repeatable(workspace.update(&card, &message)).await?;
                 let line = body.line.clone().unwrap_or_else(|| message.text.clone());
@@ -156,7 +156,7 @@ impl CardDelivery<'_> {
         }
     }
 
-    /// Posts once, between `started` and whatever comes of it.
+    /// Posts once, between the ledger's `started` and the outcome.
     async fn post(
         &mut self,
         workspace: &WorkspaceClient,
@@ -174,8 +174,8 @@ impl CardDelivery<'_> {
         self.line.call(MessageRef::below(channel, parent), posting).await
     }
 
-    /// Three failures have a remedy: the bot is not in a public channel, the channel's name means another now, the
-    /// card to update is gone.
+    /// Three failures can be fixed here: the bot is not in a public channel, the channel's name now means another
+    /// channel, the card to update is gone.
     async fn mend(
         &mut self,
         workspace: &WorkspaceClient,
@@ -206,7 +206,7 @@ impl CardDelivery<'_> {
         self.place(workspace, &channel).await
     }
 
-    /// `is_card` says that it is a message of its own, and that others may reply to it.
+    /// `is_card` says that the message is a card that others can reply to.
     async fn delivered(&mut self, posted: &Posted, is_card: bool) -> Result<JobOutcome, Failure> {
         let body = &self.job.body;
         let mut also = Vec::new();
@@ -221,7 +221,7 @@ impl CardDelivery<'_> {
         self.line.done(posted.to_string(), also).await
     }
 
-    /// Says what becomes of the job, and alerts the operators to a channel's trouble.
+    /// Decides the job's outcome, and alerts the operators to trouble with the channel.
     async fn fail(&mut self, failure: &Failure) -> JobOutcome {
         let reason = self.explain(failure);
         if matches!(&failure.class, ErrorClass::Permanent { code } if channel_trouble::is_of_the_channel(code))

@@ -6,10 +6,10 @@ use locale::{Fixed, texts};
 use records::change::{Change, ChangeKind, Noun};
 use records::words::{RecordFacts, Word};
 
-/// What a card shows if its route does not say. Texts have words of cards in braces.
+/// The default look of a card. Texts have words of cards in braces.
 #[derive(Clone, Copy)]
 pub(crate) struct Own {
-    /// Before the headline.
+    /// The mark before the headline.
     pub(crate) mark: &'static str,
     /// The headline.
     pub(crate) head: Fixed,
@@ -27,7 +27,7 @@ impl Own {
         Self { mark, head, notification, body: None, fields: &[], more: &[] }
     }
 
-    /// With the facts that every card of such a record shows.
+    /// The fields, together with those that every card of such a record shows.
     fn facts(self, noun: Noun) -> Self {
         let RecordFacts { main, more } = RecordFacts::of(noun);
         self.fields(main, more)

@@ -24,7 +24,7 @@ const MAX_LINES: usize = 45;
 
 /// A digest to send: what waited for a destination until a moment.
 pub struct Digest<'a> {
-    /// The destination, as the deliveries were held under.
+    /// The destination, as in the items' windows.
     pub place: &'a str,
     /// Until when, in Unix seconds.
     pub until: i64,
@@ -42,7 +42,7 @@ impl Digest<'_> {
     }
 }
 
-/// Adds what waited to the decision, as one card. Every hold is marked first, in as many transactions as it takes; the
+/// Adds what waited to the decision, as one card. Every item is marked first, in as many transactions as needed; the
 /// last one makes the delivery. A crash in between only marks again what is marked.
 pub async fn send(
     ports: &Backend,

@@ -8,7 +8,7 @@ use runtime::store::{ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, Ta
 use runtime::{DeliveryId, TenantId, TraceId};
 use serde::{Deserialize, Serialize};
 
-/// How long a hold is kept after its moment.
+/// How long an item is kept after its moment.
 const ITEM_TTL: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// A delivery that waits, with what the digest needs of it.
@@ -61,7 +61,7 @@ impl DigestWindow<'_> {
         ItemKey::new(Table::Links, format!("{}#errand", self.tenant), self.partition())
     }
 
-    /// A page of holds, in the order of their events.
+    /// A page of items, in the order of their events.
     pub async fn page(
         &self,
         store: &dyn Store,

@@ -10,9 +10,9 @@ use runtime::ledger::{DeliveryStatus, Ledger, LedgerLine, today};
 use settings::Settings;
 use tenants::portals::Portal;
 
-/// Pages of the log that are counted for a day, at most.
+/// The most pages of the log that are counted for a day.
 const MAX_PAGES: usize = 25;
-/// Days that are looked back, at most.
+/// The most days that are looked back.
 const MAX_DAYS: i64 = 8;
 /// Kinds of changes that a digest names.
 const MAX_KINDS: usize = 12;
@@ -77,7 +77,7 @@ impl Sent {
         sent
     }
 
-    /// `all` says whether every line was counted.
+    /// A sentence about them; `all` says whether every line was counted.
     fn line(&self, all: bool) -> Localized {
         let Self { delivered, waiting, failed } = *self;
         if all {

@@ -25,8 +25,8 @@ use crate::blocks;
 use crate::digest_items::{DigestItem, DigestWindow};
 use crate::router::{Left, Router, Taken};
 
-/// Adds the deliveries that the tenant's routes make of the changes to the decision; whether there are any, held ones
-/// included.
+/// Adds the deliveries that the tenant's routes make of the changes to the decision; returns whether there are any,
+/// including those that wait for a digest.
 pub async fn route(
     crm: &Crm,
     job: &ReceivedJob<Hint>,
@@ -60,7 +60,7 @@ struct Routing<'a> {
     identity: &'a str,
     decision: &'a mut Decision,
     has_deliveries: bool,
-    /// The digests that this decision sets out to make.
+    /// The digests that this decision queues.
     errands_set: Vec<(String, Timestamp)>,
 }
 
@@ -139,7 +139,7 @@ impl Routing<'_> {
         Ok(self.decision.deliver(line, &SlackJob::Card(Box::new(made.body)))?)
     }
 
-    /// Keeps a card's line for a digest, and sees to it that the digest is made.
+    /// Keeps a card's line for a digest, and makes sure that the digest is queued.
     async fn hold(
         &mut self,
         made: Made<'_>,

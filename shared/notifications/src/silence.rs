@@ -1,4 +1,4 @@
-//! Silence: expected events do not arrive. The cause is looked for, what can be repaired is, and operators are notified
+//! Silence: expected events do not arrive. The cause is searched and fixed if possible, and operators are notified
 //! once, and once more when it is over.
 
 use std::collections::BTreeMap;
@@ -28,12 +28,12 @@ const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 struct Episode {
     /// Since when, if it lasts.
     since: Option<Timestamp>,
-    /// What stays away.
+    /// The families of events that do not arrive.
     #[serde(default)]
     families: Vec<Family>,
 }
 
-/// Watches one tenant.
+/// The watch over one tenant.
 pub struct Watch<'a> {
     /// What reads the portal.
     pub crm: &'a Crm,
@@ -120,7 +120,7 @@ impl Watch<'_> {
             && operators.business_hours.between(since, self.now, &zone) >= Duration::from_secs(minutes * 60)
     }
 
-    /// Why: whether the portal answers, whether the events are bound, whether something was lost.
+    /// Looks for the cause: whether the portal answers, whether the events are bound, whether something was lost.
     async fn probe(
         &self,
         subscriptions: &Result<Subscriptions, Failure>,

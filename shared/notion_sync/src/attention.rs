@@ -1,5 +1,5 @@
-//! What needs a person's attention: values that could not be synced, and links that pause because something writes
-//! against the sync. One index for each tenant, so that nobody reads all links to find them.
+//! What needs a person's attention: values that could not be synced, and links that pause because something keeps
+//! undoing our writes. One index for each tenant, so that nobody reads all links to find them.
 //!
 //! An entry is written and removed together with its link: it ends by itself when both sides agree again.
 
@@ -130,7 +130,7 @@ impl Attention {
         Ok((entries.len(), next.is_some()))
     }
 
-    /// Removes an entry of a link that is not synced any more.
+    /// Removes an entry of a link that is no longer synced.
     pub async fn forget(&self, tenant: &TenantId, id: &str) -> Result<(), StoreError> {
         self.store.put(StoreWrite::removal(key(tenant, id))).await.map(|_| ())
     }

@@ -15,7 +15,7 @@ use crate::fields::{Cell, MappedField, PortalKind};
 use crate::link::Owner;
 
 impl NotionSync {
-    /// Learns the names that many records mention at once.
+    /// Learns the names that many records mention in one go.
     pub async fn learn_names(&self, opened: &OpenedDatabase, records: &[(Record, RecordState)]) {
         let changes: Vec<_> = records.iter().map(|(record, state)| Change::whole(*record, state.clone())).collect();
         self.names.learn_all(opened.tenant(), &changes).await;
@@ -119,8 +119,8 @@ impl NotionSync {
         Ok(())
     }
 
-    /// The records that need a page before this one can point to them: those in relations whose database is synced and
-    /// that have no page yet.
+    /// The records that need a page before this one can point to them: those in relations to synced databases that have
+    /// no page yet.
     pub async fn awaited(
         &self,
         opened: &OpenedDatabase,

@@ -36,7 +36,7 @@ const SCHEMA_TTL: Duration = Duration::from_secs(10 * 60);
 const REMEMBERED: Duration = Duration::from_secs(30);
 /// How often a closed database is checked.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(2 * 60);
-/// What was missed may have begun a little before it was noticed.
+/// Missed edits may have begun a little before the trouble was noticed.
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);
 /// Lasting trouble is reported again after this.
 const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -56,7 +56,7 @@ pub struct KnownDatabase {
     /// The mappings that pause.
     #[serde(default)]
     pub troubles: Vec<MappingTrouble>,
-    /// What works although it differs from the settings.
+    /// Differences from the settings that do no harm.
     #[serde(default)]
     pub notices: Vec<MappingTrouble>,
     /// Why it cannot be used.
@@ -99,7 +99,7 @@ pub struct OpenedDatabase {
 }
 
 impl OpenedDatabase {
-    /// The owner of a page, if its database is still in the settings: a renamed database owns nothing any more.
+    /// The owner of a page, if its database is still in the settings: a renamed database no longer owns anything.
     pub fn known_owner(&self, owner: Option<Owner>) -> Option<Owner> {
         owner.filter(|owner| self.settings.notion.named(&owner.database).is_some())
     }
@@ -206,7 +206,7 @@ impl NotionSync {
         });
         let known = match stored {
             Some(known) if !is_old => known,
-            // Notion being down must not stop work with what is known well enough.
+            // If Notion is down, work continues with what is known well enough.
             stored => match self.look(portal, settings, database, stored.clone()).await {
                 Err(failure) => stored.filter(|known| known.closed.is_none()).ok_or(failure)?,
                 known => known?,
@@ -226,7 +226,7 @@ impl NotionSync {
         self.look(&portal, &settings, database, stored).await.map(Some)
     }
 
-    /// Forgets that edits were missed: they are being made up for.
+    /// Clears the note of missed edits: they are being made up for.
     pub async fn made_up(&self, tenant: &TenantId, name: &str) -> Result<(), Failure> {
         let Some(item) = self.ports.store.get(&key(tenant, name)).await? else { return Ok(()) };
         let known = KnownDatabase { missed_since: None, ..item.decode()? };
@@ -283,7 +283,7 @@ impl NotionSync {
         Ok(known)
     }
 
-    /// Compares the settings with both schemas, and makes what is missing.
+    /// Compares the settings with both schemas, and creates what is missing.
     async fn hold(
         &self,
         portal: &Arc<Portal>,
@@ -348,7 +348,7 @@ impl NotionSync {
         Ok(found)
     }
 
-    /// Alerts the operators to what is new: once for each trouble.
+    /// Alerts the operators to new trouble: once for each.
     async fn tell(
         &self,
         portal: &Portal,

@@ -54,7 +54,7 @@ pub struct PageLink {
     /// Its entries in the index of what needs attention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<AttentionEntry>,
-    /// Recent writes, to notice when something writes against us.
+    /// Recent writes, to notice if something keeps undoing ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub written: Vec<RecordedWrite>,
     /// The backfill that made it.
@@ -89,7 +89,7 @@ pub enum Apart {
     RecordGone,
     /// The page is in the trash.
     PageTrashed,
-    /// The page was deleted for good, or is not shared any more.
+    /// The page was deleted for good, or is no longer shared.
     PageGone,
     /// The page is in another place than the database.
     PageMoved,

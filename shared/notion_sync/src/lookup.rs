@@ -108,7 +108,7 @@ pub(crate) async fn portal_fields(client: &PortalClient, kind: RecordKind) -> Re
         }
         let (mut answers, _) = client.batch(&batch).await?;
         for (n, (place, _)) in some.iter().enumerate() {
-            // Without its values a list would be written by names: nothing is synced before they are known.
+            // Without its values, a list would be written by names: nothing is synced before they are known.
             let rows = match answers.take(&format!("l{n}")) {
                 Some(Ok(rows)) => rows,
                 Some(Err(error)) => return Err(client.failure(&error)),

@@ -25,7 +25,7 @@ const MAX_VALUE: usize = 1_000;
 pub enum EntryKind {
     /// Several rows carry the number of one record.
     Double,
-    /// It cannot be decided which row is which record's, or the record could not be done.
+    /// It cannot be decided which row is which record's, or the record failed.
     Refused,
     /// A row carries a number that belongs to no record, or to another row.
     Stray,

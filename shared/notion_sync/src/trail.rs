@@ -82,8 +82,8 @@ impl Trail {
     }
 }
 
-/// What an earlier try made of a page's event: it may have ended before the job that goes on was sent. Of a record the line
-/// may be that of the page's event, which says nothing of the record's own job.
+/// What an earlier try made of a page's event: it may have ended before the next job was sent. For a record, the line
+/// may be that of the page's event, which says nothing about the record's own job.
 async fn earlier_try(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Option<JobOutcome>, Failure> {
     match &job.body {
         SyncJob::Page { .. } => Ok(decision::finished(&sync.ports, job, |_| Vec::new()).await?),
@@ -125,7 +125,7 @@ async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDeci
     }
 }
 
-/// What a person has to fix is reported, once for each kind.
+/// Reports what a person has to fix, once for each kind.
 async fn notify(sync: &NotionSync, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
     let (record, database) = about(job);
     let alert = Alert {
@@ -173,7 +173,7 @@ pub(crate) fn about(job: &ReceivedJob<SyncJob>) -> (String, String) {
     }
 }
 
-/// A decision on the event of a job, without anything in it. The line of a record's job may be one that its page's began.
+/// An empty decision on the event of a job. The line of a record's job may be one that its page's job began.
 fn decision(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Decision {
     let name = match &job.body {
         SyncJob::Record { signal, .. } | SyncJob::Page { signal, .. } | SyncJob::Schema { signal } => {

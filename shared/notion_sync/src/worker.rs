@@ -10,7 +10,7 @@ use crate::work::owner::PageEvent;
 use crate::work::{self, SyncDecision, join, owner, undo};
 use crate::{NotionSync, backfill};
 
-/// Works a job, and writes down what came of it.
+/// Works a job, and records its outcome.
 pub async fn work(sync: &NotionSync, job: ReceivedJob<SyncJob>) -> JobOutcome {
     let mut trail = match Trail::take(sync, &job).await {
         Ok(trail) => trail,

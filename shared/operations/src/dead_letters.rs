@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tenants::audit::{Audit, AuditEntry};
 
-/// The most letters of a queue that are read: more need another run.
+/// The most dead letters of a queue that are read; more need another run.
 pub const MAX_LETTERS: usize = 1_000;
 
 /// A dead letter with its queue.
@@ -20,7 +20,7 @@ pub const MAX_LETTERS: usize = 1_000;
 pub struct Letter {
     /// The queue that its job was on.
     pub queue: QueueName,
-    /// The letter.
+    /// The dead letter.
     #[serde(flatten)]
     pub buried: Buried,
 }
@@ -42,22 +42,22 @@ impl Letter {
     }
 }
 
-/// Letters with the same cause.
+/// Dead letters with the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadLetterGroup {
     pub queue: QueueName,
     pub code: String,
-    /// The newest letter's reason.
+    /// The reason of the newest one.
     pub reason: String,
     /// When the first of them was given up.
     pub oldest: Timestamp,
     /// When the last one was.
     pub newest: Timestamp,
-    /// The letters, oldest first.
+    /// The dead letters, oldest first.
     pub letters: Vec<Letter>,
 }
 
-/// Which letters are meant. All conditions have to hold.
+/// Which dead letters are meant. All conditions have to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Which {
     pub queue: Option<QueueName>,
@@ -69,7 +69,7 @@ pub struct Which {
 }
 
 impl Which {
-    /// Whether a letter is meant.
+    /// Whether a dead letter is meant.
     pub fn means(&self, letter: &Letter) -> bool {
         let own = &letter.buried.letter;
         let words = || format!("{} {} {} {}", own.code, own.reason, own.trace, own.body).to_lowercase();
@@ -80,10 +80,10 @@ impl Which {
     }
 }
 
-/// What was done.
+/// The result of redriving or discarding.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RedriveOutcome {
-    /// The letters that were redriven or discarded.
+    /// The dead letters that were redriven or discarded.
     pub letters: Vec<Letter>,
 }
 
@@ -92,8 +92,8 @@ pub struct RedriveOutcome {
 pub struct Letters<'a> {
     /// The engine.
     pub ports: &'a Backend,
-    /// The tenant whose letters are seen and touched. `None` for the operator of the deployment: all letters, including
-    /// those without a known tenant.
+    /// The tenant whose dead letters are shown and changed. `None` for the operator of the deployment: all of them,
+    /// including those without a known tenant.
     pub tenant: Option<&'a TenantId>,
 }
 
@@ -117,7 +117,7 @@ impl Letters<'_> {
         Ok(letters)
     }
 
-    /// Sends jobs again. It is safe to do it twice: a letter is in the queue once, and a finished job is recognised.
+    /// Sends jobs again. Doing it twice is safe: a dead letter is in its queue once, and a finished job is recognised.
     pub async fn redrive(&self, which: &Which, who: &str) -> Result<RedriveOutcome, DeadLetterError> {
         let done = self.sift(which, Fate::Redrive).await?;
         if !done.letters.is_empty() {
@@ -126,7 +126,7 @@ impl Letters<'_> {
         Ok(done)
     }
 
-    /// Removes letters for good, and writes the reason into their lines.
+    /// Removes dead letters for good, and writes the reason into their lines.
     pub async fn discard(&self, which: &Which, who: &str, why: &str) -> Result<RedriveOutcome, DeadLetterError> {
         let ledger = Ledger::new(self.ports.store.clone());
         // First the log, then the letter: a crash in between leaves a letter whose line is ahead of it, and discarding
@@ -201,7 +201,7 @@ impl Letters<'_> {
     }
 }
 
-/// Why letters could not be worked on.
+/// Why dead letters could not be listed or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterError {
     Queue(QueueError),
@@ -239,7 +239,7 @@ fn queues(which: &Which) -> impl Iterator<Item = QueueName> {
     })
 }
 
-/// The letters by cause, the largest group first.
+/// The dead letters by cause, the largest group first.
 pub fn grouped(letters: Vec<Letter>) -> Vec<DeadLetterGroup> {
     let mut groups: BTreeMap<(QueueName, String), DeadLetterGroup> = BTreeMap::new();
     for letter in letters {

@@ -1,4 +1,4 @@
-//! The doctor: asks every provider, and says of each thing that has to be right whether it is, and how to fix it.
+//! The doctor: asks every provider, and reports whether each requirement is met, and how to fix it.
 //!
 //! It changes nothing. Each check is reported as soon as it is done, so that progress can be shown.
 

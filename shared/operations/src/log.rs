@@ -297,7 +297,7 @@ struct LogCursor {
 }
 
 impl LogCursor {
-    /// Just behind a whole way, read backwards.
+    /// The position after a whole trail, when read backwards.
     fn after(trace: TraceId) -> String {
         // No line of it sorts above this: ids of deliveries are hexadecimal.
         format!("{}|{trace}#~", trace.day())

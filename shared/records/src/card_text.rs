@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use slack::Mrkdwn;
 use text::{Document, units};
 
-/// The most that a card shows of a text that somebody wrote.
+/// The most characters that a card shows of a person's text.
 const MAX_TEXT: usize = 1_500;
 
 /// A text on a card.
@@ -21,7 +21,7 @@ enum CardSpan {
         words: String,
     },
     Moment(Timestamp),
-    /// What somebody wrote, with its formatting.
+    /// A person's text, with its formatting.
     Written {
         document: Document,
         is_cut: bool,
@@ -49,7 +49,7 @@ impl CardText {
         Self(vec![CardSpan::Moment(moment)])
     }
 
-    /// What somebody wrote, its beginning if it is long.
+    /// A person's text, only its beginning if it is long.
     pub fn written(document: Document) -> Self {
         let mut parts = document.split(MAX_TEXT - 1, |part| units(&part.to_mrkdwn(false))).into_iter();
         let document = parts.next().unwrap_or_default();

@@ -113,7 +113,7 @@ pub enum Verb {
     Missed,
     /// Its recording appeared.
     Recorded,
-    /// What the customer's own handler says.
+    /// What the customer's own handler reports.
     Custom,
 }
 
@@ -234,7 +234,7 @@ impl ChangeKind {
         Self::ALL.iter().find(|(_, known, _)| *known == name).map(|(kind, ..)| kind.clone())
     }
 
-    /// What happens so to a thing of this kind, if there is such a change.
+    /// The kind of a noun and a verb, if there is one.
     pub fn of(noun: Noun, verb: Verb) -> Option<Self> {
         Self::ALL.iter().map(|(kind, ..)| kind).find(|kind| kind.noun() == noun && kind.verb() == verb).cloned()
     }
@@ -268,7 +268,7 @@ impl<'de> Deserialize<'de> for ChangeKind {
     }
 }
 
-/// How much two names have in common: their common beginning and end.
+/// How much two names have in common: their beginnings and ends.
 pub(crate) fn likeness(a: &str, b: &str) -> usize {
     let beginning = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     let end = a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count();
@@ -293,7 +293,7 @@ pub struct Change {
     /// The names of the fields that changed, for an update.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
-    /// What was said.
+    /// The text of a comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<TaskComment>,
     /// The deal that a call belongs to.
@@ -350,7 +350,7 @@ impl Change {
         }
     }
 
-    /// Who did it, where that is known: nobody needs a card about their own comment.
+    /// Who did it, if that is known: nobody needs a card about their own comment.
     pub fn author(&self) -> Option<u64> {
         self.comment.as_ref().map(|comment| comment.author)
     }

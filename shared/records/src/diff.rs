@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::change::{Change, ChangeKind, Verb};
 use crate::record::{Record, RecordState};
 
-/// What an update of a task names where nothing that is read of it changed.
+/// The field that an update of a task names if none of the fields that we read changed.
 pub const OTHER: &str = "other";
 
 /// What is known of a record before the state just read.
@@ -16,7 +16,7 @@ pub const OTHER: &str = "other";
 pub enum Before<'a> {
     /// The state that was last acted on.
     Known(&'a RecordState),
-    /// Nothing: it is judged by when it was created and by its stage history, any order.
+    /// Nothing: it is judged by when it was created and by its stage history, in any order.
     Unseen {
         /// From when on it is watched; what happened before is not news.
         since: Timestamp,
@@ -89,7 +89,7 @@ fn item_changes(entity: EntityType, before: Before<'_>, item: &CrmItem) -> Vec<F
     let has_both = |a: &Option<u64>, b: &Option<u64>| a.is_some() && b.is_some();
     if entity.has_stages() && item.stage_id.is_some() && known.stage_id != item.stage_id {
         let other_funnel = has_both(&known.category_id, &item.category_id) && known.category_id != item.category_id;
-        // A lead has one funnel; the others show a move between funnels by that alone.
+        // A lead has one funnel; others show a move between funnels by that alone.
         let verb = if other_funnel && entity != EntityType::LEAD { Verb::FunnelChanged } else { Verb::StageChanged };
         add(verb, known.stage_id.clone(), Vec::new());
     }
@@ -125,7 +125,7 @@ fn updated_fields(known: &CrmItem, item: &CrmItem) -> Vec<String> {
     fields
 }
 
-/// Custom fields that were known before and differ now. One that was not selected before has no before.
+/// Custom fields that were known before and differ now. One that was not selected before has no earlier value.
 fn updated_customs<'a>(
     known: &'a serde_json::Map<String, Value>,
     now: &'a serde_json::Map<String, Value>,
@@ -165,7 +165,7 @@ fn task_changes(before: Before<'_>, task: &Task) -> Vec<Found> {
     }
     fields.extend(updated_customs(&known.more, &task.more));
     if found.is_empty() && fields.is_empty() && known.changed_date < task.changed_date {
-        // Its checklist, its description: saved, and nothing that we read is another.
+        // Its checklist or its description was saved, and no field that we read differs.
         fields.push(OTHER.into());
     }
     if !fields.is_empty() {
@@ -174,7 +174,7 @@ fn task_changes(before: Before<'_>, task: &Task) -> Vec<Found> {
     found
 }
 
-/// The stage in which the news found the record: the last move before them, or else the first of all.
+/// The stage of the record before the news: the last move before it, or else the first of all.
 fn stage_before(moves: &[StageMove], is_news: impl Fn(Option<Timestamp>) -> bool) -> Option<String> {
     let mut in_order: Vec<_> = moves.iter().collect();
     in_order.sort_by_key(|step| step.id);

@@ -32,7 +32,7 @@ pub struct Names {
 pub struct CachedName {
     /// What people call it.
     pub name: String,
-    /// A person's e-mail; none for who was dismissed and for extranet users, whom no e-mail finds in Slack.
+    /// A person's e-mail; none for dismissed people and extranet users, for no e-mail finds them in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// Whether a person was dismissed: nothing is sent to them.
@@ -72,7 +72,7 @@ impl Names {
         }
     }
 
-    /// Takes over the lists of others, and nothing that has a name of its own.
+    /// Takes over the lists of others, but nothing that has a name of its own.
     pub fn take_lists(&mut self, other: &Self) {
         self.statuses = other.statuses.clone();
         self.funnels = other.funnels.clone();
@@ -94,12 +94,12 @@ impl Names {
         }
     }
 
-    /// Takes in a name; `None` says that it was asked for and there is none for us.
+    /// Takes in a name; `None` means that it was asked for and not found.
     pub fn add(&mut self, named: Nameable, entry: Option<CachedName>) {
         self.named.insert(named.key(), entry);
     }
 
-    /// What was taken in under a name, if it was.
+    /// What was taken in under a name.
     pub fn entry(&self, named: Nameable) -> Option<&CachedName> {
         self.named.get(&named.key()).and_then(Option::as_ref)
     }
@@ -109,12 +109,12 @@ impl Names {
         !self.statuses.is_empty()
     }
 
-    /// Those of `wanted` that were not even asked for.
+    /// Those of `wanted` that were not asked for yet.
     pub fn missing(&self, wanted: &BTreeSet<Nameable>) -> Vec<Nameable> {
         wanted.iter().copied().filter(|named| !self.named.contains_key(&named.key())).collect()
     }
 
-    /// Whether the stages that a change speaks of have names.
+    /// Whether the stages that a change mentions have names.
     pub fn has_stages_of(&self, change: &Change) -> bool {
         let Some((entity, item)) = change.entity().zip(change.state.as_item()) else { return true };
         let stages = item.stage_id.iter().chain(&change.from_stage);
@@ -160,7 +160,7 @@ impl Names {
     }
 }
 
-/// Everything with a name of its own that cards of a change may speak of.
+/// Everything with a name of its own that cards of a change may mention.
 pub fn wanted(change: &Change) -> BTreeSet<Nameable> {
     let state = &change.state;
     let is_some = |id: Option<u64>| id.filter(|id| *id != 0);

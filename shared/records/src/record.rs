@@ -210,7 +210,7 @@ impl<'de> Deserialize<'de> for RecordRef {
     }
 }
 
-/// What something is now, or was.
+/// The present or an earlier state of something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum RecordState {
@@ -358,7 +358,7 @@ fn object(value: Result<Value, serde_json::Error>) -> Map<String, Value> {
     }
 }
 
-/// `CALL_FAILED_CODE` as `callFailedCode`, like the names of everything else.
+/// `CALL_FAILED_CODE` as `callFailedCode`, like all other names.
 fn camel(name: &str) -> String {
     let mut words = name.split('_').map(str::to_ascii_lowercase);
     let first = words.next().unwrap_or_default();
@@ -391,7 +391,7 @@ mod tests {
             assert_eq!((parsed.to_string().as_str(), parsed.record()), (text, record));
         }
         assert_eq!(RecordRef::from("call X").id().as_deref(), Some("X"));
-        // An id is all that is after the name; a name alone is not its own id.
+        // What follows the name is the id; a name alone is not its own id.
         assert_eq!(RecordRef::from("order paid 17").id().as_deref(), Some("paid 17"));
         assert_eq!(RecordRef::from("order_paid").id(), None);
     }

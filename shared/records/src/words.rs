@@ -102,7 +102,7 @@ impl Word {
 const ALWAYS: [Word; 8] =
     [Word::Title, Word::Link, Word::Url, Word::Id, Word::Type, Word::Responsible, Word::Creator, Word::Created];
 
-/// The words that changes of a noun have besides those of all.
+/// The words that changes of a noun have in addition to the general ones.
 fn own_words(noun: Noun) -> &'static [Word] {
     match noun {
         Noun::Lead | Noun::Deal | Noun::Item => &[
@@ -149,12 +149,12 @@ fn own_words(noun: Noun) -> &'static [Word] {
     }
 }
 
-/// What cards of a record show of it, and answers of commands.
+/// The words that cards and answers of commands show of a record.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordFacts {
-    /// Always.
+    /// Those that always show.
     pub main: &'static [Word],
-    /// In full density besides.
+    /// Those that show in full density in addition.
     pub more: &'static [Word],
 }
 
@@ -175,7 +175,7 @@ impl RecordFacts {
     }
 }
 
-/// The portal's fields that `record.` and `before.` reach; custom fields besides.
+/// The portal's fields that `record.` and `before.` reach, in addition to custom fields.
 fn fields(noun: Noun) -> &'static [&'static str] {
     match noun {
         Noun::Lead | Noun::Deal | Noun::Item => &[
@@ -252,12 +252,12 @@ pub fn is_field(kind: &ChangeKind, field: &str) -> bool {
     }
 }
 
-/// Whether a field is one that the customer made.
+/// Whether a field is a custom field.
 pub fn is_custom_field(field: &str) -> bool {
     field.starts_with("uf") && field.len() > 2 || field.starts_with("parentId")
 }
 
-/// What is wrong with a word in a template for changes of this kind, in words that name the fix.
+/// What is wrong with a word in a template for changes of this kind, with the fix.
 pub fn problem(kind: &ChangeKind, word: &str) -> Option<Localized> {
     let change = kind.name();
     let change = change.as_str();
@@ -286,13 +286,13 @@ pub fn known(kind: &ChangeKind) -> Vec<&'static str> {
     ALWAYS.iter().chain(own_words(kind.noun())).map(|word| word.name()).collect()
 }
 
-/// What was probably meant: it has most of its letters in common.
+/// The word that was probably meant: it shares most of its letters.
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known.max_by_key(|known| likeness(known, word)).filter(|like| likeness(like, word) * 2 >= word.len())
 }
 
 impl CardContext<'_> {
-    /// What a word of a template shows. What is unknown shows as that; it never stops a card.
+    /// What a word of a template shows. Missing data shows as unknown; it never stops a card.
     pub fn word(&self, word: &str) -> CardText {
         if let Some(path) = word.strip_prefix("record.") {
             return self.field(&self.change.state, path);
@@ -399,12 +399,12 @@ impl CardContext<'_> {
         Some(CardText::text(self.language.text(task_status(status?)?)))
     }
 
-    /// What the card is about, below it: `Deal 42`.
+    /// The record of the card, below it: `Deal 42`.
     pub fn about(&self) -> String {
         match &self.change.about {
             RecordRef::Record(record) => record.title(self.language),
             RecordRef::Call(id) => self.language.text(texts::records::Call { id }),
-            // A kind that the customer has defined: its name is its own.
+            // The customer has defined the kind: its name is not translated.
             other @ RecordRef::Other { .. } => other.to_string(),
         }
     }
@@ -493,7 +493,7 @@ impl CardContext<'_> {
         })
     }
 
-    /// What somebody wrote in the portal.
+    /// A text that someone wrote in the portal.
     fn read(&self, text: &str, file: Option<&dyn Fn(&str) -> Option<String>>) -> Document {
         let origin = bitrix24::crm::origin(self.domain);
         Document::from_bbcode_in(
@@ -527,7 +527,7 @@ impl CardContext<'_> {
     }
 }
 
-/// Where something was, and where it is now.
+/// From where something moved, and to where.
 fn from_to(from: &str, to: &str) -> CardText {
     CardText::text(&format!("{from} → ")).then(CardText::bold(to))
 }
@@ -544,7 +544,7 @@ pub fn task_status(status: u64) -> Option<Fixed> {
     }
 }
 
-/// A number as a telephone takes it.
+/// A number as a telephone can dial it.
 fn dialled(number: &str) -> String {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     if number.trim_start().starts_with('+') || digits.len() > 10 { format!("+{digits}") } else { digits }

@@ -15,7 +15,7 @@ use crate::clock::{Clock, later, until};
 use crate::retry::jittered;
 use crate::store::{ItemKey, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 
-/// How many calls an account may make.
+/// How many calls a bucket allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// One call in this time, in the long run.
@@ -62,32 +62,32 @@ pub struct Window {
     pub most: u32,
 }
 
-/// A provider account with its rate.
+/// A limit of a provider that calls count against, with its rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateBucket {
-    /// Its key: provider, tenant or workspace, and what the provider counts by.
+    /// Its key: provider, tenant or workspace, and the limit that the provider counts.
     pub name: String,
     /// Its rate.
     pub rate: Rate,
     /// Its window, if the provider counts in windows; the rate is then ignored.
     pub window: Option<Window>,
-    /// Who asks.
+    /// The priority of the caller.
     pub lane: Priority,
 }
 
 impl RateBucket {
-    /// An account, used with the priority of events.
+    /// A bucket, used with the priority of events.
     pub fn new(name: String, rate: Rate) -> Self {
         Self { name, rate, window: None, lane: Priority::default() }
     }
 
-    /// An account whose provider counts calls in windows.
+    /// A bucket whose provider counts calls in windows.
     pub fn windowed(name: String, window: Window) -> Self {
         let rate = Rate { every: window.length / window.most.max(1), burst: 1 };
         Self { window: Some(window), ..Self::new(name, rate) }
     }
 
-    /// The same account with the priority that may use all of it.
+    /// The same bucket with the priority that may use all of it.
     #[must_use]
     pub fn for_a_person(self) -> Self {
         Self { lane: Priority::Person, ..self }
@@ -108,7 +108,7 @@ pub enum Reservation {
     },
 }
 
-/// How much of an account is used at the moment.
+/// How much of a bucket is used at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// Calls that count now: of the burst, or of the window.
@@ -184,7 +184,7 @@ impl LimiterState {
 /// From so many calls in a row that found the provider down, the account as a whole counts as down.
 const DOWN_AFTER: u32 = 5;
 
-/// Conflicts mean that other workers took slots meanwhile; after so many the account is busy enough to wait.
+/// Conflicts mean that other workers took slots meanwhile; after this many, the bucket is busy enough to wait.
 const MAX_CONFLICTS: u32 = 8;
 
 /// Reserves slots. Cheap to clone.
@@ -192,11 +192,11 @@ const MAX_CONFLICTS: u32 = 8;
 pub struct Limiter {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// The last state seen of each account: a right guess saves the read before the conditional write.
+    /// The last state seen of each bucket: a right guess saves the read before the conditional write.
     seen: Arc<Mutex<HashMap<String, (LimiterState, Option<Version>)>>>,
 }
 
-/// More accounts than this are not remembered at once.
+/// More buckets than this are not remembered at once.
 const MAX_SEEN: usize = 10_000;
 
 impl Limiter {
@@ -222,7 +222,7 @@ impl Limiter {
                 if fresh {
                     return Ok(reservation);
                 }
-                // A refusal is only believed of what the store says now: the account may have been let go.
+                // A refusal is only believed of what the store says now: the pause may have been ended.
                 continue;
             };
             match self.write(&account.name, taken, version).await {
@@ -247,7 +247,7 @@ impl Limiter {
         }
     }
 
-    /// How much of an account is used, for display; uses no slot.
+    /// How much of a bucket is used, for display; uses no slot.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
     pub async fn look(&self, account: &RateBucket) -> Result<Usage, StoreError> {
         let (state, _) = self.read(&account.name).await?;
@@ -263,7 +263,7 @@ impl Limiter {
         Ok(Usage { used, of, parked_until, failures: state.failures })
     }
 
-    /// Pauses the account until then: the provider asked for it.
+    /// Pauses the bucket until then: the provider asked for it.
     pub async fn park(&self, account: &RateBucket, moment: Timestamp) -> Result<(), StoreError> {
         // The provider's window ends then, and ours begins again with it.
         self.change(account, |state| LimiterState {
@@ -275,7 +275,7 @@ impl Limiter {
         .await
     }
 
-    /// Ends the account's pause, whatever it was for.
+    /// Ends the bucket's pause, whatever its reason.
     pub async fn release(&self, account: &RateBucket) -> Result<(), StoreError> {
         self.change(account, |state| LimiterState { parked_until: None, failures: 0, ..state }).await
     }
@@ -329,7 +329,7 @@ impl Limiter {
 
     async fn write(&self, name: &str, state: LimiterState, version: Option<Version>) -> Result<(), StoreError> {
         let condition = version.map_or(WriteCondition::Absent, WriteCondition::Version);
-        // An account at rest says nothing that a missing one does not.
+        // The state of an unused bucket says no more than a missing one.
         let rest = later(state.next.max(state.parked_until.unwrap_or(state.next)), Duration::from_secs(86_400));
         let written = self.store.put(StoreWrite::new(key(name), &state, condition)?.expiring(rest)).await;
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

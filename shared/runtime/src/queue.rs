@@ -114,16 +114,16 @@ pub struct DeadLetter {
     pub group: String,
 }
 
-/// The code of a letter that SQS itself moved because it had been handed out too often.
+/// The code of a dead letter that SQS itself moved because it had been handed out too often.
 pub const HANDED_OUT_TOO_OFTEN: &str = "handed_out_too_often";
 
 impl DeadLetter {
-    /// The letter in a message's text, if it is one: a letter that was moved back without being opened.
+    /// The dead letter in a message's text, if it is one: it was moved back without being opened.
     pub fn of_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    /// The letter of a job that the engine gave up, without a reason from its handler.
+    /// The dead letter of a job that the engine gave up, without a reason from its handler.
     pub fn unexplained(body: String, group: String, attempts: u32, buried_at: Timestamp) -> Self {
         let (tenant, trace) = crate::envelope::origin(&body).unwrap_or_default();
         let reason = format!(
@@ -146,13 +146,13 @@ impl DeadLetter {
 pub struct Buried {
     /// Its id in its dead-letter queue.
     pub id: String,
-    /// What it says.
+    /// The dead letter itself.
     #[serde(flatten)]
     pub letter: DeadLetter,
 }
 
 impl Buried {
-    /// Its job, ready to be sent again. The same letter sent again twice within five minutes is one job.
+    /// Its job, ready to be sent again. The same dead letter sent again twice within five minutes is one job.
     pub fn job(&self) -> QueueMessage {
         let deduplication = format!("redrive#{}#{}", self.id, self.letter.buried_at.as_millisecond());
         QueueMessage { group: self.letter.way_back(), deduplication, body: self.letter.body.clone() }
@@ -212,7 +212,7 @@ pub trait Queue: Send + Sync + 'static {
     /// waits with it.
     async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError>;
 
-    /// Sends a letter to the dead-letter queue of `queue`. The message itself is then deleted like a finished one.
+    /// Sends a dead letter to the dead-letter queue of `queue`. The message itself is then deleted like a finished one.
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError>;
 
     /// Reads up to `most` dead letters and treats each as `judge` says; returns those that were redriven or discarded.

@@ -47,7 +47,7 @@ where
                 jobs.push(job);
                 continue;
             }
-            // No letter can be read as a job: it has no schema.
+            // No dead letter can be read as a job: it has no schema.
             Err(cause) => match DeadLetter::of_text(&received.body) {
                 Some(letter) => reopen(queue, name, received, letter).await,
                 None => {
@@ -134,7 +134,7 @@ async fn put_back(queue: &dyn Queue, name: QueueName, received: &Received, after
     }
 }
 
-/// Whether the letter is safely in the dead-letter queue.
+/// Whether the dead letter is safely in its queue.
 async fn bury(
     queue: &dyn Queue,
     clock: &dyn Clock,

@@ -98,7 +98,7 @@ impl KeyRing {
         Ok(serde_json::to_string(&ring).unwrap_or_default().into())
     }
 
-    /// The text of this ring without the keys that seal nothing any more.
+    /// The text of this ring without the keys that no longer seal anything.
     pub fn retired(text: &SecretString) -> Result<SecretString, SealError> {
         let mut ring = Self::text(text)?;
         let current = ring.current.clone();

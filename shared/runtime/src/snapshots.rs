@@ -123,7 +123,7 @@ impl ReadMoment {
     }
 }
 
-/// Reads and writes record links.
+/// Reads and writes snapshots and readings.
 #[derive(Clone)]
 pub struct Records {
     store: Arc<dyn Store>,

@@ -570,7 +570,7 @@ fn usual_fields(records: Mirrored) -> Vec<FieldSetting> {
     }
 }
 
-/// The body of a page that is not told otherwise.
+/// The body of a page if the settings name none.
 fn usual_page(records: Mirrored) -> Vec<BodyPart> {
     let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
     match records {

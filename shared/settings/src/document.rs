@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 use crate::problems::Problem;
 use crate::schema::Settings;
 
-/// More text than this is no settings document.
+/// A longer text is not read as settings.
 pub const MAX_SETTINGS: usize = 256 * 1024;
-/// More lists and names within each other than this stand in no settings.
+/// No settings nest lists and names deeper than this.
 const MAX_DEPTH: usize = 16;
-/// More values than this stand in no settings.
+/// No settings have more values than this.
 const MAX_VALUES: usize = 20_000;
 
-/// The most columns before the words of a line, and the most `-` and `?` in it: each may open a list or a map. The parser
-/// calls itself for each, and some thousands end the process.
+/// The most columns before the words of a line, and the most `-` and `?` in it: each may open a list or a map. The
+/// parser calls itself for each, and thousands of them would overflow the stack.
 const MAX_COLUMNS: usize = 200;
 
 /// A problem with its line.
@@ -38,7 +38,7 @@ impl std::fmt::Display for LocatedProblem {
     }
 }
 
-/// Reads a document, or says everything that is wrong with it.
+/// Reads a document, or returns everything that is wrong with it.
 pub fn read(text: &str) -> Result<Settings, Vec<LocatedProblem>> {
     let alone = |line, text: Localized| vec![LocatedProblem { line, problem: Problem { path: String::new(), text } }];
     if text.len() > MAX_SETTINGS {
@@ -74,8 +74,8 @@ pub fn read(text: &str) -> Result<Settings, Vec<LocatedProblem>> {
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
-/// The first line that may nest deeper than the parser bears. A level of blocks takes a column of its own, or an indicator
-/// beside others on one line; brackets within brackets the parser counts itself.
+/// The first line that may nest deeper than the parser can handle. A level of blocks needs a column of its own, or an
+/// indicator beside others on one line; nested brackets are counted by the parser itself.
 fn too_deep(text: &str) -> Option<usize> {
     let is_deep = |line: &str| {
         let columns = line.bytes().take_while(|byte| b" \t-?:".contains(byte)).count();
@@ -90,8 +90,8 @@ fn too_deep(text: &str) -> Option<usize> {
     text.split('\n').position(|line| line.split('\r').any(is_deep)).map(|at| at + 1)
 }
 
-/// Looks a text through before anything is made of it: a short text may name a long one many times, or nest so deep that
-/// reading it overflows the stack. What is no YAML is left to the reader.
+/// Checks a text before anything is built from it: a short text may name a long one many times, or nest so deep that
+/// reading it overflows the stack. A text that is not YAML is left to the reader.
 fn small(text: &str) -> Result<(), (usize, Localized)> {
     let (mut depth, mut values) = (0_usize, 0_usize);
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
@@ -121,7 +121,7 @@ fn nests_too_deep() -> Localized {
     Localized::of(|_| texts::settings::NestsTooDeep { most: MAX_DEPTH as u64 })
 }
 
-/// The line of a place, or of the nearest around it.
+/// The line of a place, or of the nearest place around it.
 fn line_of(document: &MarkedYaml<'_>, path: &str) -> Option<usize> {
     let (mut node, mut path, mut line) = (document, path, None);
     while !path.is_empty() {
@@ -146,7 +146,7 @@ fn step<'a, 'input, 'path>(
             let path = path.strip_prefix('.').unwrap_or(path);
             let fits = map.iter().filter_map(|(key, one)| {
                 let rest = path.strip_prefix(name(key)?.as_str())?;
-                // A value may stand below its name; people look for the name.
+                // A value may be below its name; people look for the name.
                 (rest.is_empty() || rest.starts_with(['.', '['])).then(|| (key.span.start.line(), one, rest))
             });
             // A name may itself have dots in it.
@@ -225,7 +225,7 @@ fn yaml<'a>(value: &Value) -> saphyr::Yaml<'a> {
     }
 }
 
-/// What differs between two settings, a line each: `+` only in the second, `-` only in the first.
+/// The differences between two settings, a line each: `+` only in the second, `-` only in the first.
 pub fn diff(before: &Settings, after: &Settings) -> Vec<String> {
     let mut lines = Vec::new();
     let whole = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
@@ -254,7 +254,7 @@ fn compare(path: &str, before: &Value, after: &Value, lines: &mut Vec<String>) {
     lines.push(format!("+ {path}: {after}"));
 }
 
-/// The parts of a value by name; routes by theirs, so that a route more does not change all behind it.
+/// The parts of a value by name; routes by their names, so that a new route does not change all that follow.
 fn parts(value: &Value) -> Option<Map<String, Value>> {
     match value {
         Value::Object(map) => Some(map.clone()),
@@ -350,7 +350,7 @@ routes:
         }
         for number in [".nan", ".inf", "-.inf", "1e999"] {
             let text = format!("a: 1\nb: {number}\n");
-            assert_eq!(findings(&text), ["line 2: this is not a number, or is larger than any number"], "{number}");
+            assert_eq!(findings(&text), ["line 2: this is not a number, or it is too large"], "{number}");
         }
         let many = format!("routes: [{}]", "1,".repeat(MAX_VALUES));
         assert_eq!(findings(&many), ["line 1: the document has more than 20,000 names and values"]);

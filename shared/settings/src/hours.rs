@@ -74,7 +74,7 @@ fn six() -> String {
     "18:00".into()
 }
 
-/// The longest stretch that is looked over: holidays do not last longer.
+/// The longest stretch that is searched: holidays do not last longer.
 const MAX_DAYS: i32 = 60;
 
 impl Hours {
@@ -119,7 +119,7 @@ impl Hours {
         moment
     }
 
-    /// How much of them lies between two moments.
+    /// How much of them is between two moments.
     pub fn between(&self, from: Timestamp, to: Timestamp, zone: &TimeZone) -> Duration {
         let mut total = SignedDuration::ZERO;
         let mut date =

@@ -20,7 +20,7 @@ const MAX_FIELDS: usize = 10;
 pub struct Problem {
     /// Where: `routes[2].when`.
     pub path: String,
-    /// What, and what to do.
+    /// What is wrong, and how to fix it.
     pub text: Localized,
 }
 
@@ -43,7 +43,7 @@ impl Problem {
 }
 
 impl Settings {
-    /// Everything that is wrong with them, in words that name the fix.
+    /// Everything that is wrong with them, each with its fix.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut add = |path: String, text: Localized| problems.push(Problem { path, text });

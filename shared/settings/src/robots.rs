@@ -39,10 +39,10 @@ pub struct Robot {
     pub database: Option<String>,
 }
 
-/// The most robots of a tenant.
+/// The most schedules of a tenant.
 pub const MAX_ROBOTS: usize = 20;
 
-/// The longest name of a robot.
+/// The longest name of a schedule.
 const MAX_ROBOT_NAME: usize = 60;
 
 /// The longest expression: each of its five parts may name every value it has.
@@ -61,7 +61,7 @@ fn parse(at: &str) -> Result<Cron, Localized> {
 }
 
 impl Robot {
-    /// The first of its moments after one, in a time zone; none if there is none within the next years.
+    /// The first of its moments after `moment`, in a time zone; none if there is none within the next years.
     pub fn next_after(&self, moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let next = parse(&self.at).ok()?.find_next_occurrence(&moment.to_zoned(zone.clone()), false).ok()?;
         Some(next.timestamp())

@@ -519,7 +519,7 @@ impl Route {
     }
 }
 
-/// Stand-ins that tell the schema more than a text's type does.
+/// Schemas of values that say more than their Rust types do.
 #[cfg(feature = "document")]
 mod json_schema_of {
     use std::borrow::Cow;

@@ -138,7 +138,7 @@ pub fn family(code: &str) -> Option<Family> {
     exact.or_else(|| code.starts_with("ONVOXIMPLANTCALL").then_some(Family::Calls))
 }
 
-/// An event that is bound to an address of ours.
+/// An event that is bound to one of our addresses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BoundEvent {
     /// Its code, in capitals.
@@ -165,7 +165,7 @@ impl Repair {
     }
 }
 
-/// Compares what is wanted with what is bound to `handler`. Bindings to other addresses are nobody's business.
+/// Compares what is wanted with what is bound to `handler`. Bindings to other addresses are left alone.
 pub fn compare(wanted: &BTreeSet<String>, bound: &[BoundEvent], handler: &str, offline: bool) -> Repair {
     let mut ours: BTreeMap<String, usize> = BTreeMap::new();
     for one in bound.iter().filter(|one| one.offline == offline && (offline || one.handler == handler)) {

@@ -4,14 +4,14 @@ use std::fmt;
 
 use locale::{Localized, texts};
 
-/// A template, taken apart.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextTemplate(Vec<TemplatePiece>);
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplatePiece {
-    /// Text as it stands.
+    /// Plain text.
     Text(String),
     /// A word to be looked up.
     Word(String),

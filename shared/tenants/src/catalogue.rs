@@ -168,7 +168,7 @@ pub async fn partitions(
         let moment = moment.unwrap_or(Timestamp::UNIX_EPOCH);
         all.push((Table::Ledger, format!("{tenant}#{}", runtime::ledger::today(moment))));
     }
-    // Holds are under the digest's own entry; rows and plans are under their run.
+    // Items of digests are listed by the digest's own entry; rows and plans by their run.
     let holds = sorts(store, Table::Links, format!("{tenant}#errand")).await?;
     all.extend(
         holds.into_iter().filter(|hold| hold.starts_with(&format!("{tenant}#hold#"))).map(|hold| (Table::Links, hold)),

@@ -46,7 +46,7 @@ pub async fn reseal(ports: &Backend) -> Result<usize, KeyError> {
     Ok(sealed)
 }
 
-/// Removes the old keys from the ring, if nothing is sealed with them any more.
+/// Removes the old keys from the ring, if nothing is still sealed with them.
 pub async fn retire(ports: &Backend) -> Result<(), KeyError> {
     let left = reseal(ports).await?;
     if left > 0 {

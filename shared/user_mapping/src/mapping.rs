@@ -24,9 +24,9 @@ fn absent_key(tenant: &OpenTenant, user: u64) -> ItemKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acting {
     As(UserLink),
-    /// Nobody any more: their user is not active on the portal.
+    /// The user that they were linked to is no longer active on the portal.
     Dismissed,
-    /// Nobody: they are not linked. With the e-mail that was looked for, if there was one.
+    /// They are not linked. With the e-mail that was looked up, if there was one.
     Nobody {
         /// The e-mail.
         email: Option<String>,

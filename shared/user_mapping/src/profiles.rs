@@ -24,7 +24,7 @@ pub struct PortalProfile {
     /// Their e-mail, if the connection may see it.
     #[serde(default)]
     pub email: Option<String>,
-    /// Their picture, if everybody can see it.
+    /// Their picture, if everyone can see it.
     #[serde(default)]
     pub picture: Option<String>,
     /// Whether they were dismissed.

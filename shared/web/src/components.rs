@@ -17,7 +17,7 @@ pub enum Tone {
     Problem,
 }
 
-/// A message that stands out of the page.
+/// A message that is set off from the page.
 pub fn message(tone: Tone, text: impl Render) -> Markup {
     html! {
         @match tone {

@@ -1,6 +1,7 @@
 //! What all pages share: the frame, forms, redirects, and the headers that keep them safe.
 //!
-//! Pages are made here, without scripts. Nothing on them comes from elsewhere, and a browser enforces that.
+//! Pages work without scripts; a lively one also runs our own. Nothing on a page comes from elsewhere, and browsers
+//! enforce that.
 
 use std::borrow::Cow;
 

@@ -26,7 +26,7 @@ pub(super) fn routes(demo: Demo) -> Router {
         .with_state(demo)
 }
 
-/// Makes the databases, if they are not there from before, and the people.
+/// Creates the databases and the people, unless they exist.
 pub(super) fn prepare(sandbox: &Sandbox) {
     let notion = &sandbox.notion;
     if notion.database(TITLES[0]).is_some() {
@@ -42,7 +42,7 @@ pub(super) fn prepare(sandbox: &Sandbox) {
     notion.add_database(TITLES[2], &json!({"Status": {"status": {"options": statuses}}}));
 }
 
-/// What is synced with them.
+/// The settings of the sync with these databases.
 pub(super) fn settings(sandbox: &Sandbox) -> NotionSettings {
     let id = |title: &str| sandbox.notion.database(title).map(|(database, _)| database).unwrap_or_default();
     let mut won = DatabaseSettings::new(TITLES[1], &id(TITLES[1]), Mirrored::Deal);
@@ -70,7 +70,7 @@ pub(super) async fn subscribe(demo: &Demo, address: &str) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What the page shows.
+/// The state that the page shows.
 pub(super) fn state(sandbox: &Sandbox) -> Value {
     let notion = &sandbox.notion;
     let databases = TITLES.iter().filter_map(|title| {
@@ -89,7 +89,7 @@ pub(super) fn state(sandbox: &Sandbox) -> Value {
     json!({"databases": databases.collect::<Vec<_>>()})
 }
 
-/// Somebody edits a property in Notion.
+/// A person edits a property in Notion.
 async fn edit(State(demo): State<Demo>, Segment(id): Segment<String>, Json(properties): Json<Value>) -> StatusCode {
     match demo.sandbox.notion.edit(&id, &properties) {
         Ok(()) => StatusCode::NO_CONTENT,

@@ -22,9 +22,9 @@ const IN_CHAT: u64 = 6;
 /// The channel and the chat that are one conversation.
 pub(super) const CHANNEL: &str = "general";
 pub(super) const CHAT: &str = "chat57";
-/// What somebody was told alone, shown of it.
+/// Messages to one person that are shown.
 const MAX_WHISPERS: usize = 4;
-/// Files that the page may send.
+/// The largest file that the page can send, in bytes.
 const MAX_FILE: usize = 8 * 1024 * 1024;
 
 pub(super) fn routes(demo: Demo) -> Router {
@@ -45,7 +45,7 @@ pub(super) fn routes(demo: Demo) -> Router {
         .with_state(demo)
 }
 
-/// The people have the same names in both, and there is a chat to talk in.
+/// Gives the people the same names on both sides, and creates a chat.
 pub(super) fn prepare(sandbox: &Sandbox) {
     for row in sandbox.portal.users() {
         let text = |name: &str| row[name].as_str().unwrap_or_default();
@@ -73,7 +73,7 @@ pub(super) async fn let_the_bot_in(sandbox: &Sandbox) {
     }
 }
 
-/// What the page shows of the conversations.
+/// The state of the conversations that the page shows.
 pub(super) fn state(sandbox: &Sandbox) -> Value {
     let persona = sandbox.slack.person(IN_SLACK);
     let whispers = sandbox.slack.whispers(&persona);
@@ -126,7 +126,7 @@ struct Said {
     answers: Option<u64>,
 }
 
-/// Somebody writes in Slack; what begins with a stroke is a command.
+/// A person writes in Slack; a text that begins with a slash is a command.
 async fn say(State(demo): State<Demo>, Json(said): Json<Said>) -> StatusCode {
     let workspace = &demo.sandbox.slack;
     let (user, channel) = (workspace.person(IN_SLACK), workspace.channel_id(&said.channel));
@@ -210,7 +210,7 @@ async fn home(State(demo): State<Demo>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Somebody writes in the chat.
+/// A person writes in the chat.
 async fn write(State(demo): State<Demo>, Json(said): Json<Said>) -> StatusCode {
     let portal = &demo.sandbox.portal;
     let file = match said.file.as_ref().map(|file| (file, file.bytes())) {
@@ -240,7 +240,7 @@ async fn unwrite(State(demo): State<Demo>, Json(of): Json<OfChat>) -> StatusCode
     StatusCode::NO_CONTENT
 }
 
-/// A file's bytes; pictures are shown, anything else is kept.
+/// A file's bytes; pictures are shown, anything else is downloaded.
 async fn file(State(demo): State<Demo>, Segment((side, id)): Segment<(String, String)>) -> Response {
     let found = match side.as_str() {
         "slack" => demo.sandbox.slack.file(&id),
@@ -257,7 +257,7 @@ async fn file(State(demo): State<Demo>, Segment((side, id)): Segment<(String, St
     ([(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, shown), (X_CONTENT_TYPE_OPTIONS, "nosniff")], bytes).into_response()
 }
 
-/// A code for the administrators' page: here everybody is one.
+/// A code for the administrators' page: here everyone is an administrator.
 async fn code(State(demo): State<Demo>) -> Result<Json<Value>, StatusCode> {
     let code = admin::new_code(&demo.engine.ports, &demo.tenant).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     Ok(Json(json!({"code": code})))

@@ -11,7 +11,7 @@ use text::{Document, Leaf, PersonMention, Span, Style, TextBlock};
 use super::blocks;
 use super::blocks::{BOLD, ITALIC, flat};
 
-/// What a message says. People, groups and channels in it are still ids.
+/// The content of a message. People, groups and channels in it are still ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SaidMessage {
     /// Its own words.
@@ -23,7 +23,7 @@ pub struct SaidMessage {
 }
 
 impl SaidMessage {
-    /// What a message says.
+    /// The content of a message.
     pub fn of(message: &MessageEvent, language: Language) -> Self {
         let mut own = Document { blocks: own(message, language) };
         let shown = Document { blocks: shown(&message.attachments, language) };
@@ -33,7 +33,7 @@ impl SaidMessage {
         Self { own, shown: silent(shown), is_me: message.subtype.as_deref() == Some("me_message") }
     }
 
-    /// Whether it says nothing.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.own.is_empty() && self.shown.is_empty()
     }

@@ -9,8 +9,8 @@ use text::{BITRIX24_MESSAGE, units};
 
 use super::{MessageDelivery, uuid_of};
 
-/// Writes the parts over the copies that there are; adds what is more, takes away what is less. A message that the chat never had
-/// is written below a line that says so, once.
+/// Writes the parts over the existing copies; adds parts, or deletes those that are no longer needed. A message that
+/// the chat never had is written once, below a line that says so.
 pub(super) async fn edit(
     delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
@@ -39,7 +39,8 @@ pub(super) async fn edit(
     line.done(format!("{}/{first}", link.dialog), writes).await
 }
 
-/// The parts, the first of them below the line about an older message; that is a part by itself where there is no room.
+/// The parts, the first of them below the line about an older message; the line is a part of its own if there is no
+/// room.
 fn below_a_line(delivery: &MessageDelivery<'_>, parts: &[String]) -> Vec<String> {
     let head = edit_of_older(delivery.tenant.settings.language).to_bbcode(false);
     match parts {
@@ -88,7 +89,7 @@ async fn write_over(
     Ok(())
 }
 
-/// Takes the copies of files away that their author took back; where Bitrix24 does not let that be done, a line says it.
+/// Deletes the copies of files that their author deleted; if Bitrix24 does not allow it, a line says so.
 pub(super) async fn take_back(
     delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
@@ -118,12 +119,13 @@ pub(super) async fn take_back(
     if was_copied {
         return line.done(format!("{dialog}: files removed"), writes).await;
     }
-    // Should they arrive after all, they are not copied.
+    // If they arrive after all, they are not copied.
     delivery.talk.ports.store.put_all(writes).await?;
     line.skip("it was never copied").await
 }
 
-/// Which message is the copy of a file. Of links that do not know it, the files' copies follow those of the text, in order.
+/// The message that is the copy of a file. If the link does not know it, the files' copies follow those of the text, in
+/// order.
 fn copy_of(link: &MessageLink, file: &str, had: &[String]) -> Option<u64> {
     if let Some(copy) = link.in_slack.files.get(file) {
         return Some(*copy);

@@ -90,7 +90,7 @@ pub(super) async fn share(
     delivery.posted(line, message, thread.as_deref()).await
 }
 
-/// Our file message that an earlier try has made.
+/// Our file message that an earlier try has posted.
 async fn shared_before(
     delivery: &MessageDelivery<'_>,
     file: &File,
@@ -121,7 +121,8 @@ async fn shared_before(
     Ok(found.and_then(|row| row["id"].as_u64()))
 }
 
-/// Says in the chat that there is a file, and where. The link opens for who may see it in Slack; it holds no token.
+/// Posts a note in the chat that there is a file, and where. The link opens for people who can see it in Slack; it
+/// holds no token.
 async fn note(
     delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,
@@ -134,7 +135,7 @@ async fn note(
     say(delivery, line, said, author, thread).await
 }
 
-/// Says something in the place of a file's copy.
+/// Posts a text instead of a file's copy.
 async fn say(
     delivery: &MessageDelivery<'_>,
     line: &mut DeliveryAttempt,

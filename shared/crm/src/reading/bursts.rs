@@ -30,9 +30,9 @@ const HINT_DELAY: SignedDuration = SignedDuration::from_secs(120);
 const LEASE: Duration = Duration::from_secs(60);
 /// From this many records to read in one portal, many more are likely to wait: SQS hands out ten at most.
 const MANY: usize = 8;
-/// So long after a listing the next few records are still taken for part of the burst.
+/// For this long after a listing, the next few records still count as part of the burst.
 const GOES_ON: Duration = Duration::from_secs(30);
-/// From the beginning of one listing to the next: what arrives in between is served together.
+/// The time from the beginning of one listing to the next: what arrives in between is served together.
 const BETWEEN_LISTINGS: Duration = Duration::from_secs(5);
 /// How long to wait for another worker's listing, and how often to look.
 const LOOKS: u32 = 20;
@@ -40,10 +40,10 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 /// Batches of one listing; what is left over is read by ids.
 const MAX_BATCHES: usize = 8;
 
-/// What the listings of a portal and kind remember.
+/// What is remembered of the listings of a portal and kind.
 #[derive(Serialize, Deserialize)]
 struct ListingMemory {
-    /// Who lists now, until then.
+    /// Until when a worker lists.
     lease_until: Option<Timestamp>,
     /// Everything saved before this moment, by the portal's clock, has been listed.
     complete_until: Option<Timestamp>,
@@ -52,8 +52,7 @@ struct ListingMemory {
     began_at: Option<Timestamp>,
 }
 
-/// Reads by listing, if many records wait, and says whether it did. What it does not find is left to be read by
-/// ids.
+/// Reads by listing, if many records wait; returns whether it did. What it does not find is left to be read by ids.
 pub(crate) async fn read(
     crm: &Crm,
     portal: &Portal,
@@ -91,7 +90,7 @@ pub(crate) async fn read(
     Ok(listed_any)
 }
 
-/// Whether the last listing is not long ago.
+/// Whether the last listing was recent.
 async fn is_going_on(crm: &Crm, key: &ItemKey) -> Result<bool, Failure> {
     let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?;
     let ends = listing.and_then(|listing| listing.began_at).map(|began_at| later(began_at, GOES_ON));
@@ -168,7 +167,7 @@ async fn list_changed(
     Ok(None)
 }
 
-/// Keeps what this batch of jobs wants and leaves the rest for the jobs behind it.
+/// Keeps what this batch of jobs needs and leaves the rest for the jobs behind it.
 async fn keep(
     crm: &Crm,
     portal: &Portal,

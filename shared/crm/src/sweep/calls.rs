@@ -12,9 +12,9 @@ use serde_json::json;
 use super::Sweep;
 use super::hints::MissedChange;
 
-/// The statistics know when a call began; it may have lasted.
+/// The longest call: the statistics know only when a call began.
 const MAX_CALL: SignedDuration = SignedDuration::from_hours(2);
-/// Pages in one run; the rest in the next.
+/// The most pages in one run; the rest is for the next.
 const MAX_PAGES: usize = 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]

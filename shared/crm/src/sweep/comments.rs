@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use super::Sweep;
 use super::hints::MissedChange;
 
-/// How much of the time before is looked at again.
+/// How much of the earlier time is searched again.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 /// Tasks on a page, and so in a request; messages of a chat on a page.
 const PAGE: usize = 50;
-/// Older pages of one chat that are read.
+/// The most older pages of a chat that are read.
 const MAX_OLDER: usize = 10;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ impl Sweep<'_> {
         }
         let (mut answers, _) = self.client.batch(&batch).await?;
         for task in tasks {
-            // A chat that the webhook's user is not in cannot be read; its events may still come.
+            // A chat that the webhook's user is not in cannot be read; its events may still arrive.
             let Some(Ok(mut result)) = answers.take(&task.id.to_string()) else { continue };
             let rows = match task.chat_id {
                 Some(chat) => self.with_older(chat, &result["messages"].take(), since).await?,

@@ -14,9 +14,9 @@ pub(super) struct MissedChange {
     pub(super) subject: Subject,
     /// When it happened, by the portal's clock.
     pub(super) at: Option<Timestamp>,
-    /// What distinguishes it from the same thing at another time: a sweep that finds it again sends it only later.
+    /// What distinguishes it from the same thing at another time: within five minutes it is not sent twice.
     pub(super) once: String,
-    /// How it came to light.
+    /// How it was found.
     pub(super) origin: HintOrigin,
     /// The name that the ledger shows.
     pub(super) event: String,

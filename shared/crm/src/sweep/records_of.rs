@@ -16,17 +16,17 @@ use crate::pages::{Listing, PAGE};
 /// Pages in one request.
 const PAGES: usize = 20;
 
-/// How far the sweep of a kind has come.
+/// The progress of a kind's sweep.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 struct RecordsProgress {
-    /// Everything that changed before this has been looked at.
+    /// Everything that changed before this has been checked.
     complete_until: Option<Timestamp>,
     /// A pass that is under way.
     #[serde(default)]
     pass: Option<Pass>,
 }
 
-/// A pass through what changed in a stretch of time, by rising id.
+/// A pass through the changes of a period, by rising id.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Pass {
     since: Timestamp,
@@ -83,7 +83,7 @@ impl Sweep<'_> {
         for (record, state) in listed {
             let Some(at) = state.changed_at().filter(|at| *at <= until) else { continue };
             let known = self.crm.records.snapshot::<RecordState>(&tenant, &record.key()).await?;
-            // What goes into Notion may be a field that no card shows.
+            // A field that is synced with Notion may be one that no card shows.
             let is_mirrored = self.settings.notion.of(record.kind()).next().is_some();
             let is_news = known.as_ref().is_none_or(|(snapshot, _)| {
                 snapshot.gone
@@ -102,7 +102,7 @@ impl Sweep<'_> {
             });
             readings.push((record.key(), ReadAhead { state: Ok(state), read }));
         }
-        // The hints take up what was read here.
+        // The jobs of the hints use what was read here.
         self.crm.records.leave_readings(&tenant, &readings).await?;
         self.send(found).await
     }

@@ -34,14 +34,14 @@ use crate::work::matching::RowMatch;
 use crate::work::read::{Reads, RecordRead};
 use crate::work::{LinkWork, SyncDecision, make, matching, read};
 
-/// Pages that are made side by side: more would only wait for each other's answers.
+/// Pages that are created in parallel: more would only wait for each other's answers.
 const AT_ONCE: usize = 8;
-/// A run hands itself back to the queue after this: a function does not live forever.
+/// After this time a run returns to the queue: a function has a time-out.
 const BUDGET: SignedDuration = SignedDuration::from_secs(30);
 /// Pages of records that are read at once to be compared with rows.
 const PAGES_AT_ONCE: usize = 5;
 
-/// What became of a record.
+/// What happened to a record.
 enum Became {
     LinkedBefore,
     Linked(RowKey),
@@ -53,7 +53,7 @@ enum Became {
     Failed(String),
 }
 
-/// A record, what became of it, and how its sides differ.
+/// A record, what happened to it, and how its sides differ.
 struct RecordOutcome {
     record: Record,
     title: String,
@@ -61,7 +61,7 @@ struct RecordOutcome {
     rows: Vec<NotionPage>,
     merged: Option<Merged>,
     changes: Vec<FieldChange>,
-    /// Whether what differs is to be looked at, though the page could not be read here.
+    /// Whether the differences have to be checked, though the page could not be read here.
     unseen: bool,
 }
 
@@ -83,12 +83,12 @@ impl RecordOutcome {
         self.unseen || self.merged.as_ref().is_some_and(|merged| !merged.is_quiet())
     }
 
-    /// Whether the link's own job has something to do or to say.
+    /// Whether the link's own job has something to write or to report.
     fn has_work(&self) -> bool {
         self.is_change() || self.merged.as_ref().is_some_and(|merged| !merged.stuck.is_empty())
     }
 
-    /// The line that is kept of it, if there is something to say.
+    /// The line that is kept of it, if any.
     fn entry(&self) -> Option<PlanLine> {
         let entry = |kind| PlanLine {
             rows: self.rows.iter().map(matching::row_ref).collect(),
@@ -117,7 +117,7 @@ struct RunningBackfill<'a> {
     run: SyncRun,
 }
 
-/// Goes on with a run for a while.
+/// Continues a run for a while.
 pub(crate) async fn go_on(
     sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
@@ -155,7 +155,7 @@ pub(crate) async fn go_on(
         match step {
             Err(failure) if is_final(&failure) => return stop(sync, job, running.run, version, failure.text).await,
             Err(failure) => {
-                // To wait for the limit is the ordinary course of a run, and no failure.
+                // Waiting for the limit is normal for a run, and not a failure.
                 let ErrorClass::Throttled { until: moment } = failure.class else { return Err(failure) };
                 return Ok(SyncDecision::wait(until(sync.now(), moment), failure.text));
             }
@@ -223,7 +223,7 @@ impl RunningBackfill<'_> {
         Ok(found.map(|(link, _)| link))
     }
 
-    /// Keeps lines, as many as are kept of a run.
+    /// Stores lines, up to the limit of a run.
     async fn note(&mut self, entries: Vec<PlanLine>) -> Result<(), Failure> {
         let mut writes = Vec::new();
         for entry in entries {
@@ -262,7 +262,7 @@ impl RunningBackfill<'_> {
         Ok(())
     }
 
-    /// Goes through a page of records.
+    /// Processes a page of records.
     async fn records(&mut self, after: u64) -> Result<(), Failure> {
         let (sync, opened) = (self.sync, self.opened);
         let read_at = sync.now();
@@ -278,13 +278,14 @@ impl RunningBackfill<'_> {
                 let read = RecordRead { state, read_at, fresh: true };
                 this.one(record, &read).await
             });
-            // In order, so that what is done is known by the last number.
+            // In order, so that the last number says how far the run is.
             let mut working = iter(work).buffered(AT_ONCE);
             while let Some(outcome) = working.next().await {
                 match outcome {
                     Ok(outcome) if first.is_ok() => outcomes.push(outcome),
                     Err(failure) if first.is_ok() => first = Err(failure),
-                    // What is done behind a failure is counted when the run comes by again: its link says who made it.
+                    // What was done after a failure is counted when the run reaches it again: its link says who made
+                    // it.
                     Ok(_) | Err(_) => {}
                 }
             }
@@ -299,7 +300,7 @@ impl RunningBackfill<'_> {
         first
     }
 
-    /// One record: what it becomes, and how its two sides differ.
+    /// Processes a record: what happens to it, and how its two sides differ.
     async fn one(&self, record: Record, read: &RecordRead) -> Result<RecordOutcome, Failure> {
         let (sync, opened, state) = (self.sync, self.opened, &read.state);
         if let Some(link) = self.link(record).await? {
@@ -308,7 +309,7 @@ impl RunningBackfill<'_> {
         let context = sync.context(opened, record, Some(state), None).await?;
         let traits = matching::of_record(opened, record, state, &context);
         let row = rows::of(self, record, &traits).await?;
-        // A number on a row is that row's record, whatever the condition of the database says.
+        // A number on a row makes it that record's row, whatever the condition of the database says.
         if !matches!(&row, RowMatch::One(_, RowKey::Number)) {
             let is_old = self.run.since.is_some_and(|since| state.changed_at().is_none_or(|at| at < since));
             if is_old || matching::left_out(opened, record, state)?.is_some() {
@@ -329,7 +330,7 @@ impl RunningBackfill<'_> {
         }
     }
 
-    /// Links a record with a row that is there.
+    /// Links a record with an existing row.
     async fn link_with(
         &self,
         record: Record,
@@ -370,19 +371,19 @@ impl RunningBackfill<'_> {
         Ok(outcome)
     }
 
-    /// A record that is linked: whether its sides differ.
+    /// Processes a linked record: whether its sides differ.
     async fn known(&self, link: &PageLink, state: &RecordState) -> Result<RecordOutcome, Failure> {
         let by_this = link.made_by.as_deref() == Some(self.run.id.as_str());
         let made = by_this && link.sync_source == Some(SyncSide::Bitrix24);
         let became = match (by_this, made) {
             (false, _) => Became::LinkedBefore,
             (true, true) => Became::Created,
-            // By which key, its line says, which was kept when it was linked.
+            // By which key is in its line, which was kept when it was linked.
             (true, false) => Became::Linked(RowKey::Number),
         };
         let mut outcome = RecordOutcome::new(link.record, state, became);
         if let LinkState::Making { .. } = link.standing {
-            // Its own job finds out what became of the call.
+            // Its own job determines whether the call succeeded.
             if !self.run.dry {
                 self.hand_on(link.record).await?;
             }
@@ -400,7 +401,7 @@ impl RunningBackfill<'_> {
                 let (merged, changes) = self.compare(link, state, &row).await?;
                 (outcome.merged, outcome.changes, outcome.rows) = (Some(merged), changes, vec![row]);
             }
-            // The row is not in the database any more: its own job finds out why.
+            // The row is no longer in the database: its own job determines why.
             None => outcome.unseen = true,
         }
         if outcome.is_change() && !self.run.dry {
@@ -425,7 +426,7 @@ impl RunningBackfill<'_> {
         Ok((merged, changes))
     }
 
-    /// The link's own job goes on.
+    /// Hands the record over to the link's own job.
     async fn hand_on(&self, record: Record) -> Result<(), Failure> {
         let SyncJob::Backfill { database, .. } = &self.job.body else { return Ok(()) };
         let next = SyncJob::Record { database: database.clone(), record, signal: Signal::both("backfill") };
@@ -455,13 +456,13 @@ impl RunningBackfill<'_> {
                 }
                 Ok(created())
             }
-            // Whether it was made, its own job finds out.
+            // Its own job determines whether it was created.
             Err(failure) if failure.class == ErrorClass::UnknownOutcome => {
                 self.hand_on(record).await?;
                 Ok(created())
             }
             Err(failure) => {
-                // Surely nothing was made: the run comes by again.
+                // Certainly nothing was created: the run reaches it again.
                 sync.links.forget(self.tenant(), &work.link).await?;
                 match &failure.class {
                     ErrorClass::Permanent { code } if !stops_all(code) => {
@@ -474,7 +475,7 @@ impl RunningBackfill<'_> {
     }
 }
 
-/// Whether what was refused for one record is refused for all.
+/// Whether a refusal for one record will be the same for all.
 fn stops_all(code: &str) -> bool {
     ["block_limit", "object_not_found", "restricted_resource"].contains(&code)
 }

@@ -14,10 +14,10 @@ use crate::plan::{EntryKind, PlanLine, RowRef};
 use crate::runs::Phase;
 use crate::work::matching::{self, row_ref};
 
-/// Rows that are looked at in one step.
+/// Rows that are checked in one step.
 const ROWS: usize = 500;
 
-/// Looks at some numbers.
+/// Checks some numbers.
 pub(super) async fn look(running: &mut RunningBackfill<'_>, after: Option<String>) -> Result<(), Failure> {
     let query = Query { after, limit: ROWS, ..Query::prefix(Table::Links, running.partition(), NUMBERS) };
     let page = running.sync.ports.store.list(&query).await?;
@@ -26,7 +26,7 @@ pub(super) async fn look(running: &mut RunningBackfill<'_>, after: Option<String
         groups.entry(number).or_default().push(page.to_owned());
     }
     let mut next = page.next;
-    // The last number may go on behind the end of the page.
+    // The last number may continue after the end of the page.
     if next.is_some()
         && groups.len() > 1
         && let Some((number, _)) = groups.pop_last()
@@ -57,7 +57,7 @@ pub(super) async fn look(running: &mut RunningBackfill<'_>, after: Option<String
     Ok(())
 }
 
-/// The rows of a number without those that are linked with another record: these are named.
+/// The rows of a number without those that are linked with another record: those get a line.
 async fn own_rows(
     running: &mut RunningBackfill<'_>,
     record: Record,
@@ -90,7 +90,7 @@ async fn own_rows(
     Ok(rows)
 }
 
-/// Notes doubles; returns the rows of a number of which it is not known whether it is a record's.
+/// Notes duplicates; returns the rows of a number of which it is not known whether it is a record's.
 async fn look_at(
     running: &mut RunningBackfill<'_>,
     record: Record,
@@ -103,7 +103,7 @@ async fn look_at(
         if let Some(place) = rows.iter().position(|row| notion::id::same(&row.page, linked)) {
             rows.swap(0, place);
         } else if !rows.is_empty() {
-            // The linked page lost its number, or is not in the database any more.
+            // The linked page lost its number, or is no longer in the database.
             rows.splice(0..0, running.row(linked).await?.as_ref().map(row_ref));
             double(running, record, link.map(|link| link.title), rows, entries);
             return Ok(None);
@@ -129,7 +129,7 @@ fn double(
     entries.push(PlanLine { rows, why, ..PlanLine::new(EntryKind::Double, record, title) });
 }
 
-/// Names the rows whose number belongs to no record.
+/// Writes a line for each row whose number belongs to no record.
 async fn missing(
     running: &mut RunningBackfill<'_>,
     unknown: BTreeMap<u64, Vec<RowRef>>,

@@ -19,12 +19,12 @@ use crate::fields::page::Context;
 use crate::runs::Phase;
 use crate::work::matching::{self, RowMatch};
 
-/// What was put down of the rows is kept this long.
+/// How long the stored rows are kept.
 const ROWS_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// A value is known by its beginning and its length; what is found by it is compared as a whole.
+/// A value is stored by its beginning and its length; rows that are found by it are compared in full.
 const MAX_VALUE: usize = 80;
 
-/// Reads a page of rows and puts them down.
+/// Reads a page of rows and stores them.
 pub(super) async fn read(running: &mut RunningBackfill<'_>) -> Result<(), Failure> {
     let Phase::Rows { cursor, since } = running.run.phase.clone() else { return Ok(()) };
     let (sync, opened) = (running.sync, running.opened);
@@ -58,11 +58,11 @@ pub(super) async fn read(running: &mut RunningBackfill<'_>) -> Result<(), Failur
         }
     }
     running.write(writes).await?;
-    // Notion stops after 10,000 rows, and only this says so: the rest begins where the last one was made.
+    // Notion stops after 10,000 rows, and only this says so: the next query begins where the last row was created.
     let last = list.items.last().and_then(|page| page.created_time);
     running.run.phase = match (list.cursor, list.capped, last) {
         (_, true, Some(last)) if since != Some(last) => Phase::Rows { cursor: None, since: Some(last) },
-        // Rows that are not read may carry numbers: to go on would make second pages.
+        // Rows that are not read may carry numbers: continuing would create second pages.
         (None, true, _) => {
             let text =
                 "more than 10,000 rows were made within one minute, and Notion does not list the rest; no page is made";
@@ -84,7 +84,7 @@ pub(super) async fn of(running: &RunningBackfill<'_>, record: Record, traits: &T
         match opened.known_owner(sync.links.owner(running.tenant(), &id).await?) {
             None => numbered.push(page),
             Some(owner) if owner.record == record && owner.database == opened.database.name => {}
-            // Its own line says what to do; a page more would only make a second row with this number.
+            // Its own line says what to do; another page would only be a second row with this number.
             Some(owner) => return Ok(matching::taken(record, owner.record, page)),
         }
     }
@@ -114,7 +114,7 @@ pub(super) async fn of(running: &RunningBackfill<'_>, record: Record, traits: &T
     }
 }
 
-/// The records that may claim a row by a key, this one among them.
+/// The records that may claim a row by a key, including this one.
 async fn rivals(
     running: &RunningBackfill<'_>,
     record: Record,
@@ -136,7 +136,7 @@ async fn rivals(
     Ok(rivals)
 }
 
-/// Puts down which rows a record fits, that another record may know of it.
+/// Stores which rows match a record, so that another record can see it.
 pub(super) async fn note_record(running: &RunningBackfill<'_>, record: Record, traits: &Traits) -> Result<(), Failure> {
     let mut writes = Vec::new();
     for key in matching::keys(running.opened) {
@@ -151,7 +151,7 @@ pub(super) async fn note_record(running: &RunningBackfill<'_>, record: Record, t
 }
 
 impl RunningBackfill<'_> {
-    /// A row that was put down.
+    /// A stored row.
     pub(super) async fn row(&self, page: &str) -> Result<Option<NotionPage>, Failure> {
         let key = self.key(&format!("page#{page}"));
         Ok(self.sync.ports.store.get(&key).await?.map(|item| item.decode()).transpose()?)
@@ -196,7 +196,7 @@ impl RunningBackfill<'_> {
         Ok(())
     }
 
-    /// Writes many, some at a time.
+    /// Writes many items, in batches.
     pub(super) async fn write(&self, writes: Vec<StoreWrite>) -> Result<(), Failure> {
         for some in writes.chunks(MAX_WRITES) {
             self.sync.ports.store.put_all(some.to_vec()).await?;
@@ -213,7 +213,7 @@ fn by_number(number: u64) -> String {
     format!("{NUMBERS}{number:020}#")
 }
 
-/// The number that a place in the order of numbers is about, and its page.
+/// The number of an entry in the order of numbers, and its page.
 pub(super) fn number_of(sort: &str) -> Option<(u64, &str)> {
     let (number, page) = sort.strip_prefix(NUMBERS)?.split_once('#')?;
     Some((number.parse().ok()?, page))
@@ -224,7 +224,7 @@ fn by_key(what: &str, key: &RowKey, value: &str) -> String {
     format!("{what}#{}#{}#{}#", key.name(), value.len(), value.chars().take(MAX_VALUE).collect::<String>())
 }
 
-/// Whether there is anything to compare besides numbers.
+/// Whether anything besides numbers is compared.
 pub(super) fn are_compared(opened: &OpenedDatabase, unnumbered: u64) -> bool {
     unnumbered > 0 && !matching::keys(opened).is_empty()
 }

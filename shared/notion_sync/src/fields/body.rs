@@ -5,7 +5,7 @@ use records::words::CardContext;
 use settings::databases::BodyPart;
 use settings::template::{TemplatePiece, TextTemplate};
 
-/// The blocks of a page. A word that is unknown shows as that; it never stops a page.
+/// The blocks of a page. An unknown word shows as unknown; it never stops a page.
 pub fn blocks(parts: &[BodyPart], telling: &CardContext<'_>) -> Vec<NotionBlock> {
     let fill = |text: &String| filled(text, telling);
     let mut blocks = Vec::new();

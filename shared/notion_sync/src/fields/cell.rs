@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-/// A text that is longer is kept in a base by its digest.
+/// A longer text is kept in a base by its digest.
 const MAX_KEPT: usize = 1_000;
 
 /// A value, in the portal's terms. Two cells are equal if a person would say that both sides show the same.
@@ -37,7 +37,7 @@ pub enum Cell {
     Records(BTreeSet<u64>),
     /// Links to files: names and addresses.
     Files(Vec<(String, String)>),
-    /// Something on Notion's side that the portal has no counterpart of, as people see it.
+    /// Something on Notion's side without a counterpart on the portal, as people see it.
     Foreign(String),
     /// A text that is too long to be kept twice, by its digest.
     Long(String),
@@ -48,7 +48,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// A text: line ends are one character, and spaces at the ends of lines and of the text are none.
+    /// A text: line ends are one character; spaces at the ends of lines and of the text are removed.
     pub fn text(text: &str) -> Self {
         let lines = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
         match lines.trim_end() {
@@ -57,7 +57,7 @@ impl Cell {
         }
     }
 
-    /// The same in one line.
+    /// The same on one line.
     pub fn line(text: &str) -> Self {
         Self::text(&text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
@@ -76,17 +76,17 @@ impl Cell {
         Self::Number(if text == "-0" { "0".into() } else { text.to_owned() })
     }
 
-    /// The same from a text; without a number there is no value.
+    /// The same from a text; no value if it is not a number.
     pub fn number_of(text: &str, scale: usize) -> Self {
         text.trim().parse().map_or(Self::Empty, |number| Self::number(number, scale))
     }
 
-    /// A decimal number as it is written, digit for digit; without a number there is no value.
+    /// A decimal number as it is written, digit for digit; no value if it is not a number.
     pub fn decimal(text: &str) -> Self {
         canonical(text).map_or(Self::Empty, Self::Number)
     }
 
-    /// A number of JSON: what binary adds behind fifteen digits is left out.
+    /// A number of JSON: digits after the fifteenth, which come from its binary form, are left out.
     pub fn double(number: f64) -> Self {
         if !number.is_finite() {
             return Self::Empty;
@@ -102,7 +102,7 @@ impl Cell {
         if cells.is_empty() { Self::Empty } else { Self::List(cells) }
     }
 
-    /// A moment, cut to the minute: Notion's editor knows no seconds.
+    /// A moment, cut to the minute: Notion's editor has no seconds.
     pub fn moment(moment: Timestamp) -> Self {
         let seconds = moment.as_second();
         Self::Moment(Timestamp::from_second(seconds - seconds.rem_euclid(60)).unwrap_or(moment))
@@ -126,7 +126,7 @@ impl Cell {
         if codes.is_empty() { Self::Empty } else { Self::Options(codes) }
     }
 
-    /// Whether there is nothing, or as good as nothing: an unticked box beside one that was never seen.
+    /// Whether it is empty or equivalent: an unticked box compared with one that was never seen.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty | Self::Flag(false)) || matches!(self, Self::Number(number) if number == "0")
     }
@@ -144,13 +144,13 @@ impl Cell {
         }
     }
 
-    /// Whether a base's cell is this one.
+    /// Whether a base's cell equals this one.
     pub fn is(&self, kept: &Self) -> bool {
         self == kept || self.kept() == *kept
     }
 }
 
-/// A decimal number without what makes no difference: signs of nothing, zeros before and behind.
+/// A decimal number without redundant signs and zeros.
 pub fn canonical(text: &str) -> Option<String> {
     let text = text.trim();
     let (is_negative, digits) = match text.strip_prefix('-') {

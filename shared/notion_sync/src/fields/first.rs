@@ -10,8 +10,9 @@ pub fn is_undecided(stuck: &Stuck) -> bool {
     stuck.why == texts::sync::UNDECIDED.into()
 }
 
-/// Merges what both sides show. A field that both last agreed on is merged from there; one that was never compared counts as
-/// `first` says, or as the field's own master if that names a side. What only one side has is carried to the other.
+/// Merges what both sides show. A field that both last agreed on is merged from there; for one that was never compared,
+/// `first` decides, or the field's own master if that names a side. A value that only one side has is carried to the
+/// other.
 pub fn meet(base: &Base, bitrix24: &Sides, notion: &Sides, policy: &Policy, first: First) -> Merged {
     let mut known = bitrix24.clone();
     let mut met = Vec::new();

@@ -22,7 +22,7 @@ pub struct NameParts([Vec<String>; 3]);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePartEdit {
     pub field: &'static str,
-    /// What it becomes.
+    /// Its new value.
     pub value: String,
 }
 
@@ -58,7 +58,7 @@ impl NameParts {
         if self.0[1].is_empty() { vec![short] } else { vec![self.shown(), short] }
     }
 
-    /// Which part an edited text changes; none if it is the same text. Or why it cannot be written.
+    /// Which part an edited text changes; none if the text is the same. An error says why it cannot be written.
     pub fn edit(&self, text: &str) -> Result<Option<NamePartEdit>, Localized> {
         let text = words(text);
         if text == self.0.concat() {
@@ -67,7 +67,7 @@ impl NameParts {
         if text.is_empty() {
             return Err(Localized::of(|_| texts::sync::NameMissing { name: self.shown() }));
         }
-        // One that is put in front may be an honorific as well as a part of the first name.
+        // A word in front may be an honorific as well as a part of the first name.
         let in_front = text.len() > self.0.concat().len() && text.ends_with(&self.0.concat());
         let edits: Vec<NamePartEdit> = (0..SHOWN.len()).filter_map(|place| self.edit_at(place, &text)).collect();
         match edits.as_slice() {
@@ -82,18 +82,18 @@ impl NameParts {
         Localized::of(|_| texts::sync::NameUnclear { text: text.join(" "), name: self.shown() })
     }
 
-    /// The text with all other parts where they stand, if it is that; never one that takes a part away.
+    /// The edited part, if the text has all other parts in place; an edit that removes a part does not count.
     fn edit_at(&self, place: usize, text: &[String]) -> Option<NamePartEdit> {
         let (before, after) = (self.0[..place].concat(), self.0[place + 1..].concat());
         let middle = text.strip_prefix(before.as_slice())?.strip_suffix(after.as_slice())?;
         let is_whole = !self.0[0].is_empty() && !self.0[2].is_empty();
-        // Where first or last name is missing, one word more may be just that.
+        // If the first or last name is missing, an additional word may be just that.
         let is_more = !self.0[place].is_empty() && middle.len() > self.0[place].len();
         let fits = !middle.is_empty() && middle != self.0[place].as_slice() && (is_whole || !is_more);
         fits.then(|| NamePartEdit { field: SHOWN[place], value: middle.join(" ") })
     }
 
-    /// Why a text cannot be the first name alone, or the last name alone: it is the whole name.
+    /// Why a text cannot be the first or the last name alone: it is the whole name.
     pub fn is_whole_name(&self, field: &str, text: &str) -> Option<Localized> {
         let text = words(text);
         let [name, _, last] = &self.0;

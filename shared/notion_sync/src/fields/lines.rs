@@ -16,7 +16,7 @@ pub fn line(cell: &Cell, zone: &TimeZone) -> String {
         Cell::Empty => String::new(),
         Cell::Moment(moment) => {
             let local = moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
-            // An hour that comes twice when clocks are put back is written so that there is no doubt.
+            // An hour that occurs twice when clocks are set back is written unambiguously.
             if read_moment(&local, zone) == *cell { local } else { moment.strftime("%Y-%m-%dT%H:%MZ").to_string() }
         }
         other => other.to_string(),
@@ -31,8 +31,8 @@ pub fn text(cell: &Cell, zone: &TimeZone) -> String {
     }
 }
 
-/// The values of a text, or why a line is no value, with its number. `now` are the values that the portal has: a line
-/// that shows one of them is that one.
+/// The values of a text; an error names the line that is not a value, by its number. `now` are the values that the
+/// portal has: a line that shows one of them is that one.
 pub fn read(kind: &PortalKind, text: &str, now: &[Cell], zone: &TimeZone) -> Result<Vec<Cell>, Localized> {
     steps::add(text.len());
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -41,7 +41,7 @@ pub fn read(kind: &PortalKind, text: &str, now: &[Cell], zone: &TimeZone) -> Res
         if let Some(same) = shown.get(written) {
             return Ok((*same).clone());
         }
-        // The value that stood in this place, if only this one was edited: else nobody can say which it was.
+        // The value at this place before, if only this one was edited: otherwise nobody can say which it was.
         let was = now.get(at).filter(|was| lines.len() == now.len() && !lines.contains(&line(was, zone).as_str()));
         value(kind, written, was, now, zone).map_err(|why| in_line(at, &why))
     };
@@ -74,7 +74,7 @@ fn value(kind: &PortalKind, line: &str, was: Option<&Cell>, now: &[Cell], zone: 
     }
 }
 
-/// Whether a field with so many digits after the point holds a number.
+/// Whether a field with this many digits after the point can hold a number.
 pub fn holds(scale: usize, number: &Cell) -> Result<(), Localized> {
     let Cell::Number(text) = number else { return Ok(()) };
     let number = text.as_str();

@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::cell::Cell;
 use super::lines;
 
-/// Lists whose differing parts are longer are compared place by place.
+/// If the differing parts of lists are longer than this, they are compared place by place.
 const MAX_COMPARED: usize = 40_000;
 
-/// What becomes of a value that is wanted.
+/// What happens to a wanted value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// It is the value at this place.
@@ -89,7 +89,7 @@ fn common(now: &[&Cell], wanted: &[Cell]) -> Vec<(usize, usize)> {
 }
 
 /// The list with the edit applied: a value that was not edited stays to the last character, and so does one that does
-/// not show. `cells` are the values as they are compared; `write` makes a value out of a cell and what it was before.
+/// not show. `cells` are the values as they are compared; `write` makes a value of a cell and the earlier value.
 pub(super) fn edited(
     now: &[&Value],
     cells: &[Cell],
@@ -142,7 +142,7 @@ pub(super) fn melted(cells: &[Cell], wanted: &[Cell]) -> Option<usize> {
     fresh.iter().find(|(_, line)| holds_several(line)).map(|(at, _)| *at)
 }
 
-/// The line with only those words changed that were edited. Blanks between and around the others stay as they are.
+/// The line with only the edited words changed. Blanks between and around the others stay as they are.
 pub(super) fn edited_line(now: &str, wanted: &str) -> String {
     let old = words(now);
     let new: Vec<&str> = wanted.split_whitespace().collect();
@@ -175,7 +175,7 @@ pub(super) fn edited_line(now: &str, wanted: &str) -> String {
     line
 }
 
-/// Where the words of a text are.
+/// The places of a text's words.
 fn words(text: &str) -> Vec<(usize, usize)> {
     steps::add(text.len());
     let start = text.as_ptr() as usize;

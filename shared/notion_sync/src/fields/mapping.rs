@@ -15,9 +15,9 @@ use super::portal_field::{PortalField, PortalKind};
 use super::table;
 use super::table::Conversion;
 
-/// The property that carries the record's number. By it a page is found again whose making was not written down.
+/// The property with the record's number. By it a page is found whose creation was not recorded.
 pub const ID_PROPERTY: &str = "Bitrix24 ID";
-/// The property that says what became of the record.
+/// The property that says what happened to the record.
 pub const NOTE_PROPERTY: &str = "Bitrix24";
 
 /// The longest name of an option, in UTF-16 units. <https://developers.notion.com/reference/request-limits>
@@ -34,7 +34,7 @@ pub struct MappedField {
     pub setting: FieldSetting,
     /// How well they go together.
     pub fit: Fit,
-    /// The property that names people who have no account in Notion.
+    /// The property for the names of people without an account in Notion.
     pub unmapped: Option<Property>,
     /// The property's options by the portal's codes, as they are known by their ids.
     pub options: BTreeMap<String, String>,
@@ -61,7 +61,7 @@ impl MappedField {
     }
 }
 
-/// What a mapping knew of its property when it was used first. A property is known by its id from then on.
+/// A mapping's property as it was when it was first used. From then on it is known by its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownProperty {
     /// The property's id.
@@ -79,7 +79,7 @@ pub struct KnownProperty {
 pub struct KnownOption {
     /// The option's id.
     pub id: String,
-    /// What it was to be called when it was used first: by the portal, or by the settings.
+    /// Its name when it was first used, from the portal or the settings.
     pub name: String,
 }
 
@@ -91,7 +91,7 @@ pub struct MappingTrouble {
     pub text: Localized,
 }
 
-/// The settings held against both schemas.
+/// The settings resolved against both schemas.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resolved {
     /// The mappings that work.
@@ -101,16 +101,16 @@ pub struct Resolved {
     pub note: Option<Property>,
     /// The mappings that pause.
     pub troubles: Vec<MappingTrouble>,
-    /// What works though it is not as the settings say: a property that was renamed.
+    /// Differences from the settings that do no harm: a renamed property.
     pub notices: Vec<MappingTrouble>,
-    /// The properties that are to be made, as a change of the schema.
+    /// The properties to create, as a change of the schema.
     pub missing: Map<String, Value>,
     /// What is known of the properties now.
     pub known: BTreeMap<String, KnownProperty>,
 }
 
-/// Holds the settings against what there is. `known` is from the last time; `targets` are the data sources that relations
-/// can lead to.
+/// Resolves the settings against both schemas. `known` is from the last time; `targets` are the data sources that
+/// relations can lead to.
 pub fn resolve(
     database: &DatabaseSettings,
     portal: &[PortalField],
@@ -165,7 +165,7 @@ pub fn resolve(
                 continue;
             }
             FieldCheck::Broken(text) => {
-                // What was known stays known: if it comes back, it goes on.
+                // A known property stays known: if it comes back, the mapping continues.
                 resolved.known.extend(known.get(&name).map(|known| (name.clone(), known.clone())));
                 resolved.troubles.push(trouble(text));
                 continue;
@@ -237,8 +237,8 @@ struct Options {
     notices: Vec<Localized>,
 }
 
-/// The options that stand for the portal's values. One that got a new name in Notion is known by its id, and the value
-/// goes by the new name from then on.
+/// The options that stand for the portal's values. An option that was renamed in Notion is known by its id, and the
+/// value has the new name from then on.
 fn known_options(
     field: &PortalField,
     setting: &mut FieldSetting,
@@ -265,7 +265,7 @@ fn known_options(
         } else if let Some(was) = before.and_then(|known| known.options.get(code))
             && (was.name == wanted || !setting.values.contains_key(code))
         {
-            // What was deleted may be brought back, and a new name on the portal is none in Notion.
+            // A deleted option may be brought back, and a new name on the portal does not exist in Notion.
             options.known.insert(code.clone(), was.clone());
         }
     }
@@ -318,7 +318,7 @@ fn look<'a>(
                 _ => FieldCheck::Found(property),
             };
         }
-        // Whatever the title is called, there is one.
+        // There is one title, whatever its name.
         let is_title =
             setting.kind.as_deref() == Some("title") || matches!(field.name.as_str(), "title" | "name" | FULL_NAME);
         return source.title_property().filter(|_| is_title).map_or(FieldCheck::Missing, FieldCheck::Found);
@@ -337,7 +337,7 @@ fn look<'a>(
             }))
         }
         Some(property) if property.kind != "title" && !property.name.eq_ignore_ascii_case(&setting.property) => {
-            // A new name in the settings for another property that is there is meant for that one.
+            // A new name in the settings that an existing property has means that property.
             match source.named(&setting.property) {
                 Some(other) => FieldCheck::Found(other),
                 None => FieldCheck::Renamed(property),
@@ -347,7 +347,7 @@ fn look<'a>(
     }
 }
 
-/// The property's type where it has to be made.
+/// The property's type if it has to be created.
 fn wanted_type(field: &PortalField, setting: &FieldSetting, targets: &BTreeMap<RecordKind, String>) -> String {
     if let Some(kind) = &setting.kind {
         return kind.clone();
@@ -362,7 +362,8 @@ fn wanted_type(field: &PortalField, setting: &FieldSetting, targets: &BTreeMap<R
     }
 }
 
-/// The property as a change of the schema makes it. Options are the portal's, under the names that the settings give them.
+/// The property as a change of the schema creates it. Options are the portal's, under the names that the settings give
+/// them.
 fn making(
     field: &PortalField,
     setting: &FieldSetting,
@@ -398,7 +399,7 @@ fn making(
     }
 }
 
-/// What a value of the portal is called in Notion. A comma divides options there, so a similar character replaces it.
+/// The name in Notion of a value of the portal. A comma divides options there, so a similar character replaces it.
 pub fn option_name(setting: &FieldSetting, code: &str, name: &str) -> String {
     let name = setting.values.get(code).map_or(if name.is_empty() { code } else { name }, String::as_str);
     let mut units = 0;

@@ -18,9 +18,9 @@ pub const COMPANY: &str = "companyId";
 
 /// How values of a key are compared.
 pub trait Comparable {
-    /// Whether two records may share it and yet be two: a title, a person's name.
+    /// Whether two different records may share it: a title, a person's name.
     fn is_weak(&self) -> bool;
-    /// A value as it is compared; nothing for a value that says nothing.
+    /// A value as it is compared; nothing for a value that is as good as empty.
     fn normal(&self, value: &str) -> Option<String>;
     /// The values that a text names: an e-mail or telephone property may hold several.
     fn values(&self, text: &str) -> BTreeSet<String>;
@@ -75,8 +75,8 @@ fn email(value: &str) -> Option<String> {
     (!name.is_empty() && host.contains('.')).then_some(value)
 }
 
-/// A telephone number as it is compared: its digits, without the sign or the zeros for calls abroad. Fewer than five digits are
-/// an extension, and no number.
+/// A telephone number as it is compared: its digits, without the sign or the zeros for calls abroad. Fewer than five
+/// digits are an extension, not a number.
 fn phone(value: &str) -> Option<String> {
     let value = text(value)?;
     let value = value.strip_prefix("tel:").unwrap_or(&value);
@@ -85,7 +85,7 @@ fn phone(value: &str) -> Option<String> {
     (digits.len() >= 5).then(|| digits.to_owned())
 }
 
-/// What a cell says as a key. An empty one, a tick, and what the portal has no counterpart of say nothing.
+/// What a cell means as a key. An empty one, a tick, and a value without a counterpart on the portal mean nothing.
 pub fn of_cell(cell: &Cell) -> BTreeSet<String> {
     match cell {
         Cell::Empty | Cell::Flag(_) | Cell::Foreign(_) | Cell::Long(_) => BTreeSet::new(),
@@ -116,7 +116,7 @@ pub fn of_multifield(raw: &Map<String, Value>, key: &RowKey) -> BTreeSet<String>
     own.filter_map(value).flat_map(|value| key.values(&value)).collect()
 }
 
-/// A value of the portal's that no mapping reads, as a key.
+/// A value of the portal that no mapping reads, as a key.
 pub fn of_raw(value: &Value) -> BTreeSet<String> {
     match value {
         Value::String(value) => text(value).into_iter().collect(),
@@ -145,29 +145,29 @@ pub fn of_property(property: &Value, key: &RowKey) -> BTreeSet<String> {
     }
 }
 
-/// What a record or a row shows of the keys, and of its company.
+/// The keys of a record or a row, and its company.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traits(BTreeMap<String, BTreeSet<String>>);
 
 impl Traits {
-    /// Adds what it shows of a key.
+    /// Adds a value of a key.
     pub fn add(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
         self.0.entry(key.to_owned()).or_default().extend(values);
     }
 
-    /// What it shows of a key.
+    /// Its values of a key.
     pub fn of(&self, key: &str) -> impl Iterator<Item = &String> {
         self.0.get(key).into_iter().flatten()
     }
 
-    /// Whether both have a value of a key, and one of the values is the same; none if one of them has none.
+    /// Whether both have a value of a key, and one of the values is the same; `None` if one of them has no value.
     fn agrees(&self, other: &Self, key: &str) -> Option<bool> {
         let (own, its) = (self.0.get(key)?, other.0.get(key)?);
         (!own.is_empty() && !its.is_empty()).then(|| !own.is_disjoint(its))
     }
 }
 
-/// Which of several candidates it is.
+/// The result of choosing among several candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pick {
     /// None of them.
@@ -177,7 +177,7 @@ pub enum Pick {
     Several(Vec<usize>),
 }
 
-/// Which of the candidates fits by one of the keys. `keys` are all that the settings name, the surest first.
+/// Which candidate matches by one of the keys. `keys` are all that the settings name, the most reliable first.
 pub fn pick(key: &RowKey, keys: &[RowKey], subject: &Traits, candidates: &[&Traits]) -> Pick {
     let fits = |candidate: &Traits| {
         subject.agrees(candidate, key.name()) == Some(true) && !is_contradicted(key, keys, subject, candidate)
@@ -187,7 +187,7 @@ pub fn pick(key: &RowKey, keys: &[RowKey], subject: &Traits, candidates: &[&Trai
     if fitting.len() < 2 {
         return fitting.first().map_or(Pick::None, |place| Pick::One(*place));
     }
-    // One that also agrees in what the others do not say is meant.
+    // A candidate that also agrees where the others have no value is meant.
     let more = |place: &usize| {
         let names = keys.iter().map(RowKey::name).chain([COMPANY]);
         names.filter(|name| subject.agrees(candidates[*place], name) == Some(true)).count()
@@ -200,8 +200,9 @@ pub fn pick(key: &RowKey, keys: &[RowKey], subject: &Traits, candidates: &[&Trai
     }
 }
 
-/// Whether two that share a key are two all the same: a surer key of both is different, or two of one title have different
-/// companies. One that has several e-mails or telephones may have others elsewhere: they only speak against a mere name.
+/// Whether two that share a key are different all the same: a more reliable key of both differs, or two with one title
+/// have different companies. One with several e-mails or telephones may have others elsewhere: these only outweigh a
+/// mere name.
 fn is_contradicted(key: &RowKey, keys: &[RowKey], one: &Traits, other: &Traits) -> bool {
     let surer = keys.iter().take_while(|surer| *surer != key);
     let speaks = |surer: &&RowKey| key.is_weak() || matches!(surer, RowKey::Field(_));
@@ -308,7 +309,7 @@ mod tests {
         assert_eq!(picked(&RowKey::FullName, &keys, &record, &[row(&[("fullName", "ann lee")])]), Pick::One(0));
         let another = row(&[("fullName", "ann lee"), ("email", "lee@other.org")]);
         assert_eq!(picked(&RowKey::FullName, &keys, &record, &[another]), Pick::None);
-        // An e-mail more elsewhere does not make a telephone another's; the customer's own number does.
+        // An additional e-mail elsewhere does not make the telephone another person's; the customer's own number does.
         let by_phone = row(&[("phone", "0049 3012345"), ("email", "lee@other.org")]);
         assert_eq!(picked(&RowKey::Phone, &keys, &record, &[by_phone]), Pick::One(0));
         let numbered = row(&[("phone", "0049 3012345"), ("ufCrm_1", "K-8")]);

@@ -20,10 +20,10 @@ pub use settings::databases::Master;
 pub struct Reading {
     /// Its value.
     pub cell: Cell,
-    /// Why it cannot be written on the other side, if it cannot.
+    /// Why it cannot be written to the other side, if it cannot.
     pub cannot: Option<Localized>,
-    /// What the other side gets if this is carried there, where that is more than is shown here: people without an
-    /// account in Notion stay on the portal when others are added.
+    /// What the other side gets if this is carried there, if that is more than is shown here: people without an account
+    /// in Notion stay on the portal when others are added.
     pub carried: Option<Cell>,
 }
 
@@ -59,7 +59,7 @@ pub struct Agreed {
     /// The portal.
     #[serde(rename = "b")]
     pub bitrix24: Cell,
-    /// The page, where it shows something else for the same.
+    /// The page, if it shows something else for the same value.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     notion: Option<Cell>,
 }
@@ -84,7 +84,7 @@ impl Agreed {
 /// The merged state that both sides last agreed on, by field.
 pub type Base = BTreeMap<String, Agreed>;
 
-/// Which side counts, by field.
+/// Which side wins, by field.
 pub type Policy = BTreeMap<String, Master>;
 
 /// Why one value won over another.
@@ -95,15 +95,15 @@ pub enum Why {
     Master,
     /// It was edited later.
     Later,
-    /// Nobody can say which was later, and then it is Bitrix24's.
+    /// Nobody can say which was later, so Bitrix24 wins.
     SameMinute,
-    /// The field goes one way only.
+    /// The field is synced in one direction only.
     OneWay,
     /// The other value cannot be written here.
     OtherCannotBeWritten,
-    /// A person took it.
+    /// A person chose it.
     Chosen,
-    /// Both had a value when they were linked, and the settings say whose counts then.
+    /// Both had a value when they were linked, and the settings say which wins then.
     First,
 }
 
@@ -121,7 +121,7 @@ impl Why {
     }
 }
 
-/// Two values for one field, one of which had to go.
+/// Two values for one field, one of which was overwritten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     pub field: String,
@@ -129,13 +129,13 @@ pub struct Conflict {
     pub bitrix24: Cell,
     /// What the page had.
     pub notion: Cell,
-    /// Whose value both have now.
+    /// The side whose value both have now.
     pub winner: SyncSide,
     pub why: Why,
 }
 
 impl Conflict {
-    /// The value that went.
+    /// The value that was overwritten.
     pub fn lost(&self) -> &Cell {
         match self.winner {
             SyncSide::Bitrix24 => &self.notion,
@@ -154,16 +154,16 @@ pub struct Stuck {
     pub why: Localized,
 }
 
-/// What a merge asks for.
+/// The result of a merge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// To be written to the portal.
+    /// The values to write to the portal.
     pub to_bitrix24: BTreeMap<String, Cell>,
-    /// To be written to the page.
+    /// The values to write to the page.
     pub to_notion: BTreeMap<String, Cell>,
     /// The fields that agree without being written.
     pub agreed: Base,
-    /// What was decided against somebody.
+    /// What was decided against a person's edit.
     pub conflicts: Vec<Conflict>,
     /// What cannot be carried over.
     pub stuck: Vec<Stuck>,
@@ -175,7 +175,7 @@ impl Merged {
         self.to_bitrix24.is_empty() && self.to_notion.is_empty()
     }
 
-    /// Puts what has to be written onto a side.
+    /// Applies a write to a side.
     fn carry(&mut self, to: SyncSide, field: &str, cell: &Cell) {
         let writes = match to {
             SyncSide::Bitrix24 => &mut self.to_bitrix24,
@@ -202,8 +202,8 @@ pub fn merge(base: &Base, bitrix24: &Sides, notion: &Sides, policy: &Policy) -> 
     merged
 }
 
-/// A write that is about to be made: kept before it is made, so that whoever finds it after a crash does not take our own
-/// writing for a person's.
+/// A write that is about to be made. It is stored first, so that a worker that finds it after a crash does not mistake
+/// our own write for a person's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     pub field: String,
@@ -214,7 +214,7 @@ pub struct Intent {
 }
 
 impl Merged {
-    /// What is about to be written.
+    /// The writes that are about to be made.
     pub fn intents(&self, bitrix24: &Sides, notion: &Sides) -> Vec<Intent> {
         let intent = |to: SyncSide, field: &String, cell: &Cell| {
             let other = match to {
@@ -229,11 +229,11 @@ impl Merged {
     }
 }
 
-/// Takes into the base what was written by a worker that fell before it could say so: a side that shows what was to be
-/// written there was written by us, and what the other side showed then is what it agreed with.
+/// Takes into the base what a worker wrote that crashed before it recorded so: a side that shows what was to be written
+/// there was written by us, and what the other side showed then is what it agreed with.
 pub fn recover(base: &mut Base, intents: &[Intent], bitrix24: &Sides, notion: &Sides) {
     for intent in intents {
-        // Where both sides were to be written, the merge finds out by itself what is left to do.
+        // If both sides were to be written, the merge determines what is left to do.
         if intents.iter().filter(|other| other.field == intent.field).count() > 1 {
             continue;
         }
@@ -272,10 +272,10 @@ impl One<'_> {
         let (b, n) = (&self.b.cell, &self.n.cell);
         let changed = match base {
             Some(base) => (!b.is(base.of(SyncSide::Bitrix24)), !n.is(base.of(SyncSide::Notion))),
-            // Seen together for the first time: an empty side has nothing to say.
+            // Seen together for the first time: an empty side does not count.
             None => (!b.is_empty(), !n.is_empty()),
         };
-        // What the page cannot show yet is not agreed, or nobody would look at it again.
+        // What the page cannot show yet is not agreed, or nobody would check it again.
         if let (true, false, Some(why)) = (b != n, changed.1, &self.b.cannot) {
             merged.stuck.push(Stuck { field: self.field.to_owned(), of: SyncSide::Bitrix24, why: why.clone() });
             return;
@@ -320,7 +320,7 @@ impl One<'_> {
             _ => false,
         };
         if against {
-            // Put back; what was written is kept in the log.
+            // It is put back; what was written is kept in the log.
             self.decide(side.other(), Why::OneWay, merged);
         } else {
             self.carry_or_say(side, merged);
@@ -348,7 +348,7 @@ impl One<'_> {
                 continue;
             }
             if self.reading(side).cell != *both {
-                // A part of it may not be sayable over there; the rest is.
+                // A part of it may not be expressible on the other side; the rest is.
                 merged.carry(side, self.field, both);
             }
         }
@@ -387,8 +387,8 @@ impl One<'_> {
     }
 }
 
-/// The page's people or records with those that it did not show when both sides agreed, and still does not show: that they are
-/// not there is nobody's edit, also if the page could show them by now.
+/// The page's people or records, and those that it did not show when both sides agreed, and still does not show: nobody
+/// removed those, even if the page could show them by now.
 fn with_unshown(base: &Agreed, b: &Reading, n: &Reading) -> Option<Reading> {
     fn added<T: Ord + Copy>(
         (was, shown): (&BTreeSet<T>, &BTreeSet<T>),
@@ -418,8 +418,8 @@ fn with_unshown(base: &Agreed, b: &Reading, n: &Reading) -> Option<Reading> {
     Some(Reading { carried: Some(carried), ..n.clone() })
 }
 
-/// What two sets are together, if it is sets that changed on both sides: what either added, without what either took
-/// away. Sets so never conflict.
+/// The union of two sets that changed on both sides: what either added, without what either removed. So sets never
+/// conflict.
 fn united(base: &Cell, b: &Cell, n: &Cell) -> Option<Cell> {
     fn three<T: Ord + Clone>(base: &BTreeSet<T>, b: &BTreeSet<T>, n: &BTreeSet<T>) -> BTreeSet<T> {
         let kept = base.iter().filter(|one| b.contains(one) && n.contains(one));

@@ -23,35 +23,35 @@ use super::portal;
 use super::portal_field::PortalKind;
 use super::{lines, rich, runs};
 
-/// Entries in one array of a property. <https://developers.notion.com/reference/request-limits>
+/// The most entries in one array of a property. <https://developers.notion.com/reference/request-limits>
 const MAX_ENTRIES: usize = 100;
-/// People that a page shows of a property.
+/// The most people of a property that a page shows.
 const MAX_SHOWN: usize = 25;
 /// The longest address of a page, and the longest e-mail and telephone number.
 const MAX_URL: usize = 2_000;
 const MAX_ADDRESS: usize = 200;
 
-/// Readers ask for the record's number; it matters to the field of the record itself only, which is not read here.
+/// Readers ask for the record's number; it only matters to the field of the record itself, which is not read here.
 const ANY_RECORD: Record = Record::Task(0);
 
-/// What is known of people, pages and names while values are carried over.
+/// What is known of people, pages and names for converting values.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// People in Notion by their number on the portal.
     pub to_notion: HashMap<u64, String>,
-    /// The other way round.
+    /// The opposite direction.
     pub to_portal: HashMap<String, u64>,
     /// The names of people, companies and contacts on the portal.
     pub names: Names,
-    /// The pages of records that relations may lead to.
+    /// The pages of records that relations can lead to.
     pub pages: HashMap<(String, u64), String>,
-    /// The other way round: the number of the record, by the page.
+    /// The opposite direction: the number of the record, by the page.
     pub records: HashMap<String, u64>,
     /// The tenant's time zone.
     pub zone: TimeZone,
-    /// The record's funnel: its stages are those that can be chosen.
+    /// The record's funnel: only its stages can be chosen.
     pub category: u64,
-    /// The record as the portal has it now, from [`portal::raw`]: what Notion cannot show of it stays as it is.
+    /// The record as the portal has it now, from [`portal::raw`]: the part that Notion cannot show stays as it is.
     pub raw: Map<String, Value>,
 }
 
@@ -81,7 +81,7 @@ impl Context {
 }
 
 impl MappedField {
-    /// What a code of the portal is called in Notion.
+    /// The name in Notion of a code of the portal.
     fn name_of(&self, code: &str) -> String {
         let name = self.portal.options.iter().find(|(known, _)| known == code).map_or("", |(_, name)| name);
         option_name(&self.setting, code, name)
@@ -94,7 +94,7 @@ impl MappedField {
         by_id.or_else(|| self.property.option(&self.name_of(code)))
     }
 
-    /// The codes that can be chosen for a record, and what they are called in Notion.
+    /// The codes that can be chosen for a record, and their names in Notion.
     fn choices(&self, category: u64) -> impl Iterator<Item = (&str, String)> {
         let fits = move |code: &str| !self.portal.is_stage() || funnel_of(code) == category;
         self.portal
@@ -105,13 +105,13 @@ impl MappedField {
     }
 }
 
-/// A stage carries its funnel as a prefix: `C7:NEW`; those of the first have none.
+/// A stage carries its funnel as a prefix: `C7:NEW`; those of the first funnel have none.
 fn funnel_of(stage: &str) -> u64 {
     let prefix = stage.split_once(':').and_then(|(prefix, _)| prefix.strip_prefix('C'));
     prefix.and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-/// What the portal's value is for Notion: as it can be compared there, and whether it can be written there.
+/// The portal's value for Notion: in the form in which it is compared there, and whether it can be written there.
 pub fn of_portal(field: &MappedField, cell: &Cell, context: &Context) -> Reading {
     if field.fit == Fit::Shown {
         return shown(field, cell, context);
@@ -167,7 +167,7 @@ fn too_long_number(field: &MappedField, number: &str) -> Option<Localized> {
     (!is_same).then(|| Localized::of(|_| texts::sync::TooLongNumber { number, property }))
 }
 
-/// Which options Notion lacks, if they may not be made.
+/// Which options Notion lacks, if they may not be created.
 fn lacks<'a>(field: &MappedField, codes: impl Iterator<Item = &'a String>) -> Option<Localized> {
     if field.setting.create_options {
         return None;
@@ -256,7 +256,7 @@ fn linked(cell: &Cell, context: &Context) -> Cell {
     }
 }
 
-/// What a property says, in the portal's terms. `base` decides between several codes with one name.
+/// The value of a property, in the portal's terms. `base` decides between several codes with one name.
 pub fn read(field: &MappedField, property: Option<&Value>, base: Option<&Cell>, context: &Context) -> Reading {
     let Some(property) = property else { return Reading::default() };
     let kind = field.property.kind.as_str();
@@ -283,7 +283,7 @@ pub fn read(field: &MappedField, property: Option<&Value>, base: Option<&Cell>, 
     accepted(field, reading, context)
 }
 
-/// What a property says that only shows something.
+/// The value of a property that only shows something.
 fn as_shown(kind: &str, field: &MappedField, value: &Value, context: &Context) -> Reading {
     match kind {
         "title" | "rich_text" => Cell::text(&text::plain(value)).into(),
@@ -294,7 +294,7 @@ fn as_shown(kind: &str, field: &MappedField, value: &Value, context: &Context) -
     }
 }
 
-/// The reading, refused if the portal's field does not take it without loss.
+/// The reading, refused if the portal's field cannot hold it without loss.
 fn accepted(field: &MappedField, reading: Reading, context: &Context) -> Reading {
     if reading.cannot.is_some() {
         return reading;
@@ -311,8 +311,7 @@ fn accepted(field: &MappedField, reading: Reading, context: &Context) -> Reading
     Reading { cannot, ..reading }
 }
 
-/// Whether a person sees nothing.
-/// Whether a value shows nothing: blanks and characters that nobody sees do not count.
+/// Whether a value shows nothing: blanks and invisible characters do not count.
 pub fn is_blank(cell: &Cell) -> bool {
     let is_seen =
         |c: char| !c.is_whitespace() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}');
@@ -370,8 +369,8 @@ fn number(field: &MappedField, value: &Value) -> Reading {
     }
 }
 
-/// A person's whole name: it can be written if it changes one part of what the portal has. Where it stands for the first or the
-/// last name alone, it is refused.
+/// A person's whole name: it can be written if it changes one part of what the portal has. If it is in the place of the
+/// first or the last name alone, it is refused.
 fn name(kind: &str, field: &MappedField, value: &Value, context: &Context) -> Option<Reading> {
     if !matches!(kind, "title" | "rich_text") {
         return None;
@@ -392,8 +391,8 @@ fn name(kind: &str, field: &MappedField, value: &Value, context: &Context) -> Op
     })
 }
 
-/// Of a range the beginning counts. A day for a moment is the end of that day; a moment for a day is the day that it is
-/// in the tenant's time zone.
+/// Of a range, the beginning counts. A day for a moment is the end of that day; a moment for a day is its day in the
+/// tenant's time zone.
 fn date(value: &Value, as_day: bool, context: &Context) -> Cell {
     match (Point::read(&value["start"], &value["time_zone"]), as_day) {
         (None, _) => Cell::Empty,
@@ -402,7 +401,7 @@ fn date(value: &Value, as_day: bool, context: &Context) -> Cell {
     }
 }
 
-/// A status. The one that Notion itself sets where nobody chose one does not count, unless the portal has the same.
+/// A status. The status that Notion itself sets if nobody chose one does not count, unless the portal has the same.
 fn status(field: &MappedField, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
     let reading = option(field, value, base, context);
     let first = field.property.options.first();
@@ -421,7 +420,7 @@ fn option(field: &MappedField, value: &Value, base: Option<&Cell>, context: &Con
     }
 }
 
-/// The codes that an option stands for. Several may be called the same: then those are meant that the portal has now,
+/// The codes for the name of an option. Several may have the same name: then those are meant that the portal has now,
 /// or had.
 fn codes(field: &MappedField, value: &Value, base: Option<&Cell>, context: &Context) -> Result<Vec<String>, Localized> {
     let name = value["name"].as_str().unwrap_or_default();
@@ -491,7 +490,7 @@ fn people(field: &MappedField, value: &Value, base: Option<&Cell>, context: &Con
     }
     let known: Vec<u64> = all.iter().filter_map(id).collect();
     if known.len() >= MAX_SHOWN {
-        // Notion shows no more of them: who is missing was not taken away.
+        // Notion shows no more of them: a missing person was not removed.
         return match base {
             Some(Cell::Users(were)) if known.iter().all(|user| were.contains(user)) => Cell::Users(were.clone()).into(),
             _ => Reading::refused(
@@ -530,8 +529,8 @@ fn relation(field: &MappedField, value: &Value, context: &Context) -> Reading {
     )
 }
 
-/// What Notion shows, carried to the portal together with what it cannot show. A field that holds one keeps what cannot
-/// be shown only as long as nothing is put in its place.
+/// What Notion shows, together with what it cannot show, for the portal. A field with one value keeps what cannot be
+/// shown only as long as nothing replaces it.
 fn together(field: &MappedField, cell: Cell, all: Cell, hidden: &[u64]) -> Reading {
     let shows_nothing = cell == Cell::Empty;
     let count = match &cell {
@@ -546,7 +545,7 @@ fn together(field: &MappedField, cell: Cell, all: Cell, hidden: &[u64]) -> Readi
 }
 
 fn files(value: &Value) -> Cell {
-    // Notion's own files carry addresses that end after an hour: only links are compared.
+    // Notion's own files have addresses that expire after an hour: only links are compared.
     let file = |file: &Value| {
         let url = file["external"]["url"].as_str()?;
         Some((file["name"].as_str().unwrap_or_default().to_owned(), url.to_owned()))
@@ -555,8 +554,8 @@ fn files(value: &Value) -> Cell {
     if files.is_empty() { Cell::Empty } else { Cell::Files(files) }
 }
 
-/// The properties to write for a value, by their ids. `now` is what the property holds: what a cell does not say (the
-/// end of a range, formatting, mentions) stays as it is there.
+/// The properties to write for a value, by their ids. `now` is what the property holds: what a cell does not contain
+/// (the end of a range, formatting, mentions) stays as it is there.
 pub fn written(field: &MappedField, cell: &Cell, now: Option<&Value>, context: &Context) -> Map<String, Value> {
     let kind = field.property.kind.as_str();
     let inner = match (kind, cell) {
@@ -598,7 +597,8 @@ pub fn written(field: &MappedField, cell: &Cell, now: Option<&Value>, context: &
     properties
 }
 
-/// Links to the portal's files, behind the files that people uploaded in Notion: those stay as long as they are passed on.
+/// Links to the portal's files, after the files that people uploaded in Notion: those are kept only if they are sent
+/// back.
 fn file_links(cell: &Cell, now: Option<&Value>) -> Value {
     let now = now.and_then(|property| property["files"].as_array()).into_iter().flatten();
     let uploaded = now.filter(|file| file["file"].is_object()).cloned();
@@ -671,7 +671,7 @@ enum Point {
 }
 
 impl Point {
-    /// Without an offset it is UTC, or the time zone that goes with it.
+    /// Without an offset it is UTC, or in the time zone that comes with it.
     fn read(value: &Value, zone: &Value) -> Option<Self> {
         let text = value.as_str()?;
         if text.len() <= 10 {
@@ -702,7 +702,7 @@ impl Point {
         }
     }
 
-    /// As it is written: with the offset of `zone`, or in local time where the zone is named beside it.
+    /// As it is written: with the offset of `zone`, or in local time if the zone is named beside it.
     fn text(self, zone: &TimeZone, is_named: bool) -> String {
         match self {
             Self::Day(day) => day.to_string(),
@@ -714,8 +714,8 @@ impl Point {
     }
 }
 
-/// A date with what the property holds beside its beginning: the time of day beside a day, the end of the range, the
-/// time zone. An end that the beginning passes keeps its distance.
+/// A date with what the property holds besides its beginning: the time of day beside a day, the end of the range, the
+/// time zone. If the beginning passes the end, the end keeps its distance.
 fn dated(field: &MappedField, cell: &Cell, now: Option<&Value>, context: &Context) -> Value {
     let now = now.map_or(&Value::Null, |property| &property["date"]);
     let named = now["time_zone"].as_str().and_then(|name| Some((name, TimeZone::get(name).ok()?)));
@@ -762,7 +762,7 @@ fn ended(start: Point, start_was: Option<Point>, end: Point, zone: &TimeZone) ->
     }
 }
 
-/// The options that a status lacks for a value: writing a page does not make them, unlike those of a select.
+/// The options that a status lacks for a value: writing a page does not create them, unlike those of a select.
 pub fn missing_statuses(field: &MappedField, cell: &Cell) -> Option<Value> {
     let Cell::Option(code) = cell else { return None };
     let name = field.name_of(code);
@@ -774,8 +774,8 @@ pub fn missing_statuses(field: &MappedField, cell: &Cell) -> Option<Value> {
     Some(json!({"status": {"options": options}}))
 }
 
-/// When a page was edited last, as late as it can have been: Notion rounds down to the minute. `told` is what a webhook
-/// told, to the millisecond, if it belongs to that minute.
+/// When a page was last edited, as late as it can have been: Notion rounds down to the minute. `told` is a webhook's
+/// time to the millisecond; it is used if it is within that minute.
 pub fn edited_at(last_edited: Option<Timestamp>, told: Option<Timestamp>) -> Option<Timestamp> {
     let minute = last_edited?;
     let within = |moment: &Timestamp| *moment >= minute && *moment < minute + SignedDuration::from_mins(1);

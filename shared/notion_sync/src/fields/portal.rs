@@ -11,7 +11,7 @@ use super::full_name::NameParts;
 use super::portal_field::{PortalField, PortalKind};
 use super::{lines, list, rich};
 
-/// The short words by which a task names what it belongs to.
+/// The prefixes by which a task names what it belongs to.
 fn binding_prefix(entity: EntityType) -> &'static str {
     match entity {
         EntityType::DEAL => "D_",
@@ -31,7 +31,7 @@ pub fn raw(state: &RecordState) -> Map<String, Value> {
     value.ok().and_then(|value| value.as_object().cloned()).unwrap_or_default()
 }
 
-/// What a field of a record says. `raw` is the record, from [`raw`].
+/// The value of a record's field. `raw` is the record, from [`raw`].
 pub fn read(field: &PortalField, record: Record, raw: &Map<String, Value>) -> Cell {
     let value = raw.get(&field.name).unwrap_or(&Value::Null);
     match field.kind {
@@ -61,7 +61,7 @@ pub fn holds_several(field: &PortalField, raw: &Map<String, Value>) -> bool {
     can_be_list && (field.multiple || is_list())
 }
 
-/// The values of a field that holds several, each as it is compared; [`Cell::Empty`] for one that says nothing.
+/// The values of a field with several, each as it is compared; [`Cell::Empty`] for one that is as good as empty.
 fn cells(field: &PortalField, values: &[&Value]) -> Vec<Cell> {
     let one_of_several = PortalField { multiple: true, ..PortalField::new(&field.name, field.kind.clone()) };
     let cell = |value: &&Value| match text_of(value).trim() {
@@ -94,7 +94,7 @@ pub fn codes(field: &PortalField, raw: &Map<String, Value>) -> Vec<String> {
     raw.get(&field.name).map(entries).unwrap_or_default().into_iter().map(text_of).collect()
 }
 
-/// The values in the order in which they are. PHP makes maps of lists with gaps.
+/// The values in their order. PHP makes maps of lists with gaps.
 fn entries(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(list) => list.iter().collect(),
@@ -132,7 +132,7 @@ fn single(field: &PortalField, value: &Value) -> Cell {
         PortalKind::Line | PortalKind::Url | PortalKind::Links => Cell::line(&text),
         PortalKind::Address => Cell::line(place_of(&text).0),
         PortalKind::Rich => Cell::text(&rich::shown(&text)),
-        // The portal's own sums have two digits, whatever a computation left behind them.
+        // The portal's own sums have two digits, whatever rounding error a computation left in them.
         PortalKind::Number(scale @ 1..=3) => match Cell::decimal(&text) {
             number if lines::holds(*scale, &number).is_ok() => number,
             _ => Cell::number_of(&text, *scale),
@@ -162,7 +162,7 @@ fn single(field: &PortalField, value: &Value) -> Cell {
     }
 }
 
-/// A value of a type that is not known, as well as it can be shown.
+/// A value of an unknown type, shown as well as possible.
 fn unknown(value: &Value) -> String {
     let names = ["name", "NAME", "title", "TITLE", "value", "VALUE"];
     match value {
@@ -185,8 +185,8 @@ fn files(all: &[&Value]) -> Cell {
     if files.is_empty() { Cell::Empty } else { Cell::Files(files) }
 }
 
-/// Where a signed-in person opens a file. The address for programs (`urlMachine`) holds our own secret, so nothing but its host
-/// is used, for an address for people (`url`) that is relative.
+/// The address at which a signed-in person opens a file. The address for programs (`urlMachine`) holds our own secret,
+/// so only its host is used, for an address for people (`url`) that is relative.
 fn address_for_people(file: &Value) -> Option<String> {
     let address = |name: &str| file[name].as_str().filter(|text| !text.is_empty());
     let machine = address("urlMachine").and_then(origin_and_path).map(|(origin, _)| origin);
@@ -218,8 +218,8 @@ fn place_of(text: &str) -> (&str, &str) {
     split.map_or((text, ""), |(at, _)| text.split_at(at))
 }
 
-/// A date of the portal is often midnight in the portal's own time zone: its day is what stands there, not what it is
-/// in UTC.
+/// A date of the portal is often midnight in the portal's own time zone: its day is the written one, not the one in
+/// UTC.
 fn day(text: &str) -> Cell {
     text.get(..10).and_then(|day| day.parse().ok()).map_or(Cell::Empty, Cell::Day)
 }
@@ -278,7 +278,7 @@ fn records_of(cell: &Cell) -> Vec<u64> {
     }
 }
 
-/// The value of a field after an edit, or why the edit cannot be applied without losing something.
+/// The value of a field after an edit, or why the edit cannot be applied without loss.
 pub fn edited(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Result<Value, Localized> {
     let now = raw.get(&field.name).unwrap_or(&Value::Null);
     let all = entries(now);
@@ -304,7 +304,7 @@ pub fn edited(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Res
     one(field, cell, all.first().copied().unwrap_or(&Value::Null))
 }
 
-/// A list of codes or numbers with some taken away and some added. What stays keeps its place.
+/// A list of codes or numbers with some removed and some added. What stays keeps its place.
 fn chosen<T: PartialEq>(now: &[&Value], wanted: &[T], key: impl Fn(&Value) -> T, value: impl Fn(&T) -> Value) -> Value {
     let kept = now.iter().filter(|value| wanted.contains(&key(value))).map(|value| (*value).clone());
     let added = wanted.iter().filter(|wanted| !now.iter().any(|value| key(value) == **wanted)).map(value);
@@ -332,7 +332,7 @@ fn list(field: &PortalField, now: &[&Value], cell: &Cell) -> Result<Value, Local
     list::edited(now, &cells, wanted, write).map(Value::Array)
 }
 
-/// One value after an edit of what it was.
+/// One value after an edit.
 fn one(field: &PortalField, cell: &Cell, now: &Value) -> Result<Value, Localized> {
     let is_compared = !matches!(field.kind, PortalKind::User | PortalKind::Item(_));
     if is_compared && !now.is_null() && single(field, now) == *cell {
@@ -368,13 +368,13 @@ fn one(field: &PortalField, cell: &Cell, now: &Value) -> Result<Value, Localized
         }
         (_, Cell::Users(ids) | Cell::Records(ids)) => json!(ids.first().copied().unwrap_or_default()),
         (PortalKind::User | PortalKind::Item(_), _) => json!(0),
-        // The portal's own numbers are never nothing.
+        // The portal's own numbers are never empty.
         (PortalKind::Number(_), _) if !field.name.starts_with("uf") => json!(0),
         (_, _) => json!(""),
     })
 }
 
-/// Yes or no in the letters that the field uses.
+/// Yes or no in the notation of the field.
 fn flag(yes: bool, now: &Value) -> Value {
     match now {
         Value::Bool(_) => json!(yes),

@@ -33,7 +33,7 @@ pub enum PortalKind {
     File,
     /// An address of a page.
     Url,
-    /// The record itself: to lead from one database to another.
+    /// The record itself: for links from one database to another.
     Itself,
     /// A person's whole name, made of the portal's parts.
     FullName,
@@ -54,19 +54,19 @@ pub struct PortalField {
     /// Whether it holds several.
     #[serde(default)]
     pub multiple: bool,
-    /// Whether nobody writes it.
+    /// Whether it cannot be written.
     #[serde(default)]
     pub read_only: bool,
     /// The values of a list: code and name, in the portal's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<(String, String)>,
-    /// Whether it may not be emptied.
+    /// Whether it must not be emptied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
     /// How its values are written in its property.
     #[serde(skip)]
     pub codec: Option<Codec>,
-    /// The list in `crm.status.list` that its values are from.
+    /// The list in `crm.status.list` with its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<String>,
 }
@@ -92,8 +92,8 @@ impl PortalField {
         self.name == "stageId"
     }
 
-    /// A field out of the answer to `crm.item.fields`; `None` for what is no description of a field. What is of a type
-    /// that is not known is shown as text.
+    /// A field as `crm.item.fields` describes it; `None` if that is not a description of a field. A field of an unknown
+    /// type is shown as text.
     pub fn read(name: &str, described: &Value) -> Option<Self> {
         let kind = match described["type"].as_str()? {
             // Sums of the portal's own are plain numbers.
@@ -130,7 +130,7 @@ impl PortalField {
         })
     }
 
-    /// The fields of tasks: they are described by no method in a form that says more.
+    /// The fields of tasks: no method describes them in more detail.
     pub fn of_tasks() -> Vec<Self> {
         let choice = |name: &str, options: &[(&str, &str)]| Self {
             options: options.iter().map(|(code, name)| ((*code).to_owned(), (*name).to_owned())).collect(),
@@ -169,7 +169,7 @@ impl PortalField {
         Self::new(FULL_NAME, PortalKind::FullName)
     }
 
-    /// A task's custom field: what it holds follows from the property's type, for no method says it.
+    /// A task's custom field: its type follows from the property's type, for no method describes it.
     pub fn of_task_custom(name: &str, property: &str) -> Self {
         let kind = match property {
             "number" => PortalKind::Number(4),

@@ -6,7 +6,7 @@ use text::edit;
 
 pub(super) use text::edit::{normalised as typed, shown};
 
-/// The BBCode with an edit of what it shows, or why that cannot be done. `wanted` says nothing of blanks at the ends of
+/// The BBCode with an edit of the text that it shows, or why that cannot be done. `wanted` has no blanks at the ends of
 /// lines: those of lines that were not edited stay.
 pub(super) fn edited(now: &str, wanted: &str) -> Result<String, Localized> {
     edit::edit_bbcode(now, &with_blanks(&shown(now), wanted)).map_err(|loss| loss.why)

@@ -3,13 +3,13 @@
 use notion::text;
 use serde_json::{Map, Value, json};
 
-/// The items of a text property with an edit of what they read like.
+/// The items of a text property after an edit of its text.
 pub(super) fn edited(now: Option<&Value>, wanted: &str) -> Value {
     let items: Vec<&Value> = now.and_then(Value::as_array).into_iter().flatten().collect();
     let all: Vec<ListItem<'_>> = located(&items);
     let was: String = all.iter().map(|item| item.text.as_str()).collect();
     let (mut head, mut tail) = unchanged(&was, wanted);
-    // An item that is not text stays whole or goes whole.
+    // An item that is not text stays as a whole or is removed as a whole.
     if let Some(item) = all.iter().find(|item| !item.is_text() && item.from < head && head < item.to) {
         head = item.from;
     }
@@ -30,7 +30,7 @@ pub(super) fn edited(now: Option<&Value>, wanted: &str) -> Value {
     if edited.len() > text::MAX_RUNS { text::runs(wanted) } else { Value::Array(edited) }
 }
 
-/// Texts that stand beside each other and look the same, as one, so that edits leave no crumbs.
+/// Adjacent texts with the same formatting are joined, so that edits leave no fragments.
 fn joined(items: Vec<Value>) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     for item in items {
@@ -93,7 +93,7 @@ fn located<'a>(items: &[&'a Value]) -> Vec<ListItem<'a>> {
 }
 
 impl ListItem<'_> {
-    /// Whether its text can be cut: what it reads like is its content.
+    /// Whether its text can be cut: its text is its content.
     fn is_text(&self) -> bool {
         self.value["text"]["content"] == self.text.as_str() || !self.can_be_written()
     }
@@ -123,7 +123,7 @@ impl ListItem<'_> {
         })
     }
 
-    /// It as it can be written.
+    /// The whole item as it can be written.
     fn whole(&self) -> Value {
         let kind = self.value["type"].as_str().unwrap_or("text");
         let mut item = json!({"type": kind});

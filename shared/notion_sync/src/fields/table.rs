@@ -18,7 +18,7 @@ pub enum Conversion {
     Refused(Mismatch),
 }
 
-/// Why a field and a property do not go together.
+/// Why a field and a property cannot be mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mismatch {
     /// The property holds one value, and the field several.
@@ -104,7 +104,7 @@ pub const PROPERTY_TYPES: &[&str] = &[
     "place",
 ];
 
-/// Properties that Notion fills, or that hold nothing that can be written.
+/// Properties that Notion fills, or that have no value that can be written.
 const FILLED_BY_NOTION: &[&str] = &[
     "formula",
     "rollup",
@@ -124,7 +124,7 @@ const ADDRESSES: &[&str] = &["url", "email", "phone_number"];
 /// The pairs of one kind of field, with one value or with several.
 #[derive(Debug, Clone, Copy)]
 struct ConversionRow {
-    /// The properties that it goes into, the usual one first.
+    /// The types of properties for it, the usual one first.
     pairs: &'static [(&'static str, Conversion)],
     /// What the documentation adds.
     note: &'static str,
@@ -387,7 +387,7 @@ fn row(field: &PortalField) -> &'static ConversionRow {
     if field.multiple { several.as_ref().unwrap_or(one) } else { one }
 }
 
-/// How a field and a property of a type go together.
+/// How a field and a property of a type are mapped.
 pub fn entry(field: &PortalField, property: &str) -> Conversion {
     let pairs = row(field).pairs;
     if let Some((_, entry)) = pairs.iter().find(|(of, _)| *of == property) {

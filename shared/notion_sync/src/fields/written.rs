@@ -11,7 +11,7 @@ use super::cell::Cell;
 use super::mapping::MappedField;
 use super::merge::{Agreed, Base, Sides, Stuck, SyncSide};
 
-/// Notion keeps so much of a file's name; the rest is cut before it is written.
+/// Notion keeps this many characters of a file's name; the rest is cut before it is written.
 const MAX_FILE_NAME: usize = 100;
 
 /// A value that was written and that the other side did not keep, with what both showed then.
@@ -34,7 +34,7 @@ pub struct Held {
     pub refused: bool,
 }
 
-/// Which held values are to be written again though neither side changed.
+/// Which held values are written again though neither side changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// None.
@@ -65,10 +65,10 @@ impl Held {
         Stuck { field: self.field.clone(), of: self.of, why: self.why.clone() }
     }
 
-    /// The base to merge the field with once something is different: the side whose value waits has changed, whatever it
-    /// shows now, and the other one if it shows something else than what it made of the write.
+    /// The base for merging the field once something is different: the side whose value waits has changed, whatever it
+    /// shows now, and the other one if it shows something else than after the write.
     fn base(&self, before: Option<&Agreed>, now: &Cell) -> Agreed {
-        // A digest that no text has: nothing that a side can show is equal to it.
+        // A digest that no text has: no value that a side can show is equal to it.
         let unlike = || Cell::Long(String::new());
         let waits = before.map(|before| before.of(self.of).clone()).filter(|before| !now.is(before));
         let waits = waits.unwrap_or_else(unlike);
@@ -79,8 +79,8 @@ impl Held {
     }
 }
 
-/// Prepares a merge: takes the values that are still held out of both sides, and sets the base of those that are to be
-/// merged anew. Returns what stays held.
+/// Prepares a merge: takes the values that are still held out of both sides, and sets the base of those that are merged
+/// again. Returns what stays held.
 pub fn set_aside(base: &mut Base, held: &[Held], bitrix24: &mut Sides, notion: &mut Sides, retry: Retry) -> Vec<Held> {
     let mut still = Vec::new();
     for one in held {
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(again.to_bitrix24["f"], n);
         let (still, again) = merged(&one, base(), &b, &n, Retry::All);
         assert!(still.is_empty() && again.to_bitrix24["f"] == n && again.conflicts.is_empty());
-        // The person shortens it, or goes back to what was there: it is written, without a conflict with our own writing.
+        // The person shortens it, or restores the old value: it is written, without a conflict with our own write.
         for new in [text("new"), old.clone(), Cell::Empty] {
             let (_, again) = merged(&one, base(), &b, &new, Retry::Never);
             assert_eq!((&again.to_bitrix24["f"], again.conflicts.len()), (&new, 0));

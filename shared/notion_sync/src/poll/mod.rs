@@ -19,23 +19,23 @@ use serde::Serialize;
 use crate::NotionSync;
 use crate::runs::RunRequest;
 
-/// Tenants that are polled side by side.
+/// Tenants that are polled in parallel.
 const AT_ONCE: usize = 8;
 /// One worker polls a tenant at a time. It renews the lease for each database, and no run of the function is longer.
 const LEASE: Duration = Duration::from_secs(90);
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct PollReport {
     /// Databases that were polled.
     pub databases: usize,
-    /// Rows that were looked at.
+    /// Rows that were checked.
     pub rows: usize,
     /// Signals made for edits of which no webhook had arrived.
     pub signals: usize,
     /// What could not be polled, and why; the next run tries again.
     pub stopped: Vec<String>,
-    /// How long ago the poll that is most behind came to its end, in seconds.
+    /// The age of the oldest poll among all tenants, in seconds.
     pub late: u64,
 }
 
@@ -104,7 +104,7 @@ async fn leased(sync: &NotionSync, tenant: &TenantId) -> Result<PollReport, Fail
 async fn of_database(sync: &NotionSync, tenant: &TenantId, name: &str) -> Result<(usize, usize), Failure> {
     let mut opened = match sync.open(tenant, name).await? {
         crate::database::Open::Ready(opened) => opened,
-        // It is said where it was found out; nothing is tried again and again.
+        // It was reported when it was detected; nothing is retried over and over.
         crate::database::Open::Closed(_) => return Ok((0, 0)),
     };
     opened.notion = opened.notion.in_lane(Priority::Sweep);
@@ -112,7 +112,8 @@ async fn of_database(sync: &NotionSync, tenant: &TenantId, name: &str) -> Result
     rows::poll(sync, &opened).await
 }
 
-/// What was missed while the database, or a mapping of it, could not be used is made up for by a run over all of it.
+/// Makes up for edits that were missed while the database, or a mapping of it, could not be used: by a run over all of
+/// it.
 async fn make_up(sync: &NotionSync, tenant: &TenantId, name: &str) -> Result<(), Failure> {
     let missed = sync.stored(tenant, name).await?.and_then(|known| known.missed_since);
     if let Some(since) = missed {

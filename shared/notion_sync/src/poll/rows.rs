@@ -19,12 +19,12 @@ use crate::fields::page;
 const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 /// Rows in one answer.
 const PAGE_SIZE: u32 = 100;
-/// Pages of rows in one poll; the next one goes on where it was.
+/// The most pages of rows in one poll; the next one continues there.
 const MAX_PAGES: usize = 20;
 /// How often the trash is read: webhooks report it at once, and only lost ones are found here.
 const TRASH_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
-/// How far the polls of a database have come.
+/// The progress of the polls of a database.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct PollProgress {
     /// The latest minute in which a row was edited that a complete poll has seen.
@@ -32,7 +32,7 @@ struct PollProgress {
     /// A pass that is under way.
     #[serde(default)]
     pass: Option<PollPass>,
-    /// When the trash was looked into.
+    /// When the trash was last read.
     #[serde(default)]
     trash_at: Option<Timestamp>,
 }
@@ -47,7 +47,7 @@ struct PollPass {
     latest: Timestamp,
 }
 
-/// Polls a database; returns how many rows were looked at and how many signals were sent.
+/// Polls a database; returns how many rows were checked and how many signals were sent.
 pub(crate) async fn poll(sync: &NotionSync, opened: &OpenedDatabase) -> Result<(usize, usize), Failure> {
     let (tenant, name) = (opened.tenant(), format!("notion-poll#{}", opened.database.name));
     let (mut progress, mut version) = match sync.sweeps.recall::<PollProgress>(tenant, &name).await? {
@@ -67,7 +67,7 @@ pub(crate) async fn poll(sync: &NotionSync, opened: &OpenedDatabase) -> Result<(
         let latest = list.items.iter().filter_map(|page| page.last_edited_time).max();
         pass.latest = latest.unwrap_or(pass.latest).max(pass.latest);
         let ends = match (&list.cursor, list.capped) {
-            // The cap of 10,000: what comes after begins where this one ended.
+            // The limit of 10,000 rows: the next query begins where this one ended.
             (_, true) if pass.latest > pass.since => {
                 *pass = PollPass { since: pass.latest, cursor: None, latest: pass.latest };
                 false
@@ -132,8 +132,8 @@ async fn compare(
         let signal =
             Signal { told: page::edited_at(page.last_edited_time, None), ..Signal::of(SyncSide::Notion, name) };
         let job = SyncJob::Record { database: owner.database, record: owner.record, signal };
-        // As long as its job waits, the same row makes no second one. Once it was worked on, the same values are news:
-        // somebody may have changed them back.
+        // While its job waits, the same row does not make a second one. Once the job is done, the same values are news:
+        // a person may have changed them back.
         let shown = serde_json::to_string(&page.properties).unwrap_or_default();
         let synced = link.synced_at.map(|at| at.to_string()).unwrap_or_default();
         let place = if page.in_trash { "trash" } else { "" };
@@ -166,8 +166,8 @@ async fn is_agreed(
     Ok(opened.fields.iter().all(same))
 }
 
-/// Rows in the trash leave the query in silence; asked for, they come, as far as is known. An answer that gives others
-/// does no harm: they are compared like all.
+/// Rows in the trash disappear from an ordinary query; a query for the trash returns them, as far as we know. If it
+/// returns other rows, no harm is done: they are compared like all.
 async fn trash(sync: &NotionSync, opened: &OpenedDatabase, since: Timestamp) -> Result<usize, Failure> {
     let mut query = query(&(since - OVERLAP - TRASH_EVERY));
     query["in_trash"] = json!(true);

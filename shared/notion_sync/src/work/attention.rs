@@ -25,7 +25,7 @@ use crate::work::read::BothSides;
 const NOTIFY_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl LinkWork<'_> {
-    /// Sets what cannot be carried over, and gives the writes that bring the index into step.
+    /// Sets what cannot be carried over, and returns the writes that update the index.
     pub(super) async fn set_stuck(
         &mut self,
         stuck: Vec<Stuck>,
@@ -34,7 +34,7 @@ impl LinkWork<'_> {
     ) -> Result<Vec<StoreWrite>, Failure> {
         let is_new = |stuck: &&Stuck| !self.link.stuck.contains(stuck);
         let new: Vec<Stuck> = stuck.iter().filter(is_new).cloned().collect();
-        // The page of a new relation is often still to be made: the operators are not bothered before it was waited for.
+        // The page of a new relation often does not exist yet: the operators are alerted only after a wait.
         let looks_again = self.leads_to_missing(&new) && !self.is_second_look();
         if looks_again && self.link.page.is_some() {
             self.sync_again().await?;
@@ -53,7 +53,7 @@ impl LinkWork<'_> {
         Ok(replace(&self.job.tenant, &mut self.link.attention, entries)?)
     }
 
-    /// The link rests because something writes against the sync.
+    /// The link rests because something keeps undoing our writes.
     pub(super) fn set_resting(
         &mut self,
         (to, field): (SyncSide, &str),
@@ -71,7 +71,7 @@ impl LinkWork<'_> {
         Ok(replace(&self.job.tenant, &mut self.link.attention, entries)?)
     }
 
-    /// Nothing of a link that is not synced any more needs attention.
+    /// Removes all entries of a link that is no longer synced.
     pub(super) fn clear_attention(&mut self) -> Result<Vec<StoreWrite>, Failure> {
         Ok(replace(&self.job.tenant, &mut self.link.attention, Vec::new())?)
     }
@@ -106,7 +106,8 @@ fn stuck_of(entry: &AttentionEntry) -> Stuck {
     Stuck { field: entry.field.clone(), of: entry.of, why: entry.why.clone() }
 }
 
-/// The sides whose value can be written to the other: the one that was not refused, or either where nobody has decided yet.
+/// The sides whose value can be written to the other: the one that was not refused, or either if nobody has decided
+/// yet.
 fn can_take(field: &MappedField, stuck: &Stuck, now: &BothSides) -> Vec<SyncSide> {
     let asked = if is_undecided(stuck) { vec![SyncSide::Bitrix24, SyncSide::Notion] } else { vec![stuck.of.other()] };
     asked.into_iter().filter(|side| is_writable(field, *side, now)).collect()
@@ -121,7 +122,7 @@ fn is_writable(field: &MappedField, side: SyncSide, now: &BothSides) -> bool {
     fits && reading.is_some_and(|reading| reading.cannot.is_none() && !matches!(reading.cell, Cell::Foreign(_)))
 }
 
-/// A value as people read it: with the names of values of lists, of people and of records.
+/// A value as people read it: with the names of list values, people and records.
 fn as_read(field: &MappedField, cell: &Cell, context: &Context) -> String {
     let option = |code: &String| {
         let named = field.setting.values.get(code).or_else(|| {
@@ -171,7 +172,7 @@ fn lines(entry: &AttentionEntry) -> Vec<Localized> {
     vec![Localized::of(|_| values), entry.why.clone(), texts::alerts::SYNC_STUCK_NEXT.into()]
 }
 
-/// What makes a reason one and the same for every record that meets it: its words, without the numbers in them.
+/// What makes a reason the same for every record: its words, without the numbers in them.
 fn reason_id(entry: &AttentionEntry) -> String {
     let words: String = entry.why.to_string().chars().filter(|c| !c.is_ascii_digit() && *c != ',').collect();
     let side = entry.of.to_string();

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::work::LinkWork;
 
-/// How far a body has come.
+/// The progress of a page body.
 #[derive(Debug, Serialize, Deserialize)]
 struct PageBody {
-    /// The calls: into which block, and what.
+    /// The calls: into which block, and with which content.
     calls: Vec<(Vec<usize>, Vec<Value>)>,
     next: usize,
     /// How many blocks there were where the next one goes, if it was begun.
@@ -50,7 +50,7 @@ pub(super) async fn complete(work: &mut LinkWork<'_>) -> Result<(), Failure> {
     while let Some((into, blocks)) = body.calls.get(body.next).cloned() {
         let parent = parent(work, &mut body, &page, &into).await?;
         let there = notion.children(&parent).await?.len();
-        // A call's blocks come all or none; fewer than that are a person's.
+        // A call's blocks are all written or none; if there are fewer, a person removed some.
         let done = body.begun_at.is_some_and(|before| there >= before + blocks.len());
         if !done {
             body.begun_at = Some(there);

@@ -14,7 +14,7 @@ use text::Document;
 use crate::link::{Apart, LinkState, PageLink};
 use crate::work::{LinkWork, Next, SyncDecision};
 
-/// One of the two is gone: done what the settings say, and written down.
+/// One of the two is gone: applies what the settings say, and records it.
 pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Failure> {
     let setting = match why {
         Apart::RecordGone => work.opened.database.deleted_records,
@@ -26,7 +26,7 @@ pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Fa
         return Ok(done(vec!["page taken out of the trash".into()], restored.url, Vec::new()));
     }
     let mut changes = vec![format!("apart: {}", why.words(Language::default()))];
-    // What can be done twice is done first.
+    // What is harmless to repeat comes first.
     match (why, setting) {
         (Apart::RecordGone, Gone::Mark | Gone::Restore) => {
             let text = texts::sync::NoteDeleted { day: now.strftime("%Y-%m-%d").to_string() };
@@ -40,7 +40,7 @@ pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Fa
                 }
             }
         }
-        // A page that is not there for us may only be shared no longer: nothing is deleted for that.
+        // A page that we cannot see may just no longer be shared: nothing is deleted for that.
         (Apart::PageTrashed, Gone::Delete) => {
             delete_record(work).await?;
             changes.push("record put into the portal's recycle bin".into());
@@ -50,10 +50,10 @@ pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Fa
     work.link.standing = LinkState::Apart { why, since: now };
     work.link.resting = None;
     work.link.intents.clear();
-    // Nobody can do anything about a field of a pair that is not synced; if it comes back, the merge says it again.
+    // Nobody can fix a field of a pair that is not synced; if it comes back, the merge reports it again.
     let cleared = work.clear_attention()?;
     work.save(cleared).await?;
-    // What would be seen twice comes after: better once too few than again and again.
+    // What people would see twice comes last: better once too few than again and again.
     let is_marked = matches!(setting, Gone::Mark | Gone::Restore) || why == Apart::PageGone && setting == Gone::Delete;
     if is_marked && why != Apart::RecordGone {
         changes.extend(mark_record(work, why).await?);
@@ -66,7 +66,7 @@ pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Fa
     Ok(done(changes, place, vec![write]))
 }
 
-/// Something was heard of a pair of which one was gone: it may be back.
+/// A signal about a pair of which one was gone: it may be back.
 pub(super) async fn recheck(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Failure> {
     work.reads.is_fresh_wanted = true;
     let record_gone = work.read_record().await?;
@@ -76,7 +76,7 @@ pub(super) async fn recheck(work: &mut LinkWork<'_>, why: Apart) -> Result<Next,
         return Ok(still(gone));
     }
     if why == Apart::RecordGone && page.page.in_trash && work.opened.database.deleted_records == Gone::Delete {
-        // It went with the record, and comes back with it.
+        // It was deleted with the record, and comes back with it.
         work.opened.notion.trash(&page.page.id, false).await?;
         work.reads.page = None;
     } else if misplaced.is_some() {

@@ -24,7 +24,7 @@ pub(crate) struct JoinRequest<'a> {
     pub(crate) keep: &'a str,
     /// What becomes of the others.
     pub(crate) others: Others,
-    /// Who asks for it.
+    /// Who asked for it.
     pub(crate) by: &'a str,
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn join(
     };
     let mut work = LinkWork { sync, job, opened: &opened, signal: &signal, link, version, reads: Reads::default() };
     if work.link.page.as_deref() != Some(&keep.id) {
-        // What was agreed on with another page says nothing of this one.
+        // What was agreed on with another page does not count for this one.
         work.link = PageLink {
             page: Some(keep.id.clone()),
             base: Base::new(),

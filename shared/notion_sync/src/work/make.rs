@@ -29,12 +29,12 @@ use crate::work::read::{PageRead, Reads, RecordRead, misplaced};
 use crate::work::related::{MAX_WAITS, request_pages};
 use crate::work::{LinkWork, Next, SyncDecision, body, matching, read, write};
 
-/// After so long a row that was made is surely found by a query.
+/// After this time, a query certainly finds a row that was created.
 const FINDABLE: SignedDuration = SignedDuration::from_secs(75);
 /// Why nothing is made.
 const NO_RECORD: &str = "the record is gone, and had no page";
 
-/// A record that has no link yet: begins one and gives its next step, or says why there is none.
+/// A record without a link: begins one and returns its next step, or why it gets no page.
 pub(super) async fn first<'a>(
     sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
@@ -115,9 +115,9 @@ fn undecided(record: Record, state: &RecordState, database: &str) -> Localized {
     })
 }
 
-/// Takes a row that was recognised for the record's page.
+/// Links a recognised row as the record's page.
 async fn take(work: &mut LinkWork<'_>, record: RecordRead, row: &NotionPage, key: &RowKey) -> Result<Next, Failure> {
-    // A query may show what was a moment ago.
+    // A query may show an earlier state.
     let read_at = work.sync.now();
     let page = read::page(work.opened, &row.id).await?.filter(|page| misplaced(work.opened, page).is_none());
     let expected = (*key == RowKey::Number).then(|| work.record().id());
@@ -135,7 +135,7 @@ async fn take(work: &mut LinkWork<'_>, record: RecordRead, row: &NotionPage, key
     adopt(work, &id).await
 }
 
-/// A link whose page was not written down.
+/// A link whose page was not recorded.
 pub(super) async fn again(work: &mut LinkWork<'_>, since: Timestamp, open: bool) -> Result<Next, Failure> {
     if open {
         let findable = since + FINDABLE;
@@ -144,7 +144,7 @@ pub(super) async fn again(work: &mut LinkWork<'_>, since: Timestamp, open: bool)
             let cause = "a page may have been made; it is looked for once it can be found";
             return Ok(Next::wait(runtime::clock::until(now, findable), cause));
         }
-        // Of several the oldest: it was there, or was made, first.
+        // Of several, the oldest: it existed, or was created, first.
         if let Some(page) = matching::with_number(work.opened, work.record()).await?.first() {
             return adopt(work, &page.id).await;
         }
@@ -174,7 +174,7 @@ pub(super) async fn again(work: &mut LinkWork<'_>, since: Timestamp, open: bool)
     }
 }
 
-/// Takes a row that is there for the record's page. What differs is merged next.
+/// Uses an existing row as the record's page. The differences are merged next.
 async fn adopt(work: &mut LinkWork<'_>, page: &str) -> Result<Next, Failure> {
     work.link.page = Some(page.to_owned());
     work.link.standing = LinkState::Together;
@@ -197,7 +197,7 @@ async fn create(work: &mut LinkWork<'_>, record: &RecordRead) -> Result<Next, Fa
     let page = match make_page(work, record).await {
         Ok(page) => page,
         Err(failure) => {
-            // Surely nothing was made: the next try need not look for it.
+            // Certainly nothing was created: the next try need not search for it.
             if failure.class != ErrorClass::UnknownOutcome
                 && matches!(work.link.standing, LinkState::Making { open: true, .. })
             {
@@ -213,7 +213,7 @@ async fn create(work: &mut LinkWork<'_>, record: &RecordRead) -> Result<Next, Fa
     Ok(Next::End(work.settled(changes, page.url, vec![write])))
 }
 
-/// Makes the page and writes the link down.
+/// Creates the page and records the link.
 pub(crate) async fn make_page(work: &mut LinkWork<'_>, read: &RecordRead) -> Result<NotionPage, Failure> {
     let (sync, opened, record, state) = (work.sync, work.opened, work.record(), &read.state);
     let new = new_page(work, state).await?;
@@ -243,7 +243,7 @@ pub(crate) async fn make_page(work: &mut LinkWork<'_>, read: &RecordRead) -> Res
     work.link.synced_at = Some(sync.now());
     work.link.seen.bitrix24 = Some(read.read_at);
     work.link.body_open = calls.len() > 1;
-    // The page exists: the next try has to look for it.
+    // The page exists: the next try has to find it.
     let unknown = |failure: Failure| Failure { class: ErrorClass::UnknownOutcome, ..failure };
     let mut also = work.page_made(&page, state, new, is_partial).await.map_err(unknown)?;
     also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);

@@ -29,11 +29,11 @@ use crate::link::PageLink;
 use crate::plan::{FieldChange, RowRef, clipped};
 use crate::work::read;
 
-/// The rows without a number that are read before one page is made; more are a backfill's work.
+/// The most rows without a number that are read before one page is created; more are a backfill's work.
 const MAX_ROWS: usize = 1_000;
-/// The pages of an answer that are read for one number.
+/// The most pages of an answer that are read for one number.
 const MAX_PAGES: usize = 10;
-/// Conditions in a filter: Notion takes a hundred.
+/// The most conditions in a filter: Notion accepts a hundred.
 const MAX_CONDITIONS: usize = 90;
 /// What the note of a row that lost its number to another row begins with, as earlier versions wrote it.
 const OLD_NOTES: [&str; 2] = ["A copy", "A double"];
@@ -52,7 +52,7 @@ pub(crate) enum RowMatch {
     },
 }
 
-/// The keys besides the number, the surest first.
+/// The keys besides the number, the most reliable first.
 pub(crate) fn keys(opened: &OpenedDatabase) -> Vec<RowKey> {
     opened.database.match_keys().into_iter().map(|(key, _)| key).collect()
 }
@@ -78,7 +78,7 @@ pub(crate) fn urls(rows: &[NotionPage]) -> String {
     rows.iter().map(|page| page.url.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// What a record shows of the keys.
+/// The keys of a record.
 pub(crate) fn of_record(opened: &OpenedDatabase, record: Record, state: &RecordState, context: &Context) -> Traits {
     let (raw, side) = (portal::raw(state), read::portal_side(opened, record, state, context));
     let person = state.as_item().map(NameParts::of_item).unwrap_or_default().spellings();
@@ -105,7 +105,7 @@ pub(crate) fn of_record(opened: &OpenedDatabase, record: Record, state: &RecordS
     traits
 }
 
-/// What a row shows of the keys.
+/// The keys of a row.
 pub(crate) fn of_page(opened: &OpenedDatabase, page: &NotionPage, context: &Context) -> Traits {
     let link = PageLink::making(&opened.database.name, opened.kind().record(0), jiff::Timestamp::UNIX_EPOCH);
     let side = read::page_side(opened, &link, page, None, context);
@@ -131,7 +131,8 @@ pub(crate) fn of_page(opened: &OpenedDatabase, page: &NotionPage, context: &Cont
     traits
 }
 
-/// The full names that a row may mean: the property of the full name, or the title alone and with the last name behind it.
+/// The full names that a row may mean: the property of the full name, or the title alone and with the last name after
+/// it.
 fn full_names(opened: &OpenedDatabase, page: &NotionPage) -> Vec<String> {
     let text = |field: &str| {
         let value = page.property(&opened.field(field)?.property.id)?;
@@ -147,7 +148,7 @@ fn full_names(opened: &OpenedDatabase, page: &NotionPage) -> Vec<String> {
     }
 }
 
-/// What all properties of a type hold.
+/// The values of all properties of a type.
 fn of_type(opened: &OpenedDatabase, page: &NotionPage, kind: &str, key: &RowKey) -> BTreeSet<String> {
     let own = opened.source.properties.iter().filter(|property| property.kind == kind);
     own.filter_map(|property| page.property(&property.id)).flat_map(|value| of_property(value, key)).collect()
@@ -262,7 +263,7 @@ pub(crate) fn taken(record: Record, owner: Record, page: NotionPage) -> RowMatch
     RowMatch::Refused { why, rows: vec![page] }
 }
 
-/// What is said of rows that carry one number.
+/// The explanation for rows that carry one number.
 pub(crate) fn doubles(opened: &OpenedDatabase, record: Record, rows: &[RowRef]) -> Localized {
     let urls: Vec<_> = rows.iter().map(|row| row.url.as_str()).collect();
     Localized::of(|language| texts::sync::SameNumber {
@@ -274,7 +275,7 @@ pub(crate) fn doubles(opened: &OpenedDatabase, record: Record, rows: &[RowRef]) 
     })
 }
 
-/// Which of the rows fits the record by the surest key.
+/// The row that matches the record by the most reliable key.
 pub(crate) fn best(
     opened: &OpenedDatabase,
     record: Record,
@@ -319,7 +320,7 @@ fn key_name(key: &RowKey, language: Language) -> String {
     language.text(message).to_owned()
 }
 
-/// Several records fit one row.
+/// Several records match one row.
 pub(crate) fn contested(opened: &OpenedDatabase, key: &RowKey, page: NotionPage, records: &[Record]) -> RowMatch {
     let names = |language| records.iter().map(|record| record.title(language)).collect::<Vec<_>>().join(", ");
     let why = Localized::of(|language| texts::sync::SeveralRecords {
@@ -331,7 +332,8 @@ pub(crate) fn contested(opened: &OpenedDatabase, key: &RowKey, page: NotionPage,
     RowMatch::Refused { why, rows: vec![page] }
 }
 
-/// Asks for the row with the record's number, and for those without a number that may be it. Whether that is all of them.
+/// Queries the row with the record's number, and those without a number that may be the record's. Returns whether the
+/// answer is complete.
 async fn ask(opened: &OpenedDatabase, record: Record, traits: &Traits) -> Result<(Vec<NotionPage>, bool), Failure> {
     let is_its = json!({"property": opened.id.id, "number": {"equals": record.id()}});
     let is_free = json!({"property": opened.id.id, "number": {"is_empty": true}});
@@ -359,7 +361,7 @@ async fn ask(opened: &OpenedDatabase, record: Record, traits: &Traits) -> Result
     Ok((rows, false))
 }
 
-/// The conditions that a row meets that has one of the keys, and some others: what a filter finds is compared again.
+/// The conditions that a row with one of the keys meets, and some others do too: what a filter finds is compared again.
 fn conditions(opened: &OpenedDatabase, traits: &Traits) -> Vec<Value> {
     let mut conditions = Vec::new();
     for (key, own) in opened.database.match_keys() {
@@ -396,7 +398,7 @@ fn conditions(opened: &OpenedDatabase, traits: &Traits) -> Vec<Value> {
     conditions
 }
 
-/// The longest word of a value, as it may be written.
+/// The longest word of a value, in its possible spellings.
 fn spellings(value: &str) -> BTreeSet<String> {
     let word = value.split_whitespace().max_by_key(|word| word.chars().count()).unwrap_or(value);
     let mut letters = word.chars();
@@ -404,7 +406,8 @@ fn spellings(value: &str) -> BTreeSet<String> {
     [word.to_owned(), word.to_uppercase(), format!("{first}{}", letters.as_str())].into()
 }
 
-/// Whether a row that fits a record fits no other as well: for a title or a name, the portal is asked for another of the same.
+/// Whether a row that matches a record matches no other: for a title or a name, the portal is asked for another record
+/// with the same.
 async fn alone(
     sync: &NotionSync,
     opened: &OpenedDatabase,
@@ -430,13 +433,13 @@ async fn alone(
     let listing = Listing { kind: opened.kind(), custom_fields: extra_fields(opened) };
     let others = match listing.first(&opened.bitrix24, &filter).await {
         Ok((others, _)) => others,
-        // A portal that does not filter by it cannot be asked.
+        // A portal that cannot filter by it cannot be asked.
         Err(failure) if matches!(failure.class, ErrorClass::Permanent { .. }) => Vec::new(),
         Err(failure) => return Err(failure),
     };
     let mut rivals = vec![(record, traits.clone())];
     for (other, state) in others.into_iter().filter(|(other, _)| *other != record) {
-        // One whose link has only begun may claim the row just as well.
+        // A record whose link has only begun may claim the row just as well.
         let link = sync.links.get(opened.tenant(), &opened.database.name, other).await?;
         let is_linked = link.is_some_and(|(link, _)| link.page.is_some());
         if is_linked || left_out(opened, other, &state)?.is_some() {
@@ -449,7 +452,7 @@ async fn alone(
     Ok(among(opened, record, &key, page, &context, &rivals))
 }
 
-/// Whether the row fits this record best of all that may claim it.
+/// Whether the row matches this record best of all that may claim it.
 pub(crate) fn among(
     opened: &OpenedDatabase,
     record: Record,
@@ -500,7 +503,7 @@ pub(crate) async fn write_number(opened: &OpenedDatabase, page: &str, record: Re
     opened.notion.update(page, &number).await.map_err(Failure::repeatable).map(|_| ())
 }
 
-/// The fields that a merge changes or leaves apart, with both values as people read them.
+/// The fields that a merge changes or leaves different, with both values as people read them.
 pub(crate) fn changes(
     opened: &OpenedDatabase,
     merged: &Merged,

@@ -35,30 +35,30 @@ use crate::database::{Open, OpenedDatabase};
 use crate::link::{Apart, LinkState, PageLink, link_write};
 use crate::work::read::Reads;
 
-/// What came of a job.
+/// The result of a job.
 pub(crate) enum SyncOutcome {
     /// Something was written.
     Done {
-        /// What, in words: `stageId → Notion`.
+        /// The changes in words: `stageId → Notion`.
         changes: Vec<String>,
         /// Where it can be found.
         place: String,
     },
-    /// Nothing had to be, for this reason.
+    /// Nothing had to be written, for this reason.
     Skip(String),
-    /// Another job goes on with it, under the same trace and in the same line of the ledger.
+    /// Another job continues it, under the same trace and in the same line of the ledger.
     HandedOn,
     /// It is to be checked again after this time, for this reason.
     Wait(Duration, String),
 }
 
-/// What came of a job, with what is to be written in the same moment as its line in the ledger.
+/// The result of a job, with what is written in the same transaction as its line in the ledger.
 pub(crate) struct SyncDecision {
     pub(crate) outcome: SyncOutcome,
     pub(crate) writes: Vec<StoreWrite>,
-    /// What happens only once and is hereby decided.
+    /// What happens only once and is decided by this.
     pub(crate) claims: Vec<String>,
-    /// The jobs that go on with it.
+    /// The jobs that continue it.
     pub(crate) outbox: Vec<QueuedMessage>,
 }
 
@@ -84,19 +84,19 @@ impl SyncDecision {
     }
 }
 
-/// What a step leads to.
+/// The result of a step: the next step, or the end.
 pub(crate) enum Next {
     /// The end of the job.
     End(SyncDecision),
-    /// The side that the signal is about is read: if it shows what was agreed, that is all.
+    /// The side of the signal is read: if it shows what was agreed, nothing has to be done.
     Check,
     /// Both sides are read, merged and written.
     Merge,
     /// One of the two is gone.
     Part(Apart),
-    /// Something was heard of a pair of which one was gone: it may be back.
+    /// A signal about a pair of which one was gone: it may be back.
     Recheck(Apart),
-    /// The page was not written down. `open`: a call may have made it.
+    /// The page was not recorded. `open`: a call may have created it.
     MakeAgain {
         /// Since when it is being made.
         since: Timestamp,

@@ -58,7 +58,7 @@ impl WrittenFields<'_> {
         difference(mapping, to, &wanted, &before, &now).map(|why| (why, false))
     }
 
-    /// Takes what became of the writes into the link; gives what was changed, in words.
+    /// Takes the outcome of the writes into the link; returns the changes in words.
     pub(super) fn take_into(&self, link: &mut PageLink, opened: &OpenedDatabase) -> Vec<String> {
         let mut changes = Vec::new();
         let mut fields: Vec<&String> = self.to_bitrix24.keys().chain(self.to_notion.keys()).collect();
@@ -93,15 +93,16 @@ impl WrittenFields<'_> {
     }
 }
 
-/// What a new page says.
+/// What a new page shows.
 pub(super) struct NewPage {
     pub(super) cells: BTreeMap<String, Cell>,
     pub(super) context: Context,
 }
 
 impl LinkWork<'_> {
-    /// Takes a page that was just made into the link: what it shows is held against what was wanted. Gives the writes that
-    /// go with the link. `is_partial`: Notion refused something of it, and a job of its own writes the fields one by one.
+    /// Takes a page that was just created into the link, by comparing what it shows with what was wanted. Returns the
+    /// writes that go with the link. `is_partial`: Notion refused a part of it, and a job of its own writes the fields
+    /// one by one.
     pub(super) async fn page_made(
         &mut self,
         page: &NotionPage,
@@ -119,7 +120,8 @@ impl LinkWork<'_> {
             Some(Stuck { field: field.clone(), of: SyncSide::Bitrix24, why })
         });
         let stuck: Vec<Stuck> = stuck.collect();
-        // What could not be written when the page was made, and can be by now: the page of a relation was made meanwhile.
+        // What could not be written when the page was created, and can be by now: the page of a relation was created
+        // meanwhile.
         let is_late = bitrix24.fields.iter().any(|(field, reading)| {
             reading.cannot.is_none() && reading.cell != Cell::Empty && !cells.contains_key(field)
         });

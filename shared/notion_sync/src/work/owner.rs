@@ -20,10 +20,10 @@ use crate::link::{LinkState, PageLink, link_write, owner_write};
 use crate::work::matching::{self, RowMatch};
 use crate::work::{SyncDecision, read};
 
-/// A page that was just made by us may not be written down yet.
+/// How long a page that we just created may not be recorded yet.
 const WRITTEN_DOWN: Duration = Duration::from_secs(5);
 
-/// What an event of a page says.
+/// The contents of an event of a page.
 pub(crate) struct PageEvent<'a> {
     pub(crate) page: &'a str,
     pub(crate) identity: &'a str,
@@ -32,8 +32,8 @@ pub(crate) struct PageEvent<'a> {
     pub(crate) signal: &'a Signal,
 }
 
-/// Hands the signal on to the link's own group. The same event is not handed on twice; and what we alone have written was
-/// read when it was written.
+/// Hands the signal on to the link's own group. The same event is not handed on twice; and what we alone have written
+/// was read when it was written.
 ///
 /// That is a second job on the same queue, and has to be: an event names only its page, so that this job's group is the
 /// page, and which record it belongs to is known no sooner than here. Worked at once, it would run beside the jobs of the
@@ -51,13 +51,13 @@ pub(crate) async fn find(
     }
     let us = portal.notion.as_ref().map(|notion| notion.bot_id.as_str()).unwrap_or_default();
     if !authors.is_empty() && authors.iter().all(|author| notion::id::same(author, us)) {
-        // Were it not so, the poll would find a row that does not show what was agreed.
+        // If that is wrong, the poll finds a row that does not show what was agreed.
         return Ok(SyncDecision::skip("an echo: only Switchboard edited it"));
     }
     let claimed = format!("notion#{identity}");
     if let Some(claim) = claims::find(sync.ports.store.as_ref(), &job.tenant, &claimed).await? {
         if claim.trace == job.trace {
-            // An earlier try handed it on; the line is the other job's now.
+            // An earlier try handed it on; the line belongs to the other job now.
             return Ok(SyncDecision::handed_on(Vec::new(), Vec::new()));
         }
         return Ok(SyncDecision::skip(already_decided(&claim)));
@@ -75,7 +75,7 @@ pub(crate) async fn find(
     Ok(SyncDecision::handed_on(vec![claimed], vec![message]))
 }
 
-/// A page that no link knows: of another database, a row that somebody added, or a copy of a linked one.
+/// A page without a link: of another database, a row that a person added, or a copy of a linked one.
 async fn stranger(sync: &NotionSync, job: &ReceivedJob<SyncJob>, portal: &Portal, id: &str) -> Result<String, Failure> {
     let settings = NotionSync::settings(portal)?;
     let notion = sync.notion(portal, &settings).await?;
@@ -96,7 +96,7 @@ async fn stranger(sync: &NotionSync, job: &ReceivedJob<SyncJob>, portal: &Portal
         let link = sync.links.get(&job.tenant, &database.name, record).await?;
         let other = link.as_ref().and_then(|(link, _)| link.page.as_deref());
         if other.is_some_and(|other| other != page.id) {
-            // Its number is taken away, or the next look-up might take it for the original.
+            // Its number is removed, or the next search might take it for the original.
             if let Some(note) = &opened.note {
                 let properties = serde_json::Map::from_iter([
                     (opened.id.id.clone(), json!({"number": null})),
@@ -116,7 +116,7 @@ fn note_copy(record: Record, opened: &OpenedDatabase) -> String {
     language.text(texts::sync::NoteCopy { record: record.title(language) })
 }
 
-/// A row that carries the number of a record without a page: it is that record's. It is linked from here, for a query may not
+/// A row with the number of a record without a page: it is that record's. It is linked from here, for a query may not
 /// show its number yet.
 async fn numbered(
     sync: &NotionSync,
@@ -144,7 +144,7 @@ async fn numbered(
         SyncJob::Record { database: opened.database.name.clone(), record, signal: Signal::both("a number on a row") };
     let message = crate::message(&next, &job.tenant, job.trace, &format!("numbered#{}#{}", page.id, record.key()))?;
     if link.is_some() {
-        // Its page is being made, or was linked a moment ago: its own job finds out.
+        // Its page is being created, or was linked a moment ago: its own job determines which.
         sync.send(vec![message]).await?;
         return Ok(format!("it carries the number of {record}, whose link is checked"));
     }

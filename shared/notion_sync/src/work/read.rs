@@ -61,7 +61,7 @@ impl BothSides {
         }
     }
 
-    /// What a side gives to the other one: what it shows, with what it cannot show.
+    /// What a side carries to the other: what it shows, and what it cannot show.
     pub(crate) fn carried(&self, side: SyncSide, field: &str) -> Cell {
         self.of(side).fields.get(field).map(|reading| reading.carried().clone()).unwrap_or_default()
     }
@@ -87,7 +87,7 @@ impl PairRead {
 }
 
 impl LinkWork<'_> {
-    /// Reads the record, unless this try has; says so if it is gone.
+    /// Reads the record, unless this try has; reports if it is gone.
     pub(crate) async fn read_record(&mut self) -> Result<Option<Apart>, Failure> {
         if self.reads.record.is_none() {
             let arrived = self.arrived().filter(|_| !self.reads.is_fresh_wanted);
@@ -96,7 +96,7 @@ impl LinkWork<'_> {
         Ok(self.reads.record.is_none().then_some(Apart::RecordGone))
     }
 
-    /// Reads the page, unless this try has; says why it is not in its place, if it is not.
+    /// Reads the page, unless this try has; if it is not in its place, says why.
     pub(crate) async fn read_page(&mut self) -> Result<Option<Apart>, Failure> {
         if self.reads.page.is_none() {
             let (id, read_at) = (self.page_id()?, self.sync.now());
@@ -149,18 +149,18 @@ impl LinkWork<'_> {
         Ok(Ok(PairRead { record, page, context, shown: BothSides { bitrix24, notion } }))
     }
 
-    /// Keeps what was read for another merge, which reads the record from the portal.
+    /// Prepares another merge, which reads the record from the portal: keeps the rest of what was read.
     pub(crate) fn read_record_again(&mut self, pair: PairRead) {
         self.reads = Reads { record: None, page: Some(pair.page), context: Some(pair.context), is_fresh_wanted: true };
     }
 }
 
-/// Why a page that is there is not in its place.
+/// Why an existing page is not in its place.
 pub(crate) fn misplaced(opened: &OpenedDatabase, page: &NotionPage) -> Option<Apart> {
     if page.in_trash {
         return Some(Apart::PageTrashed);
     }
-    // An answer without the place says nothing.
+    // An answer without the parent proves nothing.
     (page.parent.data_source_id.is_some() && !page.is_in(&opened.source.id)).then_some(Apart::PageMoved)
 }
 

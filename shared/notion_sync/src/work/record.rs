@@ -23,17 +23,17 @@ use crate::work::read::{BothSides, PairRead};
 use crate::work::related::MAX_WAITS;
 use crate::work::{LinkWork, Next, SyncDecision, attention, body, read, related, write};
 
-/// A change that is younger is left to come to rest: somebody may still be typing, and Notion saves each pause.
+/// A younger change waits: a person may still be typing, and Notion saves each pause.
 const REST: SignedDuration = SignedDuration::from_secs(3);
-/// But no longer than this.
+/// The longest wait.
 const MAX_REST: SignedDuration = SignedDuration::from_secs(90);
 /// Notion's times are whole minutes.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// The same value written to the same field so often within an hour …
 const MAX_FLIPS: usize = 6;
-/// … means that something writes against us: the link rests until the hour is over.
+/// … means that something keeps undoing our writes: the link rests until the hour is over.
 const FLIPS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
-/// Writes that are remembered.
+/// The most writes that are remembered.
 const MAX_WRITTEN: usize = 60;
 
 impl LinkWork<'_> {
@@ -85,7 +85,7 @@ impl LinkWork<'_> {
             return Ok(Next::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
         }
         if !merged.to_bitrix24.is_empty() && !pair.record.fresh {
-            // The portal is about to be written: what an event's decision read may be old by now.
+            // The portal is about to be written: what an event's decision read may be outdated.
             self.read_record_again(pair);
             return Ok(Next::Merge);
         }
@@ -93,8 +93,8 @@ impl LinkWork<'_> {
         Ok(Next::End(self.settle(pair, merged).await?))
     }
 
-    /// The merge, with the values that a provider did not keep: they are written again only if a side changed or somebody
-    /// asked for it; what was refused with an error also if something else is written.
+    /// The merge, with the values that a provider did not keep: they are written again only if a side changed or a
+    /// person asked for it; those that were refused with an error also if something else is written.
     fn merged(&self, both: &BothSides) -> (Base, Vec<Held>, Merged) {
         let mut base = self.link.base.clone();
         recover(&mut base, &self.link.intents, &both.bitrix24, &both.notion);
@@ -116,7 +116,7 @@ impl LinkWork<'_> {
         self.opened.fields.iter().map(|field| (field.key().to_owned(), field.master())).collect()
     }
 
-    /// Writes what a merge found, or says why not yet.
+    /// Writes the result of a merge, or says why it waits.
     async fn settle(&mut self, pair: PairRead, merged: Merged) -> Result<SyncDecision, Failure> {
         let (now, seen) = (self.sync.now(), pair.seen());
         self.link.title = pair.record.state.title().unwrap_or_default();
@@ -141,7 +141,7 @@ impl LinkWork<'_> {
             tracing::warn!(trace = %self.job.trace, tenant = %self.job.tenant, record = %self.link.record, line = conflict.line(), "conflict");
             self.sync.ports.metrics.count("sync_conflicts", "notion");
         }
-        // Before anything is written: what is written, and what is lost by it.
+        // Before any write: what will be written, and what will be overwritten.
         self.link.resting = None;
         self.link.intents = merged.intents(&pair.shown.bitrix24, &pair.shown.notion);
         let lines: Result<Vec<_>, _> =
@@ -166,7 +166,7 @@ impl LinkWork<'_> {
         Ok(self.settled(changes, done.place, writes))
     }
 
-    /// Writes to both sides, and takes what became of it into the link.
+    /// Writes to both sides, and takes the outcome into the link.
     pub(super) async fn write(
         &mut self,
         pair: PairRead,
@@ -199,7 +199,8 @@ impl LinkWork<'_> {
         Ok(PairWritten { changes, now, context, place: page.url })
     }
 
-    /// What is said of a job: what was changed and what could not be; nothing counts as delivered that only one side shows.
+    /// The result of a job: what was changed and what could not be; a change that only one side shows does not count as
+    /// delivered.
     pub(crate) fn settled(&self, mut changes: Vec<String>, place: String, writes: Vec<StoreWrite>) -> SyncDecision {
         let stuck = self.link.all_stuck();
         if changes.is_empty() {
@@ -211,7 +212,7 @@ impl LinkWork<'_> {
         SyncDecision::done(changes, place, writes)
     }
 
-    /// Nothing is to be written; what is known of the link may have become more.
+    /// Nothing has to be written, but more may be known of the link.
     async fn quiet(&mut self, merged: Merged, pair: &PairRead) -> Result<SyncDecision, Failure> {
         let before = self.link.clone();
         self.link.base.extend(merged.agreed);
@@ -224,7 +225,7 @@ impl LinkWork<'_> {
             if stuck.is_empty() { "both sides agree".to_owned() } else { attention::line(self.opened, &stuck) };
         let mut settled = SyncDecision { writes, ..SyncDecision::skip(reason) };
         let is_news = |link: &PageLink| PageLink { seen: before.seen.clone(), ..link.clone() } != before;
-        // Others may wait behind this job with older signals; they need not read again.
+        // Other jobs may wait behind this one with older signals; they need not read again.
         if is_news(&self.link) || self.job.attempt > 1 {
             self.link.synced_at = Some(self.sync.now());
             settled.writes.push(self.last_write()?);
@@ -250,9 +251,9 @@ impl LinkWork<'_> {
         merged.conflicts.iter().map(kept).collect()
     }
 
-    /// How long a change is still left to come to rest: until it looks the same after a pause.
+    /// How long a change still waits: until it looks the same after a pause.
     fn rest(&mut self, merged: &Merged, both: &BothSides, now: Timestamp) -> Option<Duration> {
-        // Asked for by a person or a run: at once.
+        // A person or a run asked for it: at once.
         self.signal.side?;
         let young = |edited: Option<Timestamp>, exact: SignedDuration| {
             edited.is_some_and(|edited| now.duration_since(edited) < exact + REST)
@@ -271,7 +272,7 @@ impl LinkWork<'_> {
         }
     }
 
-    /// How long the link rests because what it writes is taken back again and again: by a robot of the portal, by an
+    /// How long the link rests because what it writes is undone again and again: by a robot of the portal, by an
     /// automation in Notion.
     async fn writes_against_us(
         &self,
@@ -309,9 +310,9 @@ impl LinkWork<'_> {
     }
 }
 
-/// What became of writing to both sides.
+/// The outcome of writing to both sides.
 pub(crate) struct PairWritten {
-    /// What was changed, in words: `stageId → Notion`.
+    /// The changes in words: `stageId → Notion`.
     pub(crate) changes: Vec<String>,
     /// What both sides show now.
     pub(crate) now: BothSides,
@@ -320,7 +321,7 @@ pub(crate) struct PairWritten {
     pub(crate) place: String,
 }
 
-/// What both sides show, to see whether it is still the same a moment later.
+/// What both sides show, to check a moment later whether it is still the same.
 fn shown(both: &BothSides) -> String {
     let cells = |sides: &Sides| {
         serde_json::to_string(&sides.fields.values().map(|reading| reading.cell.kept()).collect::<Vec<_>>())

@@ -11,12 +11,12 @@ use crate::database::OpenedDatabase;
 use crate::fields::Stuck;
 use crate::work::LinkWork;
 
-/// How often a record waits for the pages that it leads to; then it does without.
+/// How often a record waits for the pages of its relations; after that it is synced without them.
 pub(crate) const MAX_WAITS: u32 = 5;
 /// The signal of a job that checks a pair once more.
 const SECOND_LOOK: &str = "second-look";
 
-/// Has the pages made that the relations of a record lead to; whether some are missing.
+/// Requests the pages that a record's relations need; returns whether some are missing.
 pub(crate) async fn request_pages(
     sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
@@ -51,8 +51,8 @@ impl LinkWork<'_> {
         self.signal.name == SECOND_LOOK
     }
 
-    /// Has the pair checked again after this: for values that Notion refused together with others, and for relations to
-    /// pages that are still to be made.
+    /// Requests another check of the pair after this time: for values that Notion refused together with others, and for
+    /// relations to pages that do not exist yet.
     pub(super) async fn sync_again(&self) -> Result<(), Failure> {
         let job = SyncJob::Record {
             database: self.link.database.clone(),

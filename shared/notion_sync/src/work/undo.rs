@@ -21,7 +21,7 @@ use crate::work::read::{BothSides, PairRead, Reads};
 use crate::work::record::PairWritten;
 use crate::work::{LinkWork, SyncDecision, attention};
 
-/// A pair with what both sides show now, or why there is nothing to be done.
+/// A pair with what both sides show now, or why nothing can be done.
 async fn read_pair<'a>(
     sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
@@ -43,7 +43,7 @@ async fn read_pair<'a>(
     })
 }
 
-/// Whether nobody writes a field on the portal.
+/// Whether the sync never writes a field on the portal.
 fn is_shown_only(field: &MappedField) -> bool {
     field.fit == Fit::Shown || field.portal.read_only
 }
@@ -154,7 +154,7 @@ fn cannot_take(field: &MappedField, side: SyncSide, both: &BothSides) -> Option<
     reading.cannot.as_ref().map(ToString::to_string)
 }
 
-/// Says what became of it. `line` is written if the value is there now.
+/// Writes the outcome. `line` is written if the value is there now.
 async fn finish(
     mut work: LinkWork<'_>,
     field: &MappedField,

@@ -18,21 +18,22 @@ use crate::fields::portal;
 use crate::fields::{Cell, MappedField, PortalField, PortalKind, Stuck};
 use crate::work::read;
 
-/// What became of writing some fields.
+/// The outcome of writing some fields.
 pub(crate) struct SideWritten<T> {
     /// The side as it is now.
     pub(crate) now: T,
-    /// The fields that the provider refused, with its words.
+    /// The fields that the provider refused, with its message.
     pub(crate) refused: Vec<Stuck>,
 }
 
-/// Whether a write was refused for what it said, so that other fields may be taken.
+/// Whether a write was refused for its content, so that other fields may be accepted.
 fn is_refusal(failure: &Failure) -> bool {
     matches!(&failure.class, ErrorClass::Permanent { code }
         if !["object_not_found", "not_found", "block_limit", "restricted_resource", "access_denied"].contains(&code.as_str()))
 }
 
-/// Writes fields of the record. What is refused together is written one by one: one field holds up no other.
+/// Writes fields of the record. If they are refused together, they are written one by one: one field does not hold up
+/// the others.
 pub(crate) async fn to_portal(
     sync: &NotionSync,
     opened: &OpenedDatabase,
@@ -69,7 +70,7 @@ pub(crate) async fn to_portal(
     Ok(outcome)
 }
 
-/// Why an edit cannot be applied to what the portal has without losing something, if it cannot.
+/// Why an edit cannot be applied to the portal's value without loss; `None` if it can.
 fn cannot_edit(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Option<Localized> {
     // What a task belongs to is one list for several fields, and a whole name is several fields in one: both are put together
     // when they are written.
@@ -99,7 +100,8 @@ async fn one_by_one(
     Ok(())
 }
 
-/// Writes fields, and gives the record as it is now: as the answer shows it, or read once where the answer lacks a field.
+/// Writes fields, and returns the record as it is now: as the answer shows it, or read once if the answer lacks a
+/// field.
 async fn update(
     sync: &NotionSync,
     opened: &OpenedDatabase,
@@ -121,7 +123,7 @@ async fn update(
     now(sync, opened, record, before, &names, &answer.result).await
 }
 
-/// Where the portal's answers hold a field.
+/// The name of a field in the portal's answers.
 fn raw_name(field: &PortalField) -> &str {
     match field.kind {
         PortalKind::Binding(_) => "ufCrmTask",
@@ -130,7 +132,7 @@ fn raw_name(field: &PortalField) -> &str {
     }
 }
 
-/// The record after a call, out of the call's answer where that shows all of `names`.
+/// The record after a call: from the call's answer if that shows all of `names`.
 async fn now(
     sync: &NotionSync,
     opened: &OpenedDatabase,
@@ -145,7 +147,7 @@ async fn now(
     };
     let shown = answer[part].as_object().filter(|shown| names.iter().all(|name| shown.contains_key(*name)));
     if let Some(shown) = shown {
-        // A task's answer has the usual fields only: the others are as they were.
+        // A task's answer has only the usual fields: the others are as they were.
         let mut whole = read::raw(before);
         whole.extend(shown.clone());
         let listing = Listing { kind: record.kind(), custom_fields: Vec::new() };
@@ -157,7 +159,7 @@ async fn now(
     Ok(read::record(sync, opened, record, None).await?.ok_or_else(gone)?.state)
 }
 
-/// Some portals accept a task's status only by the method that leads to it. Gives the task if one was called.
+/// Some portals accept a task's status only through the method that leads to it. Returns the task if one was called.
 async fn finish_status(
     sync: &NotionSync,
     opened: &OpenedDatabase,
@@ -199,7 +201,7 @@ pub(crate) fn properties(
     properties
 }
 
-/// Makes the options of statuses that the settings allow to be made.
+/// Creates missing options of statuses, if the settings allow it.
 pub(crate) async fn make_options(opened: &OpenedDatabase, cells: &BTreeMap<String, Cell>) -> Result<(), Failure> {
     let mut changes = Map::new();
     for (key, cell) in cells {
@@ -214,7 +216,7 @@ pub(crate) async fn make_options(opened: &OpenedDatabase, cells: &BTreeMap<Strin
     Ok(())
 }
 
-/// Writes properties of the page; what is refused together, one by one.
+/// Writes properties of the page; those that are refused together, one by one.
 pub(crate) async fn to_page(
     opened: &OpenedDatabase,
     page: &NotionPage,
@@ -247,7 +249,7 @@ pub(crate) async fn to_page(
     Ok(outcome)
 }
 
-/// Writes properties, and gives the page as it is now: as the answer shows it, or read once where the answer lacks one.
+/// Writes properties, and returns the page as it is now: as the answer shows it, or read once if the answer lacks one.
 async fn update_page(
     opened: &OpenedDatabase,
     page: &NotionPage,

@@ -286,7 +286,7 @@ pub(super) fn called(call: &CallExpr) -> Option<Function> {
     Function::named(&call.func_name, call.target.is_some(), values)
 }
 
-/// What is wrong with a call of a function that there is not.
+/// What is wrong with a call of a function that does not exist.
 pub(super) fn unknown(call: &CallExpr) -> String {
     let dot = if call.target.is_some() { "." } else { "" };
     let values = if call.args.len() == 1 { "1 value".to_owned() } else { format!("{} values", call.args.len()) };

@@ -28,7 +28,7 @@ pub(super) const KNOWN: &str = "conditions have size(x), text.contains(part), te
     list.exists, all, exists_one, map and filter";
 
 impl Function {
-    /// The function of this name: called on something, or with everything in brackets; with so many values in all.
+    /// The function of this name, called as a method or not, with this number of values in all.
     pub(super) fn named(name: &str, is_method: bool, values: usize) -> Option<Self> {
         Some(match (name, is_method, values) {
             ("size", _, 1) => Self::Size,
@@ -47,7 +47,7 @@ impl Function {
         })
     }
 
-    /// Calls it; `part` is what stands in the brackets of a method.
+    /// Calls it; `part` is the argument of a method.
     pub(super) fn call<'a>(
         self,
         budget: &mut Budget,

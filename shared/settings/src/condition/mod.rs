@@ -30,7 +30,7 @@ use value::Value;
 /// CEL's names of types: `type(record.title) == string`.
 const TYPES: &[&str] = &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
-/// A condition, ready to be asked.
+/// A condition, ready to be evaluated.
 pub struct Condition(IdedExpr);
 
 impl std::fmt::Debug for Condition {
@@ -51,7 +51,7 @@ impl ConditionError {
     }
 }
 
-/// What a condition is asked about.
+/// The facts that a condition is evaluated on.
 #[derive(Debug, Clone)]
 pub struct ConditionFacts {
     record: Json,
@@ -84,10 +84,10 @@ impl ConditionFacts {
     }
 }
 
-/// What came of asking a condition, and what it cost.
+/// The result of evaluating a condition, and its cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Whether it holds; or what was missing in the record, or that it took too much.
+    /// Whether it holds; or what was missing in the record, or that it cost too much.
     pub holds: Result<bool, ConditionError>,
     /// Steps taken, at most [`MAX_STEPS`] for one that has an outcome.
     pub steps: u64,
@@ -101,13 +101,13 @@ impl Condition {
         reading::read(text).map(Self).map_err(ConditionError)
     }
 
-    /// What it asks for that changes of this kind do not have.
+    /// What it uses that changes of this kind do not have.
     pub fn problem(&self, kind: &ChangeKind) -> Option<Localized> {
         let parts = ConditionParts::of(&self.0);
         parts.paths.iter().find_map(|path| path_problem(kind, path)).or(parts.unknown.map(Localized::data))
     }
 
-    /// The custom fields that it asks for: they have to be read.
+    /// The custom fields that it uses: they have to be read.
     pub fn custom_fields(&self) -> Vec<String> {
         let fields = ConditionParts::of(&self.0).paths.into_iter().filter_map(|path| {
             let (root, field) = path.split_once('.')?;
@@ -116,7 +116,7 @@ impl Condition {
         fields.filter(|field| words::is_custom_field(field)).collect()
     }
 
-    /// Whether it holds for a change; an error says what was missing in the record, or that it took too much.
+    /// Whether it holds for a change; an error says what was missing in the record, or that it cost too much.
     pub fn holds(&self, change: &Change) -> Result<bool, ConditionError> {
         self.evaluate(&ConditionFacts::of(change)).holds
     }
@@ -150,7 +150,7 @@ fn path_problem(kind: &ChangeKind, path: &str) -> Option<Localized> {
 struct ConditionParts<'a> {
     /// Every name that it reads, with the fields behind it: `record.ufCrm_1`, `change.name`.
     paths: Vec<String>,
-    /// What is wrong with the first function that there is not.
+    /// What is wrong with the first call of an unknown function.
     unknown: Option<String>,
     /// The names that the loops around the expression bind.
     bound: Vec<&'a str>,

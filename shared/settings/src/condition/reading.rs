@@ -9,8 +9,8 @@ use locale::{Localized, texts};
 pub const MAX_LENGTH: usize = 1_000;
 /// The most brackets within brackets.
 const MAX_BRACKETS: usize = 24;
-/// The deepest that brackets and operators in a row may nest expressions: what reads, evaluates and drops them calls itself
-/// for each level.
+/// The deepest that brackets and operators in a row may nest expressions: reading, evaluating and dropping them are
+/// recursive.
 const MAX_NESTING: usize = 150;
 
 /// Reads a condition, or says what is wrong with it.
@@ -19,7 +19,7 @@ pub(super) fn read(text: &str) -> Result<IdedExpr, Localized> {
         return Err(Localized::of(|_| texts::settings::ConditionTooLong { most: MAX_LENGTH as u64 }));
     }
     check_nesting(text)?;
-    // It ends at the first error: what it would guess of the rest helps nobody.
+    // The parser ends at the first error: its guesses about the rest would help nobody.
     PrattParser::new().error_recovery_limit(0).parse(text).map_err(|errors| {
         let first = errors.errors.iter().find(|error| error.pos.0 > 0).or(errors.errors.first());
         let reason = first.map(describe).unwrap_or_default();
@@ -36,7 +36,7 @@ fn describe(error: &ParseError) -> String {
     }
 }
 
-/// What stands between two brackets: how deep its operators nest what is in it.
+/// The text between two brackets: how deep its operators nest what is in it.
 #[derive(Default)]
 struct Level {
     /// Operators in a row since the last comma, `&&` or `||`, and the most of them.
@@ -76,7 +76,7 @@ fn is_operator(kind: TokenKind) -> bool {
         || matches!(kind, T::TokExclamationEqual | T::TokLess | T::TokLessEqual | T::TokGreater | T::TokGreaterEqual)
 }
 
-/// Refuses what would nest too deep, before anything is built of it.
+/// Refuses a text that would nest too deep, before anything is built from it.
 fn check_nesting(text: &str) -> Result<(), Localized> {
     use TokenKind as T;
     let mut lexer = Lexer::new(text);

@@ -165,7 +165,7 @@ fn texts_and_lists_that_double_end_at_the_limit_of_bytes() {
         assert!(evaluation.steps < MAX_STEPS && evaluation.bytes < 2 * MAX_BYTES);
     }
     assert_eq!(asked(&doubled("record.ufCrm_1", 22), title.clone()).holds.unwrap_err().to_string(), TOO_MANY_STEPS);
-    // Shared, such a value is small; but whoever compares it looks at all of it.
+    // Shared, such a value is small; but a comparison looks at all of it.
     let nested = |depth: usize| {
         let open: String = (0..depth).map(|level| format!("[[v{level},v{level}]].exists(v{},", level + 1)).collect();
         format!("[1].exists(v0,{open}v{depth}==v{depth}{}", ")".repeat(depth + 1))
@@ -269,7 +269,7 @@ fn what_nests_too_deep_says_so() {
     assert_eq!(refused(format!("{}1 > 0", "1+".repeat(200))), deep);
     assert_eq!(refused(format!("{}true", "!-".repeat(100))), deep);
     assert_eq!(refused(format!("{}a", "a?b:".repeat(200))), deep);
-    // A row of && or || is no deeper than its parts, however long it is.
+    // A row of && or || is not deeper than its parts, however long it is.
     let row = vec!["record.id == 1"; 55].join(" || ");
     assert_eq!(asked(&row, json!({"id": 2})).holds, Ok(false));
     let row = vec!["x==1"; 150].join("||");

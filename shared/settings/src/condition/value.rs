@@ -35,7 +35,7 @@ impl<T: ?Sized> Deref for SharedValue<'_, T> {
     }
 }
 
-/// A value of a condition. To clone one costs nothing worth counting.
+/// A value of a condition. Cloning one costs next to nothing.
 #[derive(Debug, Clone)]
 pub(super) enum Value<'a> {
     Null,
@@ -135,7 +135,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// How two numbers compare, whatever kinds of numbers they are; `None` where one is NaN, or no number.
+    /// How two numbers compare, whatever their types; `None` if one is NaN or not a number.
     #[allow(clippy::cast_precision_loss)] // CEL compares whole numbers with others as doubles.
     pub(super) fn compare_numbers(&self, other: &Self) -> Option<Ordering> {
         let whole = |number: &Self| match number {

@@ -215,7 +215,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     /// Whatever is edited on either side, however signals are lost, doubled or late, and wherever the process dies: one
-    /// merge at the end makes both sides alike, the next one has nothing to do, and every last word of a person is on
+    /// merge at the end makes both sides equal, the next one has nothing to do, and every last word of a person is on
     /// both sides or in the log.
     #[test]
     fn it_converges_an_echo_is_nothing_and_nothing_is_lost_unsaid(steps in steps(), masters in masters()) {
@@ -229,7 +229,8 @@ proptest! {
                 Step::Edit(side, field, value) => {
                     let cell = cell(field, value);
                     let stands = world.cells.get(&(side, field)).cloned().unwrap_or_default();
-                    // What stands there already is no edit; and nothing, where nothing was ever agreed, is no word.
+                    // An existing value is not an edit; and an empty one, if nothing was ever agreed, is not a person's
+                    // word.
                     if stands == cell {
                         continue;
                     }
@@ -266,7 +267,7 @@ proptest! {
             let now = |side| world.cells.get(&(side, field)).cloned().unwrap_or_default();
             prop_assert_eq!(now(SyncSide::Bitrix24), now(SyncSide::Notion));
         }
-        // The last word of each side stands, or was overwritten by somebody who had seen it, or the log has it.
+        // The last word of each side is still there, or was overwritten by a person who had seen it, or the log has it.
         for ((side, field), (word, at)) in &last {
             let stands = world.cells.get(&(*side, *field)).cloned().unwrap_or_default() == *word;
             let seen_and_overwritten = edits.iter().any(|(other, edited, later)| {
