@@ -33,7 +33,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, 
         known.extend(mirror.stored(tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
     }
     let paused = if after.is_none() { paused(&visit.settings.notion.databases, &known) } else { Vec::new() };
-    let (language, now) = (visit.language, visit.ports().clock.now());
+    let (language, now) = (visit.language, visit.backend().clock.now());
     let body = html! {
         p { (language.text(texts::admin::ATTENTION_EXPLAINED)) }
         @if entries.is_empty() && paused.is_empty() { (nothing(language, after.is_some())) }
@@ -190,7 +190,7 @@ fn described(entry: &AttentionEntry) -> String {
 
 async fn send(visit: &Visit<'_>, job: &SyncJob, once: &str) -> Result<(), Failure> {
     let mirror = &visit.deps.mirror;
-    let trace = TraceId::new(visit.ports().clock.now());
+    let trace = TraceId::new(visit.backend().clock.now());
     mirror.send(vec![notion_sync::message(job, &visit.id, trace, &format!("{once}#{trace}"))?]).await
 }
 

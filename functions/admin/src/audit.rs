@@ -15,7 +15,7 @@ use crate::{PageAnswer, Visit};
 const A_PAGE: usize = 50;
 
 pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, Failure> {
-    let store = visit.ports().store.clone();
+    let store = visit.backend().store.clone();
     let sessions = sessions::list(store.as_ref(), &visit.id).await?;
     let after = Some(query.get("after").to_owned()).filter(|after| !after.is_empty());
     let (entries, next) = Audit::new(store).latest(&visit.id, A_PAGE, after).await?;
@@ -97,7 +97,7 @@ fn before_and_after(language: Language, entry: &AuditEntry) -> Markup {
 }
 
 pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
-    let store = visit.ports().store.clone();
+    let store = visit.backend().store.clone();
     let name = form.get("name");
     let all = sessions::list(store.as_ref(), &visit.id).await?;
     let meant = all.iter().filter(|listed| match name {

@@ -121,7 +121,7 @@ async fn joined(visit: &ConnectedVisit<'_>, named: &str, chat: &str) -> Result<S
         channel_name: info.name,
         dialog_name,
         by: visit.session.who.clone(),
-        at: talk.ports.clock.now(),
+        at: talk.backend.clock.now(),
     };
     match talk.conversations.join(&visit.tenant.id, &bridge).await {
         Ok(()) => {

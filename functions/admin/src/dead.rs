@@ -45,7 +45,7 @@ fn fields(which: &Which) -> [(&'static str, &str); 4] {
 }
 
 fn letters<'a>(visit: &'a Visit<'_>) -> Letters<'a> {
-    Letters { ports: visit.ports(), tenant: Some(&visit.id) }
+    Letters { backend: visit.backend(), tenant: Some(&visit.id) }
 }
 
 async fn list(visit: &Visit<'_>, which: &Which) -> Result<Vec<Letter>, Failure> {
@@ -69,7 +69,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer, 
                 (language.text(texts::admin::FailedInGroups { count, groups: groups.len() as u64 })) " "
                 (plan_links(language, &asked(&which), is_filtered))
             }
-            @for group in &groups { (one_group(language, group, visit.ports().clock.now())) }
+            @for group in &groups { (one_group(language, group, visit.backend().clock.now())) }
         }
     };
     Ok(PageAnswer::Page(signed_in(visit, Page::FailedDeliveries, query.get("done"), &body)))

@@ -30,9 +30,9 @@ pub(crate) async fn search(visit: &Visit<'_>, query: &Form) -> Result<PageAnswer
         from: given(query.get("from"), &zone),
         to: given(query.get("to"), &zone),
     };
-    let ledger = Ledger::new(visit.ports().store.clone());
+    let ledger = Ledger::new(visit.backend().store.clone());
     let after = Some(query.get("after")).filter(|after| !after.is_empty());
-    let now = visit.ports().clock.now();
+    let now = visit.backend().clock.now();
     let found = log::search(&ledger, &visit.id, &filter, after, A_PAGE, now).await?;
     if let (Ok(trace), [way]) = (query.get("q").parse::<TraceId>(), found.ways.as_slice()) {
         return Ok(PageAnswer::Page(page(visit, trace, way, "").await?));
@@ -148,7 +148,7 @@ pub(crate) async fn trace(visit: &Visit<'_>, trace: &str, done: &str) -> Result<
     let Ok(trace) = trace.parse::<TraceId>() else {
         return Ok(missing(visit, visit.language.text(texts::admin::NOT_A_TRACE)));
     };
-    let ledger = Ledger::new(visit.ports().store.clone());
+    let ledger = Ledger::new(visit.backend().store.clone());
     match log::way(&ledger, &visit.id, trace).await? {
         Some(way) => Ok(PageAnswer::Page(page(visit, trace, &way, done).await?)),
         None => Ok(missing(visit, visit.language.text(texts::admin::UNKNOWN_TRACE))),
@@ -158,7 +158,7 @@ pub(crate) async fn trace(visit: &Visit<'_>, trace: &str, done: &str) -> Result<
 async fn page(visit: &Visit<'_>, trace: TraceId, way: &EventTrail, done: &str) -> Result<String, Failure> {
     let letters = if way.status() == LogStatus::Dead {
         let which = Which { text: trace.to_string(), ..Which::default() };
-        let letters = Letters { ports: visit.ports(), tenant: Some(&visit.id) };
+        let letters = Letters { backend: visit.backend(), tenant: Some(&visit.id) };
         letters.list(&which).await.map_err(|error| Failure::transient(error.to_string()))?
     } else {
         Vec::new()

@@ -152,13 +152,13 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+    /// The function on `backend`, with connections to providers, which reach us at `public_url`.
+    pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
         Self {
-            mirror: NotionSync::new(ports, connections.clone()),
-            names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
-            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
-            talk: TenantContext::new(ports, connections),
+            mirror: NotionSync::new(backend, connections.clone()),
+            names: NamesCache::new(connections.clone(), backend.store.clone(), backend.clock.clone()),
+            limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
+            talk: TenantContext::new(backend, connections),
             public_url,
             by_host: false,
         }
@@ -175,8 +175,8 @@ impl Deps {
         self.public_url.clone().or_else(named)
     }
 
-    fn ports(&self) -> &Backend {
-        &self.talk.ports
+    fn backend(&self) -> &Backend {
+        &self.talk.backend
     }
 }
 
@@ -216,17 +216,17 @@ impl Visit<'_> {
         Ok(ConnectedVisit { visit: self, tenant: self.deps.talk.tenant(&self.id).await? })
     }
 
-    pub(crate) fn ports(&self) -> &Backend {
-        self.deps.ports()
+    pub(crate) fn backend(&self) -> &Backend {
+        self.deps.backend()
     }
 
     /// Writes into the audit what the person changed.
     pub(crate) async fn note(&self, what: &str, of: &str, before: &str, after: &str) -> Result<(), Failure> {
-        let ports = self.ports();
+        let backend = self.backend();
         // Who did it, and to what, can be people's names: they are in the audit only.
         tracing::info!(tenant = %self.id, what, "changed on a page");
-        let entry = AuditEntry::new(ports.clock.now(), &self.session.who, what, of).changed(before, after);
-        Ok(Audit::new(ports.store.clone()).note(&self.id, &entry).await?)
+        let entry = AuditEntry::new(backend.clock.now(), &self.session.who, what, of).changed(before, after);
+        Ok(Audit::new(backend.store.clone()).note(&self.id, &entry).await?)
     }
 }
 
@@ -400,20 +400,20 @@ fn refused_page(deps: &Deps, language: Language, refused: &Refused) -> Response<
         _ => texts::pages::FAILED,
     };
     let page = page::notice(language, language.text(title), refusal(language, refused));
-    refused.answer_with(deps.ports().metrics.as_ref(), "admin_refused", |status| html(status, page))
+    refused.answer_with(deps.backend().metrics.as_ref(), "admin_refused", |status| html(status, page))
 }
 
 /// The session of a request, if its person still administers the tenant; or why it ended.
 async fn signed_in(deps: &Deps, request: &Request<Bytes>) -> Result<Result<Session, Option<SessionEnd>>, StoreError> {
-    let Some(session) = sessions::of(deps.ports().store.as_ref(), request.headers()).await? else {
+    let Some(session) = sessions::of(deps.backend().store.as_ref(), request.headers()).await? else {
         return Ok(Err(None));
     };
     let ask = async |session: &Session| deps.talk.still_administers(&session.tenant, &session.proof).await;
-    Ok(sessions::confirmed(deps.ports(), session, ask).await?.map_err(Some))
+    Ok(sessions::confirmed(deps.backend(), session, ask).await?.map_err(Some))
 }
 
 async fn sign_out(deps: &Deps, language: Language, session: &Session) -> Response<Bytes> {
-    if let Err(error) = sessions::end(deps.ports().store.as_ref(), session).await {
+    if let Err(error) = sessions::end(deps.backend().store.as_ref(), session).await {
         return failed(language, &Failure::from(error));
     }
     redirect(PATH)

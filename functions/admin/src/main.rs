@@ -5,9 +5,9 @@ use clients::Connections;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
-    let ports = aws::ports();
+    let backend = aws::backend();
     let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
-    let deps = Deps::new(&ports, Connections::from_env(&ports)?, public_url).by_host();
+    let deps = Deps::new(&backend, Connections::from_env(&backend)?, public_url).by_host();
     let deps = &deps;
     aws::run_http(move |request| async move { handle(deps, request).await }).await
 }

@@ -65,14 +65,14 @@ fn connection(visit: &Visit<'_>) -> Markup {
 }
 
 async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
-    let (ports, tenant, language) = (&visit.deps.talk.ports, &visit.id, visit.language);
+    let (backend, tenant, language) = (&visit.deps.talk.backend, &visit.id, visit.language);
     let connections = &visit.deps.mirror.connections;
     let address = connections.notion_address(tenant).await?;
     let hook = match &address {
-        Some((_, place)) => Hooks::new(ports.store.clone()).read(place).await?,
+        Some((_, place)) => Hooks::new(backend.store.clone()).read(place).await?,
         None => None,
     };
-    let is_open = hook.as_ref().and_then(|hook| hook.open_until).is_some_and(|until| until > ports.clock.now());
+    let is_open = hook.as_ref().and_then(|hook| hook.open_until).is_some_and(|until| until > backend.clock.now());
     // The address and the tokens are shown while the window is open: the operator pastes them into Notion.
     let url = address.as_ref().zip(visit.public_url.as_ref());
     let url = url.map(|((key, _), url)| format!("{url}/webhooks/notion/{}", key.expose_secret()));
@@ -261,7 +261,7 @@ pub(crate) async fn open_window(visit: &Visit<'_>, form: &Form) -> Result<PageAn
 
 pub(crate) async fn close_old(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
     if let Some((_, place)) = visit.deps.mirror.connections.notion_address(&visit.id).await? {
-        Hooks::new(visit.deps.talk.ports.store.clone()).close_old(&place).await?;
+        Hooks::new(visit.deps.talk.backend.store.clone()).close_old(&place).await?;
         visit.note("older verification tokens forgotten", "Notion", "", "").await?;
     }
     Ok(PageAnswer::to("/notion", visit.language.text(texts::configuration::OLD_ARE_FORGOTTEN)))
@@ -278,7 +278,7 @@ pub(crate) async fn undo(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, F
         conflict: kept.id.clone(),
         by: visit.session.who.clone(),
     };
-    let trace = TraceId::new(mirror.ports.clock.now());
+    let trace = TraceId::new(mirror.backend.clock.now());
     mirror.send(vec![notion_sync::message(&job, tenant, trace, &format!("undo#{}", kept.id))?]).await?;
     visit.note("conflict undone", &format!("{} of {}", kept.property, kept.record), "", "").await?;
     let (field, record) = (kept.property, kept.record.title(visit.language));

@@ -27,9 +27,9 @@ pub(crate) async fn part(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
 }
 
 async fn look(visit: &Visit<'_>) -> Result<Markup, Failure> {
-    let (ports, connections) = (visit.ports(), &visit.deps.talk.connections);
-    let overview = overview::look(ports, connections, &visit.deps.mirror, &visit.portal).await?;
-    Ok(all(visit.language, &overview, ports.clock.now()))
+    let (backend, connections) = (visit.backend(), &visit.deps.talk.connections);
+    let overview = overview::look(backend, connections, &visit.deps.mirror, &visit.portal).await?;
+    Ok(all(visit.language, &overview, backend.clock.now()))
 }
 
 fn all(language: Language, overview: &Overview, now: Timestamp) -> Markup {

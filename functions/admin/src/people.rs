@@ -365,7 +365,7 @@ async fn link_one(visit: &ConnectedVisit<'_>, slack: &str, user: &str) -> Result
     if found.is_dismissed {
         return Ok(LinkOutcome::Dismissed { typed: user.to_owned(), name: found.name });
     }
-    let at = visit.deps.talk.ports.clock.now();
+    let at = visit.deps.talk.backend.clock.now();
     let link =
         UserLink { slack: slack.clone(), user: found.user, origin: LinkOrigin::Hand, name: found.name.clone(), at };
     visit.deps.talk.people.link(&visit.tenant.id, &link).await?;

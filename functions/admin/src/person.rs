@@ -71,7 +71,7 @@ pub(crate) async fn search(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer,
         Ok(asked) => asked,
         Err(problem) => return Ok(again(visit, form, &problem)),
     };
-    let finding = match person::find(visit.ports(), &visit.id, &asked, most(visit)).await {
+    let finding = match person::find(visit.backend(), &visit.id, &asked, most(visit)).await {
         Ok(finding) => finding,
         Err(error) => return Ok(again(visit, form, &problem(error)?)),
     };
@@ -147,16 +147,16 @@ pub(crate) async fn export(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer,
         Ok(asked) => asked,
         Err(problem) => return Ok(again(visit, form, &problem)),
     };
-    let finding = match person::find(visit.ports(), &visit.id, &asked, most(visit)).await {
+    let finding = match person::find(visit.backend(), &visit.id, &asked, most(visit)).await {
         Ok(finding) => finding,
         Err(error) => return Ok(again(visit, form, &problem(error)?)),
     };
-    let document = person::export(&finding, &visit.id, visit.ports().clock.now());
+    let document = person::export(&finding, &visit.id, visit.backend().clock.now());
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
     if text.len() > MAX_DOCUMENT {
         return Ok(again(visit, form, visit.language.text(texts::admin::TOO_LARGE_TO_DOWNLOAD)));
     }
-    person::note_export(visit.ports(), &visit.id, &asked, &visit.session.who).await?;
+    person::note_export(visit.backend(), &visit.id, &asked, &visit.session.who).await?;
     Ok(PageAnswer::File("person.json", text))
 }
 
@@ -168,7 +168,7 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer,
     if form.get("sure") != "yes" {
         return confirm(visit, form, &asked).await;
     }
-    match person::forget(visit.ports(), &visit.id, &asked, &visit.session.who, most(visit)).await {
+    match person::forget(visit.backend(), &visit.id, &asked, &visit.session.who, most(visit)).await {
         Ok(done) => {
             let language = visit.language;
             let counts = texts::admin::PersonDeleted {
@@ -188,7 +188,7 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer,
 }
 
 async fn confirm(visit: &Visit<'_>, form: &Form, asked: &[Ask]) -> Result<PageAnswer, Failure> {
-    let finding = match person::find(visit.ports(), &visit.id, asked, most(visit)).await {
+    let finding = match person::find(visit.backend(), &visit.id, asked, most(visit)).await {
         Ok(finding) => finding,
         Err(error) => return Ok(again(visit, form, &problem(error)?)),
     };

@@ -244,7 +244,7 @@ pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, F
     let record = database.records.kind().record(number);
     let others = if form.get("others") == "trash" { Others::Trash } else { Others::Note };
     let job = SyncJob::Join { database: run.database.clone(), record, keep, others, by: visit.session.who.clone() };
-    let trace = TraceId::new(mirror.ports.clock.now());
+    let trace = TraceId::new(mirror.backend.clock.now());
     mirror.send(vec![notion_sync::message(&job, &visit.id, trace, &format!("join#{trace}"))?]).await?;
     visit.note("rows joined", &format!("{record} in {}", run.database), "", form.get("keep")).await?;
     let joined = texts::configuration::RowsAreJoined { record: record.title(visit.language) };

@@ -44,8 +44,8 @@ fn settings() -> Value {
 
 async fn deps(settings: Value, notion: bool) -> (Deps, TenantId) {
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
-    let ports = Memory::new(clock).ports(Arc::new(Counters::default()));
-    let connections = Connections::new(&ports, slack::SlackApiBase::default());
+    let backend = Memory::new(clock).backend(Arc::new(Counters::default()));
+    let connections = Connections::new(&backend, slack::SlackApiBase::default());
     let tenant = TenantId::new("7").unwrap();
     let sealed = async |field, secret: &str| {
         let secret = SecretString::from(secret.to_owned());
@@ -63,15 +63,15 @@ async fn deps(settings: Value, notion: bool) -> (Deps, TenantId) {
     }
     let portal: Portal = serde_json::from_value(portal).unwrap();
     connections.portals().put(&portal).await.unwrap();
-    (Deps::new(&ports, connections, Some("https://127.0.0.1".into())), tenant)
+    (Deps::new(&backend, connections, Some("https://127.0.0.1".into())), tenant)
 }
 
 async fn visit<'a>(deps: &'a Deps, tenant: &TenantId) -> Visit<'a> {
-    let ports = deps.ports();
-    let cookie = sessions::start_with(ports, tenant.clone(), "Анна", SignInProof::Operator).await.unwrap();
+    let backend = deps.backend();
+    let cookie = sessions::start_with(backend, tenant.clone(), "Анна", SignInProof::Operator).await.unwrap();
     let mut headers = HeaderMap::new();
     headers.insert(COOKIE, cookie.split(';').next().unwrap().parse().unwrap());
-    let session = sessions::of(ports.store.as_ref(), &headers).await.unwrap().unwrap();
+    let session = sessions::of(backend.store.as_ref(), &headers).await.unwrap().unwrap();
     let portal = deps.talk.connections.portal(tenant).await.unwrap();
     let settings = portal.settings_as().unwrap_or_default();
     Visit {
@@ -130,7 +130,7 @@ fn the_pages_of_routes_come_from_the_catalogues() {
             assert_answer(routes::save(&visit, &wrong).await.unwrap());
         }
         let tried = DryRunResult {
-            at: deps.ports().clock.now(),
+            at: deps.backend().clock.now(),
             trace: "1".into(),
             about: "7".into(),
             change: "1".into(),
@@ -193,7 +193,7 @@ fn the_page_of_bridges_comes_from_the_catalogues() {
             channel_name: "крыша".into(),
             dialog_name: "Крыша".into(),
             by: "Анна".into(),
-            at: deps.ports().clock.now(),
+            at: deps.backend().clock.now(),
         };
         deps.talk.conversations.join(&tenant, &bridge).await.unwrap();
         assert_answer(bridges::show(&opened, "").await.unwrap());

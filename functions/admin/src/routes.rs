@@ -129,8 +129,8 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     let router = Router::new(after);
     let route = router.settings().routes.iter().find(|route| route.name == draft.name);
     let Some(route) = route else { return Ok(html! {}) };
-    let ledger = Ledger::new(visit.ports().store.clone());
-    let now = visit.ports().clock.now();
+    let ledger = Ledger::new(visit.backend().store.clone());
+    let now = visit.backend().clock.now();
     let (change, happened) = dry_run::sample(&ledger, &visit.id, &router, route, now).await?;
     // The portal is asked for names; if it does not answer, the card shows numbers, as it would then.
     let names = visit.deps.names.of(&visit.id, &change).await;
@@ -181,8 +181,8 @@ pub(crate) async fn try_out(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer
 
 /// What settings would have sent for recent events.
 pub(crate) async fn tried(visit: &Visit<'_>, settings: &Settings) -> Result<Vec<DryRunResult>, Failure> {
-    let ledger = Ledger::new(visit.ports().store.clone());
-    dry_run::dry_run(&ledger, &visit.deps.names, &visit.portal, settings, visit.ports().clock.now()).await
+    let ledger = Ledger::new(visit.backend().store.clone());
+    dry_run::dry_run(&ledger, &visit.deps.names, &visit.portal, settings, visit.backend().clock.now()).await
 }
 
 /// The outcome of a dry run, for one route or for all.

@@ -109,23 +109,23 @@ async fn by_code(
     request: &Request<Bytes>,
     form: &Form,
 ) -> Result<Response<Bytes>, Failure> {
-    if let Some((cookie, tenant)) = sessions::begin(deps.ports(), form.get("code")).await? {
+    if let Some((cookie, tenant)) = sessions::begin(deps.backend(), form.get("code")).await? {
         note(deps, &tenant, sessions::BY_CODE).await?;
         return Ok(with_cookie(redirect(PATH), &cookie));
     }
     if let Some(wait) = too_many(deps, request).await? {
-        deps.ports().metrics.count("sign_ins_refused", "too_many");
+        deps.backend().metrics.count("sign_ins_refused", "too_many");
         return Ok(refuse(language, wait));
     }
     tracing::warn!("a sign-in with a wrong code");
-    deps.ports().metrics.count("sign_ins_refused", "wrong_code");
+    deps.backend().metrics.count("sign_ins_refused", "wrong_code");
     let problem = language.text(texts::admin::WRONG_CODE);
     Ok(ask(deps, language, StatusCode::UNAUTHORIZED, Some(problem)).await)
 }
 
 async fn note(deps: &Deps, tenant: &TenantId, who: &str) -> Result<(), Failure> {
-    let entry = AuditEntry::new(deps.ports().clock.now(), who, "signed in", "");
-    Ok(Audit::new(deps.ports().store.clone()).note(tenant, &entry).await?)
+    let entry = AuditEntry::new(deps.backend().clock.now(), who, "signed in", "");
+    Ok(Audit::new(deps.backend().store.clone()).note(tenant, &entry).await?)
 }
 
 /// Sends a browser to Slack. Nothing is stored for it: the state is the digest of the browser's cookie, so it is valid
@@ -135,7 +135,7 @@ async fn to_slack(deps: &Deps, language: Language, request: &Request<Bytes>) -> 
         let problem = language.text(texts::admin::PUBLIC_ADDRESS_NEEDED);
         return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some(problem)).await);
     };
-    let kept = format!("{}.{}", one_time_secrets::secret(), deps.ports().clock.now().as_second());
+    let kept = format!("{}.{}", one_time_secrets::secret(), deps.backend().clock.now().as_second());
     let Some(to) = deps.talk.connections.slack_sign_in_url(&redirect, &state_of(&kept)).await? else {
         return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some(language.text(texts::admin::NO_SLACK_APP))).await);
     };
@@ -167,12 +167,12 @@ async fn from_slack(
 ) -> Result<Response<Bytes>, Failure> {
     match came_from_slack(deps, language, request, query).await? {
         Ok((tenant, who, proof)) => {
-            let session = sessions::start_with(deps.ports(), tenant.clone(), &who, proof).await?;
+            let session = sessions::start_with(deps.backend(), tenant.clone(), &who, proof).await?;
             note(deps, &tenant, &who).await?;
             Ok(cookies::clear(with_cookie(redirect(PATH), &session), COOKIE))
         }
         Err((status, text)) => {
-            deps.ports().metrics.count("sign_ins_refused", "slack");
+            deps.backend().metrics.count("sign_ins_refused", "slack");
             Ok(ask(deps, language, status, Some(&text)).await)
         }
     }
@@ -189,7 +189,7 @@ async fn came_from_slack(
 ) -> Result<Result<(TenantId, String, SignInProof), SignInRefused>, Failure> {
     let kept = cookie(request.headers(), COOKIE).unwrap_or_default();
     let redirect = back_from_slack(deps, request);
-    let (true, Some(redirect)) = (began_here(kept, query.get("state"), deps.ports().clock.now()), redirect) else {
+    let (true, Some(redirect)) = (began_here(kept, query.get("state"), deps.backend().clock.now()), redirect) else {
         return Ok(Err((StatusCode::BAD_REQUEST, language.text(texts::admin::SIGN_IN_BEGUN_ELSEWHERE).into())));
     };
     if query.get("code").is_empty() {

@@ -221,7 +221,7 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &I
     let name = DeliveryId::of(&[caller.tenant.as_str(), "intake", &wanted.entity.to_string(), given]);
     let key = ItemKey::new(Table::Links, format!("{}#intake", caller.tenant), name.as_str());
     let digest = hex::encode(Sha256::digest(request.body()));
-    let now = deps.ports.clock.now();
+    let now = deps.backend.clock.now();
     let (intake, is_again) = match begin(deps, &key, &digest, now).await? {
         Begun::Done(id) => return made(deps, caller, wanted.entity, id, true).await,
         Begun::Fresh(intake) => (intake, false),
@@ -233,7 +233,7 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &I
             let done = Intake { id: Some(id), ..intake };
             let write =
                 StoreWrite::new(key, &done, WriteCondition::Always).map_err(|error| unavailable(&error.into()))?;
-            deps.ports
+            deps.backend
                 .store
                 .put(write.expiring(later(now, KEY_TTL)))
                 .await
@@ -243,11 +243,11 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &I
         Err(failure) => {
             // If there was certainly no effect, it can be tried again at once, also with another body.
             if failure.class != ErrorClass::UnknownOutcome && !is_again {
-                let _ = deps.ports.store.delete(&key).await;
+                let _ = deps.backend.store.delete(&key).await;
             } else {
                 let again = Intake { began_at: Timestamp::UNIX_EPOCH, ..intake };
                 if let Ok(write) = StoreWrite::new(key, &again, WriteCondition::Always) {
-                    let _ = deps.ports.store.put(write.expiring(later(now, KEY_TTL))).await;
+                    let _ = deps.backend.store.put(write.expiring(later(now, KEY_TTL))).await;
                 }
             }
             Err(unavailable(&failure))
@@ -265,7 +265,7 @@ enum Begun {
 }
 
 async fn begin(deps: &Deps, key: &ItemKey, digest: &str, now: Timestamp) -> Result<Begun, Refused> {
-    let store = &deps.ports.store;
+    let store = &deps.backend.store;
     let busy = || {
         let text = "the same is being worked on just now; send it again in a minute";
         Refused::new(StatusCode::CONFLICT, "in_progress", text)
@@ -352,12 +352,12 @@ async fn add(
 
 /// Writes the ledger line of what was received.
 async fn note(deps: &Deps, caller: &Caller, entity: EntityType, intake: &Intake, id: u64) -> Result<(), Refused> {
-    let now = deps.ports.clock.now();
+    let now = deps.backend.clock.now();
     let (name, record) = (format!("api.{entity}"), Some(format!("{entity} {id}")));
     let mut line = EventLine::of_trace(intake.trace, name, record, now, EventStatus::Routed);
     line.changes = vec![format!("{entity}.taken_in by {}", crate::told_by(&caller.key))];
     let write = event_write(&caller.tenant, line).map_err(|error| unavailable(&error.into()))?;
-    deps.ports.store.put(write).await.map(|_| ()).map_err(|error| unavailable(&error.into()))
+    deps.backend.store.put(write).await.map(|_| ()).map_err(|error| unavailable(&error.into()))
 }
 
 async fn made(

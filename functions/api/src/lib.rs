@@ -45,7 +45,7 @@ const RATE: Rate = Rate { every: Duration::from_millis(200), burst: 50 };
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    ports: Backend,
+    backend: Backend,
     connections: Connections,
     mirror: NotionSync,
     keys: ApiKeys,
@@ -54,14 +54,14 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
+    /// The function on `backend`, with connections to providers.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
         Self {
-            mirror: NotionSync::new(ports, connections.clone()),
-            keys: ApiKeys::new(ports.store.clone()),
-            ledger: Ledger::new(ports.store.clone()),
-            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
-            ports: ports.clone(),
+            mirror: NotionSync::new(backend, connections.clone()),
+            keys: ApiKeys::new(backend.store.clone()),
+            ledger: Ledger::new(backend.store.clone()),
+            limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
+            backend: backend.clone(),
             connections,
         }
     }
@@ -77,7 +77,7 @@ pub(crate) type ApiAnswer = Result<Response<Bytes>, Refused>;
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
-    let metrics = deps.ports.metrics.as_ref();
+    let metrics = deps.backend.metrics.as_ref();
     match route(deps, &request).await {
         Ok(answer) => {
             metrics.count("api_answered", "api");

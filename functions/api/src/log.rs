@@ -41,7 +41,7 @@ async fn list(
 ) -> Result<Response<Bytes>, Refused> {
     let query = Form::of_query(request);
     let day = match query.get("day") {
-        "" => today(deps.ports.clock.now()),
+        "" => today(deps.backend.clock.now()),
         given => given
             .parse::<Date>()
             .map(|day| day.to_string())

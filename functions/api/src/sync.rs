@@ -71,7 +71,7 @@ pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>
         (false, true) => return Err(bad_field("records", "is empty; name records like \"deal 42\", or say all: true")),
         _ => {}
     }
-    let now = deps.ports.clock.now();
+    let now = deps.backend.clock.now();
     let mut job = StoredRun { began_at: now, runs: Vec::new(), records: Vec::new() };
     if asked.records.is_empty() {
         let named: Vec<&str> = match &asked.database {
@@ -99,7 +99,7 @@ pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>
     let id = TraceId::new(now).to_string();
     let write =
         StoreWrite::new(key(caller, &id), &job, WriteCondition::Absent).map_err(|error| unavailable(&error.into()))?;
-    let kept = deps.ports.store.put(write.expiring(runtime::clock::later(now, RUN_TTL))).await;
+    let kept = deps.backend.store.put(write.expiring(runtime::clock::later(now, RUN_TTL))).await;
     kept.map_err(|error| unavailable(&error.into()))?;
     tracing::info!(tenant = %caller.tenant, key = caller.key.id, job = id, "a sync was begun by the API");
     Ok(accepted(&json!({"job": id, "progress": format!("{}/{}/jobs/{id}", crate::PATH, caller.tenant)})))
@@ -130,7 +130,7 @@ async fn some(
             return Err(bad_field(&field(), format!("no database of the settings holds a {kind}")));
         }
         for database in of_kind {
-            let trace = TraceId::new(deps.ports.clock.now());
+            let trace = TraceId::new(deps.backend.clock.now());
             let signal = Signal::both("api");
             let work = SyncJob::Record { database: database.name.clone(), record, signal };
             let message = notion_sync::message(&work, &caller.tenant, trace, &trace.to_string());
@@ -156,7 +156,7 @@ pub(crate) async fn progress(deps: &Deps, caller: &Caller, id: &str) -> ApiAnswe
     if TraceId::parse(id).is_none() {
         return Err(gone());
     }
-    let item = deps.ports.store.get(&key(caller, id)).await.map_err(|error| unavailable(&error.into()))?;
+    let item = deps.backend.store.get(&key(caller, id)).await.map_err(|error| unavailable(&error.into()))?;
     let job: StoredRun = item.ok_or_else(gone)?.decode().map_err(|error| unavailable(&error.into()))?;
     let (mut parts, mut done) = (Vec::new(), true);
     for run in &job.runs {

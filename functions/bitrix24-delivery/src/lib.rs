@@ -13,9 +13,9 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
-        Self { talk: TenantContext::new(ports, connections), public_url }
+    /// The function on `backend`, with connections to providers, which reach us at `public_url`.
+    pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+        Self { talk: TenantContext::new(backend, connections), public_url }
     }
 }
 

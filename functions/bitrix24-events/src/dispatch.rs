@@ -29,14 +29,14 @@ pub(crate) async fn dispatch(deps: &Deps, readings: &Readings, job: ReceivedJob<
         Ok(outcome) => outcome,
         Err(failure) => {
             let line = decision(deps, &job).line;
-            clients::undecided(&deps.ledger, &job.tenant, line, deps.crm.ports.clock.now(), &failure).await
+            clients::undecided(&deps.ledger, &job.tenant, line, deps.crm.backend.clock.now(), &failure).await
         }
     }
 }
 
 /// An empty decision on the event of a job.
 fn decision(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
-    let mut decision = Decision::on(job, job.body.event.as_str(), job.body.about(), deps.crm.ports.clock.now());
+    let mut decision = Decision::on(job, job.body.event.as_str(), job.body.about(), deps.crm.backend.clock.now());
     decision.line.remark = job.body.remark();
     decision
 }
@@ -53,7 +53,7 @@ fn queues_of(earlier: EarlierOutbox) -> Vec<QueuedMessage> {
 }
 
 async fn run(deps: &Deps, readings: &Readings, job: &ReceivedJob<Hint>) -> Result<JobOutcome, Failure> {
-    if let Some(done) = runtime::decision::finished(&deps.crm.ports, job, queues_of).await? {
+    if let Some(done) = runtime::decision::finished(&deps.crm.backend, job, queues_of).await? {
         return Ok(done);
     }
     hints::note(&deps.crm, job).await?;
@@ -62,7 +62,7 @@ async fn run(deps: &Deps, readings: &Readings, job: &ReceivedJob<Hint>) -> Resul
         return uninstalled(deps, job, decision, clean).await;
     }
     let verdict = decide(deps, readings, job, &mut decision).await?;
-    Ok(decision.settle(&deps.crm.ports, verdict).await?)
+    Ok(decision.settle(&deps.crm.backend, verdict).await?)
 }
 
 async fn decide(
@@ -79,7 +79,7 @@ async fn decide(
     match (&job.body.errand, &job.body.subject) {
         (Some(FollowUp::Digest { place, until, quiet, language, sample }), _) => {
             let digest = Digest { place, until: *until, quiet: *quiet, language: *language, sample };
-            digest::send(&deps.crm.ports, job, decision, &digest).await
+            digest::send(&deps.crm.backend, job, decision, &digest).await
         }
         (None, Subject::Chat(event)) => {
             let tenant = deps.talk.tenant(&job.tenant).await?;
@@ -146,7 +146,7 @@ async fn route(
     let FoundChanges { changes, identity, found_by_sweep, update } = found;
     if let Some(update) = update {
         if update.is_news {
-            let (record, now) = (update.record, deps.crm.ports.clock.now());
+            let (record, now) = (update.record, deps.crm.backend.clock.now());
             notion_jobs::add(portal, router.settings(), job, decision, record, update.revision, now)?;
         }
         decision.writes.push(update.write);
@@ -176,15 +176,15 @@ async fn uninstalled(
     decision: Decision,
     clean: bool,
 ) -> Result<JobOutcome, Failure> {
-    let Crm { ports, connections, .. } = &deps.crm;
+    let Crm { backend, connections, .. } = &deps.crm;
     if connections.try_again(&job.tenant, clients::ConnectionSide::Bitrix24).await? {
-        return Ok(decision.skip(ports, "the application has been installed again").await?);
+        return Ok(decision.skip(backend, "the application has been installed again").await?);
     }
     if clean {
-        tenants::departure::begin(ports, &job.tenant, None).await?;
+        tenants::departure::begin(backend, &job.tenant, None).await?;
         return Ok(JobOutcome::Skip("the portal was disconnected; its data is deleted within 15 minutes".into()));
     }
     connections.portal_left(&job.tenant).await?;
     let reason = "the application was removed in Bitrix24; the data is kept until someone reconnects it";
-    Ok(decision.skip(ports, reason).await?)
+    Ok(decision.skip(backend, reason).await?)
 }

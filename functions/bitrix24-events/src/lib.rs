@@ -27,14 +27,14 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
+    /// The function on `backend`, with connections to providers.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
         Self {
-            crm: Crm::new(ports, connections.clone()),
-            talk: TenantContext::new(ports, connections),
+            crm: Crm::new(backend, connections.clone()),
+            talk: TenantContext::new(backend, connections),
             routers: Routers::default(),
-            links: Links::new(ports.store.clone()),
-            ledger: Ledger::new(ports.store.clone()),
+            links: Links::new(backend.store.clone()),
+            ledger: Ledger::new(backend.store.clone()),
         }
     }
 }

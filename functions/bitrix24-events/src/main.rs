@@ -5,7 +5,7 @@ use clients::Connections;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
-    let ports = aws::ports();
-    let deps = Deps::new(&ports, Connections::from_env(&ports)?.renewing_through(aws::token_renewal()));
-    aws::run_queue(&ports, |jobs| handle(&deps, jobs)).await
+    let backend = aws::backend();
+    let deps = Deps::new(&backend, Connections::from_env(&backend)?.renewing_through(aws::token_renewal()));
+    aws::run_queue(&backend, |jobs| handle(&deps, jobs)).await
 }

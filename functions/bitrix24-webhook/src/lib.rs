@@ -40,12 +40,12 @@ pub struct Deps {
 }
 
 impl From<Backend> for Deps {
-    fn from(ports: Backend) -> Self {
+    fn from(backend: Backend) -> Self {
         Self {
-            portals: Portals::new(ports.store, ports.clock.clone()),
-            queue: ports.queue,
-            clock: ports.clock,
-            metrics: ports.metrics,
+            portals: Portals::new(backend.store, backend.clock.clone()),
+            queue: backend.queue,
+            clock: backend.clock,
+            metrics: backend.metrics,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{Deps, InstallVisit, Refusal, portal, portal_page, refusal, settle};
 
 /// Answers a post.
 pub(crate) async fn handle(visit: &InstallVisit<'_>) -> Response<Bytes> {
-    let metrics = visit.deps.ports.metrics.as_ref();
+    let metrics = visit.deps.backend.metrics.as_ref();
     let tree = match form::parse(visit.request.body()) {
         Ok(tree) => tree,
         Err(error) => {
@@ -126,7 +126,7 @@ fn unproven(error: Unproven) -> Refused {
 
 /// An application that does not belong to the portal was opened there: a mistake, or an attempt.
 fn count_foreign(deps: &Deps) {
-    deps.ports.metrics.count("installs_refused", "another_application");
+    deps.backend.metrics.count("installs_refused", "another_application");
     if web::is_sampled("another_application") {
         tracing::warn!("an application was opened at a portal that is connected with another");
     }

@@ -30,7 +30,7 @@ pub(crate) fn ask(visit: &InstallVisit<'_>) -> Response<Bytes> {
 pub(crate) async fn begin(visit: &InstallVisit<'_>) -> InstallAnswer {
     let (deps, ticket) = (visit.deps, visit.form.get("ticket"));
     let is_used = || Refusal::bad_request(texts::install::TICKET_IS_USED);
-    let Ticket { tenant, user } = tickets::take(&deps.ports, ticket).await?.ok_or_else(is_used)?;
+    let Ticket { tenant, user } = tickets::take(&deps.backend, ticket).await?.ok_or_else(is_used)?;
     let portal = deps.connections.portal(&tenant).await?;
     let Some((client_id, own)) = deps.connections.app_of(&tenant).await? else {
         return Err(Refusal::bad_request(texts::install::NEEDS_APPLICATION));

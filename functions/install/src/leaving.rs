@@ -23,7 +23,7 @@ pub(crate) async fn leave(visit: &InstallVisit<'_>, session: &Session) -> Instal
     }
     settle::unsettle(deps, &session.tenant).await;
     let receipt = one_time_secrets::secret();
-    let departure = departure::begin(&deps.ports, &session.tenant, Some(&receipt)).await?;
+    let departure = departure::begin(&deps.backend, &session.tenant, Some(&receipt)).await?;
     let follow = format!("{}?portal={}&receipt={receipt}", LEFT, web::page::encoded(session.tenant.as_str()));
     Ok(page::ok(departed(visit.language, &portal.domain, &departure, &follow)))
 }
@@ -32,7 +32,7 @@ pub(crate) async fn leave(visit: &InstallVisit<'_>, session: &Session) -> Instal
 pub(crate) async fn left(visit: &InstallVisit<'_>) -> InstallAnswer {
     let unknown = || Refusal::new(StatusCode::NOT_FOUND, texts::install::NO_SUCH_DELETION);
     let tenant = TenantId::new(visit.query.get("portal")).map_err(|_| unknown())?;
-    let found = departure::by_receipt(&visit.deps.ports, &tenant, visit.query.get("receipt")).await?;
+    let found = departure::by_receipt(&visit.deps.backend, &tenant, visit.query.get("receipt")).await?;
     Ok(page::ok(progress(visit.language, &found.ok_or_else(unknown)?)))
 }
 

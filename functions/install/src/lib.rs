@@ -91,7 +91,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let door = match doors::at(DOORS, &request) {
         Ok(door) => door,
         Err(refused) if request.uri().path().trim_end_matches('/') == BITRIX24_APP => {
-            return refused.answer(deps.ports.metrics.as_ref(), "installs_refused");
+            return refused.answer(deps.backend.metrics.as_ref(), "installs_refused");
         }
         Err(refused) => return refused_page(&visit, &refused),
     };
@@ -140,11 +140,11 @@ async fn route(visit: &InstallVisit<'_>) -> InstallAnswer {
 /// The session of a request, if its person still administers the tenant.
 async fn current_session(visit: &InstallVisit<'_>) -> Result<Option<Session>, StoreError> {
     let deps = visit.deps;
-    let Some(session) = sessions::of(deps.ports.store.as_ref(), visit.request.headers()).await? else {
+    let Some(session) = sessions::of(deps.backend.store.as_ref(), visit.request.headers()).await? else {
         return Ok(None);
     };
     let ask = async |session: &Session| deps.talk.still_administers(&session.tenant, &session.proof).await;
-    Ok(sessions::confirmed(&deps.ports, session, ask).await?.ok())
+    Ok(sessions::confirmed(&deps.backend, session, ask).await?.ok())
 }
 
 async fn signed_in(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer {
@@ -162,7 +162,7 @@ async fn signed_in(visit: &InstallVisit<'_>, session: &Session) -> InstallAnswer
         }
         (true, "/leave") => leaving::leave(visit, session).await,
         (true, "/sign-out") => {
-            sessions::end(visit.deps.ports.store.as_ref(), session).await?;
+            sessions::end(visit.deps.backend.store.as_ref(), session).await?;
             Ok(redirect(PATH))
         }
         _ => Err(no_such_page()),

@@ -52,7 +52,7 @@ async fn by_entered_keys(deps: &Deps, code: &str, session: Option<&Session>, own
         (Some(session), _) => EnteredBy::Session(session.tenant.clone()),
         (None, "") => EnteredBy::Anyone,
         (None, code) => {
-            let held = connection_codes::hold(&deps.ports, code).await?.ok_or_else(wrong_code)?;
+            let held = connection_codes::hold(&deps.backend, code).await?.ok_or_else(wrong_code)?;
             // The portal itself may report the installation first.
             deps.connections.register_app(own, &held).await?;
             EnteredBy::Code(held)
@@ -104,7 +104,7 @@ pub(crate) async fn come_back(visit: &InstallVisit<'_>) -> InstallAnswer {
     connect(deps, &installation, by).await?;
     let who = visit.text(texts::install::Administrator { name: &installation.name });
     let proof = SignInProof::Portal { user: installation.user };
-    let cookie = sessions::start_with(&deps.ports, installation.tenant.clone(), &who, proof).await?;
+    let cookie = sessions::start_with(&deps.backend, installation.tenant.clone(), &who, proof).await?;
     let done = visit.text(texts::install::PortalIsConnected { portal: installation.domain });
     Ok(with_cookie(to_state(&done), &cookie))
 }
@@ -138,14 +138,14 @@ pub(crate) async fn connect(deps: &Deps, installation: &Installation, by: &Enter
     let before = deps.connections.current_app(&installation.tenant).await?;
     let change = deps.connections.admit(installation, by).await?;
     if let (AudienceChange::NewByCode, EnteredBy::Code(held)) = (change, by)
-        && !connection_codes::take_held(&deps.ports, held).await?
+        && !connection_codes::take_held(&deps.backend, held).await?
     {
         return Err(NotAdmitted::NeedsCode.into());
     }
     if change == AudienceChange::Replacement {
         replaced::end_access(deps, &installation.tenant).await?;
     }
-    departure::forget(&deps.ports, &installation.tenant).await?;
+    departure::forget(&deps.backend, &installation.tenant).await?;
     deps.connections.connect_portal(installation, change).await?;
     let after = Current::Application(installation.client_id.clone());
     replaced::note(deps, &installation.tenant, &installation.who(), change, &before, &after).await
@@ -162,7 +162,7 @@ pub(crate) async fn by_webhook(visit: &InstallVisit<'_>, session: Option<&Sessio
     let tenant = TenantId::new(member_id).map_err(|_| Refusal::bad_request(texts::install::BAD_MEMBER_ID))?;
     let is_own = session.is_some_and(|session| session.tenant == tenant);
     // The code is checked before the answer says anything about the portal.
-    if !is_own && !connection_codes::is_valid(&deps.ports, form.get("code")).await? {
+    if !is_own && !connection_codes::is_valid(&deps.backend, form.get("code")).await? {
         return Err(wrong_code());
     }
     let known = deps.connections.portals().fresh(&tenant).await?;
@@ -174,14 +174,14 @@ pub(crate) async fn by_webhook(visit: &InstallVisit<'_>, session: Option<&Sessio
     if form.get("application_token").is_empty() {
         return Err(Refusal::bad_request(texts::install::NO_APPLICATION_TOKEN));
     }
-    if !is_own && !connection_codes::take(&deps.ports, form.get("code")).await? {
+    if !is_own && !connection_codes::take(&deps.backend, form.get("code")).await? {
         return Err(wrong_code());
     }
     let before = deps.connections.current_app(&tenant).await?;
     if let Err(error) = deps.connections.connect_webhook(&tenant, &PortalAccess::Webhook(url), &token).await {
         if !is_own {
             // Nothing was connected with the code, so it is valid for another try.
-            connection_codes::put_back(&deps.ports, form.get("code")).await?;
+            connection_codes::put_back(&deps.backend, form.get("code")).await?;
         }
         return Err(error.into());
     }
@@ -191,12 +191,12 @@ pub(crate) async fn by_webhook(visit: &InstallVisit<'_>, session: Option<&Sessio
         replaced::end_access(deps, &tenant).await?;
     }
     replaced::note(deps, &tenant, who, change, &before, &Current::Webhook).await?;
-    departure::forget(&deps.ports, &tenant).await?;
+    departure::forget(&deps.backend, &tenant).await?;
     let done = to_state(visit.text(texts::install::WEBHOOKS_CONNECTED));
     if is_own && change != AudienceChange::Replacement {
         return Ok(done);
     }
     let proof = session.map_or(SignInProof::Operator, |session| session.proof.clone());
-    let cookie = sessions::start_with(&deps.ports, tenant, who, proof).await?;
+    let cookie = sessions::start_with(&deps.backend, tenant, who, proof).await?;
     Ok(with_cookie(done, &cookie))
 }

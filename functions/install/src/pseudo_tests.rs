@@ -34,9 +34,9 @@ struct Pages {
 impl Pages {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
-        let ports = Memory::new(clock).ports(Arc::new(Counters::default()));
-        let connections = Connections::new(&ports, slack::SlackApiBase::default());
-        let deps = Deps::new(&ports, connections, Some("http://127.0.0.1".into()));
+        let backend = Memory::new(clock).backend(Arc::new(Counters::default()));
+        let connections = Connections::new(&backend, slack::SlackApiBase::default());
+        let deps = Deps::new(&backend, connections, Some("http://127.0.0.1".into()));
         Self { deps, tenant: TenantId::new("7").unwrap() }
     }
 
@@ -59,7 +59,8 @@ impl Pages {
     }
 
     async fn sign_in(&self) -> String {
-        let started = sessions::start_with(&self.deps.ports, self.tenant.clone(), "Анна", SignInProof::Operator).await;
+        let started =
+            sessions::start_with(&self.deps.backend, self.tenant.clone(), "Анна", SignInProof::Operator).await;
         started.unwrap().split(';').next().unwrap().to_owned()
     }
 
@@ -138,7 +139,7 @@ fn the_state_of_connections_comes_from_the_catalogues() {
             let trouble = json!({"side": side, "since": "2026-11-21T11:30:00Z", "why": "отказ"});
             pages
                 .deps
-                .ports
+                .backend
                 .store
                 .put(StoreWrite::new(place, &trouble, WriteCondition::Absent).unwrap())
                 .await

@@ -40,7 +40,7 @@ impl Refusal {
     pub(crate) fn answer(self, visit: &InstallVisit<'_>) -> Response<Bytes> {
         match self {
             Self::Person(status, text) => {
-                visit.deps.ports.metrics.count("installs_refused", "person");
+                visit.deps.backend.metrics.count("installs_refused", "person");
                 if web::is_sampled("install_refused") {
                     tracing::warn!(%status, text = text(Language::default()), "a connection was refused");
                 }
@@ -61,7 +61,7 @@ pub(crate) fn refused_page(visit: &InstallVisit<'_>, refused: &Refused) -> Respo
         StatusCode::NOT_FOUND => visit.text(texts::install::NO_SUCH_PAGE),
         _ => web::page::refusal(visit.language, refused),
     };
-    let metrics = visit.deps.ports.metrics.as_ref();
+    let metrics = visit.deps.backend.metrics.as_ref();
     refused.answer_with(metrics, "installs_refused", |status| failed(visit, status, texts::pages::FAILED, text))
 }
 

@@ -31,8 +31,8 @@ fn named(current: &Current, language: Language) -> String {
 
 /// Ends all sessions and API keys of a tenant: they may belong to someone who had only the replaced application.
 pub(crate) async fn end_access(deps: &Deps, tenant: &TenantId) -> Result<(), Refusal> {
-    sessions::end_all(deps.ports.store.as_ref(), tenant).await?;
-    let keys = ApiKeys::new(deps.ports.store.clone());
+    sessions::end_all(deps.backend.store.as_ref(), tenant).await?;
+    let keys = ApiKeys::new(deps.backend.store.clone());
     for key in keys.all(tenant).await? {
         keys.revoke(tenant, &key.id).await?;
     }
@@ -53,11 +53,11 @@ pub(crate) async fn note(
         AudienceChange::Renewal => "connection renewed",
         AudienceChange::Replacement => "connection replaced; all sessions and API keys ended",
     };
-    let now = deps.ports.clock.now();
+    let now = deps.backend.clock.now();
     // The audit log is in English.
     let (was, is) = (named(before, Language::default()), named(after, Language::default()));
     let entry = AuditEntry::new(now, who, what, "Bitrix24").changed(&was, &is);
-    Audit::new(deps.ports.store.clone()).note(tenant, &entry).await?;
+    Audit::new(deps.backend.store.clone()).note(tenant, &entry).await?;
     if change != AudienceChange::Replacement {
         return Ok(());
     }
@@ -81,7 +81,7 @@ pub(crate) async fn note(
     };
     // If the settings cannot be read, the operators' channel may still be known.
     let channel = portal.settings_as().ok().and_then(|settings| channel(&settings));
-    Ok(alert::raise_in(&deps.ports, &portal, &alert, channel.as_deref()).await?)
+    Ok(alert::raise_in(&deps.backend, &portal, &alert, channel.as_deref()).await?)
 }
 
 /// Where it is reported: the operators' channel, else a person who administers these pages, else the channel of the

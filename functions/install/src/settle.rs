@@ -69,7 +69,7 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
     if client.is_application() {
         let url = deps.connections.hook_url(tenant, public_url).await?;
         let handler = EventAddress { url, ours: format!("{public_url}/webhooks/") };
-        match subscriptions::keep(&deps.ports, &portal, &settings, &client, Some(&handler)).await {
+        match subscriptions::keep(&deps.backend, &portal, &settings, &client, Some(&handler)).await {
             Ok(state) => {
                 settled.subscribed = state.bound.len() as u64;
                 settled.open.extend(state.refused.into_iter().map(Unfinished::Other));

@@ -51,7 +51,7 @@ pub(crate) async fn begin(
     let (state, browser) = (secret(), secret());
     let to = url(&state)?;
     let started = Started { flow, browser: TokenDigest::of(&browser) };
-    one_time_secrets::put(&visit.deps.ports, "install", &state, &started, FLOW_TTL).await?;
+    one_time_secrets::put(&visit.deps.backend, "install", &state, &started, FLOW_TTL).await?;
     let page = web::page::page(StatusCode::OK, web::page::going(visit.language, &to));
     Ok(cookies::set(page, COOKIE, &browser, FLOW_TTL))
 }
@@ -60,7 +60,7 @@ pub(crate) async fn begin(
 pub(crate) async fn end(visit: &InstallVisit<'_>) -> Result<Flow, Refusal> {
     let query = &visit.query;
     let elsewhere = || Refusal::bad_request(texts::install::BEGUN_ELSEWHERE);
-    let started: Option<Started> = one_time_secrets::take(&visit.deps.ports, "install", query.get("state")).await?;
+    let started: Option<Started> = one_time_secrets::take(&visit.deps.backend, "install", query.get("state")).await?;
     let started = started.ok_or_else(elsewhere)?;
     let browser = cookie(visit.request.headers(), COOKIE).unwrap_or_default();
     if !started.browser.matches(&TokenDigest::of(browser)) {

@@ -26,13 +26,13 @@ pub(crate) fn ask(visit: &InstallVisit<'_>) -> Response<Bytes> {
 pub(crate) async fn undo(visit: &InstallVisit<'_>) -> InstallAnswer {
     let (deps, ticket) = (visit.deps, visit.form.get("ticket"));
     let is_used = || Refusal::bad_request(texts::install::UNLINK_IS_USED);
-    let Unlink { tenant, link } = tickets::take_unlink(&deps.ports, ticket).await?.ok_or_else(is_used)?;
+    let Unlink { tenant, link } = tickets::take_unlink(&deps.backend, ticket).await?.ok_or_else(is_used)?;
     deps.talk.people.unlink(&tenant, &link.slack, link.user).await?;
     deps.connections.revoke(&tenant, link.user).await?;
     let who = format!("{} ({}), by the link in Bitrix24", link.name, link.user);
     let entry =
-        AuditEntry::new(deps.ports.clock.now(), who, "unlinked", format!("{} and user {}", link.slack, link.user));
-    Audit::new(deps.ports.store.clone()).note(&tenant, &entry).await?;
+        AuditEntry::new(deps.backend.clock.now(), who, "unlinked", format!("{} and user {}", link.slack, link.user));
+    Audit::new(deps.backend.store.clone()).note(&tenant, &entry).await?;
     let text = visit.text(texts::install::LINK_REMOVED_HELP);
     Ok(page::ok(page::message(visit.language, texts::install::LINK_REMOVED, text)))
 }

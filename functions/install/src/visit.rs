@@ -28,7 +28,7 @@ const NEED_ADDRESS: [&str; 8] = [
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    pub(crate) ports: Backend,
+    pub(crate) backend: Backend,
     pub(crate) connections: Connections,
     pub(crate) talk: TenantContext,
     pub(crate) public_url: Option<String>,
@@ -36,10 +36,10 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
-        let talk = TenantContext::new(ports, connections.clone());
-        Self { ports: ports.clone(), connections, talk, public_url, by_host: false }
+    /// The function on `backend`, with connections to providers, which reach us at `public_url`.
+    pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+        let talk = TenantContext::new(backend, connections.clone());
+        Self { backend: backend.clone(), connections, talk, public_url, by_host: false }
     }
 
     /// Uses the host that a request names as our address, where none is known: behind API Gateway it is the gateway's.

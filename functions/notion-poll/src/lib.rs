@@ -25,9 +25,13 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
-        Self { sync: NotionSync::new(ports, connections), clock: ports.clock.clone(), metrics: ports.metrics.clone() }
+    /// The function on `backend`, with connections to providers.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
+        Self {
+            sync: NotionSync::new(backend, connections),
+            clock: backend.clock.clone(),
+            metrics: backend.metrics.clone(),
+        }
     }
 }
 

@@ -48,13 +48,13 @@ pub struct Deps {
 }
 
 impl From<Backend> for Deps {
-    fn from(ports: Backend) -> Self {
+    fn from(backend: Backend) -> Self {
         Self {
-            hooks: Hooks::new(ports.store),
-            queue: ports.queue,
-            secrets: ports.secrets,
-            clock: ports.clock,
-            metrics: ports.metrics,
+            hooks: Hooks::new(backend.store),
+            queue: backend.queue,
+            secrets: backend.secrets,
+            clock: backend.clock,
+            metrics: backend.metrics,
             ring: Arc::default(),
         }
     }

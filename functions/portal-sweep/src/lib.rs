@@ -20,9 +20,9 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
-        Self { crm: Crm::new(ports, connections) }
+    /// The function on `backend`, with connections to providers.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
+        Self { crm: Crm::new(backend, connections) }
     }
 }
 
@@ -68,6 +68,6 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> SweepReport {
             }
         }
     }
-    deps.crm.ports.metrics.measure("sweep_lag", late.as_secs_f64(), Unit::Seconds);
+    deps.crm.backend.metrics.measure("sweep_lag", late.as_secs_f64(), Unit::Seconds);
     report
 }

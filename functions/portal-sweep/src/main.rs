@@ -5,7 +5,7 @@ use portal_sweep::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
-    let ports = aws::ports();
-    let deps = Deps::new(&ports, Connections::from_env(&ports)?.renewing_through(aws::token_renewal()));
-    aws::run_schedule(&ports, |now| handle(&deps, now)).await
+    let backend = aws::backend();
+    let deps = Deps::new(&backend, Connections::from_env(&backend)?.renewing_through(aws::token_renewal()));
+    aws::run_schedule(&backend, |now| handle(&deps, now)).await
 }

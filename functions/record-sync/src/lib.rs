@@ -12,9 +12,9 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
-        Self { sync: NotionSync::new(ports, connections) }
+    /// The function on `backend`, with connections to providers.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
+        Self { sync: NotionSync::new(backend, connections) }
     }
 }
 

@@ -31,7 +31,7 @@ const LATEST: Duration = Duration::from_secs(60 * 60);
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    ports: Backend,
+    backend: Backend,
     connections: Connections,
     mirror: NotionSync,
     ledger: Ledger,
@@ -39,13 +39,13 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
+    /// The function on `backend`, with connections to providers.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
         Self {
-            mirror: NotionSync::new(ports, connections.clone()),
-            ledger: Ledger::new(ports.store.clone()),
-            sweeps: Sweeps::new(ports.store.clone()),
-            ports: ports.clone(),
+            mirror: NotionSync::new(backend, connections.clone()),
+            ledger: Ledger::new(backend.store.clone()),
+            sweeps: Sweeps::new(backend.store.clone()),
+            backend: backend.clone(),
             connections,
         }
     }
@@ -209,5 +209,5 @@ async fn tell(
     let again_after = Duration::from_secs(7 * 24 * 60 * 60);
     let head = Localized::data(&robot.name);
     let alert = Alert { kind: "robot", what: &robot.name, once: &once, again_after, head, lines };
-    alert::raise_in(&deps.ports, portal, &alert, Some(settings.channel(channel))).await
+    alert::raise_in(&deps.backend, portal, &alert, Some(settings.channel(channel))).await
 }

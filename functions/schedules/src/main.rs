@@ -5,8 +5,8 @@ use schedules::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
-    let ports = aws::ports();
-    let deps = Deps::new(&ports, Connections::from_env(&ports)?.renewing_through(aws::token_renewal()));
+    let backend = aws::backend();
+    let deps = Deps::new(&backend, Connections::from_env(&backend)?.renewing_through(aws::token_renewal()));
     let deps = &deps;
-    aws::run_schedule(&ports, move |now| async move { handle(deps, now).await }).await
+    aws::run_schedule(&backend, move |now| async move { handle(deps, now).await }).await
 }

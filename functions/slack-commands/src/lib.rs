@@ -21,19 +21,19 @@ use runtime::{Backend, Decision, Jobs, Outcomes};
 #[derive(Clone)]
 pub struct Deps {
     commands: commands::request::Deps,
-    ports: Backend,
+    backend: Backend,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+    /// The function on `backend`, with connections to providers, which reach us at `public_url`.
+    pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
         Self {
-            commands: commands::request::Deps::new(ports, connections, public_url),
-            ports: ports.clone(),
-            ledger: Ledger::new(ports.store.clone()),
-            clock: ports.clock.clone(),
+            commands: commands::request::Deps::new(backend, connections, public_url),
+            backend: backend.clone(),
+            ledger: Ledger::new(backend.store.clone()),
+            clock: backend.clock.clone(),
         }
     }
 }
@@ -62,7 +62,7 @@ async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
 
 /// Whether this job owns the request: the first job that claims it does, in any try.
 async fn claim(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Failure> {
-    let (store, identity) = (deps.ports.store.as_ref(), format!("asked#{}", job.body.identity()));
+    let (store, identity) = (deps.backend.store.as_ref(), format!("asked#{}", job.body.identity()));
     if let Some(claim) = claims::find(store, &job.tenant, &identity).await? {
         return Ok(claim.trace == job.trace);
     }
@@ -80,7 +80,7 @@ async fn answer(
     request: &CommandRequest<'_>,
 ) -> Result<JobOutcome, Failure> {
     // An earlier try, whose answer to the queue was lost, has done everything.
-    if let Some(outcome) = runtime::decision::finished(&deps.ports, job, |_| Vec::new()).await? {
+    if let Some(outcome) = runtime::decision::finished(&deps.backend, job, |_| Vec::new()).await? {
         return Ok(outcome);
     }
     let answer = dispatch::answer(request, &job.body).await?;
@@ -94,7 +94,7 @@ async fn answer(
             decision.line.status = EventStatus::Skipped { reason: "answered; nothing was changed".into() };
         }
     }
-    Ok(decision.commit(&deps.ports).await?)
+    Ok(decision.commit(&deps.backend).await?)
 }
 
 /// An empty decision on the request of a job.

@@ -17,9 +17,9 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
-        Self { talk: TenantContext::new(ports, connections) }
+    /// The function on `backend`, with connections to providers.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
+        Self { talk: TenantContext::new(backend, connections) }
     }
 }
 
@@ -28,7 +28,7 @@ pub async fn handle(deps: &Deps, jobs: Jobs<SlackJob>) -> Outcomes {
     jobs.each(|job| async move {
         match job.split() {
             (job, SlackJob::Card(card)) => {
-                notifications::delivery::deliver(&deps.talk.ports, &deps.talk.connections, job.with(*card)).await
+                notifications::delivery::deliver(&deps.talk.backend, &deps.talk.connections, job.with(*card)).await
             }
             (job, SlackJob::Chat(message)) => chat_bridge::to_slack::deliver(&deps.talk, job.with(*message)).await,
         }

@@ -28,19 +28,19 @@ pub(crate) async fn dispatch(deps: &Deps, job: ReceivedJob<EventCallback>) -> Jo
 }
 
 async fn run(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Result<JobOutcome, Failure> {
-    let ports = &deps.talk.ports;
-    if let Some(outcome) = runtime::decision::finished(ports, job, queues_of).await? {
+    let backend = &deps.talk.backend;
+    if let Some(outcome) = runtime::decision::finished(backend, job, queues_of).await? {
         return Ok(outcome);
     }
     let event = format!("slack#{}", job.body.event_id);
-    if let Some(claim) = claims::find(ports.store.as_ref(), &job.tenant, &event).await? {
-        return Ok(decision(deps, job).skip(ports, already_decided(&claim)).await?);
+    if let Some(claim) = claims::find(backend.store.as_ref(), &job.tenant, &event).await? {
+        return Ok(decision(deps, job).skip(backend, already_decided(&claim)).await?);
     }
     let tenant = deps.talk.tenant(&job.tenant).await?;
     let mut decision = decision(deps, job);
     decision.claims.push(event);
     let verdict = decide(deps, job, &tenant, &mut decision).await?;
-    Ok(decision.settle(ports, verdict).await?)
+    Ok(decision.settle(backend, verdict).await?)
 }
 
 /// An empty decision on the event of a job.

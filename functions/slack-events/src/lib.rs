@@ -24,12 +24,12 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`, with connections to providers.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
+    /// The function on `backend`, with connections to providers.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
         Self {
-            talk: TenantContext::new(ports, connections),
-            ledger: Ledger::new(ports.store.clone()),
-            clock: ports.clock.clone(),
+            talk: TenantContext::new(backend, connections),
+            ledger: Ledger::new(backend.store.clone()),
+            clock: backend.clock.clone(),
         }
     }
 }

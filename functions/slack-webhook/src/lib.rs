@@ -50,14 +50,14 @@ pub struct Deps {
 }
 
 impl From<Backend> for Deps {
-    fn from(ports: Backend) -> Self {
+    fn from(backend: Backend) -> Self {
         Self {
-            people: UserLinks::new(ports.store.clone()),
-            portals: Portals::new(ports.store, ports.clock.clone()),
-            queue: ports.queue,
-            secrets: SigningSecrets::new(ports.secrets, ports.clock.clone()),
-            clock: ports.clock,
-            metrics: ports.metrics,
+            people: UserLinks::new(backend.store.clone()),
+            portals: Portals::new(backend.store, backend.clock.clone()),
+            queue: backend.queue,
+            secrets: SigningSecrets::new(backend.secrets, backend.clock.clone()),
+            clock: backend.clock,
+            metrics: backend.metrics,
         }
     }
 }

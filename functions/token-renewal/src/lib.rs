@@ -22,9 +22,9 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
-        Self { connections, metrics: ports.metrics.clone() }
+    /// The function on `backend`.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
+        Self { connections, metrics: backend.metrics.clone() }
     }
 
     /// The same with a limit for how long a provider can take.

@@ -5,7 +5,7 @@ use token_renewal::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
-    let ports = aws::ports();
-    let deps = Deps::new(&ports, Connections::from_env(&ports)?).limited();
+    let backend = aws::backend();
+    let deps = Deps::new(&backend, Connections::from_env(&backend)?).limited();
     aws::run_calls(|request| handle(&deps, request)).await
 }

@@ -37,10 +37,10 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The function on `ports`. Events are bound to `public_url`; without one they are only compared.
-    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+    /// The function on `backend`. Events are bound to `public_url`; without one they are only compared.
+    pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
         let public_url = public_url.filter(|url| !url.is_empty()).map(|url| url.trim_end_matches('/').to_owned());
-        Self { talk: TenantContext::new(ports, connections.clone()), crm: Crm::new(ports, connections), public_url }
+        Self { talk: TenantContext::new(backend, connections.clone()), crm: Crm::new(backend, connections), public_url }
     }
 
     /// The address to which a portal sends its events.
@@ -85,7 +85,7 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> UpkeepReport {
 
 /// Deletes what is left of departed tenants. On one machine this runs separately, more often than the rest.
 pub async fn let_leave(deps: &Deps) -> UpkeepReport {
-    let worked = match tenants::departure::work(&deps.crm.ports).await {
+    let worked = match tenants::departure::work(&deps.crm.backend).await {
         Ok(Some(worked)) => worked,
         Ok(None) => return UpkeepReport::default(),
         Err(error) => {
@@ -98,7 +98,7 @@ pub async fn let_leave(deps: &Deps) -> UpkeepReport {
 }
 
 fn measure(deps: &Deps, name: &'static str, number: usize) {
-    deps.crm.ports.metrics.measure(name, f64::from(u32::try_from(number).unwrap_or(u32::MAX)), Unit::Count);
+    deps.crm.backend.metrics.measure(name, f64::from(u32::try_from(number).unwrap_or(u32::MAX)), Unit::Count);
 }
 
 async fn look_after_all(deps: &Deps, now: Timestamp) -> UpkeepReport {
@@ -149,7 +149,7 @@ async fn report_unreadable(deps: &Deps, portal: &Portal, error: &SettingsError) 
         head: texts::alerts::SETTINGS_UNREADABLE.into(),
         lines: vec![Localized::data(error)],
     };
-    alert::raise(&deps.crm.ports, portal, &alert).await
+    alert::raise(&deps.crm.backend, portal, &alert).await
 }
 
 async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, bool), Failure> {
@@ -161,13 +161,13 @@ async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(u
             return Err(error.into());
         }
     };
-    if !access::keep(&deps.crm.ports, &deps.crm.connections, deps.public_url.as_deref(), &portal).await? {
+    if !access::keep(&deps.crm.backend, &deps.crm.connections, deps.public_url.as_deref(), &portal).await? {
         // Nothing more can be done before someone connects it again.
         return Ok((0, false));
     }
     let client = deps.crm.connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
     let handler = if client.is_application() { deps.handler(tenant).await? } else { None };
-    let state = subscriptions::keep(&deps.crm.ports, &portal, &settings, &client, handler.as_ref()).await;
+    let state = subscriptions::keep(&deps.crm.backend, &portal, &settings, &client, handler.as_ref()).await;
     bot::keep(deps, tenant).await?;
     people::keep(deps, tenant, &portal).await?;
     let watch = silence::Watch { crm: &deps.crm, portal: &portal, settings: &settings, client: &client, now };

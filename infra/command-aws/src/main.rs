@@ -55,28 +55,28 @@ enum Command {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Arguments { json, config, admin_code, connect_code, command } = Arguments::parse();
-    let ports = aws::ports_of_command();
+    let backend = aws::ports_of_command();
     let text = match (admin_code, connect_code, command) {
-        (Some(member_id), ..) => admin::new_code(&ports, &TenantId::new(member_id)?).await?,
-        (None, true, _) => codes::to_connect(&ports).await?,
-        (None, false, Some(command)) => Box::pin(run(ports, command, json)).await?,
-        (None, false, None) => return connect(&ports, &config.context("--config is missing")?).await,
+        (Some(member_id), ..) => admin::new_code(&backend, &TenantId::new(member_id)?).await?,
+        (None, true, _) => codes::to_connect(&backend).await?,
+        (None, false, Some(command)) => Box::pin(run(backend, command, json)).await?,
+        (None, false, None) => return connect(&backend, &config.context("--config is missing")?).await,
     };
     println!("{}", text.trim_end());
     Ok(())
 }
 
-async fn run(ports: Backend, command: Command, json: bool) -> anyhow::Result<String> {
+async fn run(backend: Backend, command: Command, json: bool) -> anyhow::Result<String> {
     match command {
-        Command::Settings(command) => settings::run(command, || Ok(Some(ports))).await,
+        Command::Settings(command) => settings::run(command, || Ok(Some(backend))).await,
         Command::Shared(command) => {
             if matches!(command, SharedCommand::Tenants(_)) {
                 // An import seals with the deployment's own key.
-                ensure_key_ring(&ports).await?;
+                ensure_key_ring(&backend).await?;
             }
-            let connections = Connections::from_env(&ports)?;
+            let connections = Connections::from_env(&backend)?;
             let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
-            command_line::run(&Deployment { ports, connections, public_url, json }, command).await
+            command_line::run(&Deployment { backend, connections, public_url, json }, command).await
         }
         Command::Completions { shell } => {
             Ok(terminal::completions(shell, &mut Arguments::command(), "switchboard-aws"))
@@ -85,12 +85,12 @@ async fn run(ports: Backend, command: Command, json: bool) -> anyhow::Result<Str
 }
 
 /// Connects the portal that a configuration names, or stores the keys of its applications.
-async fn connect(ports: &Backend, config: &Path) -> anyhow::Result<()> {
+async fn connect(backend: &Backend, config: &Path) -> anyhow::Result<()> {
     let config = Config::read_keys(config)?;
-    ensure_key_ring(ports).await?;
-    let connections = config.connections(ports)?;
+    ensure_key_ring(backend).await?;
+    let connections = config.connections(backend)?;
     if let Some(apps) = &config.apps {
-        config::store_apps(apps, ports.secrets.as_ref()).await?;
+        config::store_apps(apps, backend.secrets.as_ref()).await?;
         println!("Stored the keys of the applications. Portals connect themselves at /install.");
     }
     let settings = config.named_settings().map(serde_json::to_value).transpose()?;
@@ -118,11 +118,11 @@ async fn connect(ports: &Backend, config: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ensure_key_ring(ports: &Backend) -> anyhow::Result<()> {
-    match ports.secrets.get(KEY_RING).await {
+async fn ensure_key_ring(backend: &Backend) -> anyhow::Result<()> {
+    match backend.secrets.get(KEY_RING).await {
         Ok(_) => Ok(()),
         Err(SecretsError::Missing(_)) => {
-            ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
+            backend.secrets.put(KEY_RING, KeyRing::generate()).await?;
             println!("Made a key ring.");
             Ok(())
         }

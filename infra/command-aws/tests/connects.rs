@@ -54,15 +54,15 @@ async fn a_portal_is_connected_and_wrong_credentials_are_named() {
         let done = run(&cloud, &config);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
-    let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+    let backend = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let token = TokenDigest::of(&credentials.application_token);
-    let portals = Portals::new(ports.store, ports.clock);
+    let portals = Portals::new(backend.store, backend.clock);
     let portal = portals.verify(&tenant, &token).await.unwrap().unwrap();
     assert_eq!(portal.slack.as_ref().unwrap().team_id, sandbox.slack.team_id());
     let workspace = portals.workspace(&sandbox.slack.team_id()).await.unwrap().unwrap();
     assert_eq!((workspace.tenant, workspace.signing), (tenant, TokenDigest::of(sandbox.slack.signing_secret())));
-    let known = ports.secrets.get(tenants::secret_names::SLACK_SIGNING).await.unwrap();
+    let known = backend.secrets.get(tenants::secret_names::SLACK_SIGNING).await.unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(&known), sandbox.slack.signing_secret());
 }
 

@@ -39,20 +39,20 @@ pub enum ApiKeyCommand {
 }
 
 /// Runs a command; returns what to print.
-pub async fn run(ports: &Backend, command: ApiKeyCommand) -> anyhow::Result<String> {
-    let api_keys = ApiKeys::new(ports.store.clone());
+pub async fn run(backend: &Backend, command: ApiKeyCommand) -> anyhow::Result<String> {
+    let api_keys = ApiKeys::new(backend.store.clone());
     match command {
         ApiKeyCommand::Make { tenant, name, scopes } => {
-            let tenant = codes::tenant(ports, tenant).await?;
+            let tenant = codes::tenant(backend, tenant).await?;
             let scope = |name: &String| {
                 Scope::named(name).with_context(|| format!("unknown scope {name:?}; choose from read, sync, intake"))
             };
             let scopes = scopes.iter().map(scope).collect::<anyhow::Result<Vec<_>>>()?;
-            let (_, text) = api_keys.make(&tenant, &name, &scopes, ports.clock.now()).await?;
+            let (_, text) = api_keys.make(&tenant, &name, &scopes, backend.clock.now()).await?;
             Ok(format!("{text}\nIt is not shown again."))
         }
         ApiKeyCommand::List { tenant } => {
-            let tenant = codes::tenant(ports, tenant).await?;
+            let tenant = codes::tenant(backend, tenant).await?;
             let all = api_keys.all(&tenant).await?;
             let lines = all.iter().map(|key| {
                 let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.name()).collect();
@@ -62,7 +62,7 @@ pub async fn run(ports: &Backend, command: ApiKeyCommand) -> anyhow::Result<Stri
             Ok(if lines.is_empty() { "There are none.".into() } else { lines.join("\n") })
         }
         ApiKeyCommand::Revoke { tenant, id } => {
-            let tenant = codes::tenant(ports, tenant).await?;
+            let tenant = codes::tenant(backend, tenant).await?;
             if !api_keys.all(&tenant).await?.iter().any(|key| key.id == id) {
                 bail!("there is no key {id}; `api-key list` shows all keys");
             }

@@ -5,11 +5,11 @@ use runtime::{Backend, TenantId};
 use tenants::portals::Portals;
 
 /// The named tenant, or the only one.
-pub async fn tenant(ports: &Backend, named: Option<String>) -> anyhow::Result<TenantId> {
+pub async fn tenant(backend: &Backend, named: Option<String>) -> anyhow::Result<TenantId> {
     if let Some(named) = named {
         return Ok(TenantId::new(named)?);
     }
-    match Portals::new(ports.store.clone(), ports.clock.clone()).tenants().await?.as_slice() {
+    match Portals::new(backend.store.clone(), backend.clock.clone()).tenants().await?.as_slice() {
         [only] => Ok(only.clone()),
         [] => bail!("no portal is connected yet"),
         several => {
@@ -20,14 +20,14 @@ pub async fn tenant(ports: &Backend, named: Option<String>) -> anyhow::Result<Te
 }
 
 /// A code for the named tenant, or for the only one.
-pub async fn new(ports: &Backend, named: Option<String>) -> anyhow::Result<String> {
-    let tenant = tenant(ports, named).await?;
-    let code = admin::new_code(ports, &tenant).await.context("the code could not be stored")?;
+pub async fn new(backend: &Backend, named: Option<String>) -> anyhow::Result<String> {
+    let tenant = tenant(backend, named).await?;
+    let code = admin::new_code(backend, &tenant).await.context("the code could not be stored")?;
     Ok(format!("{code}\nSign in with it at {} within 15 minutes; it works once.", admin::PATH))
 }
 
 /// A code with which a person connects a portal by webhooks on the page.
-pub async fn to_connect(ports: &Backend) -> anyhow::Result<String> {
-    let code = tenants::connection_codes::make(ports).await?;
+pub async fn to_connect(backend: &Backend) -> anyhow::Result<String> {
+    let code = tenants::connection_codes::make(backend).await?;
     Ok(format!("{code}\nConnect a portal with it at {} within 15 minutes; it works once.", install::PATH))
 }

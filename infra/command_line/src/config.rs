@@ -144,14 +144,14 @@ impl Config {
         })
     }
 
-    /// Connections over `ports`, to the providers or to simulators.
-    pub fn connections(&self, ports: &runtime::Backend) -> anyhow::Result<clients::Connections> {
+    /// Connections over `backend`, to the providers or to simulators.
+    pub fn connections(&self, backend: &runtime::Backend) -> anyhow::Result<clients::Connections> {
         let of_slack = self.slack.as_ref().and_then(|slack| slack.api_url.as_deref());
         let slack = of_slack.or(self.providers.slack.as_deref()).map(slack::SlackApiBase::new).transpose()?;
         let of_notion = self.notion.as_ref().and_then(|notion| notion.api_url.as_deref());
         let notion = of_notion.or(self.providers.notion.as_deref()).map(notion::NotionApiBase::new).transpose()?;
         let connections =
-            clients::Connections::new(ports, slack.unwrap_or_default()).with_notion(notion.unwrap_or_default());
+            clients::Connections::new(backend, slack.unwrap_or_default()).with_notion(notion.unwrap_or_default());
         let connections = connections.allowing(self.reach()?);
         Ok(match (&self.providers.bitrix24_auth_west, &self.providers.bitrix24_auth_east) {
             (Some(west), Some(east)) => connections.with_auth_servers(bitrix24::oauth::AuthServers::new(west, east)?),

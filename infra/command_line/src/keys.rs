@@ -16,17 +16,17 @@ pub enum KeysCommand {
 }
 
 /// Runs a command; returns what to print.
-pub async fn run(ports: &Backend, command: KeysCommand) -> anyhow::Result<String> {
+pub async fn run(backend: &Backend, command: KeysCommand) -> anyhow::Result<String> {
     Ok(match command {
         KeysCommand::Rotate => {
-            let name = key_rotation::rotate(ports).await?;
+            let name = key_rotation::rotate(backend).await?;
             format!(
                 "Key {name} is in front. All workers seal with it within five minutes. Then run `keys reseal`, and ten minutes after that `keys retire`."
             )
         }
-        KeysCommand::Reseal => format!("Sealed {} secrets again.", key_rotation::reseal(ports).await?),
+        KeysCommand::Reseal => format!("Sealed {} secrets again.", key_rotation::reseal(backend).await?),
         KeysCommand::Retire => {
-            key_rotation::retire(ports).await?;
+            key_rotation::retire(backend).await?;
             "Only the key in front is left in the ring.".into()
         }
     })

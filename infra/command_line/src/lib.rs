@@ -45,9 +45,9 @@ pub enum SharedCommand {
 pub async fn run(deployment: &Deployment, command: SharedCommand) -> anyhow::Result<String> {
     match command {
         SharedCommand::Operate(command) => operate::run(deployment, command).await,
-        SharedCommand::Tenants(command) => tenants::run(&deployment.ports, command).await,
-        SharedCommand::Person(command) => person::run(&deployment.ports, command).await,
-        SharedCommand::Keys(command) => keys::run(&deployment.ports, command).await,
-        SharedCommand::ApiKey(command) => api_keys::run(&deployment.ports, command).await,
+        SharedCommand::Tenants(command) => tenants::run(&deployment.backend, command).await,
+        SharedCommand::Person(command) => person::run(&deployment.backend, command).await,
+        SharedCommand::Keys(command) => keys::run(&deployment.backend, command).await,
+        SharedCommand::ApiKey(command) => api_keys::run(&deployment.backend, command).await,
     }
 }

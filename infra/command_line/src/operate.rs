@@ -159,7 +159,7 @@ impl LetterFilter {
 /// The deployment that a command is for.
 pub struct Deployment {
     /// The engine.
-    pub ports: Backend,
+    pub backend: Backend,
     /// The providers.
     pub connections: Connections,
     /// The address at which providers reach the deployment, if it is known.
@@ -197,7 +197,7 @@ impl Deployment {
     async fn tenants(&self, named: Option<String>) -> anyhow::Result<Vec<TenantId>> {
         match named {
             Some(named) => Ok(vec![TenantId::new(named)?]),
-            None => Ok(Portals::new(self.ports.store.clone(), self.ports.clock.clone()).tenants().await?),
+            None => Ok(Portals::new(self.backend.store.clone(), self.backend.clock.clone()).tenants().await?),
         }
     }
 }
@@ -211,9 +211,9 @@ struct Examined {
 }
 
 async fn doctor(deployment: &Deployment, tenant: Option<String>) -> anyhow::Result<String> {
-    let mirror = NotionSync::new(&deployment.ports, deployment.connections.clone());
+    let mirror = NotionSync::new(&deployment.backend, deployment.connections.clone());
     let doctor = Doctor {
-        ports: &deployment.ports,
+        backend: &deployment.backend,
         connections: &deployment.connections,
         mirror: &mirror,
         public_url: deployment.public_url.as_deref(),
@@ -262,7 +262,7 @@ fn line(check: &Check) -> String {
 }
 
 async fn trace(deployment: &Deployment, id: TraceId, tenant: Option<String>) -> anyhow::Result<String> {
-    let ledger = Ledger::new(deployment.ports.store.clone());
+    let ledger = Ledger::new(deployment.backend.store.clone());
     for tenant in deployment.tenants(tenant).await? {
         if let Some(way) = log::way(&ledger, &tenant, id).await? {
             return deployment.shown(&way, || whole_path(&way));
@@ -323,13 +323,13 @@ async fn events(
     most: usize,
     tenant: Option<String>,
 ) -> anyhow::Result<String> {
-    let tenant = codes::tenant(&deployment.ports, tenant).await?;
-    let ledger = Ledger::new(deployment.ports.store.clone());
+    let tenant = codes::tenant(&deployment.backend, tenant).await?;
+    let ledger = Ledger::new(deployment.backend.store.clone());
     let (mut ways, mut after) = (Vec::new(), None);
     let spinner = progress(0, "searching");
     // A page may have no match: the search continues to the end of the log.
     while ways.len() < most {
-        let now = deployment.ports.clock.now();
+        let now = deployment.backend.clock.now();
         let found = log::search(&ledger, &tenant, filter, after.as_deref(), most - ways.len(), now).await?;
         ways.extend(found.ways);
         after = found.next;
@@ -360,7 +360,7 @@ async fn queues(deployment: &Deployment) -> anyhow::Result<String> {
     }
     let mut all = Vec::new();
     for queue in queues::ALL {
-        all.push(Queue { queue: queue.name(), depth: deployment.ports.queue.depth(queue).await? });
+        all.push(Queue { queue: queue.name(), depth: deployment.backend.queue.depth(queue).await? });
     }
     deployment.shown(&all, || {
         let mut text = format!("{:<20} {:>8} {:>6}  oldest", "queue", "waiting", "dead");
@@ -400,7 +400,7 @@ async fn dead(deployment: &Deployment, command: DeadCommand) -> anyhow::Result<S
 }
 
 fn letters<'a>(deployment: &'a Deployment, tenant: Option<&'a TenantId>) -> Letters<'a> {
-    Letters { ports: &deployment.ports, tenant }
+    Letters { backend: &deployment.backend, tenant }
 }
 
 async fn redrive(
@@ -470,8 +470,8 @@ fn chosen(which: &LetterFilter, all: bool) -> anyhow::Result<(Which, Option<Tena
 }
 
 async fn audit(deployment: &Deployment, tenant: Option<String>, most: usize) -> anyhow::Result<String> {
-    let tenant = codes::tenant(&deployment.ports, tenant).await?;
-    let (entries, _) = Audit::new(deployment.ports.store.clone()).latest(&tenant, most, None).await?;
+    let tenant = codes::tenant(&deployment.backend, tenant).await?;
+    let (entries, _) = Audit::new(deployment.backend.store.clone()).latest(&tenant, most, None).await?;
     deployment.shown(&entries, || {
         if entries.is_empty() {
             return "No changes are recorded yet.".into();

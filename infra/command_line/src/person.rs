@@ -43,11 +43,11 @@ pub enum PersonCommand {
 }
 
 /// Runs a command; returns what to print.
-pub async fn run(ports: &Backend, command: PersonCommand) -> anyhow::Result<String> {
+pub async fn run(backend: &Backend, command: PersonCommand) -> anyhow::Result<String> {
     match command {
-        PersonCommand::Export { who, tenant, to } => export(ports, &parsed(&who)?, tenant, to.as_deref()).await,
-        PersonCommand::Forget { who, tenant, yes: false } => plan(ports, &parsed(&who)?, tenant).await,
-        PersonCommand::Forget { who, tenant, yes: true } => forget(ports, &parsed(&who)?, tenant).await,
+        PersonCommand::Export { who, tenant, to } => export(backend, &parsed(&who)?, tenant, to.as_deref()).await,
+        PersonCommand::Forget { who, tenant, yes: false } => plan(backend, &parsed(&who)?, tenant).await,
+        PersonCommand::Forget { who, tenant, yes: true } => forget(backend, &parsed(&who)?, tenant).await,
     }
 }
 
@@ -55,16 +55,16 @@ fn parsed(who: &[String]) -> anyhow::Result<Vec<Ask>> {
     Ok(who.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
 }
 
-async fn export(ports: &Backend, asked: &[Ask], tenant: Option<String>, to: Option<&Path>) -> anyhow::Result<String> {
-    let tenant = codes::tenant(ports, tenant).await?;
-    let finding = spinning("searching", person::find(ports, &tenant, asked, usize::MAX)).await?;
-    let document = serde_json::to_string_pretty(&person::export(&finding, &tenant, ports.clock.now()))?;
+async fn export(backend: &Backend, asked: &[Ask], tenant: Option<String>, to: Option<&Path>) -> anyhow::Result<String> {
+    let tenant = codes::tenant(backend, tenant).await?;
+    let finding = spinning("searching", person::find(backend, &tenant, asked, usize::MAX)).await?;
+    let document = serde_json::to_string_pretty(&person::export(&finding, &tenant, backend.clock.now()))?;
     let Some(to) = to else {
-        person::note_export(ports, &tenant, asked, &operator()).await?;
+        person::note_export(backend, &tenant, asked, &operator()).await?;
         return Ok(document);
     };
     new_file(to)?.write_all(document.as_bytes()).with_context(|| format!("cannot write {}", to.display()))?;
-    person::note_export(ports, &tenant, asked, &operator()).await?;
+    person::note_export(backend, &tenant, asked, &operator()).await?;
     Ok(format!(
         "Wrote {} items and {} failed deliveries to {}. It can hold data of others who are named in the same items: read it before you pass it on.",
         finding.items.len(),
@@ -73,18 +73,18 @@ async fn export(ports: &Backend, asked: &[Ask], tenant: Option<String>, to: Opti
     ))
 }
 
-async fn plan(ports: &Backend, asked: &[Ask], tenant: Option<String>) -> anyhow::Result<String> {
-    let tenant = codes::tenant(ports, tenant).await?;
-    let finding = spinning("searching", person::find(ports, &tenant, asked, usize::MAX)).await?;
+async fn plan(backend: &Backend, asked: &[Ask], tenant: Option<String>) -> anyhow::Result<String> {
+    let tenant = codes::tenant(backend, tenant).await?;
+    let finding = spinning("searching", person::find(backend, &tenant, asked, usize::MAX)).await?;
     let mut text = found(&finding);
     text.push_str("\nNothing was changed. `--yes` does it; `person export` makes a copy.");
     Ok(text)
 }
 
-async fn forget(ports: &Backend, asked: &[Ask], tenant: Option<String>) -> anyhow::Result<String> {
-    let tenant = codes::tenant(ports, tenant).await?;
+async fn forget(backend: &Backend, asked: &[Ask], tenant: Option<String>) -> anyhow::Result<String> {
+    let tenant = codes::tenant(backend, tenant).await?;
     let operator = operator();
-    let forgetting = person::forget(ports, &tenant, asked, &operator, usize::MAX);
+    let forgetting = person::forget(backend, &tenant, asked, &operator, usize::MAX);
     let done = spinning("deleting", forgetting).await?;
     let mut text = format!(
         "{} items deleted, {} items without the person's words, {} failed deliveries discarded.\n",

@@ -68,9 +68,9 @@ pub async fn run(
         }
         SettingsCommand::Apply { file, tenant } => {
             let after = read(&file)?;
-            let ports = deployment()?
+            let backend = deployment()?
                 .context("name the configuration of `serve` with --config, or its database with --database")?;
-            apply(&ports, tenant, &after).await
+            apply(&backend, tenant, &after).await
         }
         SettingsCommand::Schema => Ok(serde_json::to_string_pretty(&document::schema())?),
         SettingsCommand::Reference => {
@@ -90,14 +90,14 @@ pub fn read(file: &Path) -> anyhow::Result<Settings> {
 
 async fn in_force(deployment: Option<Backend>, tenant: Option<String>) -> anyhow::Result<Arc<Settings>> {
     match deployment {
-        Some(ports) => Ok(portal(&ports, tenant).await?.settings_as()?),
+        Some(backend) => Ok(portal(&backend, tenant).await?.settings_as()?),
         None => Ok(Arc::default()),
     }
 }
 
-async fn portal(ports: &Backend, tenant: Option<String>) -> anyhow::Result<Arc<Portal>> {
-    let tenant = codes::tenant(ports, tenant).await?;
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+async fn portal(backend: &Backend, tenant: Option<String>) -> anyhow::Result<Arc<Portal>> {
+    let tenant = codes::tenant(backend, tenant).await?;
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     portals.get(&tenant).await?.with_context(|| format!("there is no tenant {tenant}"))
 }
 
@@ -109,14 +109,14 @@ fn differences(before: &Settings, after: &Settings) -> String {
 }
 
 /// Puts settings into force, and records who did.
-async fn apply(ports: &Backend, tenant: Option<String>, after: &Settings) -> anyhow::Result<String> {
-    let portal = portal(ports, tenant).await?;
+async fn apply(backend: &Backend, tenant: Option<String>, after: &Settings) -> anyhow::Result<String> {
+    let portal = portal(backend, tenant).await?;
     // Settings that cannot be read are replaced like any others.
     let before: Arc<Settings> = portal.settings_as().unwrap_or_default();
     let changes = differences(&before, after);
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     portals.set_settings(&portal.tenant, serde_json::to_value(after)?).await?;
-    let entry = AuditEntry::new(ports.clock.now(), operator(), "settings applied", "").changed("", &changes);
-    Audit::new(ports.store.clone()).note(&portal.tenant, &entry).await?;
+    let entry = AuditEntry::new(backend.clock.now(), operator(), "settings applied", "").changed("", &changes);
+    Audit::new(backend.store.clone()).note(&portal.tenant, &entry).await?;
     Ok(format!("{changes}\nin force for {}", portal.tenant))
 }

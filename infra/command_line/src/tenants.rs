@@ -65,18 +65,18 @@ pub enum TenantsCommand {
 }
 
 /// Runs a command; returns what to print.
-pub async fn run(ports: &Backend, command: TenantsCommand) -> anyhow::Result<String> {
+pub async fn run(backend: &Backend, command: TenantsCommand) -> anyhow::Result<String> {
     match command {
-        TenantsCommand::List => list(ports).await,
-        TenantsCommand::Export { tenant, to } => export(ports, tenant, &to).await,
-        TenantsCommand::Import { file, replace } => import(ports, &file, replace).await,
-        TenantsCommand::RotateKey { tenant, now } => rotate_key(ports, tenant, now).await,
-        TenantsCommand::Remove { tenant, yes } => remove(ports, TenantId::new(tenant)?, yes).await,
+        TenantsCommand::List => list(backend).await,
+        TenantsCommand::Export { tenant, to } => export(backend, tenant, &to).await,
+        TenantsCommand::Import { file, replace } => import(backend, &file, replace).await,
+        TenantsCommand::RotateKey { tenant, now } => rotate_key(backend, tenant, now).await,
+        TenantsCommand::Remove { tenant, yes } => remove(backend, TenantId::new(tenant)?, yes).await,
     }
 }
 
-async fn list(ports: &Backend) -> anyhow::Result<String> {
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+async fn list(backend: &Backend) -> anyhow::Result<String> {
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     let mut lines = Vec::new();
     for tenant in portals.tenants().await? {
         let Some(portal) = portals.fresh(&tenant).await? else { continue };
@@ -88,10 +88,10 @@ async fn list(ports: &Backend) -> anyhow::Result<String> {
     Ok(if lines.is_empty() { "No portal is connected.".into() } else { lines.join("\n") })
 }
 
-async fn export(ports: &Backend, tenant: Option<String>, to: &Path) -> anyhow::Result<String> {
-    let tenant = codes::tenant(ports, tenant).await?;
+async fn export(backend: &Backend, tenant: Option<String>, to: &Path) -> anyhow::Result<String> {
+    let tenant = codes::tenant(backend, tenant).await?;
     let file = BufWriter::new(new_file(to)?);
-    let (items, key) = spinning("exporting", export::export(ports, &tenant, file)).await?;
+    let (items, key) = spinning("exporting", export::export(backend, &tenant, file)).await?;
     Ok(format!(
         "Wrote {items} items of {tenant} to {}.\nThe key that opens its secrets; keep it apart from the file:\n{}\nTo import the file elsewhere, set {EXPORT_KEY} to the key there and run `tenants import`. Then remove the tenant here, and give the providers the new address.",
         to.display(),
@@ -99,12 +99,12 @@ async fn export(ports: &Backend, tenant: Option<String>, to: &Path) -> anyhow::R
     ))
 }
 
-async fn import(ports: &Backend, file: &Path, replace: bool) -> anyhow::Result<String> {
+async fn import(backend: &Backend, file: &Path, replace: bool) -> anyhow::Result<String> {
     let key = std::env::var(EXPORT_KEY)
         .map(SecretString::from)
         .with_context(|| format!("set {EXPORT_KEY} to the key that the export printed"))?;
     let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let reading = export::import(ports, BufReader::new(opened), &key, replace);
+    let reading = export::import(backend, BufReader::new(opened), &key, replace);
     let imported = spinning("importing", reading).await?;
     Ok(format!(
         "Imported {} items of {}. The upkeep binds its events to this address within a quarter of an hour.",
@@ -112,28 +112,28 @@ async fn import(ports: &Backend, file: &Path, replace: bool) -> anyhow::Result<S
     ))
 }
 
-async fn rotate_key(ports: &Backend, tenant: Option<String>, now: bool) -> anyhow::Result<String> {
-    let tenant = codes::tenant(ports, tenant).await?;
+async fn rotate_key(backend: &Backend, tenant: Option<String>, now: bool) -> anyhow::Result<String> {
+    let tenant = codes::tenant(backend, tenant).await?;
     let grace = if now { Duration::ZERO } else { OLD_HOOK_KEY_TTL };
-    Connections::from_env(ports)?.rotate_hook_key(&tenant, grace).await?;
-    let entry = AuditEntry::new(ports.clock.now(), operator(), "address key of Bitrix24 replaced", tenant.as_str());
-    Audit::new(ports.store.clone()).note(&tenant, &entry).await?;
+    Connections::from_env(backend)?.rotate_hook_key(&tenant, grace).await?;
+    let entry = AuditEntry::new(backend.clock.now(), operator(), "address key of Bitrix24 replaced", tenant.as_str());
+    Audit::new(backend.store.clone()).note(&tenant, &entry).await?;
     let old = if now { "The old key is refused from now on." } else { "The old key is accepted for another hour." };
     Ok(format!(
         "{tenant} has a new key in its address. The upkeep gives the portal the new address within a quarter of an hour. {old}"
     ))
 }
 
-async fn remove(ports: &Backend, tenant: TenantId, yes: bool) -> anyhow::Result<String> {
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
-    let is_known = portals.fresh(&tenant).await?.is_some() || departure::of(ports, &tenant).await?.is_some();
+async fn remove(backend: &Backend, tenant: TenantId, yes: bool) -> anyhow::Result<String> {
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
+    let is_known = portals.fresh(&tenant).await?.is_some() || departure::of(backend, &tenant).await?.is_some();
     if !is_known {
         bail!("no portal {tenant} is connected; `tenants list` shows all");
     }
     if !yes {
         bail!("this deletes all data of {tenant} here, for good. Confirm it with --yes; `tenants export` makes a copy");
     }
-    let departure = spinning("deleting", departure::depart(ports, &tenant)).await?;
+    let departure = spinning("deleting", departure::depart(backend, &tenant)).await?;
     let counts: Vec<_> = departure.deleted.iter().map(|(table, count)| format!("{table} {count}")).collect();
     Ok(format!(
         "Deleted {} items of {tenant} ({}). Items that running work still writes are deleted during the next day.\nAlso remove the application in Bitrix24, the app in Slack and the connection in Notion.",

@@ -97,14 +97,14 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
     let saved = options.data.join("simulators.json");
     restore(&sandbox, &saved)?;
 
-    let connections = Connections::new(&engine.ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+    let connections = Connections::new(&engine.backend, SlackApiBase::new(&sandbox.slack.api_url())?)
         .with_notion(::notion::NotionApiBase::new(&sandbox.notion.url())?)
         // The simulators are here.
         .allowing(clients::Network::this_machine());
     talk::prepare(&sandbox);
     notion::prepare(&sandbox);
     let tenant = join(&connections, &sandbox).await?;
-    crm::baseline::fill(&engine.ports, &connections, &tenant).await?;
+    crm::baseline::fill(&engine.backend, &connections, &tenant).await?;
     if sandbox.portal.projects().is_empty() {
         sandbox.portal.add_project(PROJECT);
     }
@@ -116,7 +116,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
         listener => listener?,
     };
     let address = format!("http://{}", listener.local_addr()?);
-    let functions = Functions::new(&engine.ports, &connections, Some(&address));
+    let functions = Functions::new(&engine.backend, &connections, Some(&address));
     sandbox.slack.send_requests_to(&format!("{address}{}", http::SLACK_WEBHOOK));
     sandbox.portal.send_events_to(&format!("{address}{}", http::BITRIX24_WEBHOOK), &events(&settings(&sandbox)));
 
@@ -134,7 +134,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
     let shown = if options.listen.ip().is_loopback() { names::only(shown, &[]) } else { shown };
     let router = http::webhooks(functions.clone()).merge(shown);
     let workers = workers::start(&engine, &functions, &stop);
-    let scheduled = schedule::start(&functions, &engine.ports.clock, SCHEDULE, &stop);
+    let scheduled = schedule::start(&functions, &engine.backend.clock, SCHEDULE, &stop);
     let inviting = tokio::spawn({
         let sandbox = sandbox.clone();
         async move { talk::let_the_bot_in(&sandbox).await }
@@ -224,7 +224,7 @@ async fn add_task(State(demo): State<Demo>, axum::Json(task): axum::Json<NewDeal
     let portal = &demo.sandbox.portal;
     let project =
         portal.projects().iter().find(|project| project["NAME"] == PROJECT).map(|project| project["ID"].clone());
-    let deadline = runtime::clock::later(demo.engine.ports.clock.now(), Duration::from_secs(2 * 24 * 60 * 60));
+    let deadline = runtime::clock::later(demo.engine.backend.clock.now(), Duration::from_secs(2 * 24 * 60 * 60));
     let fields = json!({
         "TITLE": task.title, "RESPONSIBLE_ID": ASSIGNEE, "GROUP_ID": project, "DEADLINE": deadline.to_string(),
     });

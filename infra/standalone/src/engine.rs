@@ -14,7 +14,7 @@ use sqlite::{FileSecrets, SqliteFile, SqliteQueue, SqliteStore};
 #[derive(Clone)]
 pub struct Engine {
     /// The ports, for the functions.
-    pub ports: Backend,
+    pub backend: Backend,
     /// The queues, with what only this engine can show.
     pub queue: Arc<SqliteQueue>,
     /// The counts so far.
@@ -32,21 +32,21 @@ impl Engine {
         let queue = Arc::new(SqliteQueue::new(database.clone(), clock.clone()));
         queue.recover().await?;
         let counters = Arc::new(Counters::default());
-        let ports = Backend {
+        let backend = Backend {
             store: Arc::new(SqliteStore::new(database, clock.clone())),
             queue: queue.clone(),
             secrets: Arc::new(secrets),
             clock,
             metrics: counters.clone(),
         };
-        Ok(Self { ports, queue, counters })
+        Ok(Self { backend, queue, counters })
     }
 
     /// How many messages wait in each queue, and how many dead letters it has.
     pub async fn depths(&self) -> anyhow::Result<Vec<(QueueName, runtime::queue::Depth)>> {
         let mut depths = Vec::new();
         for queue in queues::ALL {
-            depths.push((queue, self.ports.queue.depth(queue).await?));
+            depths.push((queue, self.backend.queue.depth(queue).await?));
         }
         Ok(depths)
     }

@@ -52,9 +52,9 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// The functions on `ports`, with connections to providers, which reach us at `public_url` if that is known.
-    pub fn new(ports: &Backend, connections: &Connections, public_url: Option<&str>) -> Self {
-        Self::with(|_| (ports.clone(), connections.clone()), |_, function| function, public_url)
+    /// The functions on `backend`, with connections to providers, which reach us at `public_url` if that is known.
+    pub fn new(backend: &Backend, connections: &Connections, public_url: Option<&str>) -> Self {
+        Self::with(|_| (backend.clone(), connections.clone()), |_, function| function, public_url)
     }
 
     /// The functions, each with the ports and connections that `of` returns for its name; `called` wraps the function
@@ -64,34 +64,34 @@ impl Functions {
         called: impl Fn(&'static str, Arc<dyn Invoke>) -> Arc<dyn Invoke>,
         public_url: Option<&str>,
     ) -> Self {
-        let ports = |name| of(name).0;
+        let backend = |name| of(name).0;
         let (renewing, keyed) = of("token-renewal");
         let token_renewal = token_renewal::Deps::new(&renewing, keyed);
         // Most functions may not read the keys of our applications: `token-renewal` renews tokens for them.
         let of_worker = |name| {
-            let (ports, connections): (Backend, Connections) = of(name);
-            (ports, connections.renewing_through(called(name, Arc::new(token_renewal.clone()))))
+            let (backend, connections): (Backend, Connections) = of(name);
+            (backend, connections.renewing_through(called(name, Arc::new(token_renewal.clone()))))
         };
         // A function with its dependencies.
         macro_rules! made {
             ($name:literal, $function:ident) => {{
-                let (ports, connections) = of_worker($name);
-                $function::Deps::new(&ports, connections)
+                let (backend, connections) = of_worker($name);
+                $function::Deps::new(&backend, connections)
             }};
             ($name:literal, $function:ident, reached) => {{
-                let (ports, connections) = of_worker($name);
-                $function::Deps::new(&ports, connections, public_url.map(str::to_owned))
+                let (backend, connections) = of_worker($name);
+                $function::Deps::new(&backend, connections, public_url.map(str::to_owned))
             }};
             ($name:literal, $function:ident, reached, with keys) => {{
-                let (ports, connections) = of($name);
-                $function::Deps::new(&ports, connections, public_url.map(str::to_owned))
+                let (backend, connections) = of($name);
+                $function::Deps::new(&backend, connections, public_url.map(str::to_owned))
             }};
         }
         Self {
-            workers: queues::ALL.into_iter().map(|queue| (queue, ports(queue.name()))).collect(),
-            bitrix24_webhook: ports("bitrix24-webhook").into(),
+            workers: queues::ALL.into_iter().map(|queue| (queue, backend(queue.name()))).collect(),
+            bitrix24_webhook: backend("bitrix24-webhook").into(),
             bitrix24_events: made!("bitrix24-events", bitrix24_events),
-            slack_webhook: ports("slack-webhook").into(),
+            slack_webhook: backend("slack-webhook").into(),
             slack_events: made!("slack-events", slack_events),
             slack_commands: made!("slack-commands", slack_commands, reached),
             bitrix24_delivery: made!("bitrix24-delivery", bitrix24_delivery, reached),
@@ -102,7 +102,7 @@ impl Functions {
             schedules: made!("schedules", schedules),
             portal_sweep: made!("portal-sweep", portal_sweep),
             upkeep: made!("upkeep", upkeep, reached, with keys),
-            notion_webhook: ports("notion-webhook").into(),
+            notion_webhook: backend("notion-webhook").into(),
             record_sync: made!("record-sync", record_sync),
             notion_poll: made!("notion-poll", notion_poll),
             token_renewal,

@@ -106,7 +106,7 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
                 host.config.context("name the configuration with --config FILE; docs/connecting.md shows one")?;
             return Box::pin(serve::serve(&config, stopped())).await;
         }
-        Command::Sync(arguments) => return sync::run(arguments, &host.ports()?).await,
+        Command::Sync(arguments) => return sync::run(arguments, &host.backend()?).await,
         Command::Replay { file, to } => replay::replay(&file, &to).await?,
         Command::Settings(command) => {
             if matches!(command, SettingsCommand::Apply { .. }) {
@@ -114,8 +114,8 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             }
             settings::run(command, || host.named_ports()).await?
         }
-        Command::AdminCode { connect: true, .. } => codes::to_connect(&host.ports()?).await?,
-        Command::AdminCode { tenant, .. } => codes::new(&host.ports()?, tenant).await?,
+        Command::AdminCode { connect: true, .. } => codes::to_connect(&host.backend()?).await?,
+        Command::AdminCode { tenant, .. } => codes::new(&host.backend()?, tenant).await?,
         Command::Shared(command) => Box::pin(command_line::run(&host.deployment()?, command)).await?,
         Command::Completions { shell } => terminal::completions(shell, &mut Arguments::command(), "switchboard"),
         Command::Manifest { url, portal } => manifest::yaml(&url, portal.as_deref()),
@@ -145,24 +145,29 @@ impl Host {
     }
 
     /// The ports over the database.
-    fn ports(&self) -> anyhow::Result<Backend> {
+    fn backend(&self) -> anyhow::Result<Backend> {
         database::open(&self.database()?)
     }
 
     /// The same; `None` if neither a configuration nor a database is named.
     fn named_ports(&self) -> anyhow::Result<Option<Backend>> {
         let is_named = self.config.is_some() || self.database.is_some();
-        is_named.then(|| self.ports()).transpose()
+        is_named.then(|| self.backend()).transpose()
     }
 
     /// The deployment as the shared commands need it.
     fn deployment(&self) -> anyhow::Result<Deployment> {
-        let (ports, config) = (self.ports()?, self.config()?);
+        let (backend, config) = (self.backend()?, self.config()?);
         let connections = match &config {
-            Some(config) => config.connections(&ports)?,
-            None => Connections::from_env(&ports)?,
+            Some(config) => config.connections(&backend)?,
+            None => Connections::from_env(&backend)?,
         };
-        Ok(Deployment { ports, connections, public_url: config.and_then(|config| config.public_url), json: self.json })
+        Ok(Deployment {
+            backend,
+            connections,
+            public_url: config.and_then(|config| config.public_url),
+            json: self.json,
+        })
     }
 
     /// Refuses a configuration with settings of its own: `serve` would apply those again.

@@ -95,12 +95,12 @@ fn changes(look: Look) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
 pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow::Result<Value> {
     let mut dead = Vec::new();
     for queue in queues::ALL {
-        dead.extend(engine.ports.queue.dead_letters(queue, MAX_LETTERS).await?);
+        dead.extend(engine.backend.queue.dead_letters(queue, MAX_LETTERS).await?);
     }
     let trail = match tenant {
         Some(tenant) => {
-            let ledger = Ledger::new(engine.ports.store.clone());
-            trail::recent(&ledger, tenant, engine.ports.clock.now(), MAX_EVENTS).await?
+            let ledger = Ledger::new(engine.backend.store.clone());
+            trail::recent(&ledger, tenant, engine.backend.clock.now(), MAX_EVENTS).await?
         }
         None => Vec::new(),
     };
@@ -132,7 +132,7 @@ pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow:
 /// What arrives from Bitrix24 and what is lost: the events that the routes need with when each was last seen, the state
 /// of the subscriptions, and what the sweep found today.
 async fn reach(engine: &Engine, tenant: &TenantId) -> anyhow::Result<Value> {
-    let (store, clock) = (&engine.ports.store, &engine.ports.clock);
+    let (store, clock) = (&engine.backend.store, &engine.backend.clock);
     let now = clock.now();
     let sweeps = Sweeps::new(store.clone());
     let seen = Sightings::new(store.clone()).all(tenant).await?;

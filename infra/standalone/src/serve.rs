@@ -37,10 +37,10 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let config = Config::read(file)?;
     let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
     if let Some(apps) = &config.apps {
-        config::store_apps(apps, engine.ports.secrets.as_ref()).await?;
+        config::store_apps(apps, engine.backend.secrets.as_ref()).await?;
     }
-    let connections = config.connections(&engine.ports)?;
-    let functions = Functions::new(&engine.ports, &connections, config.public_url.as_deref());
+    let connections = config.connections(&engine.backend)?;
+    let functions = Functions::new(&engine.backend, &connections, config.public_url.as_deref());
     let host = Host { engine, connections, functions, pending: Arc::default(), tenant: Arc::default() };
 
     if let (Some(portal), Some(slack)) = (&config.portal, &config.slack) {
@@ -77,7 +77,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     println!("Status:  http://{}/", config.status);
     let counters = host.engine.counters.clone();
     let workers = workers::start(&host.engine, &host.functions, &stop);
-    let scheduled = schedule::start(&host.functions, &host.engine.ports.clock, Schedule::default(), &stop);
+    let scheduled = schedule::start(&host.functions, &host.engine.backend.clock, Schedule::default(), &stop);
     let watching = host.clone();
     let look: page::Look = Arc::new(move || {
         let host = watching.clone();
@@ -122,7 +122,7 @@ impl Host {
         if portal.member_id.is_some() {
             return Ok(portal.member_id.clone());
         }
-        let learned = self.engine.ports.store.get(&learned_key(&portal.application_token)?).await?;
+        let learned = self.engine.backend.store.get(&learned_key(&portal.application_token)?).await?;
         Ok(learned.map(|item| item.decode()).transpose()?)
     }
 
@@ -130,9 +130,9 @@ impl Host {
         let tenant = self.connections.join(access).await?;
         *self.tenant.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant.clone());
         println!("Connected portal {tenant}.");
-        let (ports, connections) = (self.engine.ports.clone(), self.connections.clone());
+        let (backend, connections) = (self.engine.backend.clone(), self.connections.clone());
         tokio::spawn(async move {
-            match crm::baseline::fill(&ports, &connections, &tenant).await {
+            match crm::baseline::fill(&backend, &connections, &tenant).await {
                 Ok(0) => {}
                 Ok(read) => tracing::info!(%tenant, read, "baseline filled"),
                 // Without it, records are judged by their history, one by one.
@@ -152,7 +152,7 @@ impl Host {
         }
         let key = learned_key(&access.application_token)?;
         let member_id = sender.member_id;
-        self.engine.ports.store.put(StoreWrite::new(key, &member_id, WriteCondition::Always)?).await?;
+        self.engine.backend.store.put(StoreWrite::new(key, &member_id, WriteCondition::Always)?).await?;
         self.connect(ConnectionCredentials { member_id, ..access }).await?;
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())

@@ -79,10 +79,10 @@ pub enum SyncCommand {
 }
 
 /// Runs a command on the database of a host, and prints as it goes.
-pub async fn run(arguments: SyncArguments, ports: &Backend) -> anyhow::Result<()> {
-    let tenant = &codes::tenant(ports, arguments.tenant).await?;
+pub async fn run(arguments: SyncArguments, backend: &Backend) -> anyhow::Result<()> {
+    let tenant = &codes::tenant(backend, arguments.tenant).await?;
     // No provider is called from here.
-    let sync = &NotionSync::new(ports, Connections::new(ports, SlackApiBase::default()));
+    let sync = &NotionSync::new(backend, Connections::new(backend, SlackApiBase::default()));
     match arguments.command {
         SyncCommand::Status => status(sync, tenant).await,
         SyncCommand::Plan { name } => backfill(sync, tenant, &name, true).await,
@@ -246,7 +246,7 @@ async fn join(
     let others = if trash { Others::Trash } else { Others::Note };
     let record = kind.record(number);
     let job = SyncJob::Join { database: name.to_owned(), record, keep, others, by: "the command line".into() };
-    let trace = TraceId::new(sync.ports.clock.now());
+    let trace = TraceId::new(sync.backend.clock.now());
     sync.send(vec![notion_sync::message(&job, tenant, trace, &format!("join#{trace}"))?]).await?;
     println!("The rows of {record} will be joined by the running host, under trace {trace}.");
     Ok(())
@@ -286,13 +286,13 @@ async fn backfill(sync: &NotionSync, tenant: &TenantId, name: &str, dry: bool) -
                 _ => Ok(()),
             };
         }
-        if later(run.touched_at, SILENCE) < sync.ports.clock.now() && run.waits_for.is_none() {
+        if later(run.touched_at, SILENCE) < sync.backend.clock.now() && run.waits_for.is_none() {
             eprintln!();
             bail!(
                 "no host is working on it. Start one (`switchboard serve`): the run then continues by itself, and `sync status` shows it"
             );
         }
-        sync.ports.clock.sleep(Duration::from_millis(500)).await;
+        sync.backend.clock.sleep(Duration::from_millis(500)).await;
     }
 }
 

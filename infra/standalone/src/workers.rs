@@ -33,7 +33,7 @@ pub fn start(engine: &Engine, functions: &Functions, stop: &watch::Receiver<bool
 async fn work(engine: Engine, functions: Functions, queue: QueueName, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let received = tokio::select! {
-            received = engine.ports.queue.receive(queue, BATCH, WAIT) => received,
+            received = engine.backend.queue.receive(queue, BATCH, WAIT) => received,
             _ = stop.changed() => return,
         };
         match received {
@@ -48,7 +48,7 @@ async fn work(engine: Engine, functions: Functions, queue: QueueName, mut stop: 
             }
             Err(error) => {
                 tracing::error!(%error, "the queue cannot be read");
-                engine.ports.clock.sleep(PAUSE).await;
+                engine.backend.clock.sleep(PAUSE).await;
             }
         }
     }

@@ -42,7 +42,7 @@ fn source(extensions: &http::Extensions) -> Option<ClientAddress> {
 }
 
 /// Works the batches of a queue's event source mapping with `handle`.
-pub async fn run_queue<T, F>(ports: &Backend, handle: impl Fn(Jobs<T>) -> F) -> Result<(), Error>
+pub async fn run_queue<T, F>(backend: &Backend, handle: impl Fn(Jobs<T>) -> F) -> Result<(), Error>
 where
     T: Job,
     F: Future<Output = Outcomes>,
@@ -50,7 +50,7 @@ where
     let handle = &handle;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let batch = event.payload.records.into_iter().filter_map(received).collect();
-        let Backend { queue, clock, metrics, .. } = ports;
+        let Backend { queue, clock, metrics, .. } = backend;
         let report = runner::run(queue.as_ref(), clock.as_ref(), metrics.as_ref(), batch, handle).await;
         // What is not named here, the mapping deletes.
         Ok::<_, Error>(partial_batch_response(report.failed))
@@ -59,14 +59,14 @@ where
 }
 
 /// Runs on a schedule: `handle` gets the time, and what it reports goes into the log.
-pub async fn run_schedule<R, F>(ports: &Backend, handle: impl Fn(jiff::Timestamp) -> F) -> Result<(), Error>
+pub async fn run_schedule<R, F>(backend: &Backend, handle: impl Fn(jiff::Timestamp) -> F) -> Result<(), Error>
 where
     R: serde::Serialize,
     F: Future<Output = R>,
 {
     let handle = &handle;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<serde_json::Value>| async move {
-        let report = serde_json::to_value(handle(ports.clock.now()).await)?;
+        let report = serde_json::to_value(handle(backend.clock.now()).await)?;
         tracing::info!(%report, "done");
         Ok::<_, Error>(report)
     }))

@@ -24,7 +24,7 @@ pub use lambda::{Error, run_calls, run_http, run_queue, run_schedule};
 pub use names::ResourceNames;
 
 /// The ports of this function, by its environment.
-pub fn ports() -> Backend {
+pub fn backend() -> Backend {
     log::begin();
     assemble(Clients::lazy(), ResourceNames::from_env(), Arc::new(SystemClock))
 }

@@ -48,7 +48,7 @@ fn bridge_in_settings(talk: &TenantContext, channel: &str, name: &str, chat: &st
         channel_name: name.trim_start_matches('#').to_owned(),
         dialog_name: String::new(),
         by: "settings".into(),
-        at: talk.ports.clock.now(),
+        at: talk.backend.clock.now(),
     }
 }
 

@@ -159,9 +159,9 @@ pub(crate) async fn slack_name(talk: &TenantContext, tenant: &OpenTenant, id: &s
 
 /// A user group's handle; `None` if the id is unknown, or the app may not know (`usergroups:read`).
 async fn group_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<Option<String>, Failure> {
-    let now = talk.ports.clock.now();
+    let now = talk.backend.clock.now();
     let key = kept(tenant, "slack-groups");
-    let groups: Option<Groups> = match talk.ports.store.get(&key).await? {
+    let groups: Option<Groups> = match talk.backend.store.get(&key).await? {
         Some(item) => Some(item.decode()?),
         None => None,
     };
@@ -191,7 +191,7 @@ async fn channel_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Re
         return Ok(ChannelName::Unknown);
     }
     let key = channel_key(tenant, id);
-    if let Some(item) = talk.ports.store.get(&key).await? {
+    if let Some(item) = talk.backend.store.get(&key).await? {
         return Ok(item.decode()?);
     }
     let found = match tenant.slack.channel_info(id).await {
@@ -210,7 +210,7 @@ async fn channel_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Re
 
 /// Forgets a channel's name: it has changed.
 pub async fn forget_channel_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<(), Failure> {
-    Ok(talk.ports.store.delete(&channel_key(tenant, id)).await?)
+    Ok(talk.backend.store.delete(&channel_key(tenant, id)).await?)
 }
 
 fn kept(tenant: &OpenTenant, what: &str) -> ItemKey {

@@ -51,7 +51,7 @@ pub async fn ensure_bot(talk: &TenantContext, tenant: &OpenTenant, public_url: &
 /// The same, with a check that it and its commands still exist: a missing one is registered again.
 pub async fn look_after_bot(talk: &TenantContext, tenant: &OpenTenant, public_url: &str) -> Result<Bot, Failure> {
     let kept = kept(talk, tenant).await?;
-    let now = talk.ports.clock.now();
+    let now = talk.backend.clock.now();
     let base = address_of(talk, tenant, public_url).await?.1;
     if let Some(kept) = &kept
         && kept.base == base
@@ -74,12 +74,12 @@ async fn address_of(talk: &TenantContext, tenant: &OpenTenant, public_url: &str)
 }
 
 async fn kept(talk: &TenantContext, tenant: &OpenTenant) -> Result<Option<StoredBot>, Failure> {
-    let item = talk.ports.store.get(&key(tenant)).await?;
+    let item = talk.backend.store.get(&key(tenant)).await?;
     Ok(item.as_ref().map(StoredItem::decode::<StoredBot>).transpose()?)
 }
 
 async fn remember_bot(talk: &TenantContext, tenant: &OpenTenant, kept: &StoredBot) -> Result<(), Failure> {
-    talk.ports.store.put(StoreWrite::new(key(tenant), kept, WriteCondition::Always)?).await?;
+    talk.backend.store.put(StoreWrite::new(key(tenant), kept, WriteCondition::Always)?).await?;
     Ok(())
 }
 
@@ -97,7 +97,7 @@ async fn renew_bot(
         tracing::warn!(tenant = %tenant.id, bot = bot.id, "the bot had vanished and was registered again");
     }
     let commands = kept.filter(|_| is_same).map(|kept| kept.commands).unwrap_or_default();
-    let seen_at = Some(talk.ports.clock.now());
+    let seen_at = Some(talk.backend.clock.now());
     let kept = StoredBot { bot, base, commands, seen_at };
     remember_bot(talk, tenant, &kept).await?;
     Ok(kept)
@@ -162,7 +162,7 @@ pub async fn unregister_bot(talk: &TenantContext, tenant: &OpenTenant) -> Result
 
 /// Forgets the bot: the portal has deleted it.
 pub async fn forget_bot(talk: &TenantContext, tenant: &OpenTenant) -> Result<(), Failure> {
-    Ok(talk.ports.store.delete(&key(tenant)).await?)
+    Ok(talk.backend.store.delete(&key(tenant)).await?)
 }
 
 fn key(tenant: &OpenTenant) -> ItemKey {

@@ -24,7 +24,7 @@ use crate::registration;
 /// Delivers a message, an edit, a deletion or a reaction, once. `public_url` is the address at which the portal reaches
 /// us.
 pub async fn deliver(talk: &TenantContext, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> JobOutcome {
-    let mut line = match DeliveryAttempt::take(&talk.ports, &job, &job.body.delivery).await {
+    let mut line = match DeliveryAttempt::take(&talk.backend, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -87,7 +87,7 @@ fn uuid_of(delivery: &str) -> String {
 
 impl MessageDelivery<'_> {
     fn now(&self) -> Timestamp {
-        self.talk.ports.clock.now()
+        self.talk.backend.clock.now()
     }
 
     async fn post(&self, line: &mut DeliveryAttempt, text: &str, thread: Option<&str>) -> Result<JobOutcome, Failure> {
@@ -256,7 +256,7 @@ impl MessageDelivery<'_> {
             return line.done(format!("{} deleted", link.dialog), writes).await;
         }
         // If it arrives after its deletion, it is not copied.
-        self.talk.ports.store.put_all(writes).await?;
+        self.talk.backend.store.put_all(writes).await?;
         line.skip("it was never copied").await
     }
 

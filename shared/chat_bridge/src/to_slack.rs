@@ -22,7 +22,7 @@ const MAX_FILE: u64 = 300 * 1024 * 1024;
 
 /// Delivers a message, an edit, a deletion or a reaction, once.
 pub async fn deliver(talk: &TenantContext, job: ReceivedJob<ToSlack>) -> JobOutcome {
-    let mut line = match DeliveryAttempt::take(&talk.ports, &job, &job.body.delivery).await {
+    let mut line = match DeliveryAttempt::take(&talk.backend, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -166,7 +166,7 @@ impl CopyDelivery<'_> {
     }
 
     fn kept(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<StoreWrite>, Failure> {
-        Ok(Conversations::link_writes(&self.job.tenant, link, version, self.talk.ports.clock.now())?)
+        Ok(Conversations::link_writes(&self.job.tenant, link, version, self.talk.backend.clock.now())?)
     }
 
     async fn edit(

@@ -23,7 +23,7 @@ const SETTLES: Duration = Duration::from_secs(5);
 
 /// An attempt at a delivery: its line is written before the effect and after it.
 pub struct DeliveryAttempt {
-    ports: Backend,
+    backend: Backend,
     ledger: Ledger,
     tenant: TenantId,
     trace: TraceId,
@@ -36,8 +36,8 @@ pub struct DeliveryAttempt {
 
 impl DeliveryAttempt {
     /// Begins an attempt; or returns the outcome of its job at once.
-    pub async fn take<T>(ports: &Backend, job: &ReceivedJob<T>, delivery: &str) -> Result<Self, JobOutcome> {
-        let ledger = Ledger::new(ports.store.clone());
+    pub async fn take<T>(backend: &Backend, job: &ReceivedJob<T>, delivery: &str) -> Result<Self, JobOutcome> {
+        let ledger = Ledger::new(backend.store.clone());
         let id = DeliveryId::from_text(delivery);
         match ledger.delivery(&job.tenant, job.trace, &id).await {
             Ok(Some((line, _))) if matches!(line.status, DeliveryStatus::Delivered { .. }) => {
@@ -49,9 +49,9 @@ impl DeliveryAttempt {
                     line.waited = Duration::ZERO;
                 }
                 let (tenant, trace) = (job.tenant.clone(), job.trace);
-                Ok(Self { ports: ports.clone(), ledger, tenant, trace, line, version, has_begun: false })
+                Ok(Self { backend: backend.clone(), ledger, tenant, trace, line, version, has_begun: false })
             }
-            Ok(None) if is_gone(ports, &job.tenant).await => {
+            Ok(None) if is_gone(backend, &job.tenant).await => {
                 Err(JobOutcome::Skip("the portal is not connected any more".into()))
             }
             // Lines are kept longer than queues keep jobs, so this job never had a line.
@@ -59,7 +59,7 @@ impl DeliveryAttempt {
                 code: "no_ledger_line".into(),
                 reason: format!("delivery {id} has no line in the ledger; nothing was sent"),
             }),
-            Err(error) => Err(Failure::from(error).outcome(ports.clock.now(), job.attempt)),
+            Err(error) => Err(Failure::from(error).outcome(backend.clock.now(), job.attempt)),
         }
     }
 
@@ -77,7 +77,7 @@ impl DeliveryAttempt {
         let call = self.line.open_call.clone()?;
         let wait = runtime::clock::until(self.now(), later(call.began_at, SETTLES));
         if !wait.is_zero() {
-            self.ports.clock.sleep(wait).await;
+            self.backend.clock.sleep(wait).await;
         }
         Some(call)
     }
@@ -128,7 +128,7 @@ impl DeliveryAttempt {
         tracing::info!(trace = %self.trace, tenant = %self.tenant, delivery = %self.line.id, provider_id, "delivered");
         let (arrived, at) = (self.trace.arrived_at(), self.now());
         let lag = runtime::clock::until(arrived, at).as_secs_f64() * 1000.0;
-        self.ports.metrics.measure("delivery_lag", lag, Unit::Milliseconds);
+        self.backend.metrics.measure("delivery_lag", lag, Unit::Milliseconds);
         let status = DeliveryStatus::Delivered { at, provider_id };
         self.write_with(status, also).await?;
         Ok(JobOutcome::Done)
@@ -214,18 +214,18 @@ impl DeliveryAttempt {
         self.line.status = status;
         self.note_calls();
         let line = delivery_write(&self.tenant, self.line.clone(), WriteCondition::Version(self.version))?;
-        self.ports.store.put_all([vec![line], also].concat()).await?;
+        self.backend.store.put_all([vec![line], also].concat()).await?;
         Ok(())
     }
 
     fn now(&self) -> Timestamp {
-        let clock: &Arc<dyn Clock> = &self.ports.clock;
+        let clock: &Arc<dyn Clock> = &self.backend.clock;
         clock.now()
     }
 }
 
 /// Whether a tenant is no longer connected; if that is unknown, it still is.
-async fn is_gone(ports: &Backend, tenant: &TenantId) -> bool {
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+async fn is_gone(backend: &Backend, tenant: &TenantId) -> bool {
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     matches!(portals.fresh(tenant).await, Ok(None))
 }

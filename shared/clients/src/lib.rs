@@ -99,14 +99,14 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Connections over `ports`. `slack_api` is Slack's own address except with a simulator.
-    pub fn new(ports: &Backend, slack_api: SlackApiBase) -> Self {
+    /// Connections over `backend`. `slack_api` is Slack's own address except with a simulator.
+    pub fn new(backend: &Backend, slack_api: SlackApiBase) -> Self {
         Self {
-            portals: Portals::new(ports.store.clone(), ports.clock.clone()),
-            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
-            store: ports.store.clone(),
-            secrets: ports.secrets.clone(),
-            clock: ports.clock.clone(),
+            portals: Portals::new(backend.store.clone(), backend.clock.clone()),
+            limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
+            store: backend.store.clone(),
+            secrets: backend.secrets.clone(),
+            clock: backend.clock.clone(),
             http: Arc::default(),
             transport: None,
             patience: None,
@@ -156,10 +156,10 @@ impl Connections {
         named.fold(self.network.clone(), |network, address| network.naming(address))
     }
 
-    /// Connections over `ports`, configured by the environment: `SLACK_API_URL`, `NOTION_API_URL`,
+    /// Connections over `backend`, configured by the environment: `SLACK_API_URL`, `NOTION_API_URL`,
     /// `BITRIX24_AUTH_WEST_URL` and `BITRIX24_AUTH_EAST_URL` name simulators instead of the providers,
     /// `ALLOWED_NETWORKS` what may be called besides the open internet.
-    pub fn from_env(ports: &Backend) -> Result<Self, BadAddress> {
+    pub fn from_env(backend: &Backend) -> Result<Self, BadAddress> {
         let slack_api = match std::env::var("SLACK_API_URL") {
             Ok(url) if !url.is_empty() => SlackApiBase::new(&url)?,
             _ => SlackApiBase::default(),
@@ -169,7 +169,7 @@ impl Connections {
             _ => notion::NotionApiBase::default(),
         };
         let network = Network::parse(&std::env::var("ALLOWED_NETWORKS").unwrap_or_default())?;
-        let connections = Self::new(ports, slack_api).with_notion(notion_api).allowing(network);
+        let connections = Self::new(backend, slack_api).with_notion(notion_api).allowing(network);
         Ok(match (std::env::var("BITRIX24_AUTH_WEST_URL"), std::env::var("BITRIX24_AUTH_EAST_URL")) {
             (Ok(west), Ok(east)) if !west.is_empty() && !east.is_empty() => {
                 connections.with_auth_servers(AuthServers::new(&west, &east)?)
@@ -180,11 +180,11 @@ impl Connections {
 
     /// The same connections over other ports of the same engine; they share the caches of portals and tokens.
     #[must_use]
-    pub fn on(&self, ports: &Backend) -> Self {
+    pub fn on(&self, backend: &Backend) -> Self {
         Self {
-            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
-            store: ports.store.clone(),
-            secrets: ports.secrets.clone(),
+            limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
+            store: backend.store.clone(),
+            secrets: backend.secrets.clone(),
             ring: Arc::default(),
             ..self.clone()
         }

@@ -219,7 +219,7 @@ pub(crate) mod act {
             until: later(now, CODE_TTL),
         };
         let write = StoreWrite::new(key(request), &asked, WriteCondition::Always)?.expiring(asked.until);
-        request.deps.talk.ports.store.put(write).await?;
+        request.deps.talk.backend.store.put(write).await?;
         let who = asker(request).await?;
         let text = request.language.text(texts::commands::CodeForYou { person: who, code });
         write_to(request, found.user, &text).await?;
@@ -274,14 +274,14 @@ pub(crate) mod act {
 
     /// The code that a person waits for, while it is valid, with its stored version.
     async fn living(request: &CommandRequest<'_>) -> Result<Option<(PendingCode, Version)>, Failure> {
-        let Some(item) = request.deps.talk.ports.store.get(&key(request)).await? else { return Ok(None) };
+        let Some(item) = request.deps.talk.backend.store.get(&key(request)).await? else { return Ok(None) };
         // One that cannot be read does not count: the person asks for another.
         let Ok(asked) = item.decode::<PendingCode>() else { return Ok(None) };
         Ok((request.deps.clock.now() < asked.until).then_some((asked, item.version)))
     }
 
     async fn prove(request: &CommandRequest<'_>, code: &str) -> Result<CommandAnswer, Failure> {
-        let store = &request.deps.talk.ports.store;
+        let store = &request.deps.talk.backend.store;
         let wrong = || private(request, texts::commands::WRONG_CODE);
         let Some((asked, version)) = living(request).await?.filter(|(asked, _)| asked.tries < MAX_TRIES) else {
             return Ok(wrong());
@@ -330,7 +330,8 @@ pub(crate) mod act {
         let who = asker(request).await?;
         let undo = match request.deps.public_url.as_deref() {
             Some(url) => {
-                let ticket = tenants::tickets::make_unlink(&request.deps.talk.ports, &request.tenant.id, link).await?;
+                let ticket =
+                    tenants::tickets::make_unlink(&request.deps.talk.backend, &request.tenant.id, link).await?;
                 let address = format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), tenants::tickets::UNLINK);
                 request.language.text(texts::commands::UndoWithinDays { address })
             }

@@ -50,6 +50,6 @@ fn no_application(request: &CommandRequest<'_>) -> CommandAnswer {
 /// The link at which the person allows it, for the next 15 minutes; `None` if our public address is unknown.
 async fn permission_link(request: &CommandRequest<'_>, user: u64) -> Result<Option<String>, Failure> {
     let Some(url) = request.deps.public_url.as_deref() else { return Ok(None) };
-    let ticket = tenants::tickets::make(&request.deps.talk.ports, &request.tenant.id, user).await?;
+    let ticket = tenants::tickets::make(&request.deps.talk.backend, &request.tenant.id, user).await?;
     Ok(Some(format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), tenants::tickets::GIVE)))
 }

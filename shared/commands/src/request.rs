@@ -36,14 +36,14 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// On `ports`, with connections to providers, which reach us at `public_url`.
-    pub fn new(ports: &Backend, connections: Connections, public_url: Option<String>) -> Self {
-        let talk = TenantContext::new(ports, connections);
+    /// On `backend`, with connections to providers, which reach us at `public_url`.
+    pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+        let talk = TenantContext::new(backend, connections);
         Self {
             views: RecordViews::new(&talk),
             talk,
-            clock: ports.clock.clone(),
-            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
+            clock: backend.clock.clone(),
+            limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
             public_url,
         }
     }

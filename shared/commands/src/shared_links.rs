@@ -86,10 +86,10 @@ pub async fn unfurl(
 
 /// Asks the person who pasted a link for their permission; only they see it, at most once a day.
 async fn hint(talk: &TenantContext, tenant: &OpenTenant, channel: &str, user: &str) -> Result<(), Failure> {
-    let now = talk.ports.clock.now();
+    let now = talk.backend.clock.now();
     let key = ItemKey::new(Table::Links, format!("{}#person", tenant.id), format!("hint#{user}"));
     let write = StoreWrite::new(key, &now, WriteCondition::Absent)?.expiring(later(now, HINT_EVERY));
-    match talk.ports.store.put(write).await {
+    match talk.backend.store.put(write).await {
         Ok(_) => {}
         Err(StoreError::Conflict(_)) => return Ok(()),
         Err(error) => return Err(error.into()),

@@ -38,8 +38,8 @@ struct BaselineProgress {
 
 /// Fills in the missing snapshots and returns how many records were read. It continues where an earlier run stopped,
 /// and returns at once when nothing is left to do.
-pub async fn fill(ports: &Backend, connections: &Connections, tenant: &TenantId) -> Result<usize, Failure> {
-    let (store, clock) = (&ports.store, &ports.clock);
+pub async fn fill(backend: &Backend, connections: &Connections, tenant: &TenantId) -> Result<usize, Failure> {
+    let (store, clock) = (&backend.store, &backend.clock);
     let records = Records::new(store.clone());
     let portal = connections.portal(tenant).await?;
     let settings = portal.settings_as::<Settings>()?;
@@ -77,10 +77,14 @@ pub async fn fill(ports: &Backend, connections: &Connections, tenant: &TenantId)
 
 /// From when on changes of this kind's records are news: from the connection, or from when a route first needed the
 /// kind. Earlier changes are not reported, however late they are found.
-pub async fn watched_since(ports: &Backend, portal: &Portal, kind: RecordKind) -> Result<Timestamp, Failure> {
-    let progress =
-        ports.store.get(&key(&portal.tenant, kind)).await?.map(|item| item.decode::<BaselineProgress>()).transpose()?;
-    let begins_now = || watched_from(portal.connected_at, ports.clock.now());
+pub async fn watched_since(backend: &Backend, portal: &Portal, kind: RecordKind) -> Result<Timestamp, Failure> {
+    let progress = backend
+        .store
+        .get(&key(&portal.tenant, kind))
+        .await?
+        .map(|item| item.decode::<BaselineProgress>())
+        .transpose()?;
+    let begins_now = || watched_from(portal.connected_at, backend.clock.now());
     Ok(progress.and_then(|progress| progress.since).unwrap_or_else(begins_now))
 }
 

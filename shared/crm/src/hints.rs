@@ -101,14 +101,16 @@ pub async fn nothing_to_do(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<Option<
     }
     let Some(claim) = already_claimed(crm, job).await? else { return Ok(None) };
     if claim.swept && job.body.origin == HintOrigin::Event {
-        crm.sweeps.count(&job.tenant, crm.ports.clock.now(), SweepCounts { late: 1, ..SweepCounts::default() }).await?;
+        crm.sweeps
+            .count(&job.tenant, crm.backend.clock.now(), SweepCounts { late: 1, ..SweepCounts::default() })
+            .await?;
     }
     Ok(Some(already_decided(&claim)))
 }
 
 async fn already_claimed(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<Option<Claim>, Failure> {
     let Some(identity) = job.body.identity() else { return Ok(None) };
-    Ok(claims::find(crm.ports.store.as_ref(), &job.tenant, &identity).await?)
+    Ok(claims::find(crm.backend.store.as_ref(), &job.tenant, &identity).await?)
 }
 
 /// The result of a hint about a record of the portal.
@@ -132,7 +134,7 @@ pub async fn judge(
         }
         if snapshot.swept && job.body.origin == HintOrigin::Event {
             crm.sweeps
-                .count(&job.tenant, crm.ports.clock.now(), SweepCounts { late: 1, ..SweepCounts::default() })
+                .count(&job.tenant, crm.backend.clock.now(), SweepCounts { late: 1, ..SweepCounts::default() })
                 .await?;
         }
         let at = snapshot.read.here.strftime("%H:%M:%S%.3f");
@@ -144,7 +146,7 @@ pub async fn judge(
             let before = match &known {
                 Some((snapshot, _)) => Before::Known(&snapshot.state),
                 None => {
-                    let since = baseline::watched_since(&crm.ports, portal, record.kind()).await?;
+                    let since = baseline::watched_since(&crm.backend, portal, record.kind()).await?;
                     Before::Unseen { since, moves: &read.moves }
                 }
             };
@@ -179,7 +181,7 @@ async fn gone(crm: &Crm, job: &ReceivedJob<Hint>, record: Record, known: Known, 
         return Ok(Judged::skip(absent(record, code)));
     };
     let changes: Vec<_> = records::diff::deleted(record, &last.state).into_iter().collect();
-    let read = ReadMoment { here: crm.ports.clock.now(), there: None };
+    let read = ReadMoment { here: crm.backend.clock.now(), there: None };
     let (state, known) = (last.state.clone(), Some((last, version)));
     let snapshot = Snapshot { gone: true, ..next(&known, state, read, found_by_sweep(job, &changes)) };
     moved_on(crm, job, record, known, snapshot, changes).await
@@ -213,7 +215,7 @@ async fn moved_on(
         late: u64::from(was_swept && changes.is_empty() && job.body.origin == HintOrigin::Event),
         ..SweepCounts::default()
     };
-    crm.sweeps.count(&job.tenant, crm.ports.clock.now(), counts).await?;
+    crm.sweeps.count(&job.tenant, crm.backend.clock.now(), counts).await?;
     let is_news =
         known.as_ref().is_none_or(|(before, _)| before.state != snapshot.state || before.gone != snapshot.gone);
     let version = known.map(|(_, version)| version);
@@ -238,7 +240,7 @@ pub async fn without_snapshot(
     if job.body.identity().is_some() {
         // It is counted where its claim is written.
         let counts = SweepCounts { lost: u64::from(found_by_sweep), ..SweepCounts::default() };
-        crm.sweeps.count(&job.tenant, crm.ports.clock.now(), counts).await?;
+        crm.sweeps.count(&job.tenant, crm.backend.clock.now(), counts).await?;
     }
     Ok(Judged::Changes(FoundChanges { changes, identity: identity.to_owned(), found_by_sweep, update: None }))
 }

@@ -26,7 +26,7 @@ use sweeps::Sweeps;
 #[derive(Clone)]
 pub struct Crm {
     /// The engine.
-    pub ports: Backend,
+    pub backend: Backend,
     /// The providers.
     pub connections: Connections,
     /// Snapshots of records, and readings.
@@ -41,13 +41,13 @@ pub struct Crm {
 
 impl Crm {
     /// Over an engine and connections.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
         Self {
-            records: Records::new(ports.store.clone()),
-            names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
-            sightings: Sightings::new(ports.store.clone()),
-            sweeps: Sweeps::new(ports.store.clone()),
-            ports: ports.clone(),
+            records: Records::new(backend.store.clone()),
+            names: NamesCache::new(connections.clone(), backend.store.clone(), backend.clock.clone()),
+            sightings: Sightings::new(backend.store.clone()),
+            sweeps: Sweeps::new(backend.store.clone()),
+            backend: backend.clone(),
             connections,
         }
     }

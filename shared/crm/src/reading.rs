@@ -241,7 +241,7 @@ async fn by_ids(
     settings: &Settings,
     found: &mut ReadRecords,
 ) -> Result<(), Failure> {
-    let here = crm.ports.clock.now();
+    let here = crm.backend.clock.now();
     for (kind, wanted) in kinds(wanted) {
         let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
         for wanted in wanted.chunks(PAGE) {
@@ -267,7 +267,7 @@ async fn one_by_one(
     missing: &[&Wanted],
     found: &mut ReadRecords,
 ) -> Result<(), Failure> {
-    let here = crm.ports.clock.now();
+    let here = crm.backend.clock.now();
     let mut batch = Batch::new();
     for (index, wanted) in missing.iter().enumerate() {
         let (method, params) = listing.one(wanted.record.id());

@@ -22,7 +22,7 @@ const OWN: &str = "ONAPPUNINSTALL";
 ///
 /// Nothing is bound for a portal without a workspace: its changes could not be sent anywhere.
 pub async fn keep(
-    ports: &Backend,
+    backend: &Backend,
     portal: &Portal,
     settings: &Settings,
     client: &PortalClient,
@@ -30,9 +30,9 @@ pub async fn keep(
 ) -> Result<Subscriptions, Failure> {
     let is_joined = portal.slack.is_some() || portal.notion.is_some();
     let events = if is_joined { wanted(settings) } else { Vec::new() };
-    let sweeps = Sweeps::new(ports.store.clone());
+    let sweeps = Sweeps::new(backend.store.clone());
     let mut state = Subscriptions {
-        checked_at: Some(ports.clock.now()),
+        checked_at: Some(backend.clock.now()),
         by_hand: !client.is_application(),
         wanted: events.iter().map(|event| event.code.to_owned()).collect(),
         ..Subscriptions::default()

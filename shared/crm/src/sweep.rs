@@ -78,7 +78,7 @@ pub async fn sweep(crm: &Crm, tenant: &TenantId, now: Timestamp) -> Result<Optio
     };
     crm.sweeps.count(tenant, now, SweepCounts { swept: records, ..SweepCounts::default() }).await?;
     let stopped_by = stopped.as_ref().map(ToString::to_string);
-    lease.end(crm.ports.clock.now(), stopped_by.clone()).await?;
+    lease.end(crm.backend.clock.now(), stopped_by.clone()).await?;
     Ok(Some(Swept { records, hints, stopped_by }))
 }
 
@@ -92,7 +92,7 @@ async fn begin<'a>(crm: &'a Crm, tenant: &TenantId, now: Timestamp) -> Result<Sw
 impl Sweep<'_> {
     async fn run(&mut self) -> Result<(), Failure> {
         let tenant = self.portal.tenant.clone();
-        baseline::fill(&self.crm.ports, &self.crm.connections, &tenant).await?;
+        baseline::fill(&self.crm.backend, &self.crm.connections, &tenant).await?;
         let mut first = Ok(());
         keep_first(&mut first, self.offline().await);
         for kind in subscriptions::swept(&self.settings) {

@@ -136,7 +136,7 @@ pub struct RecordViews {
 impl RecordViews {
     /// Reads through the connections of `talk`.
     pub fn new(talk: &TenantContext) -> Self {
-        let (store, clock) = (talk.ports.store.clone(), talk.ports.clock.clone());
+        let (store, clock) = (talk.backend.store.clone(), talk.backend.clock.clone());
         Self { names: NamesCache::new(talk.connections.clone(), store, clock) }
     }
 
@@ -267,7 +267,7 @@ async fn find_concerning(rights: &PersonRights, words: &str) -> Result<Vec<CrmIt
 pub async fn day(talk: &TenantContext, tenant: &OpenTenant, rights: &PersonRights) -> Result<DaySummary, Failure> {
     let (client, user) = (&rights.client, rights.user);
     let only_own = rights.reach == Reach::Concerned;
-    let (zone, now) = (tenant.settings.zone(), talk.ports.clock.now());
+    let (zone, now) = (tenant.settings.zone(), talk.backend.clock.now());
     let today = start_of_day(now, &zone);
     let mut batch = Batch::new();
     let mut leads = json!({
@@ -317,7 +317,7 @@ pub async fn day(talk: &TenantContext, tenant: &OpenTenant, rights: &PersonRight
 }
 
 fn task_lines(talk: &TenantContext, tenant: &OpenTenant, rows_of: &Value) -> Vec<TaskLine> {
-    let now = talk.ports.clock.now();
+    let now = talk.backend.clock.now();
     let tasks = rows(&rows_of["tasks"]).into_iter().filter_map(|row| Task::read(row).ok());
     tasks
         .map(|task| TaskLine {

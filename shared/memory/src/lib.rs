@@ -68,7 +68,7 @@ impl Memory {
     }
 
     /// The ports, for the functions.
-    pub fn ports(&self, metrics: Arc<dyn Metrics>) -> Backend {
+    pub fn backend(&self, metrics: Arc<dyn Metrics>) -> Backend {
         Backend {
             store: Arc::new(self.clone()),
             queue: Arc::new(self.clone()),

@@ -19,7 +19,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Looks after the tokens and the troubles of a tenant. Returns whether the portal itself can be called. `public_url` is
 /// where people reach us.
 pub async fn keep(
-    ports: &Backend,
+    backend: &Backend,
     connections: &Connections,
     public_url: Option<&str>,
     portal: &Portal,
@@ -41,9 +41,9 @@ pub async fn keep(
     let mut is_open = true;
     for trouble in connections.troubles(tenant).await? {
         if connections.try_again(tenant, trouble.side).await? {
-            tell(ports, public_url, portal, &trouble, false).await?;
+            tell(backend, public_url, portal, &trouble, false).await?;
         } else {
-            tell(ports, public_url, portal, &trouble, true).await?;
+            tell(backend, public_url, portal, &trouble, true).await?;
             is_open &= trouble.side != clients::ConnectionSide::Bitrix24;
         }
     }
@@ -63,7 +63,7 @@ pub async fn standing(connections: &Connections, tenant: &TenantId, now: Timesta
 
 /// Alerts the operators once for each trouble: when it begins, and when it is over.
 async fn tell(
-    ports: &Backend,
+    backend: &Backend,
     public_url: Option<&str>,
     portal: &Portal,
     trouble: &ConnectionTrouble,
@@ -71,7 +71,7 @@ async fn tell(
 ) -> Result<(), Failure> {
     let side = trouble.side.name();
     if began {
-        ports.metrics.count("access_ended", side);
+        backend.metrics.count("access_ended", side);
     }
     let alert = Alert {
         kind: if began { "access_ended" } else { "access_back" },
@@ -81,7 +81,7 @@ async fn tell(
         head: head(trouble, began),
         lines: vec![detail(public_url, trouble, began)],
     };
-    alert::raise(ports, portal, &alert).await
+    alert::raise(backend, portal, &alert).await
 }
 
 fn since(trouble: &ConnectionTrouble) -> String {

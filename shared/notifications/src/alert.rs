@@ -70,25 +70,28 @@ struct Raised {
 }
 
 /// Sends it to the operators' channel; without one it is only logged.
-pub async fn raise(ports: &Backend, portal: &Portal, alert: &Alert<'_>) -> Result<(), Failure> {
-    raise_in(ports, portal, alert, None).await
+pub async fn raise(backend: &Backend, portal: &Portal, alert: &Alert<'_>) -> Result<(), Failure> {
+    raise_in(backend, portal, alert, None).await
 }
 
 /// The same in another channel than the operators', if one is named.
 pub async fn raise_in(
-    ports: &Backend,
+    backend: &Backend,
     portal: &Portal,
     alert: &Alert<'_>,
     channel: Option<&str>,
 ) -> Result<(), Failure> {
-    let (tenant, now) = (&portal.tenant, ports.clock.now());
+    let (tenant, now) = (&portal.tenant, backend.clock.now());
     let key = ItemKey::new(Table::Links, format!("{tenant}#alert"), format!("{}#{}", alert.kind, alert.once));
     let until = later(now, alert.again_after);
-    let Raised { trace, sent, logged } = match ports.store.get(&key).await? {
+    let Raised { trace, sent, logged } = match backend.store.get(&key).await? {
         Some(item) => item.decode::<Raised>()?,
         None => {
             let raised = Raised { trace: TraceId::new(now), sent: false, logged: false };
-            match ports.store.put(StoreWrite::new(key.clone(), &raised, WriteCondition::Absent)?.expiring(until)).await
+            match backend
+                .store
+                .put(StoreWrite::new(key.clone(), &raised, WriteCondition::Absent)?.expiring(until))
+                .await
             {
                 Ok(_) => raised,
                 // Another worker sends it.
@@ -108,19 +111,19 @@ pub async fn raise_in(
     let raised = match channel {
         Ok(Some(channel)) => {
             tracing::warn!(%tenant, kind, what, head = %alert.head, lines = alert.details("; "), channel, "alert");
-            send(ports, portal, alert, trace, &channel).await?;
+            send(backend, portal, alert, trace, &channel).await?;
             Raised { trace, sent: true, logged }
         }
         _ if logged => return Ok(()),
         nowhere => {
             tracing::warn!(%tenant, kind, what, head = %alert.head, lines = alert.details("; "), "alert without a channel");
             if let Err(error) = nowhere {
-                log_unsent(ports, portal, alert, trace, &error).await?;
+                log_unsent(backend, portal, alert, trace, &error).await?;
             }
             Raised { trace, sent: false, logged: true }
         }
     };
-    ports.store.put(StoreWrite::new(key, &raised, WriteCondition::Always)?.expiring(until)).await?;
+    backend.store.put(StoreWrite::new(key, &raised, WriteCondition::Always)?.expiring(until)).await?;
     Ok(())
 }
 
@@ -146,28 +149,28 @@ fn named_in(portal: &Portal, named: &str) -> String {
 
 /// Logs and counts an alert that could not be sent.
 async fn log_unsent(
-    ports: &Backend,
+    backend: &Backend,
     portal: &Portal,
     alert: &Alert<'_>,
     trace: TraceId,
     error: &SettingsError,
 ) -> Result<(), Failure> {
-    ports.metrics.count("alerts_unsent", UNREADABLE_SETTINGS);
+    backend.metrics.count("alerts_unsent", UNREADABLE_SETTINGS);
     let (event, record) = (format!("alert.{}", alert.kind), Some(alert.what.to_owned()));
-    let decision = Decision::at_once(&portal.tenant, trace, event, record, ports.clock.now());
+    let decision = Decision::at_once(&portal.tenant, trace, event, record, backend.clock.now());
     let reason = format!("{}: {}. It was not sent to the operators: {error}", alert.head, alert.details("; "));
-    decision.skip(ports, reason).await?;
+    decision.skip(backend, reason).await?;
     Ok(())
 }
 
 async fn send(
-    ports: &Backend,
+    backend: &Backend,
     portal: &Portal,
     alert: &Alert<'_>,
     trace: TraceId,
     channel: &str,
 ) -> Result<(), Failure> {
-    let (tenant, now) = (&portal.tenant, ports.clock.now());
+    let (tenant, now) = (&portal.tenant, backend.clock.now());
     let change = format!("alert.{}", alert.kind);
     let id = DeliveryId::of(&[tenant.as_str(), "alert", alert.kind, alert.once, &trace.to_string()]);
     let body = SlackDelivery {
@@ -193,8 +196,8 @@ async fn send(
     // Written before, and perhaps not sent: an existing delivery is not written again.
     decision.writes.push(delivery_write(tenant, line, WriteCondition::Absent)?);
     let outbox = decision.outbox.clone();
-    match decision.commit(ports).await {
-        Err(DecisionError::LostRace(_)) => Ok(ports.send(outbox).await?),
+    match decision.commit(backend).await {
+        Err(DecisionError::LostRace(_)) => Ok(backend.send(outbox).await?),
         committed => Ok(committed.map(|_| ())?),
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn is_of_the_channel(code: &str) -> bool {
 
 /// Alerts the operators, unless they were alerted before.
 pub(crate) async fn notify(
-    ports: &Backend,
+    backend: &Backend,
     connections: &Connections,
     tenant: &TenantId,
     body: &SlackDelivery,
@@ -44,7 +44,7 @@ pub(crate) async fn notify(
         head: Localized::of(|_| texts::alerts::ChannelTrouble { channel }),
         lines,
     };
-    alert::raise(ports, &portal, &alert).await
+    alert::raise(backend, &portal, &alert).await
 }
 
 fn fix(code: &str) -> Option<Fixed> {

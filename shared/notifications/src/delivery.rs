@@ -14,19 +14,19 @@ use crate::{channel_trouble, first_cards};
 
 /// A card that is being delivered.
 struct CardDelivery<'a> {
-    ports: &'a Backend,
+    backend: &'a Backend,
     connections: &'a Connections,
     job: &'a ReceivedJob<SlackDelivery>,
     line: DeliveryAttempt,
 }
 
 /// Delivers a card, once.
-pub async fn deliver(ports: &Backend, connections: &Connections, job: ReceivedJob<SlackDelivery>) -> JobOutcome {
-    let line = match DeliveryAttempt::take(ports, &job, &job.body.delivery).await {
+pub async fn deliver(backend: &Backend, connections: &Connections, job: ReceivedJob<SlackDelivery>) -> JobOutcome {
+    let line = match DeliveryAttempt::take(backend, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
-    let mut delivery = CardDelivery { ports, connections, job: &job, line };
+    let mut delivery = CardDelivery { backend, connections, job: &job, line };
     match delivery.run().await {
         Ok(outcome) => outcome,
         Err(failure) => delivery.fail(&failure).await,
@@ -95,7 +95,7 @@ impl CardDelivery<'_> {
 
     /// The account in Slack that an administrator or the person themselves has named.
     async fn linked_by_hand(&self, user: u64) -> Result<Option<String>, Failure> {
-        let links = UserLinks::new(self.ports.store.clone()).of_user(self.tenant(), user).await?;
+        let links = UserLinks::new(self.backend.store.clone()).of_user(self.tenant(), user).await?;
         Ok(links.into_iter().find(|link| link.origin != LinkOrigin::Email).map(|link| link.slack))
     }
 
@@ -127,7 +127,7 @@ impl CardDelivery<'_> {
         let body = &self.job.body;
         let first = match body.thread {
             Thread::None => None,
-            _ => first_cards::find(self.ports.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
+            _ => first_cards::find(self.backend.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
         };
         let message = body.message.clone();
         match (body.thread, first) {
@@ -216,7 +216,7 @@ impl CardDelivery<'_> {
                 message: posted.ts.0.clone(),
                 delivery: DeliveryId::from_text(self.line.id()),
             };
-            also.push(first_cards::write(tenant, &body.record, &posted.channel.0, &card, self.ports.clock.now())?);
+            also.push(first_cards::write(tenant, &body.record, &posted.channel.0, &card, self.backend.clock.now())?);
         }
         self.line.done(posted.to_string(), also).await
     }
@@ -234,7 +234,7 @@ impl CardDelivery<'_> {
 
     /// Alerts the operators to the channel's trouble.
     async fn report(&self, failure: &Failure) -> Result<(), Failure> {
-        channel_trouble::notify(self.ports, self.connections, self.tenant(), &self.job.body, failure).await
+        channel_trouble::notify(self.backend, self.connections, self.tenant(), &self.job.body, failure).await
     }
 
     fn explain(&self, failure: &Failure) -> String {

@@ -45,12 +45,12 @@ impl Digest<'_> {
 /// Adds what waited to the decision, as one card. Every item is marked first, in as many transactions as needed; the
 /// last one makes the delivery. A crash in between only marks again what is marked.
 pub async fn send(
-    ports: &Backend,
+    backend: &Backend,
     job: &ReceivedJob<Hint>,
     decision: &mut Decision,
     digest: &Digest<'_>,
 ) -> Result<Verdict, Failure> {
-    let now = ports.clock.now();
+    let now = backend.clock.now();
     let until_moment = Timestamp::from_second(digest.until).unwrap_or(now);
     let waiting = DigestWindow { tenant: &job.tenant, place: digest.place, until: until_moment };
     let due = later(waiting.until, GRACE);
@@ -59,10 +59,10 @@ pub async fn send(
     }
     let tenant = &job.tenant;
     let id = DeliveryId::of(&[tenant.as_str(), "digest", waiting.place, &waiting.until.to_string()]);
-    let ledger = Ledger::new(ports.store.clone());
+    let ledger = Ledger::new(backend.store.clone());
     let (mut lines, mut count, mut after) = (Vec::new(), 0usize, None);
     loop {
-        let (holds, page) = waiting.page(ports.store.as_ref(), after).await?;
+        let (holds, page) = waiting.page(backend.store.as_ref(), after).await?;
         let mut writes: Vec<StoreWrite> = Vec::new();
         for hold in &holds {
             count += 1;
@@ -79,7 +79,7 @@ pub async fn send(
             }
         }
         if !writes.is_empty() {
-            ports.store.put_all(writes).await?;
+            backend.store.put_all(writes).await?;
         }
         match page.next {
             Some(next) => after = Some(next),
@@ -101,7 +101,7 @@ pub async fn send(
         change: body.change.clone(),
         route: body.route.clone(),
         destination: body.destination.name(),
-        ..DeliveryLine::new(id, job.trace, ports.clock.now(), DeliveryStatus::Queued)
+        ..DeliveryLine::new(id, job.trace, backend.clock.now(), DeliveryStatus::Queued)
     };
     decision.deliver(line, &SlackJob::Card(Box::new(body)))?;
     Ok(Verdict::Commit)

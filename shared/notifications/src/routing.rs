@@ -75,9 +75,9 @@ impl Routing<'_> {
     async fn leave(&mut self, left: Vec<Left>) -> Result<(), Failure> {
         for one in left {
             if one.failed {
-                self.crm.ports.metrics.count("conditions_failed", "route");
+                self.crm.backend.metrics.count("conditions_failed", "route");
                 let counts = SweepCounts { conditions_failed: 1, ..SweepCounts::default() };
-                self.crm.sweeps.count(&self.job.tenant, self.crm.ports.clock.now(), counts).await?;
+                self.crm.sweeps.count(&self.job.tenant, self.crm.backend.clock.now(), counts).await?;
             }
             self.decision.line.left.push(format!("route {:?}: {}", one.route, one.reason));
         }
@@ -89,7 +89,7 @@ impl Routing<'_> {
         let telling = CardContext { change, names, domain: &portal.domain, language };
         let (taken, left) = self.router.destinations(route, &telling);
         self.leave(left).await?;
-        let now = self.crm.ports.clock.now();
+        let now = self.crm.backend.clock.now();
         for destination in &taken.destinations {
             let made = self.make(change, &taken, &telling, destination);
             let quiet = self.router.quiet_until(route, now);
@@ -158,7 +158,7 @@ impl Routing<'_> {
         let status = DeliveryStatus::Held { until };
         self.decision.writes.push(delivery_write(tenant, self.line(&made, status), WriteCondition::Always)?);
         let set = (held_under.to_owned(), until);
-        if self.errands_set.contains(&set) || waiting.has_errand(self.crm.ports.store.as_ref()).await? {
+        if self.errands_set.contains(&set) || waiting.has_errand(self.crm.backend.store.as_ref()).await? {
             return Ok(());
         }
         self.decision.writes.push(waiting.set_errand()?);
@@ -176,7 +176,7 @@ impl Routing<'_> {
 
     fn errand(&mut self, errand: FollowUp) -> Result<(), Failure> {
         // It is an event of its own, with a trace of its own.
-        let trace = TraceId::new(self.crm.ports.clock.now());
+        let trace = TraceId::new(self.crm.backend.clock.now());
         self.decision.outbox.push(message(&self.job.tenant, trace, &Hint::errand(errand))?);
         Ok(())
     }
@@ -193,7 +193,7 @@ impl Routing<'_> {
         let every = Duration::from_secs(u64::from(bursts.seconds)) / bursts.more_than;
         let rate = Rate { every, burst: bursts.more_than };
         let account = RateBucket::new(format!("{}#{held_under}", self.job.tenant), rate).for_a_person();
-        let limiter = Limiter::new(self.crm.ports.store.clone(), self.crm.ports.clock.clone());
+        let limiter = Limiter::new(self.crm.backend.store.clone(), self.crm.backend.clock.clone());
         match limiter.reserve(&account, Duration::ZERO).await? {
             Reservation::Granted(_) => Ok(None),
             Reservation::Wait { .. } => {
@@ -222,7 +222,7 @@ impl Routing<'_> {
             change: made.body.change.clone(),
             route: made.route.name.clone(),
             destination: made.body.destination.name(),
-            ..DeliveryLine::new(made.id.clone(), self.job.trace, self.crm.ports.clock.now(), status)
+            ..DeliveryLine::new(made.id.clone(), self.job.trace, self.crm.backend.clock.now(), status)
         }
     }
 }

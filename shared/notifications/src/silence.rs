@@ -96,7 +96,7 @@ impl Watch<'_> {
 
     async fn raise(&self, kind: &str, once: &str, head: Localized, lines: Vec<Localized>) -> Result<(), Failure> {
         let alert = Alert { kind, what: "silence", once, again_after: REMEMBERED, head, lines };
-        alert::raise(&self.crm.ports, self.portal, &alert).await
+        alert::raise(&self.crm.backend, self.portal, &alert).await
     }
 
     async fn last_seen(&self) -> Result<Seen, Failure> {

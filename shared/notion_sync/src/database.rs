@@ -154,7 +154,7 @@ impl NotionSync {
             return Ok(Open::Closed(Closed {
                 code: "no_such_database".into(),
                 text: Localized::of(|_| texts::sync::NoSuchDatabase { database: name }),
-                since: self.ports.clock.now(),
+                since: self.backend.clock.now(),
             }));
         };
         let known = self.known(&portal, &settings, &database).await?;
@@ -182,7 +182,7 @@ impl NotionSync {
 
     /// What is known of a database, as it is stored; nothing if it was never checked.
     pub async fn stored(&self, tenant: &TenantId, name: &str) -> Result<Option<KnownDatabase>, Failure> {
-        Ok(self.ports.store.get(&key(tenant, name)).await?.map(|item| item.decode()).transpose()?)
+        Ok(self.backend.store.get(&key(tenant, name)).await?.map(|item| item.decode()).transpose()?)
     }
 
     /// What is known of a database; checked again if that is old.
@@ -192,7 +192,7 @@ impl NotionSync {
         settings: &Settings,
         database: &DatabaseSettings,
     ) -> Result<Arc<KnownDatabase>, Failure> {
-        let (tenant, now) = (&portal.tenant, self.ports.clock.now());
+        let (tenant, now) = (&portal.tenant, self.backend.clock.now());
         let place = (tenant.clone(), database.name.clone());
         if let Some((known, until)) = self.lock().get(&place)
             && now < *until
@@ -228,9 +228,9 @@ impl NotionSync {
 
     /// Clears the note of missed edits: they are being made up for.
     pub async fn made_up(&self, tenant: &TenantId, name: &str) -> Result<(), Failure> {
-        let Some(item) = self.ports.store.get(&key(tenant, name)).await? else { return Ok(()) };
+        let Some(item) = self.backend.store.get(&key(tenant, name)).await? else { return Ok(()) };
         let known = KnownDatabase { missed_since: None, ..item.decode()? };
-        self.ports.store.put(StoreWrite::new(item.key, &known, WriteCondition::Version(item.version))?).await?;
+        self.backend.store.put(StoreWrite::new(item.key, &known, WriteCondition::Version(item.version))?).await?;
         self.lock().remove(&(tenant.clone(), name.to_owned()));
         Ok(())
     }
@@ -242,7 +242,7 @@ impl NotionSync {
         database: &DatabaseSettings,
         stored: Option<KnownDatabase>,
     ) -> Result<KnownDatabase, Failure> {
-        let (tenant, now) = (&portal.tenant, self.ports.clock.now());
+        let (tenant, now) = (&portal.tenant, self.backend.clock.now());
         let notion = self.notion(portal, settings).await;
         let found = match notion {
             Ok(notion) => {
@@ -278,7 +278,7 @@ impl NotionSync {
             known.missed_since = before.missed_since.or(again.then_some(now));
         }
         self.tell(portal, database, &before, &known).await?;
-        self.ports.store.put(StoreWrite::new(key(tenant, &database.name), &known, WriteCondition::Always)?).await?;
+        self.backend.store.put(StoreWrite::new(key(tenant, &database.name), &known, WriteCondition::Always)?).await?;
         self.lock().remove(&(tenant.clone(), database.name.clone()));
         Ok(known)
     }
@@ -311,7 +311,7 @@ impl NotionSync {
                 database: database.name.as_str(),
                 property: mapping::ID_PROPERTY,
             }),
-            since: self.ports.clock.now(),
+            since: self.backend.clock.now(),
         });
         Ok(KnownDatabase {
             asked: database.database.clone(),
@@ -321,7 +321,7 @@ impl NotionSync {
             troubles: resolved.troubles,
             notices: resolved.notices,
             closed,
-            checked_at: self.ports.clock.now(),
+            checked_at: self.backend.clock.now(),
             missed_since: before.missed_since,
         })
     }
@@ -361,7 +361,7 @@ impl NotionSync {
             let what = what.clone();
             async move {
                 let alert = Alert { kind, what: &what, once: &once, again_after: TELL_AGAIN, head, lines };
-                alert::raise(&self.ports, portal, &alert).await
+                alert::raise(&self.backend, portal, &alert).await
             }
         };
         if let Some(closed) = &now.closed

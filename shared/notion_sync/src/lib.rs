@@ -45,7 +45,7 @@ pub use worker::work;
 /// The stores and providers that sync works on. Cheap to clone.
 #[derive(Clone)]
 pub struct NotionSync {
-    pub ports: Backend,
+    pub backend: Backend,
     pub connections: Connections,
     pub links: Links,
     pub conflicts: Conflicts,
@@ -70,35 +70,35 @@ pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> 
 
 impl NotionSync {
     pub async fn send(&self, jobs: Vec<QueuedMessage>) -> Result<(), Failure> {
-        Ok(self.ports.send(jobs).await?)
+        Ok(self.backend.send(jobs).await?)
     }
 
-    /// Over `ports`, with connections to providers.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
+    /// Over `backend`, with connections to providers.
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
         Self {
-            ports: ports.clone(),
-            names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
+            backend: backend.clone(),
+            names: NamesCache::new(connections.clone(), backend.store.clone(), backend.clock.clone()),
             connections,
-            links: Links::new(ports.store.clone()),
-            conflicts: Conflicts::new(ports.store.clone()),
-            attention: Attention::new(ports.store.clone()),
-            runs: Runs::new(ports.store.clone()),
-            plans: Plans::new(ports.store.clone()),
-            records: Records::new(ports.store.clone()),
-            hooks: Hooks::new(ports.store.clone()),
-            sweeps: Sweeps::new(ports.store.clone()),
+            links: Links::new(backend.store.clone()),
+            conflicts: Conflicts::new(backend.store.clone()),
+            attention: Attention::new(backend.store.clone()),
+            runs: Runs::new(backend.store.clone()),
+            plans: Plans::new(backend.store.clone()),
+            records: Records::new(backend.store.clone()),
+            hooks: Hooks::new(backend.store.clone()),
+            sweeps: Sweeps::new(backend.store.clone()),
             memory: Arc::default(),
             people: Arc::default(),
         }
     }
 
     fn now(&self) -> Timestamp {
-        self.ports.clock.now()
+        self.backend.clock.now()
     }
 
     /// Writes a new item and returns its version.
     async fn begin(&self, write: StoreWrite) -> Result<Version, Failure> {
-        match self.ports.store.put(write).await {
+        match self.backend.store.put(write).await {
             Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker is using this link")),
             done => Ok(done?),
         }
@@ -106,7 +106,7 @@ impl NotionSync {
 
     /// Writes all or none; a worker that finds another was faster tries again.
     async fn put(&self, writes: Vec<StoreWrite>) -> Result<(), Failure> {
-        match self.ports.store.put_all(writes).await {
+        match self.backend.store.put_all(writes).await {
             Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker is using this link")),
             done => Ok(done?),
         }

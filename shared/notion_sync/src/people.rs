@@ -54,12 +54,12 @@ impl NotionSync {
         users: &[u64],
         ids: &[String],
     ) -> Result<Arc<PeopleMapping>, Failure> {
-        let now = self.ports.clock.now();
+        let now = self.backend.clock.now();
         let remembered = self.people.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
         let stored = match remembered {
             Some(map) => Some(map),
             None => self
-                .ports
+                .backend
                 .store
                 .get(&key(tenant))
                 .await?
@@ -75,7 +75,7 @@ impl NotionSync {
             }
         }
         let map = Arc::new(look_up(settings, notion, portal, now).await?);
-        self.ports.store.put(StoreWrite::new(key(tenant), map.as_ref(), WriteCondition::Always)?).await?;
+        self.backend.store.put(StoreWrite::new(key(tenant), map.as_ref(), WriteCondition::Always)?).await?;
         self.remember_people(tenant, &map);
         Ok(map)
     }

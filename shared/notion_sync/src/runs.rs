@@ -206,7 +206,7 @@ pub struct RunRequest<'a> {
 impl NotionSync {
     /// Starts a run over a database; returns its id.
     pub async fn start(&self, tenant: &TenantId, database: &str, wanted: &RunRequest<'_>) -> Result<String, Failure> {
-        let now = self.ports.clock.now();
+        let now = self.backend.clock.now();
         let trace = TraceId::new(now);
         let run = SyncRun {
             id: trace.to_string(),

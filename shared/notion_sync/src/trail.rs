@@ -35,7 +35,7 @@ impl Trail {
             _ => None,
         };
         match delivery {
-            Some(delivery) => Ok(Self::Delivery(Box::new(DeliveryAttempt::take(&sync.ports, job, delivery).await?))),
+            Some(delivery) => Ok(Self::Delivery(Box::new(DeliveryAttempt::take(&sync.backend, job, delivery).await?))),
             None => match earlier_try(sync, job).await {
                 Ok(None) => Ok(Self::Event),
                 Ok(Some(outcome)) => Err(outcome),
@@ -76,7 +76,8 @@ impl Trail {
             Self::Delivery(attempt) => attempt.fail(failure, &failure.text).await,
             Self::Event => {
                 let line = decision(sync, job).line;
-                clients::undecided(&Ledger::new(sync.ports.store.clone()), &job.tenant, line, sync.now(), failure).await
+                clients::undecided(&Ledger::new(sync.backend.store.clone()), &job.tenant, line, sync.now(), failure)
+                    .await
             }
         }
     }
@@ -86,7 +87,7 @@ impl Trail {
 /// may be that of the page's event, which says nothing about the record's own job.
 async fn earlier_try(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Option<JobOutcome>, Failure> {
     match &job.body {
-        SyncJob::Page { .. } => Ok(decision::finished(&sync.ports, job, |_| Vec::new()).await?),
+        SyncJob::Page { .. } => Ok(decision::finished(&sync.backend, job, |_| Vec::new()).await?),
         _ => Ok(None),
     }
 }
@@ -111,16 +112,16 @@ async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDeci
             };
             decision.writes.push(delivery_write(&job.tenant, delivery, WriteCondition::Always)?);
             decision.line.changes = changes;
-            Ok(decision.commit(&sync.ports).await?)
+            Ok(decision.commit(&sync.backend).await?)
         }
-        SyncOutcome::Skip(reason) => Ok(decision.skip(&sync.ports, reason).await?),
-        SyncOutcome::Wait(after, cause) => Ok(decision.wait(&sync.ports, after, cause).await?),
+        SyncOutcome::Skip(reason) => Ok(decision.skip(&sync.backend, reason).await?),
+        SyncOutcome::Wait(after, cause) => Ok(decision.wait(&sync.backend, after, cause).await?),
         // An earlier try handed it on.
         SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(JobOutcome::Done),
         SyncOutcome::HandedOn => {
             let cause = "the page's record is checked next".into();
             decision.line.status = EventStatus::Waiting { cause };
-            Ok(decision.commit(&sync.ports).await?)
+            Ok(decision.commit(&sync.backend).await?)
         }
     }
 }
@@ -137,7 +138,7 @@ async fn notify(sync: &NotionSync, job: &ReceivedJob<SyncJob>, code: &str, failu
         lines: vec![Localized::data(&failure.text)],
     };
     let sent = match sync.connections.portal(&job.tenant).await {
-        Ok(portal) => alert::raise(&sync.ports, &portal, &alert).await,
+        Ok(portal) => alert::raise(&sync.backend, &portal, &alert).await,
         Err(failure) => Err(failure),
     };
     if let Err(failure) = sent {

@@ -91,7 +91,7 @@ pub struct RedriveOutcome {
 #[derive(Clone)]
 pub struct Letters<'a> {
     /// The engine.
-    pub ports: &'a Backend,
+    pub backend: &'a Backend,
     /// The tenant whose dead letters are shown and changed. `None` for the operator of the deployment: all of them,
     /// including those without a known tenant.
     pub tenant: Option<&'a TenantId>,
@@ -106,7 +106,7 @@ impl Letters<'_> {
     pub async fn list(&self, which: &Which) -> Result<Vec<Letter>, QueueError> {
         let mut letters = Vec::new();
         for queue in queues(which) {
-            for buried in self.ports.queue.dead_letters(queue, MAX_LETTERS).await? {
+            for buried in self.backend.queue.dead_letters(queue, MAX_LETTERS).await? {
                 let letter = Letter { queue, buried };
                 if self.is_own(&letter.buried.letter) && which.means(&letter) {
                     letters.push(letter);
@@ -128,7 +128,7 @@ impl Letters<'_> {
 
     /// Removes dead letters for good, and writes the reason into their lines.
     pub async fn discard(&self, which: &Which, who: &str, why: &str) -> Result<RedriveOutcome, DeadLetterError> {
-        let ledger = Ledger::new(self.ports.store.clone());
+        let ledger = Ledger::new(self.backend.store.clone());
         // First the log, then the letter: a crash in between leaves a letter whose line is ahead of it, and discarding
         // it again fixes that.
         for letter in self.list(which).await? {
@@ -148,7 +148,7 @@ impl Letters<'_> {
                 let letter = Letter { queue, buried: buried.clone() };
                 if self.is_own(&buried.letter) && which.means(&letter) { fate } else { Fate::Keep }
             };
-            let moved = self.ports.queue.sift(queue, MAX_LETTERS, &mut judge).await?;
+            let moved = self.backend.queue.sift(queue, MAX_LETTERS, &mut judge).await?;
             done.letters.extend(moved.into_iter().map(|buried| Letter { queue, buried }));
         }
         Ok(done)
@@ -161,7 +161,7 @@ impl Letters<'_> {
             (None, Some(code)) => format!("{count} × {code}"),
             (None, None) => format!("{count} letters"),
         };
-        let audit = Audit::new(self.ports.store.clone());
+        let audit = Audit::new(self.backend.store.clone());
         let mut traces: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for letter in &done.letters {
             traces.entry(&letter.buried.letter.tenant).or_default().push(&letter.buried.letter.trace);
@@ -170,7 +170,7 @@ impl Letters<'_> {
             // The tenant of a job that cannot be read is unknown.
             let Ok(tenant) = TenantId::new(tenant) else { continue };
             let some: Vec<_> = traces.into_iter().take(20).collect();
-            let entry = AuditEntry::new(self.ports.clock.now(), who, what, &of).changed(&some.join(" "), "");
+            let entry = AuditEntry::new(self.backend.clock.now(), who, what, &of).changed(&some.join(" "), "");
             audit.note(&tenant, &entry).await?;
         }
         Ok(())

@@ -76,7 +76,7 @@ impl Check {
 /// What the checks need.
 pub struct Doctor<'a> {
     /// The engine.
-    pub ports: &'a Backend,
+    pub backend: &'a Backend,
     /// The providers.
     pub connections: &'a Connections,
     /// The synced databases.
@@ -107,7 +107,7 @@ impl Doctor<'_> {
                 texts::operations::SET_ADDRESS,
             ),
         });
-        tell(match self.ports.secrets.get(SLACK_SIGNING).await {
+        tell(match self.backend.secrets.get(SLACK_SIGNING).await {
             Ok(text) if text.expose_secret().lines().any(|line| !line.trim().is_empty()) => {
                 Check::fine(texts::operations::CHECK_SIGNING, texts::operations::SIGNING_KNOWN)
             }
@@ -122,7 +122,7 @@ impl Doctor<'_> {
         });
         for queue in queues::ALL {
             let what = Localized::of(|_| texts::operations::CheckQueue { queue: queue.name() });
-            tell(match self.ports.queue.depth(queue).await {
+            tell(match self.backend.queue.depth(queue).await {
                 Ok(depth) => queue_check(what, &depth),
                 Err(error) => Check::wrong(what, Localized::data(error), texts::operations::CHECK_QUEUE_EXISTS),
             });
@@ -197,7 +197,7 @@ impl Doctor<'_> {
             _ => Check::fine(what, texts::operations::ANSWERS),
         });
         if let Some(there) = answer.started_at {
-            tell(skew(self.ports.clock.now(), there));
+            tell(skew(self.backend.clock.now(), there));
         }
         self.bitrix24_rights(portal, &client, tell).await;
         self.subscriptions(portal, settings, &client, tell).await;
@@ -233,7 +233,7 @@ impl Doctor<'_> {
 
     async fn subscriptions(&self, portal: &Portal, settings: &Settings, client: &PortalClient, tell: Tell<'_>) {
         let wanted: BTreeSet<String> = events::wanted(settings).iter().map(|event| event.code.to_owned()).collect();
-        let sightings = Sightings::new(self.ports.store.clone());
+        let sightings = Sightings::new(self.backend.store.clone());
         let seen = sightings.all(&portal.tenant).await.unwrap_or_default();
         let what = texts::operations::CHECK_EVENTS;
         if !client.is_application() {
@@ -271,7 +271,7 @@ impl Doctor<'_> {
     }
 
     async fn sweeps(&self, tenant: &TenantId, tell: Tell<'_>) {
-        let sweeps = Sweeps::new(self.ports.store.clone());
+        let sweeps = Sweeps::new(self.backend.store.clone());
         let lease = sweeps.lease(tenant, SWEEP).await.ok().flatten();
         let what = texts::operations::CHECK_SWEEP;
         tell(match lease {
@@ -281,7 +281,7 @@ impl Doctor<'_> {
                 Check::notice(what, seen, texts::operations::SWEEP_CONTINUES)
             }
             Some(Lease { finished_at, .. }) => {
-                let counts = sweeps.counts(tenant, self.ports.clock.now()).await.unwrap_or_default();
+                let counts = sweeps.counts(tenant, self.backend.clock.now()).await.unwrap_or_default();
                 Check::fine(what, finished(finished_at, counts.lost))
             }
         });

@@ -89,25 +89,25 @@ struct Silence {
 
 /// Reads everything; no provider is asked.
 pub async fn look(
-    ports: &Backend,
+    backend: &Backend,
     connections: &Connections,
     mirror: &NotionSync,
     portal: &Portal,
 ) -> Result<Overview, Failure> {
-    let (tenant, now) = (&portal.tenant, ports.clock.now());
+    let (tenant, now) = (&portal.tenant, backend.clock.now());
     // Settings that cannot be read are an alarm, not the end of the page.
     let read = portal.settings_as::<Settings>();
     let settings = read.clone().unwrap_or_default();
-    let sweeps = Sweeps::new(ports.store.clone());
-    let ledger = Ledger::new(ports.store.clone());
-    let letters = Letters { ports, tenant: Some(tenant) };
+    let sweeps = Sweeps::new(backend.store.clone());
+    let ledger = Ledger::new(backend.store.clone());
+    let letters = Letters { backend, tenant: Some(tenant) };
     let lease = sweeps.lease(tenant, SWEEP).await?.unwrap_or_default();
     let poll = sweeps.lease(tenant, POLL).await?;
     let silence = sweeps.recall::<Silence>(tenant, "silence").await?.and_then(|(silence, _)| silence.since);
     let mut queues = Vec::new();
     let mut dead = 0;
     for queue in queues::ALL {
-        let depth = ports.queue.depth(queue).await.map_err(|error| Failure::transient(error.to_string()))?;
+        let depth = backend.queue.depth(queue).await.map_err(|error| Failure::transient(error.to_string()))?;
         if depth.dead > 0 {
             let of_queue = Which { queue: Some(queue), ..Which::default() };
             dead += letters.list(&of_queue).await.map_err(|error| Failure::transient(error.to_string()))?.len();

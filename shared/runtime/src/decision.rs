@@ -82,21 +82,21 @@ pub enum DecisionError {
 /// What an earlier try of this job decided, if it did. Its jobs are sent again: the try may have ended before the queue
 /// accepted them. `earlier` gives the queues of a line that was written when lines did not name them.
 pub async fn finished<T>(
-    ports: &Backend,
+    backend: &Backend,
     job: &ReceivedJob<T>,
     earlier: fn(EarlierOutbox) -> Vec<QueuedMessage>,
 ) -> Result<Option<JobOutcome>, DecisionError> {
     if job.attempt == 1 {
         return Ok(None);
     }
-    match Ledger::new(ports.store.clone()).event(&job.tenant, job.trace).await? {
-        Some(line) => finish(ports, line, earlier).await,
+    match Ledger::new(backend.store.clone()).event(&job.tenant, job.trace).await? {
+        Some(line) => finish(backend, line, earlier).await,
         None => Ok(None),
     }
 }
 
 async fn finish(
-    ports: &Backend,
+    backend: &Backend,
     line: EventLine,
     earlier: fn(EarlierOutbox) -> Vec<QueuedMessage>,
 ) -> Result<Option<JobOutcome>, DecisionError> {
@@ -107,7 +107,7 @@ async fn finish(
         EventStatus::Waiting { .. } if !line.outbox.is_empty() => JobOutcome::Done,
         EventStatus::Waiting { .. } | EventStatus::Dead { .. } => return Ok(None),
     };
-    ports.send([line.outbox, earlier(line.earlier)].concat()).await?;
+    backend.send([line.outbox, earlier(line.earlier)].concat()).await?;
     Ok(Some(outcome))
 }
 
@@ -160,42 +160,42 @@ impl Decision {
     ///
     /// After a lost race there is one rule: if another event has claimed the same, this one is skipped; otherwise it is
     /// decided again.
-    pub async fn commit(mut self, ports: &Backend) -> Result<JobOutcome, DecisionError> {
+    pub async fn commit(mut self, backend: &Backend) -> Result<JobOutcome, DecisionError> {
         let outcome = match &self.line.status {
             EventStatus::Skipped { reason } => JobOutcome::Skip(reason.clone()),
             _ => JobOutcome::Done,
         };
-        match self.write(ports).await {
+        match self.write(backend).await {
             Ok(()) => {}
-            Err(DecisionError::LostRace(key)) => return self.lost(ports, key).await,
+            Err(DecisionError::LostRace(key)) => return self.lost(backend, key).await,
             Err(error) => return Err(error),
         }
         let EventLine { trace, event, record, changes, .. } = &self.line;
         tracing::info!(%trace, tenant = %self.tenant, event, record, ?changes, "decided");
-        ports.send(self.outbox).await?;
+        backend.send(self.outbox).await?;
         Ok(outcome)
     }
 
     /// Commits it, skips it or waits.
-    pub async fn settle(self, ports: &Backend, verdict: Verdict) -> Result<JobOutcome, DecisionError> {
+    pub async fn settle(self, backend: &Backend, verdict: Verdict) -> Result<JobOutcome, DecisionError> {
         match verdict {
-            Verdict::Commit => self.commit(ports).await,
-            Verdict::Skip(reason) => self.skip(ports, reason).await,
-            Verdict::Wait { after, cause } => self.wait(ports, after, cause).await,
+            Verdict::Commit => self.commit(backend).await,
+            Verdict::Skip(reason) => self.skip(backend, reason).await,
+            Verdict::Wait { after, cause } => self.wait(backend, after, cause).await,
         }
     }
 
     /// Writes that there is nothing to do, and why.
-    pub async fn skip(mut self, ports: &Backend, reason: impl Into<String>) -> Result<JobOutcome, DecisionError> {
+    pub async fn skip(mut self, backend: &Backend, reason: impl Into<String>) -> Result<JobOutcome, DecisionError> {
         self.line.status = EventStatus::Skipped { reason: reason.into() };
-        self.commit(ports).await
+        self.commit(backend).await
     }
 
     /// Writes what it waits for; the event is received again after that time. An intended wait does not count towards
     /// giving up.
     pub async fn wait(
         mut self,
-        ports: &Backend,
+        backend: &Backend,
         after: Duration,
         cause: impl Into<String>,
     ) -> Result<JobOutcome, DecisionError> {
@@ -204,14 +204,14 @@ impl Decision {
         // A later try that called nobody has nothing to add to the line.
         if self.line.attempts == 1 || !self.line.calls.is_empty() || !self.writes.is_empty() {
             self.line.status = EventStatus::Waiting { cause: cause.clone() };
-            self.write(ports).await?;
+            self.write(backend).await?;
         }
         Ok(JobOutcome::Retry { after: after.min(MAX_WAIT), cause })
     }
 
-    async fn write(&mut self, ports: &Backend) -> Result<(), DecisionError> {
+    async fn write(&mut self, backend: &Backend) -> Result<(), DecisionError> {
         self.line.note_calls();
-        self.keep_earlier(ports).await?;
+        self.keep_earlier(backend).await?;
         self.line.outbox.clone_from(&self.outbox);
         let mut writes = vec![event_write(&self.tenant, self.line.clone())?];
         let claim = Claim { trace: self.line.trace, swept: self.swept };
@@ -224,8 +224,8 @@ impl Decision {
         }
         let written = match <[StoreWrite; 1]>::try_from(writes) {
             // A transaction costs twice a plain write.
-            Ok([line]) => ports.store.put(line).await.map(|_| ()),
-            Err(writes) => ports.store.put_all(writes).await,
+            Ok([line]) => backend.store.put(line).await.map(|_| ()),
+            Err(writes) => backend.store.put_all(writes).await,
         };
         written.map_err(|error| match error {
             StoreError::Conflict(key) => DecisionError::LostRace(key),
@@ -234,25 +234,25 @@ impl Decision {
     }
 
     /// Keeps the calls and waits of earlier tries in the event's line.
-    async fn keep_earlier(&mut self, ports: &Backend) -> Result<(), StoreError> {
+    async fn keep_earlier(&mut self, backend: &Backend) -> Result<(), StoreError> {
         if !self.goes_on {
             return Ok(());
         }
-        if let Some(earlier) = Ledger::new(ports.store.clone()).event(&self.tenant, self.line.trace).await? {
+        if let Some(earlier) = Ledger::new(backend.store.clone()).event(&self.tenant, self.line.trace).await? {
             self.line.go_on_from(earlier);
         }
         Ok(())
     }
 
-    async fn lost(self, ports: &Backend, key: ItemKey) -> Result<JobOutcome, DecisionError> {
-        let ledger = Ledger::new(ports.store.clone());
+    async fn lost(self, backend: &Backend, key: ItemKey) -> Result<JobOutcome, DecisionError> {
+        let ledger = Ledger::new(backend.store.clone());
         for identity in &self.claims {
-            let Some(claim) = claims::find(ports.store.as_ref(), &self.tenant, identity).await? else { continue };
+            let Some(claim) = claims::find(backend.store.as_ref(), &self.tenant, identity).await? else { continue };
             if claim.trace == self.line.trace {
                 // This event's own: an earlier try whose answer was lost.
                 let written = ledger.event(&self.tenant, claim.trace).await?;
                 let outcome = match written {
-                    Some(line) => finish(ports, line, |_| Vec::new()).await?,
+                    Some(line) => finish(backend, line, |_| Vec::new()).await?,
                     None => None,
                 };
                 return outcome.ok_or(DecisionError::LostRace(key));

@@ -15,33 +15,33 @@ const CODE_TTL: Duration = Duration::from_secs(15 * 60);
 const HELD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A new code.
-pub async fn make(ports: &Backend) -> Result<String, StoreError> {
+pub async fn make(backend: &Backend) -> Result<String, StoreError> {
     let code = one_time_secrets::secret();
-    put_back(ports, &code).await?;
+    put_back(backend, &code).await?;
     Ok(code)
 }
 
 /// Whether a code is valid; it stays valid.
-pub async fn is_valid(ports: &Backend, code: &str) -> Result<bool, StoreError> {
-    Ok(one_time_secrets::hold(ports, KIND, code, CODE_TTL).await?.is_some())
+pub async fn is_valid(backend: &Backend, code: &str) -> Result<bool, StoreError> {
+    Ok(one_time_secrets::hold(backend, KIND, code, CODE_TTL).await?.is_some())
 }
 
 /// Uses a code up; false if it was not valid.
-pub async fn take(ports: &Backend, code: &str) -> Result<bool, StoreError> {
-    Ok(one_time_secrets::take::<bool>(ports, KIND, code).await?.is_some())
+pub async fn take(backend: &Backend, code: &str) -> Result<bool, StoreError> {
+    Ok(one_time_secrets::take::<bool>(backend, KIND, code).await?.is_some())
 }
 
 /// Makes a code valid again that was used for nothing.
-pub async fn put_back(ports: &Backend, code: &str) -> Result<(), StoreError> {
-    one_time_secrets::put(ports, KIND, code, &true, CODE_TTL).await
+pub async fn put_back(backend: &Backend, code: &str) -> Result<(), StoreError> {
+    one_time_secrets::put(backend, KIND, code, &true, CODE_TTL).await
 }
 
 /// Keeps a code for an authorization that was begun with it, and returns the name by which it is used up in the end.
-pub async fn hold(ports: &Backend, code: &str) -> Result<Option<String>, StoreError> {
-    one_time_secrets::hold(ports, KIND, code, HELD_TTL).await
+pub async fn hold(backend: &Backend, code: &str) -> Result<Option<String>, StoreError> {
+    one_time_secrets::hold(backend, KIND, code, HELD_TTL).await
 }
 
 /// Uses up a code that was held; false if it was used meanwhile.
-pub async fn take_held(ports: &Backend, name: &str) -> Result<bool, StoreError> {
-    Ok(one_time_secrets::take_held::<bool>(ports, name).await?.is_some())
+pub async fn take_held(backend: &Backend, name: &str) -> Result<bool, StoreError> {
+    Ok(one_time_secrets::take_held::<bool>(backend, name).await?.is_some())
 }

@@ -109,23 +109,23 @@ fn key(tenant: &TenantId) -> ItemKey {
 }
 
 /// A tenant's departure, if it left.
-pub async fn of(ports: &Backend, tenant: &TenantId) -> Result<Option<Departure>, StoreError> {
-    ports.store.get(&key(tenant)).await?.map(|item| item.decode()).transpose()
+pub async fn of(backend: &Backend, tenant: &TenantId) -> Result<Option<Departure>, StoreError> {
+    backend.store.get(&key(tenant)).await?.map(|item| item.decode()).transpose()
 }
 
 /// The progress of a departure, for the holder of its receipt.
-pub async fn by_receipt(ports: &Backend, tenant: &TenantId, receipt: &str) -> Result<Option<Departure>, StoreError> {
+pub async fn by_receipt(backend: &Backend, tenant: &TenantId, receipt: &str) -> Result<Option<Departure>, StoreError> {
     let given = TokenDigest::of(receipt);
-    Ok(of(ports, tenant).await?.filter(|departure| departure.receipt.is_some_and(|own| own.matches(&given))))
+    Ok(of(backend, tenant).await?.filter(|departure| departure.receipt.is_some_and(|own| own.matches(&given))))
 }
 
 /// Cuts a tenant off at once and leaves the rest to the upkeep: from here on nothing is accepted or done for it, and
 /// nobody is signed in to its pages. It works by keys and within the tenant's own partitions, and deletes nothing for
 /// good.
-pub async fn begin(ports: &Backend, tenant: &TenantId, receipt: Option<&str>) -> Result<Departure, StoreError> {
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+pub async fn begin(backend: &Backend, tenant: &TenantId, receipt: Option<&str>) -> Result<Departure, StoreError> {
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     let portal = portals.fresh(tenant).await?;
-    let earlier = of(ports, tenant).await?;
+    let earlier = of(backend, tenant).await?;
     let departure = match earlier {
         // Asked for twice.
         Some(departure) if portal.is_none() => departure,
@@ -137,39 +137,39 @@ pub async fn begin(ports: &Backend, tenant: &TenantId, receipt: Option<&str>) ->
                 accounts.extend(portal.notion.as_ref().map(|notion| format!("notion#{}", notion.bot_id)));
             }
             let receipt = receipt.map(TokenDigest::of);
-            let (began_at, deleted) = (ports.clock.now(), BTreeMap::new());
+            let (began_at, deleted) = (backend.clock.now(), BTreeMap::new());
             let tenant = tenant.clone();
             Departure { tenant, began_at, done_at: None, deleted, accounts, receipt, next_look: None, resume: None }
         }
     };
-    let shared = shared_keys(ports, tenant).await?;
+    let shared = shared_keys(backend, tenant).await?;
     let [listed, connection] = Portals::removal(tenant);
     let mut writes = vec![noted(&departure)?, listed, connection];
     writes.extend(shared.into_iter().map(StoreWrite::removal));
-    ports.store.put_all(writes).await?;
-    drop_own(ports, tenant).await?;
-    sign_everybody_out(ports, tenant).await?;
+    backend.store.put_all(writes).await?;
+    drop_own(backend, tenant).await?;
+    sign_everybody_out(backend, tenant).await?;
     tracing::info!(%tenant, "a tenant leaves; the upkeep deletes what is left of it");
     Ok(departure)
 }
 
 /// Removes a tenant completely; continues an interrupted departure. For operators, who may read and delete everything;
 /// functions may not.
-pub async fn depart(ports: &Backend, tenant: &TenantId) -> Result<Departure, StoreError> {
-    let mut departure = begin(ports, tenant, None).await?;
+pub async fn depart(backend: &Backend, tenant: &TenantId) -> Result<Departure, StoreError> {
+    let mut departure = begin(backend, tenant, None).await?;
     let cutoff = Cutoff { until: Timestamp::MAX, came_back: false };
-    pass(ports, &mut departure, cutoff, Timestamp::MAX).await?;
-    end(&mut departure, ports.clock.now());
-    departure.next_look = Some(ports.clock.now());
-    note(ports, &departure).await?;
+    pass(backend, &mut departure, cutoff, Timestamp::MAX).await?;
+    end(&mut departure, backend.clock.now());
+    departure.next_look = Some(backend.clock.now());
+    note(backend, &departure).await?;
     Ok(departure)
 }
 
 /// The tenant is connected again: a completed departure is forgotten; another one continues with data that is older
 /// than itself.
-pub async fn forget(ports: &Backend, tenant: &TenantId) -> Result<(), StoreError> {
-    match of(ports, tenant).await? {
-        Some(departure) if departure.done_at.is_some() => ports.store.delete(&key(tenant)).await,
+pub async fn forget(backend: &Backend, tenant: &TenantId) -> Result<(), StoreError> {
+    match of(backend, tenant).await? {
+        Some(departure) if departure.done_at.is_some() => backend.store.delete(&key(tenant)).await,
         _ => Ok(()),
     }
 }
@@ -179,17 +179,17 @@ fn noted(departure: &Departure) -> Result<StoreWrite, StoreError> {
     Ok(write.expiring(later(departure.began_at, DEPARTURE_TTL)))
 }
 
-async fn note(ports: &Backend, departure: &Departure) -> Result<(), StoreError> {
-    ports.store.put(noted(departure)?).await.map(|_| ())
+async fn note(backend: &Backend, departure: &Departure) -> Result<(), StoreError> {
+    backend.store.put(noted(departure)?).await.map(|_| ())
 }
 
 /// The items of the tenant's own partition of the portals: tokens, API keys, troubles.
-async fn drop_own(ports: &Backend, tenant: &TenantId) -> Result<(), StoreError> {
+async fn drop_own(backend: &Backend, tenant: &TenantId) -> Result<(), StoreError> {
     let mut query = Query::prefix(Table::Portals, tenant.as_str(), "");
     loop {
-        let page = ports.store.list(&query).await?;
+        let page = backend.store.list(&query).await?;
         for item in page.items {
-            ports.store.delete(&item.key).await?;
+            backend.store.delete(&item.key).await?;
         }
         match page.next {
             Some(next) => query.after = Some(next),
@@ -199,16 +199,16 @@ async fn drop_own(ports: &Backend, tenant: &TenantId) -> Result<(), StoreError> 
 }
 
 /// Codes and sessions of its administrators.
-async fn sign_everybody_out(ports: &Backend, tenant: &TenantId) -> Result<(), StoreError> {
+async fn sign_everybody_out(backend: &Backend, tenant: &TenantId) -> Result<(), StoreError> {
     let mut query = Query::prefix(Table::Portals, crate::one_time_secrets::PARTITION, "");
     let is_its = |item: &StoredItem| {
         let value: serde_json::Value = serde_json::from_str(&item.value).unwrap_or_default();
         value == tenant.as_str() || value["tenant"] == tenant.as_str()
     };
     loop {
-        let page = ports.store.list(&query).await?;
+        let page = backend.store.list(&query).await?;
         for item in page.items.iter().filter(|item| is_its(item)) {
-            ports.store.delete(&item.key).await?;
+            backend.store.delete(&item.key).await?;
         }
         match page.next {
             Some(next) => query.after = Some(next),
@@ -254,7 +254,7 @@ enum DeparturePass {
 
 /// Deletes what the cutoff covers; continues where the last pass was interrupted.
 async fn pass(
-    ports: &Backend,
+    backend: &Backend,
     departure: &mut Departure,
     cutoff: Cutoff,
     deadline: Timestamp,
@@ -262,34 +262,34 @@ async fn pass(
     let mut position = departure.resume.take().unwrap_or_default();
     let places = departure.places();
     while let Some((table, owner)) = places.get(position.place) {
-        if ports.clock.now() >= deadline {
+        if backend.clock.now() >= deadline {
             departure.resume = Some(position);
-            note(ports, departure).await?;
+            note(backend, departure).await?;
             return Ok(DeparturePass::Interrupted);
         }
         let after = position.after.take().map(|(partition, sort)| ItemKey::new(*table, partition, sort));
-        let part = ports.store.belonging(*table, owner, after.as_ref()).await?;
+        let part = backend.store.belonging(*table, owner, after.as_ref()).await?;
         let items = part.items.into_iter().map(|(item, _)| item);
         let (old, young): (Vec<_>, Vec<_>) = items.partition(|item| cutoff.covers(item));
         position.young |= !young.is_empty() && !cutoff.came_back;
-        let erased = erase(ports, old).await?;
+        let erased = erase(backend, old).await?;
         position.after = part.next.map(|key| (key.partition, key.sort));
         position.place += usize::from(position.after.is_none());
         if erased > 0 {
             *departure.deleted.entry(table.name().to_owned()).or_default() += erased;
             // A run that is cut off has deleted what it noted, and the next begins no earlier than here.
-            note(ports, &Departure { resume: Some(position.clone()), ..departure.clone() }).await?;
+            note(backend, &Departure { resume: Some(position.clone()), ..departure.clone() }).await?;
         }
     }
     Ok(if position.young { DeparturePass::Young } else { DeparturePass::Complete })
 }
 
 /// Erases items unless they were written since they were read; returns how many.
-async fn erase(ports: &Backend, items: Vec<StoredItem>) -> Result<u64, StoreError> {
+async fn erase(backend: &Backend, items: Vec<StoredItem>) -> Result<u64, StoreError> {
     let erased = AtomicU64::new(0);
     let count = &erased;
     let deletions = stream::iter(items).map(|item| async move {
-        if ports.store.erase(&item.key, item.version).await? {
+        if backend.store.erase(&item.key, item.version).await? {
             count.fetch_add(1, Ordering::Relaxed);
         }
         Ok::<_, StoreError>(())
@@ -300,32 +300,32 @@ async fn erase(ports: &Backend, items: Vec<StoredItem>) -> Result<u64, StoreErro
 
 /// Deletes what remains of departed tenants, and looks for a day for late writes of work that was under way. `None` if
 /// another run is doing so.
-pub async fn work(ports: &Backend) -> Result<Option<Worked>, StoreError> {
-    let began = ports.clock.now();
-    if !noted_departures(ports).await?.iter().any(|departure| departure.is_due(began)) {
+pub async fn work(backend: &Backend) -> Result<Option<Worked>, StoreError> {
+    let began = backend.clock.now();
+    if !noted_departures(backend).await?.iter().any(|departure| departure.is_due(began)) {
         return Ok(Some(Worked::default()));
     }
     let lease = StoreWrite::new(ItemKey::new(Table::Portals, RUNNING, "run"), &began, WriteCondition::Absent)?;
     let running = lease.key.clone();
-    match ports.store.put(lease.expiring(later(began, RUN_TTL))).await {
+    match backend.store.put(lease.expiring(later(began, RUN_TTL))).await {
         Ok(_) => {}
         Err(StoreError::Conflict(_)) => return Ok(None),
         Err(error) => return Err(error),
     }
-    let worked = work_all(ports, began).await;
-    ports.store.delete(&running).await?;
+    let worked = work_all(backend, began).await;
+    backend.store.delete(&running).await?;
     worked.map(Some)
 }
 
-async fn work_all(ports: &Backend, began: Timestamp) -> Result<Worked, StoreError> {
+async fn work_all(backend: &Backend, began: Timestamp) -> Result<Worked, StoreError> {
     let deadline = later(began, MAX_RUN);
     let mut worked = Worked::default();
-    for departure in noted_departures(ports).await? {
+    for departure in noted_departures(backend).await? {
         if !departure.is_due(began) {
             continue;
         }
         let before = departure.total();
-        let departure = go_on(ports, departure, deadline).await?;
+        let departure = go_on(backend, departure, deadline).await?;
         worked.deleted += departure.total() - before;
         if departure.done_at.is_none() {
             worked.open += 1;
@@ -335,11 +335,11 @@ async fn work_all(ports: &Backend, began: Timestamp) -> Result<Worked, StoreErro
     Ok(worked)
 }
 
-async fn noted_departures(ports: &Backend) -> Result<Vec<Departure>, StoreError> {
+async fn noted_departures(backend: &Backend) -> Result<Vec<Departure>, StoreError> {
     let mut query = Query::prefix(Table::Portals, DEPARTED, "");
     let mut departures = Vec::new();
     loop {
-        let page = ports.store.list(&query).await?;
+        let page = backend.store.list(&query).await?;
         for item in &page.items {
             departures.push(item.decode::<Departure>()?);
         }
@@ -350,27 +350,27 @@ async fn noted_departures(ports: &Backend) -> Result<Vec<Departure>, StoreError>
     }
 }
 
-async fn go_on(ports: &Backend, mut departure: Departure, deadline: Timestamp) -> Result<Departure, StoreError> {
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+async fn go_on(backend: &Backend, mut departure: Departure, deadline: Timestamp) -> Result<Departure, StoreError> {
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     // The time is taken before the read: what is connected after the read is younger.
-    let now = ports.clock.now();
+    let now = backend.clock.now();
     let came_back = portals.fresh(&departure.tenant).await?.is_some();
     if came_back && departure.done_at.is_some() {
         // What is there now is new.
-        ports.store.delete(&key(&departure.tenant)).await?;
+        backend.store.delete(&key(&departure.tenant)).await?;
         return Ok(departure);
     }
     let cutoff = Cutoff::of(&departure, came_back, now);
-    match pass(ports, &mut departure, cutoff, deadline).await? {
+    match pass(backend, &mut departure, cutoff, deadline).await? {
         DeparturePass::Interrupted => return Ok(departure),
         DeparturePass::Complete => end(&mut departure, now),
         DeparturePass::Young => {}
     }
     if came_back {
-        ports.store.delete(&key(&departure.tenant)).await?;
+        backend.store.delete(&key(&departure.tenant)).await?;
     } else {
         departure.next_look = next_look(&departure, now);
-        note(ports, &departure).await?;
+        note(backend, &departure).await?;
     }
     Ok(departure)
 }

@@ -84,20 +84,20 @@ pub struct Imported {
 
 /// Writes a tenant to `file`; returns how many items, and the key that opens its secrets.
 pub async fn export(
-    ports: &Backend,
+    backend: &Backend,
     tenant: &TenantId,
     mut file: impl std::io::Write,
 ) -> Result<(u64, SecretString), ExportError> {
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     let portal = portals.fresh(tenant).await?.ok_or_else(|| ExportError::NoTenant(tenant.clone()))?;
-    let own = KeyRing::parse(&ports.secrets.get(KEY_RING).await?)?;
+    let own = KeyRing::parse(&backend.secrets.get(KEY_RING).await?)?;
     let key = KeyRing::generate();
     let ring = KeyRing::parse(&key)?;
     let head = Head {
         switchboard_export: VERSION,
         tenant: tenant.clone(),
-        at: ports.clock.now(),
-        slack_signing: match signing_of(ports, &portals, &portal).await? {
+        at: backend.clock.now(),
+        slack_signing: match signing_of(backend, &portals, &portal).await? {
             Some(secret) => Some(ring.seal(tenant, SIGNING, &secret)?),
             None => None,
         },
@@ -106,7 +106,7 @@ pub async fn export(
     let mut lines: Vec<ExportLine> = Vec::new();
     let collected = std::sync::Mutex::new(&mut lines);
     for table in [Table::Links, Table::Ledger, Table::Portals] {
-        each_of(ports, table, tenant.as_str(), |item, expires_at| {
+        each_of(backend, table, tenant.as_str(), |item, expires_at| {
             let line = item.decode().map(|value| ExportLine {
                 table: table.name().to_owned(),
                 partition: item.key.partition.clone(),
@@ -121,8 +121,8 @@ pub async fn export(
         })
         .await?;
     }
-    for key in shared_keys(ports, tenant).await? {
-        if let Some(item) = ports.store.get(&key).await? {
+    for key in shared_keys(backend, tenant).await? {
+        if let Some(item) = backend.store.get(&key).await? {
             let value = item.decode()?;
             let (table, ItemKey { partition, sort, .. }) = (key.table.name().to_owned(), key);
             lines.push(ExportLine { table, partition, sort, value, expires_at: None });
@@ -140,10 +140,14 @@ fn json<T: Serialize>(value: &T) -> std::io::Result<String> {
     serde_json::to_string(value).map_err(std::io::Error::other)
 }
 
-async fn signing_of(ports: &Backend, portals: &Portals, portal: &Portal) -> Result<Option<SecretString>, ExportError> {
+async fn signing_of(
+    backend: &Backend,
+    portals: &Portals,
+    portal: &Portal,
+) -> Result<Option<SecretString>, ExportError> {
     let Some(slack) = &portal.slack else { return Ok(None) };
     let Some(Workspace { signing, .. }) = portals.workspace(&slack.team_id).await? else { return Ok(None) };
-    let known = match ports.secrets.get(SLACK_SIGNING).await {
+    let known = match backend.secrets.get(SLACK_SIGNING).await {
         Ok(known) => known,
         Err(SecretsError::Missing(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -154,13 +158,13 @@ async fn signing_of(ports: &Backend, portals: &Portals, portal: &Portal) -> Resu
 
 /// Imports a tenant. Its connection comes last: nothing is worked for it before everything is there.
 pub async fn import(
-    ports: &Backend,
+    backend: &Backend,
     file: impl BufRead,
     key: &SecretString,
     replace: bool,
 ) -> Result<Imported, ExportError> {
     let ring = KeyRing::parse(key)?;
-    let own = KeyRing::parse(&ports.secrets.get(KEY_RING).await?)?;
+    let own = KeyRing::parse(&backend.secrets.get(KEY_RING).await?)?;
     let mut lines = file.lines().enumerate();
     let format = |line: usize, what: &str| ExportError::Format { line: line + 1, what: what.to_owned() };
     let (_, first) = lines.next().ok_or_else(|| format(0, "the file is empty"))?;
@@ -170,16 +174,16 @@ pub async fn import(
         return Err(format(0, "this export was written by another version of Switchboard"));
     }
     let tenant = head.tenant;
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     let is_there = portals.fresh(&tenant).await?.is_some();
     if is_there && !replace {
         return Err(ExportError::IsThere(tenant));
     }
-    let is_leaving = departure::of(ports, &tenant).await?.is_some_and(|departure| departure.done_at.is_none());
+    let is_leaving = departure::of(backend, &tenant).await?.is_some_and(|departure| departure.done_at.is_none());
     if is_there || is_leaving {
-        departure::depart(ports, &tenant).await?;
+        departure::depart(backend, &tenant).await?;
     }
-    departure::forget(ports, &tenant).await?;
+    departure::forget(backend, &tenant).await?;
     let mut portal: Option<Portal> = None;
     let mut items = 0;
     for (number, line) in lines {
@@ -203,11 +207,11 @@ pub async fn import(
         let mut write =
             StoreWrite::new(ItemKey::new(table, line.partition, line.sort), &line.value, WriteCondition::Always)?;
         write.expires_at = line.expires_at;
-        ports.store.put(write).await?;
+        backend.store.put(write).await?;
     }
     let portal = portal.ok_or_else(|| format(0, "the file ends without the tenant's connection; it was cut"))?;
     if let Some(sealed) = &head.slack_signing {
-        add_line(ports.secrets.as_ref(), SLACK_SIGNING, &ring.open(&tenant, SIGNING, sealed)?).await?;
+        add_line(backend.secrets.as_ref(), SLACK_SIGNING, &ring.open(&tenant, SIGNING, sealed)?).await?;
     }
     portals.put(&portal).await?;
     Ok(Imported { tenant, items })

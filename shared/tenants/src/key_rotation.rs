@@ -29,53 +29,53 @@ pub enum KeyError {
 }
 
 /// Puts a new key in front of the ring; returns its name. Workers use it within five minutes.
-pub async fn rotate(ports: &Backend) -> Result<String, KeyError> {
-    let rotated = KeyRing::rotated(&ports.secrets.get(KEY_RING).await?)?;
+pub async fn rotate(backend: &Backend) -> Result<String, KeyError> {
+    let rotated = KeyRing::rotated(&backend.secrets.get(KEY_RING).await?)?;
     let name = KeyRing::parse(&rotated)?.current().to_owned();
-    ports.secrets.put(KEY_RING, rotated).await?;
+    backend.secrets.put(KEY_RING, rotated).await?;
     Ok(name)
 }
 
 /// Seals the secrets of all tenants with the current key; returns how many there were.
-pub async fn reseal(ports: &Backend) -> Result<usize, KeyError> {
-    let ring = KeyRing::parse(&ports.secrets.get(KEY_RING).await?)?;
+pub async fn reseal(backend: &Backend) -> Result<usize, KeyError> {
+    let ring = KeyRing::parse(&backend.secrets.get(KEY_RING).await?)?;
     let mut sealed = 0;
-    for tenant in Portals::new(ports.store.clone(), ports.clock.clone()).tenants().await? {
-        sealed += reseal_tenant(ports, &ring, &tenant).await?;
+    for tenant in Portals::new(backend.store.clone(), backend.clock.clone()).tenants().await? {
+        sealed += reseal_tenant(backend, &ring, &tenant).await?;
     }
     Ok(sealed)
 }
 
 /// Removes the old keys from the ring, if nothing is still sealed with them.
-pub async fn retire(ports: &Backend) -> Result<(), KeyError> {
-    let left = reseal(ports).await?;
+pub async fn retire(backend: &Backend) -> Result<(), KeyError> {
+    let left = reseal(backend).await?;
     if left > 0 {
         return Err(KeyError::StillUsed(left));
     }
-    let retired = KeyRing::retired(&ports.secrets.get(KEY_RING).await?)?;
-    Ok(ports.secrets.put(KEY_RING, retired).await?)
+    let retired = KeyRing::retired(&backend.secrets.get(KEY_RING).await?)?;
+    Ok(backend.secrets.put(KEY_RING, retired).await?)
 }
 
-async fn reseal_tenant(ports: &Backend, ring: &KeyRing, tenant: &TenantId) -> Result<usize, KeyError> {
+async fn reseal_tenant(backend: &Backend, ring: &KeyRing, tenant: &TenantId) -> Result<usize, KeyError> {
     let sealed = std::cell::Cell::new(0);
     let sealed = &sealed;
     for table in [Table::Portals, Table::Links] {
-        each_of(ports, table, tenant.as_str(), |item, expires| async move {
-            sealed.set(sealed.get() + reseal_item(ports, ring, tenant, item, expires).await?);
+        each_of(backend, table, tenant.as_str(), |item, expires| async move {
+            sealed.set(sealed.get() + reseal_item(backend, ring, tenant, item, expires).await?);
             Ok::<_, KeyError>(())
         })
         .await?;
     }
-    for key in shared_keys(ports, tenant).await? {
-        if let Some(item) = ports.store.get(&key).await? {
-            sealed.set(sealed.get() + reseal_item(ports, ring, tenant, item, None).await?);
+    for key in shared_keys(backend, tenant).await? {
+        if let Some(item) = backend.store.get(&key).await? {
+            sealed.set(sealed.get() + reseal_item(backend, ring, tenant, item, None).await?);
         }
     }
     Ok(sealed.get())
 }
 
 async fn reseal_item(
-    ports: &Backend,
+    backend: &Backend,
     ring: &KeyRing,
     tenant: &TenantId,
     mut item: StoredItem,
@@ -93,9 +93,9 @@ async fn reseal_item(
         }
         let mut write = StoreWrite::new(item.key.clone(), &value, WriteCondition::Version(item.version))?;
         write.expires_at = expires;
-        match ports.store.put(write).await {
+        match backend.store.put(write).await {
             // It was written meanwhile; items that expire are written in between only by their makers.
-            Err(StoreError::Conflict(_)) => match ports.store.get(&item.key).await? {
+            Err(StoreError::Conflict(_)) => match backend.store.get(&item.key).await? {
                 Some(newer) => {
                     item = newer;
                     expires = None;

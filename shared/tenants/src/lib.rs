@@ -26,14 +26,14 @@ use crate::portals::Portals;
 
 /// Calls `with` on every item whose key begins with `owner`, with its expiry.
 pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreError>>(
-    ports: &Backend,
+    backend: &Backend,
     table: Table,
     owner: &str,
     mut with: impl FnMut(StoredItem, Option<jiff::Timestamp>) -> F,
 ) -> Result<(), E> {
     let mut after: Option<ItemKey> = None;
     loop {
-        let part = ports.store.belonging(table, owner, after.as_ref()).await?;
+        let part = backend.store.belonging(table, owner, after.as_ref()).await?;
         for (item, expires) in part.items {
             with(item, expires).await?;
         }
@@ -45,12 +45,12 @@ pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreErro
 }
 
 /// A tenant's items in shared partitions: its workspace's entry, and the address of its Notion webhooks.
-pub(crate) async fn shared_keys(ports: &Backend, tenant: &TenantId) -> Result<Vec<ItemKey>, StoreError> {
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+pub(crate) async fn shared_keys(backend: &Backend, tenant: &TenantId) -> Result<Vec<ItemKey>, StoreError> {
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     let mut keys = Vec::new();
     if let Some(slack) = portals.fresh(tenant).await?.and_then(|portal| portal.slack.clone()) {
         keys.push(crate::portals::workspace_key(&slack.team_id));
     }
-    keys.extend(Hooks::new(ports.store.clone()).address(tenant).await?.map(|address| address.place()));
+    keys.extend(Hooks::new(backend.store.clone()).address(tenant).await?.map(|address| address.place()));
     Ok(keys)
 }

@@ -27,32 +27,32 @@ pub const PARTITION: &str = "#admin";
 
 /// Stores a value under a secret.
 pub async fn put<T: Serialize>(
-    ports: &Backend,
+    backend: &Backend,
     kind: &str,
     secret: &str,
     value: &T,
     lives: Duration,
 ) -> Result<(), StoreError> {
     let write = StoreWrite::new(key(kind, secret), value, WriteCondition::Absent)?;
-    ports.store.put(write.expiring(later(ports.clock.now(), lives))).await.map(|_| ())
+    backend.store.put(write.expiring(later(backend.clock.now(), lives))).await.map(|_| ())
 }
 
 /// The value under a secret, for the first caller only.
-pub async fn take<T: DeserializeOwned>(ports: &Backend, kind: &str, secret: &str) -> Result<Option<T>, StoreError> {
-    take_at(ports, key(kind, secret)).await
+pub async fn take<T: DeserializeOwned>(backend: &Backend, kind: &str, secret: &str) -> Result<Option<T>, StoreError> {
+    take_at(backend, key(kind, secret)).await
 }
 
 /// Extends a secret by `lives` from now, for an action that was begun with it: it is used only at the end, by its name,
 /// which does not reveal the secret. `None` if there is no such secret.
-pub async fn hold(ports: &Backend, kind: &str, secret: &str, lives: Duration) -> Result<Option<String>, StoreError> {
+pub async fn hold(backend: &Backend, kind: &str, secret: &str, lives: Duration) -> Result<Option<String>, StoreError> {
     let key = key(kind, secret);
-    let Some(item) = ports.store.get(&key).await? else { return Ok(None) };
+    let Some(item) = backend.store.get(&key).await? else { return Ok(None) };
     let value: serde_json::Value = item.decode()?;
     if value == USED {
         return Ok(None);
     }
     let held = StoreWrite::new(key.clone(), &value, WriteCondition::Version(item.version))?;
-    match ports.store.put(held.expiring(later(ports.clock.now(), lives))).await {
+    match backend.store.put(held.expiring(later(backend.clock.now(), lives))).await {
         Ok(_) => Ok(Some(key.sort)),
         // It is being used at this moment.
         Err(StoreError::Conflict(_)) => Ok(None),
@@ -61,12 +61,12 @@ pub async fn hold(ports: &Backend, kind: &str, secret: &str, lives: Duration) ->
 }
 
 /// The value under a secret that was held, by its name, for the first caller only.
-pub async fn take_held<T: DeserializeOwned>(ports: &Backend, name: &str) -> Result<Option<T>, StoreError> {
-    take_at(ports, ItemKey::new(Table::Portals, PARTITION, name)).await
+pub async fn take_held<T: DeserializeOwned>(backend: &Backend, name: &str) -> Result<Option<T>, StoreError> {
+    take_at(backend, ItemKey::new(Table::Portals, PARTITION, name)).await
 }
 
-async fn take_at<T: DeserializeOwned>(ports: &Backend, key: ItemKey) -> Result<Option<T>, StoreError> {
-    let Some(item) = ports.store.get(&key).await? else { return Ok(None) };
+async fn take_at<T: DeserializeOwned>(backend: &Backend, key: ItemKey) -> Result<Option<T>, StoreError> {
+    let Some(item) = backend.store.get(&key).await? else { return Ok(None) };
     // A taken name is "used" for a moment, which for some types would be a valid value.
     if item.decode::<serde_json::Value>().is_ok_and(|value| value == USED) {
         return Ok(None);
@@ -74,9 +74,9 @@ async fn take_at<T: DeserializeOwned>(ports: &Backend, key: ItemKey) -> Result<O
     let Ok(value) = item.decode() else { return Ok(None) };
     // The first to overwrite it gets it.
     let used = StoreWrite::new(key.clone(), &USED, WriteCondition::Version(item.version))?;
-    match ports.store.put(used.expiring(later(ports.clock.now(), Duration::from_secs(60)))).await {
+    match backend.store.put(used.expiring(later(backend.clock.now(), Duration::from_secs(60)))).await {
         Ok(_) => {
-            ports.store.delete(&key).await?;
+            backend.store.delete(&key).await?;
             Ok(Some(value))
         }
         Err(StoreError::Conflict(_)) => Ok(None),

@@ -103,22 +103,27 @@ pub struct Forgotten {
 }
 
 /// Finds a person's data; at most `most` items are searched.
-pub async fn find(ports: &Backend, tenant: &TenantId, asked: &[Ask], most: usize) -> Result<PersonReport, PersonError> {
-    let person = who::known(ports, tenant, asked).await?;
-    search(ports, tenant, person, most).await
+pub async fn find(
+    backend: &Backend,
+    tenant: &TenantId,
+    asked: &[Ask],
+    most: usize,
+) -> Result<PersonReport, PersonError> {
+    let person = who::known(backend, tenant, asked).await?;
+    search(backend, tenant, person, most).await
 }
 
 async fn search(
-    ports: &Backend,
+    backend: &Backend,
     tenant: &TenantId,
     person: PersonIdentity,
     most: usize,
 ) -> Result<PersonReport, PersonError> {
     let mut finding = PersonReport { person, items: Vec::new(), letters: Vec::new(), waiting: None, searched: 0 };
-    for (table, partition) in catalogue::partitions(ports.store.as_ref(), tenant, ports.clock.now()).await? {
+    for (table, partition) in catalogue::partitions(backend.store.as_ref(), tenant, backend.clock.now()).await? {
         let mut query = Query::prefix(table, partition, "");
         loop {
-            let page = ports.store.list(&query).await?;
+            let page = backend.store.list(&query).await?;
             finding.searched += page.items.len();
             if finding.searched > most {
                 return Err(PersonError::TooMuch(most));
@@ -133,9 +138,9 @@ async fn search(
     }
     for queue in queues::ALL {
         finding.letters.extend(
-            letters(ports, tenant, &finding.person, queue, Fate::Keep).await?.into_iter().map(|one| (queue, one)),
+            letters(backend, tenant, &finding.person, queue, Fate::Keep).await?.into_iter().map(|one| (queue, one)),
         );
-        if let Some(bodies) = ports.queue.waiting(queue, tenant).await? {
+        if let Some(bodies) = backend.queue.waiting(queue, tenant).await? {
             let theirs = bodies.into_iter().filter(|body| finding.person.is_in_text(body)).map(|body| (queue, body));
             finding.waiting.get_or_insert_default().extend(theirs);
         }
@@ -145,7 +150,7 @@ async fn search(
 
 /// The dead letters that are about a person; `fate` is what happens to them.
 async fn letters(
-    ports: &Backend,
+    backend: &Backend,
     tenant: &TenantId,
     person: &PersonIdentity,
     queue: QueueName,
@@ -164,7 +169,7 @@ async fn letters(
         theirs.push(buried.clone());
         fate
     };
-    ports.queue.sift(queue, MAX_LETTERS, &mut judge).await?;
+    backend.queue.sift(queue, MAX_LETTERS, &mut judge).await?;
     Ok(theirs)
 }
 
@@ -200,12 +205,12 @@ pub fn export(finding: &PersonReport, tenant: &TenantId, now: Timestamp) -> Valu
 }
 
 /// Notes that a person's data was exported, and by whom, without repeating it.
-pub async fn note_export(ports: &Backend, tenant: &TenantId, asked: &[Ask], who: &str) -> Result<(), StoreError> {
-    note(ports, tenant, "a person's data exported", asked, who, "").await
+pub async fn note_export(backend: &Backend, tenant: &TenantId, asked: &[Ask], who: &str) -> Result<(), StoreError> {
+    note(backend, tenant, "a person's data exported", asked, who, "").await
 }
 
 async fn note(
-    ports: &Backend,
+    backend: &Backend,
     tenant: &TenantId,
     what: &str,
     asked: &[Ask],
@@ -213,46 +218,46 @@ async fn note(
     after: &str,
 ) -> Result<(), StoreError> {
     let asked: Vec<String> = asked.iter().map(Ask::for_audit).collect();
-    let entry = AuditEntry::new(ports.clock.now(), who, what, asked.join(", ")).changed("", after);
-    Audit::new(ports.store.clone()).note(tenant, &entry).await
+    let entry = AuditEntry::new(backend.clock.now(), who, what, asked.join(", ")).changed("", after);
+    Audit::new(backend.store.clone()).note(tenant, &entry).await
 }
 
 /// Deletes what was found, or replaces the person's words in it, and searches again.
 pub async fn forget(
-    ports: &Backend,
+    backend: &Backend,
     tenant: &TenantId,
     asked: &[Ask],
     who: &str,
     most: usize,
 ) -> Result<Forgotten, PersonError> {
-    let finding = find(ports, tenant, asked, most).await?;
+    let finding = find(backend, tenant, asked, most).await?;
     let (mut deleted, mut blanked, mut discarded) = (0, 0, 0);
     for found in &finding.items {
         match found.action {
             ForgetAction::Delete => {
-                ports.store.delete(&found.item.key).await?;
+                backend.store.delete(&found.item.key).await?;
                 deleted += 1;
             }
-            ForgetAction::Blank => blanked += usize::from(blank(ports, tenant, &finding.person, &found.item).await?),
+            ForgetAction::Blank => blanked += usize::from(blank(backend, tenant, &finding.person, &found.item).await?),
             ForgetAction::Keep(_) => {}
         }
     }
     let queues: std::collections::BTreeSet<QueueName> = finding.letters.iter().map(|(queue, _)| *queue).collect();
     for queue in queues {
-        discarded += letters(ports, tenant, &finding.person, queue, Fate::Discard).await?.len();
+        discarded += letters(backend, tenant, &finding.person, queue, Fate::Discard).await?.len();
     }
     let counts = format!(
         "{deleted} items deleted, {blanked} without the person's words, {discarded} failed deliveries discarded"
     );
-    note(ports, tenant, "a person's data deleted", asked, who, &counts).await?;
+    note(backend, tenant, "a person's data deleted", asked, who, &counts).await?;
     tracing::info!(%tenant, deleted, blanked, discarded, "a person's data was deleted on request");
-    let left = search(ports, tenant, finding.person, most).await?;
+    let left = search(backend, tenant, finding.person, most).await?;
     Ok(Forgotten { deleted, blanked, discarded, left })
 }
 
 /// Replaces a person's words in an item, also while others write it; returns whether there were any.
 async fn blank(
-    ports: &Backend,
+    backend: &Backend,
     tenant: &TenantId,
     person: &PersonIdentity,
     item: &StoredItem,
@@ -262,9 +267,9 @@ async fn blank(
         let Some(value) = found::without(person, &item)? else { return Ok(false) };
         let mut write = StoreWrite::new(item.key.clone(), &value, WriteCondition::Version(item.version))?;
         write.expires_at = item.expires_at;
-        match ports.store.put(write).await {
+        match backend.store.put(write).await {
             Ok(_) => return Ok(true),
-            Err(StoreError::Conflict(_)) => match ports.store.get(&item.key).await? {
+            Err(StoreError::Conflict(_)) => match backend.store.get(&item.key).await? {
                 Some(newer) => item = newer,
                 None => return Ok(false),
             },

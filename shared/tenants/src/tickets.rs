@@ -28,15 +28,15 @@ pub struct Ticket {
 }
 
 /// Makes a ticket for a person of a portal; it is valid once, for 15 minutes, at [`GIVE`]`?ticket=…`.
-pub async fn make(ports: &Backend, tenant: &TenantId, user: u64) -> Result<String, StoreError> {
+pub async fn make(backend: &Backend, tenant: &TenantId, user: u64) -> Result<String, StoreError> {
     let ticket = one_time_secrets::secret();
-    one_time_secrets::put(ports, "give", &ticket, &Ticket { tenant: tenant.clone(), user }, TICKET_TTL).await?;
+    one_time_secrets::put(backend, "give", &ticket, &Ticket { tenant: tenant.clone(), user }, TICKET_TTL).await?;
     Ok(ticket)
 }
 
 /// The person of a ticket, which is used up by this.
-pub async fn take(ports: &Backend, ticket: &str) -> Result<Option<Ticket>, StoreError> {
-    one_time_secrets::take(ports, "give", ticket).await
+pub async fn take(backend: &Backend, ticket: &str) -> Result<Option<Ticket>, StoreError> {
+    one_time_secrets::take(backend, "give", ticket).await
 }
 
 /// A link that its ticket undoes.
@@ -47,14 +47,14 @@ pub struct Unlink {
 }
 
 /// Makes a ticket that undoes a link; it is valid once, for seven days, at [`UNLINK`]`?ticket=…`.
-pub async fn make_unlink(ports: &Backend, tenant: &TenantId, link: &UserLink) -> Result<String, StoreError> {
+pub async fn make_unlink(backend: &Backend, tenant: &TenantId, link: &UserLink) -> Result<String, StoreError> {
     let ticket = one_time_secrets::secret();
     let unlink = Unlink { tenant: tenant.clone(), link: link.clone() };
-    one_time_secrets::put(ports, "unlink", &ticket, &unlink, UNLINK_TTL).await?;
+    one_time_secrets::put(backend, "unlink", &ticket, &unlink, UNLINK_TTL).await?;
     Ok(ticket)
 }
 
 /// The link that a ticket undoes; the ticket is used up by this.
-pub async fn take_unlink(ports: &Backend, ticket: &str) -> Result<Option<Unlink>, StoreError> {
-    one_time_secrets::take(ports, "unlink", ticket).await
+pub async fn take_unlink(backend: &Backend, ticket: &str) -> Result<Option<Unlink>, StoreError> {
+    one_time_secrets::take(backend, "unlink", ticket).await
 }

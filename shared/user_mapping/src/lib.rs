@@ -20,7 +20,7 @@ use tenants::user_links::UserLinks;
 #[derive(Clone)]
 pub struct TenantContext {
     /// The engine.
-    pub ports: Backend,
+    pub backend: Backend,
     /// The providers.
     pub connections: Connections,
     /// User mapping.
@@ -31,12 +31,12 @@ pub struct TenantContext {
 
 impl TenantContext {
     /// Over an engine and connections.
-    pub fn new(ports: &Backend, connections: Connections) -> Self {
+    pub fn new(backend: &Backend, connections: Connections) -> Self {
         Self {
-            ports: ports.clone(),
+            backend: backend.clone(),
             connections,
-            people: UserLinks::new(ports.store.clone()),
-            conversations: Conversations::new(ports.store.clone()),
+            people: UserLinks::new(backend.store.clone()),
+            conversations: Conversations::new(backend.store.clone()),
         }
     }
 

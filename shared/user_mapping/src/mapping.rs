@@ -36,7 +36,7 @@ pub enum Acting {
 impl TenantContext {
     /// Which user a person in Slack acts as. A link counts only while both accounts are active: what ended it is noted.
     pub async fn acting(&self, tenant: &OpenTenant, slack: &str) -> Result<Acting, Failure> {
-        let now = self.ports.clock.now();
+        let now = self.backend.clock.now();
         let by_settings = tenant.settings.people.map.iter().find(|(_, id)| id.as_str() == slack);
         if let Some(user) = by_settings.and_then(|(user, _)| user.parse().ok()) {
             return self.by_settings(tenant, slack, user).await;
@@ -63,7 +63,7 @@ impl TenantContext {
             user,
             origin: LinkOrigin::Settings,
             name: String::new(),
-            at: self.ports.clock.now(),
+            at: self.backend.clock.now(),
         };
         match self.portal_profile(tenant, user).await?.filter(|profile| !profile.is_dismissed) {
             None => Ok(Acting::Dismissed),
@@ -89,11 +89,11 @@ impl TenantContext {
         link: &UserLink,
         reason: EndReason,
     ) -> Result<(), Failure> {
-        let now = self.ports.clock.now();
+        let now = self.backend.clock.now();
         self.people.end(&tenant.id, link, reason, now).await?;
         let whose = format!("{} and {} ({})", link.slack, link.name, link.user);
         let entry = AuditEntry::new(now, "Switchboard", "link ended", whose).changed("linked", reason_words(reason));
-        Audit::new(self.ports.store.clone()).note(&tenant.id, &entry).await?;
+        Audit::new(self.backend.store.clone()).note(&tenant.id, &entry).await?;
         tracing::info!(tenant = %tenant.id, slack = link.slack, user = link.user, ?reason, "a link ended by itself");
         Ok(())
     }
@@ -110,7 +110,7 @@ impl TenantContext {
     }
 
     async fn by_email(&self, tenant: &OpenTenant, slack: &str, profile: Option<SlackUser>) -> Result<Acting, Failure> {
-        let now = self.ports.clock.now();
+        let now = self.backend.clock.now();
         let email = profile.as_ref().and_then(|profile| profile.email.clone());
         let is_member = profile.as_ref().is_some_and(|profile| tenant.slack.is_member(profile));
         if let Some(email) = email.as_deref().filter(|_| is_member)
@@ -169,7 +169,7 @@ impl TenantContext {
             Some(email) => tenant.slack.member_by_email(email).await?.map(|member| member.id),
             None => None,
         };
-        let now = self.ports.clock.now();
+        let now = self.backend.clock.now();
         match &found {
             Some(slack) => {
                 let link =
@@ -178,14 +178,14 @@ impl TenantContext {
             }
             None => {
                 let write = StoreWrite::new(absent_key(tenant, user), &now, WriteCondition::Always)?;
-                self.ports.store.put(write.expiring(later(now, ABSENT))).await?;
+                self.backend.store.put(write.expiring(later(now, ABSENT))).await?;
             }
         }
         Ok(found)
     }
 
     async fn is_not_in_slack(&self, tenant: &OpenTenant, user: u64) -> Result<bool, Failure> {
-        Ok(self.ports.store.get(&absent_key(tenant, user)).await?.is_some())
+        Ok(self.backend.store.get(&absent_key(tenant, user)).await?.is_some())
     }
 }
 

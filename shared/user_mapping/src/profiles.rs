@@ -39,7 +39,7 @@ impl TenantContext {
     /// A person in Slack; `None` if the id is unknown.
     pub async fn slack_profile(&self, tenant: &OpenTenant, id: &str) -> Result<Option<SlackUser>, Failure> {
         let key = ItemKey::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
-        if let Some(item) = self.ports.store.get(&key).await? {
+        if let Some(item) = self.backend.store.get(&key).await? {
             return Ok(item.decode()?);
         }
         let found = match tenant.slack.user(id).await {
@@ -53,13 +53,13 @@ impl TenantContext {
     /// Forgets a profile: it has changed.
     pub async fn forget_slack_profile(&self, tenant: &OpenTenant, id: &str) -> Result<(), Failure> {
         let key = ItemKey::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
-        Ok(self.ports.store.delete(&key).await?)
+        Ok(self.backend.store.delete(&key).await?)
     }
 
     /// A user of the portal; `None` if the number is unknown.
     pub async fn portal_profile(&self, tenant: &OpenTenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
         let key = portal_key(tenant, user);
-        if let Some(item) = self.ports.store.get(&key).await? {
+        if let Some(item) = self.backend.store.get(&key).await? {
             return Ok(item.decode()?);
         }
         self.portal_profile_now(tenant, user).await
@@ -91,8 +91,8 @@ impl TenantContext {
     /// Caches what a provider said of a person for an hour.
     pub async fn keep<T: Serialize>(&self, key: ItemKey, value: &T) -> Result<(), Failure> {
         let write =
-            StoreWrite::new(key, value, WriteCondition::Always)?.expiring(later(self.ports.clock.now(), PROFILE_TTL));
-        self.ports.store.put(write).await?;
+            StoreWrite::new(key, value, WriteCondition::Always)?.expiring(later(self.backend.clock.now(), PROFILE_TTL));
+        self.backend.store.put(write).await?;
         Ok(())
     }
 }

@@ -26,13 +26,13 @@ impl TenantContext {
     /// once an hour. Returns how many ended.
     pub async fn end_stale_links(&self, tenant: &OpenTenant) -> Result<usize, Failure> {
         let key = ItemKey::new(Table::Links, format!("{}#person", tenant.id), "checked");
-        if self.ports.store.get(&key).await?.is_some() {
+        if self.backend.store.get(&key).await?.is_some() {
             return Ok(0);
         }
         let ended = self.check_links(tenant).await?;
-        let now = self.ports.clock.now();
+        let now = self.backend.clock.now();
         let write = StoreWrite::new(key, &now, WriteCondition::Always)?.expiring(later(now, CHECK_EVERY));
-        self.ports.store.put(write).await?;
+        self.backend.store.put(write).await?;
         Ok(ended)
     }
 

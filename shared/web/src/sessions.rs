@@ -79,35 +79,35 @@ impl Session {
 }
 
 /// Makes a code with which a person signs in to a tenant's pages, once, within 15 minutes.
-pub async fn new_code(ports: &Backend, tenant: &TenantId) -> Result<String, StoreError> {
+pub async fn new_code(backend: &Backend, tenant: &TenantId) -> Result<String, StoreError> {
     let code = secret();
-    one_time_secrets::put(ports, "code", &code, tenant, CODE_TTL).await?;
+    one_time_secrets::put(backend, "code", &code, tenant, CODE_TTL).await?;
     Ok(code)
 }
 
 /// Begins a session with a code; returns its cookie and its tenant, or `None` if the code is not valid.
-pub async fn begin(ports: &Backend, code: &str) -> Result<Option<(String, TenantId)>, StoreError> {
-    match one_time_secrets::take::<TenantId>(ports, "code", code).await? {
-        Some(tenant) => Ok(Some((start_with(ports, tenant.clone(), BY_CODE, SignInProof::Operator).await?, tenant))),
+pub async fn begin(backend: &Backend, code: &str) -> Result<Option<(String, TenantId)>, StoreError> {
+    match one_time_secrets::take::<TenantId>(backend, "code", code).await? {
+        Some(tenant) => Ok(Some((start_with(backend, tenant.clone(), BY_CODE, SignInProof::Operator).await?, tenant))),
         None => Ok(None),
     }
 }
 
 /// Begins a session for a person who has proven their right to the tenant's pages in a way that cannot be confirmed
 /// again: it lasts an hour. Returns its cookie; `who` is written in the audit.
-pub async fn start(ports: &Backend, tenant: TenantId, who: &str) -> Result<String, StoreError> {
-    start_with(ports, tenant, who, SignInProof::Once).await
+pub async fn start(backend: &Backend, tenant: TenantId, who: &str) -> Result<String, StoreError> {
+    start_with(backend, tenant, who, SignInProof::Once).await
 }
 
 /// The same with a proof that is confirmed now and then.
 pub async fn start_with(
-    ports: &Backend,
+    backend: &Backend,
     tenant: TenantId,
     who: &str,
     proof: SignInProof,
 ) -> Result<String, StoreError> {
     let id = format!("{}{}", secret(), secret());
-    let (now, place) = (ports.clock.now(), key("session", &id));
+    let (now, place) = (backend.clock.now(), key("session", &id));
     let lives = if proof == SignInProof::Once { MAX_UNCONFIRMED } else { SESSION_TTL };
     let ends = later(now, lives);
     let listed = ListedSession { who: who.to_owned(), since: now, name: place.sort.clone() };
@@ -117,7 +117,7 @@ pub async fn start_with(
     let session =
         Session { tenant, token, who, proof, confirmed: Some(now), asked: None, ends: Some(ends), place: None };
     let write = StoreWrite::new(place, &session, WriteCondition::Absent)?;
-    ports.store.put_all(vec![write.expiring(ends), listing.expiring(ends)]).await?;
+    backend.store.put_all(vec![write.expiring(ends), listing.expiring(ends)]).await?;
     Ok(crate::cookies::text(COOKIE, &id, lives))
 }
 
@@ -142,30 +142,30 @@ pub enum SessionEnd {
 /// The session, unless its person may no longer see the pages. `ask` asks the provider; it is called when the last
 /// confirmation is a quarter of an hour old, and at most once a minute while the provider does not answer.
 pub async fn confirmed(
-    ports: &Backend,
+    backend: &Backend,
     session: Session,
     ask: impl AsyncFnOnce(&Session) -> AdministratorRights,
 ) -> Result<Result<Session, SessionEnd>, StoreError> {
-    let now = ports.clock.now();
+    let now = backend.clock.now();
     if !session.is_to_be_confirmed(now) {
         return Ok(Ok(session));
     }
     let rights = if session.may_ask(now) { ask(&session).await } else { AdministratorRights::Unknown };
     match session.after(rights, now) {
         Ok(same) if (same.confirmed, same.asked) == (session.confirmed, session.asked) => Ok(Ok(session)),
-        Ok(session) => Ok(Ok(keep(ports, session).await?)),
+        Ok(session) => Ok(Ok(keep(backend, session).await?)),
         Err(ended) => {
-            end(ports.store.as_ref(), &session).await?;
+            end(backend.store.as_ref(), &session).await?;
             Ok(Err(ended))
         }
     }
 }
 
 /// Stores when a session was confirmed, unless it was revoked meanwhile or another request was quicker.
-async fn keep(ports: &Backend, session: Session) -> Result<Session, StoreError> {
+async fn keep(backend: &Backend, session: Session) -> Result<Session, StoreError> {
     let (Some((key, version)), Some(ends)) = (&session.place, session.ends) else { return Ok(session) };
     let write = StoreWrite::new(key.clone(), &session, WriteCondition::Version(*version))?;
-    match ports.store.put(write.expiring(ends)).await {
+    match backend.store.put(write.expiring(ends)).await {
         Ok(_) | Err(StoreError::Conflict(_)) => Ok(session),
         Err(error) => Err(error),
     }

@@ -65,18 +65,18 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in("target")?;
     let mut engine = Engine::open(&folder.path().join("bench.db"), clock.clone()).await?;
     let counts: Arc<[AtomicU64; 3]> = Arc::default();
-    let store = Arc::new(Counting { inner: engine.ports.store.clone(), counts: counts.clone() });
-    engine.ports = Backend { store, ..engine.ports };
+    let store = Arc::new(Counting { inner: engine.backend.store.clone(), counts: counts.clone() });
+    engine.backend = Backend { store, ..engine.backend };
 
     let sandbox = Sandbox::start(clock.clone()).await?;
     let ids: Vec<_> = (0..deals).map(|n| sandbox.portal.add_deal(&format!("Deal {n}"), 1, "EUR")).collect();
     clock.sleep(Duration::from_secs(5)).await;
 
-    let connections = Connections::new(&engine.ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+    let connections = Connections::new(&engine.backend, SlackApiBase::new(&sandbox.slack.api_url())?)
         .allowing(clients::Network::this_machine());
-    let functions = Functions::new(&engine.ports, &connections, None);
+    let functions = Functions::new(&engine.backend, &connections, None);
     let tenant = connections.join(access_to(&sandbox, &each_alone())).await?;
-    let read = crm::baseline::fill(&engine.ports, &connections, &tenant).await?;
+    let read = crm::baseline::fill(&engine.backend, &connections, &tenant).await?;
     let baseline = sandbox.portal.requests();
     println!("baseline: {read} records in {baseline} requests");
 

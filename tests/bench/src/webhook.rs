@@ -40,7 +40,7 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
     }
     let folder = tempfile::tempdir_in("target")?;
     let engine = Engine::open(&folder.path().join("bench.db"), Arc::new(SystemClock)).await?;
-    let connections = Connections::new(&engine.ports, SlackApiBase::default());
+    let connections = Connections::new(&engine.backend, SlackApiBase::default());
     let access = ConnectionCredentials {
         member_id: MEMBER.into(),
         portal: PortalAccess::Webhook("https://bench.example.com/rest/1/secret/".to_owned().into()),
@@ -55,7 +55,7 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
         settings: Some(serde_json::to_value(Settings::default())?),
     };
     connections.join(access).await?;
-    let router = http::webhooks(Functions::new(&engine.ports, &connections, None));
+    let router = http::webhooks(Functions::new(&engine.backend, &connections, None));
     Ok(http::serve(listener, router, stopped).await?)
 }
 

@@ -35,9 +35,9 @@ async fn what_a_thousand_changes_cost() -> anyhow::Result<()> {
     let cloud = Cloud::start().await?;
     let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
     sandbox.portal.limit_calls(false);
-    let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
-    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(&ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+    let backend = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+    backend.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let connections = Connections::new(&backend, SlackApiBase::new(&sandbox.slack.api_url())?)
         .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();

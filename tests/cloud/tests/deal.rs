@@ -59,8 +59,8 @@ impl Deployment {
         let cloud = Cloud::start().await?;
         let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
         sandbox.portal.be_behind(behind);
-        let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(Behind(behind * 2)));
-        connect(&ports, &sandbox).await?;
+        let backend = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(Behind(behind * 2)));
+        connect(&backend, &sandbox).await?;
         let slack_api = sandbox.slack.api_url();
         let start = async |name: &str| Function::start(name, &bootstrap(name), &cloud, &slack_api).await;
         Ok(Self {
@@ -95,9 +95,9 @@ fn identity(workspace: &simulators::SlackSimulator) -> slack::client::SlackIdent
     slack::client::SlackIdentity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }
 
-async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<()> {
-    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+async fn connect(backend: &Backend, sandbox: &Sandbox) -> anyhow::Result<()> {
+    backend.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let connections = Connections::new(backend, SlackApiBase::new(&sandbox.slack.api_url())?)
         .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let access = ConnectionCredentials {
@@ -144,8 +144,8 @@ async fn what_cannot_be_done_goes_to_the_dead_letters_and_the_rest_goes_on() -> 
     deployment.hint("ONCRMLEADADD", lead).await?;
     deployment.work().await?;
     assert_eq!(deployment.sandbox.slack.texts("sales-leads"), ["New lead: Request"]);
-    let ports = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
-    let letters = ports.queue.dead_letters(queues::SLACK_DELIVERY, 10).await?;
+    let backend = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
+    let letters = backend.queue.dead_letters(queues::SLACK_DELIVERY, 10).await?;
     assert_eq!(letters.iter().map(|buried| buried.letter.code.as_str()).collect::<Vec<_>>(), ["channel_not_found"]);
     Ok(())
 }
@@ -223,8 +223,8 @@ async fn the_sample_events_are_understood() -> anyhow::Result<()> {
         let report = function.invoke(sample(name)?).await?;
         assert_eq!(report["tenants"], 1, "{report}");
     }
-    let ports = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
-    let letters = ports.queue.dead_letters(queues::SLACK_DELIVERY, 10).await?;
+    let backend = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
+    let letters = backend.queue.dead_letters(queues::SLACK_DELIVERY, 10).await?;
     assert_eq!(letters[0].letter.code, "no_ledger_line", "the delivery was read, and given up for what it is");
     Ok(())
 }

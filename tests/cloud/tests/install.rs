@@ -24,15 +24,15 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     cloud.reach_at(&gateway.url());
     cloud.authorize_at(&estate.authority.url(Region::West), &estate.authority.url(Region::East));
     estate.deploy(&gateway.url());
-    let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
-    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let backend = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+    backend.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let apps = json!({
         "bitrix24": {"client_id": BITRIX24_APP.0, "client_secret": BITRIX24_APP.1},
         "slack": {
             "client_id": SLACK_APP.0, "client_secret": SLACK_APP.1, "signing_secret": estate.workspaces[0].signing_secret(), "pkce": true,
         },
     });
-    ports.secrets.put(APPS, apps.to_string().into()).await?;
+    backend.secrets.put(APPS, apps.to_string().into()).await?;
     let slack_api = estate.hub.api_url();
     let start =
         async |name: &str| anyhow::Ok(Arc::new(Function::start(name, &bootstrap(name), &cloud, &slack_api).await?));
@@ -59,7 +59,8 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
 
     // A shop's order becomes a deal; the portal tells of it, and its card appears.
     let tenant = TenantId::new(portal.credentials().member_id)?;
-    let (_, key) = ApiKeys::new(ports.store.clone()).make(&tenant, "Shop", &[Scope::Intake], SystemClock.now()).await?;
+    let (_, key) =
+        ApiKeys::new(backend.store.clone()).make(&tenant, "Shop", &[Scope::Intake], SystemClock.now()).await?;
     let order = reqwest::Client::new()
         .post(format!("{}/api/v1/{tenant}/deals", gateway.url()))
         .bearer_auth(key)
@@ -106,11 +107,11 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     let upkeep = Function::start("upkeep", &bootstrap("upkeep"), &cloud, &slack_api).await?;
     let report = upkeep.invoke(json!({})).await?;
     assert!(report["left_behind"].as_u64() >= Some(20) && report["failed"] == json!([]), "{report}");
-    assert_eq!(ports.store.get(&place(0)).await?, None);
+    assert_eq!(backend.store.get(&place(0)).await?, None);
     // An operator does not wait.
-    tenants::departure::depart(&ports, &tenant).await?;
+    tenants::departure::depart(&backend, &tenant).await?;
     for table in Table::ALL {
-        assert_eq!(ports.store.belonging(table, tenant.as_str(), None).await?.items.len(), 0, "{}", table.name());
+        assert_eq!(backend.store.belonging(table, tenant.as_str(), None).await?.items.len(), 0, "{}", table.name());
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ struct Deployment {
     gateway: Gateway,
     queues: Vec<(QueueName, Arc<Function>)>,
     poll: Arc<Function>,
-    ports: Backend,
+    backend: Backend,
     tenant: runtime::TenantId,
 }
 
@@ -33,8 +33,8 @@ impl Deployment {
         let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
         cloud.reach_at(&gateway.url());
         cloud.notion_at(&sandbox.notion.url());
-        let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
-        let tenant = connect(&ports, &sandbox).await?;
+        let backend = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+        let tenant = connect(&backend, &sandbox).await?;
         let slack_api = sandbox.slack.api_url();
         let start =
             async |name: &str| anyhow::Ok(Arc::new(Function::start(name, &bootstrap(name), &cloud, &slack_api).await?));
@@ -51,7 +51,7 @@ impl Deployment {
         sandbox
             .portal
             .send_events_to(&format!("{}/webhooks/bitrix24", gateway.url()), &["ONCRMDEALADD", "ONCRMDEALUPDATE"]);
-        Ok(Self { cloud, sandbox, gateway, queues, poll, ports, tenant })
+        Ok(Self { cloud, sandbox, gateway, queues, poll, backend, tenant })
     }
 
     /// Feeds the functions until `done`; gives up after two minutes.
@@ -75,9 +75,9 @@ impl Deployment {
     }
 }
 
-async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
-    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+async fn connect(backend: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
+    backend.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let connections = Connections::new(backend, SlackApiBase::new(&sandbox.slack.api_url())?)
         .with_notion(notion::NotionApiBase::new(&sandbox.notion.url())?)
         .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
@@ -106,7 +106,7 @@ async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime::
 async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::Result<()> {
     let deployment = Deployment::start().await?;
     let (portal, notion) = (&deployment.sandbox.portal, &deployment.sandbox.notion);
-    let connections = Connections::from_env(&deployment.ports)?;
+    let connections = Connections::from_env(&deployment.backend)?;
     let key = connections.open_notion_window(&deployment.tenant, false).await?;
     let address =
         format!("{}/webhooks/notion/{}", deployment.gateway.url(), secrecy::ExposeSecret::expose_secret(&key));
@@ -131,7 +131,7 @@ async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::R
     assert_eq!((&report["databases"], &report["stopped"]), (&json!(1), &json!([])), "{report}");
     deployment.work_until("the polled amount", || portal.item(DEAL, deal).unwrap()["opportunity"] == 170_000).await?;
 
-    let code = admin::new_code(&deployment.ports, &deployment.tenant).await?;
+    let code = admin::new_code(&deployment.backend, &deployment.tenant).await?;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let address = deployment.gateway.url();
     let signed_in = http
@@ -143,7 +143,7 @@ async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::R
     let cookie = signed_in.headers()["set-cookie"].to_str()?.split(';').next().unwrap().to_owned();
     let page = http.get(format!("{address}/admin/notion")).header("cookie", &cookie).send().await?.text().await?;
     assert!(page.contains("Plan a backfill") && page.contains("Deals"), "{page}");
-    let letters = deployment.ports.queue.dead_letters(queues::RECORD_SYNC, 10).await?;
+    let letters = deployment.backend.queue.dead_letters(queues::RECORD_SYNC, 10).await?;
     assert!(letters.is_empty(), "{letters:?}");
 
     // The files in `events/` are understood: the first is signed for no address of ours, the second names no database.

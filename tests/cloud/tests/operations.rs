@@ -24,7 +24,7 @@ struct Deployment {
     gateway: Gateway,
     queues: Vec<(QueueName, Arc<Function>)>,
     scheduled: BTreeMap<&'static str, Arc<Function>>,
-    ports: Backend,
+    backend: Backend,
     tenant: TenantId,
 }
 
@@ -35,8 +35,8 @@ impl Deployment {
         cloud.reach_at(&gateway.url());
         let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
         cloud.notion_at(&sandbox.notion.url());
-        let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
-        let tenant = connect(&ports, &sandbox).await?;
+        let backend = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+        let tenant = connect(&backend, &sandbox).await?;
         let slack_api = sandbox.slack.api_url();
         let start =
             async |name: &str| anyhow::Ok(Arc::new(Function::start(name, &bootstrap(name), &cloud, &slack_api).await?));
@@ -59,7 +59,7 @@ impl Deployment {
         let events =
             ["ONCRMDEALADD", "ONCRMDEALUPDATE", "ONCRMLEADADD", "ONTASKADD", "ONTASKCOMMENTADD", "ONVOXIMPLANTCALLEND"];
         sandbox.portal.send_events_to(&format!("{}/webhooks/bitrix24", gateway.url()), &events);
-        Ok(Self { cloud, sandbox, gateway, queues, scheduled, ports, tenant })
+        Ok(Self { cloud, sandbox, gateway, queues, scheduled, backend, tenant })
     }
 
     /// Feeds the functions until `done`; gives up after a minute.
@@ -75,7 +75,7 @@ impl Deployment {
     }
 
     async fn dead(&self) -> usize {
-        self.ports.queue.dead_letters(queues::SLACK_DELIVERY, 100).await.unwrap().len()
+        self.backend.queue.dead_letters(queues::SLACK_DELIVERY, 100).await.unwrap().len()
     }
 
     fn cards(&self) -> Vec<String> {
@@ -83,9 +83,9 @@ impl Deployment {
     }
 }
 
-async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
-    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+async fn connect(backend: &Backend, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
+    backend.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let connections = Connections::new(backend, SlackApiBase::new(&sandbox.slack.api_url())?)
         .with_notion(notion::NotionApiBase::new(&sandbox.notion.url())?)
         .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
@@ -108,7 +108,7 @@ async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<TenantId>
 }
 
 async fn signed_in(deployment: &Deployment) -> anyhow::Result<Browser> {
-    let code = admin::new_code(&deployment.ports, &deployment.tenant).await?;
+    let code = admin::new_code(&deployment.backend, &deployment.tenant).await?;
     let browser = Browser::at(&deployment.gateway.url());
     let page = browser.post("/admin/sign-in", &[("code", &code)]).await;
     assert_eq!(page.location.as_deref(), Some("/admin"), "{}", page.text);
@@ -179,7 +179,7 @@ async fn operators_find_a_fault_and_redrive_it_through_the_built_binaries() -> a
     assert!(browser.get("/admin/audit").await.text.contains("dead letters discarded: a test"));
 
     // What the programs of a company see of it.
-    let (_, key) = ApiKeys::new(deployment.ports.store.clone())
+    let (_, key) = ApiKeys::new(deployment.backend.store.clone())
         .make(&deployment.tenant, "x", &[Scope::Read, Scope::Sync], SystemClock.now())
         .await?;
     let http = reqwest::Client::new();

@@ -20,7 +20,7 @@ struct Deployment {
     sandbox: Sandbox,
     gateway: Gateway,
     queues: Vec<(QueueName, Arc<Function>)>,
-    ports: Backend,
+    backend: Backend,
     tenant: runtime::TenantId,
 }
 
@@ -30,8 +30,8 @@ impl Deployment {
         let mut cloud = Cloud::start().await?;
         cloud.reach_at(&gateway.url());
         let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
-        let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
-        let tenant = connect(&ports, &sandbox).await?;
+        let backend = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+        let tenant = connect(&backend, &sandbox).await?;
         let slack_api = sandbox.slack.api_url();
         let start =
             async |name: &str| anyhow::Ok(Arc::new(Function::start(name, &bootstrap(name), &cloud, &slack_api).await?));
@@ -46,7 +46,7 @@ impl Deployment {
             queues.push((queue, start(queue.name()).await?));
         }
         sandbox.slack.send_requests_to(&format!("{}/webhooks/slack", gateway.url()));
-        Ok(Self { cloud, sandbox, gateway, queues, ports, tenant })
+        Ok(Self { cloud, sandbox, gateway, queues, backend, tenant })
     }
 
     /// Feeds the functions until `done`; gives up after a minute.
@@ -62,9 +62,9 @@ impl Deployment {
     }
 }
 
-async fn connect(ports: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
-    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.slack.api_url())?)
+async fn connect(backend: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
+    backend.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let connections = Connections::new(backend, SlackApiBase::new(&sandbox.slack.api_url())?)
         .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
@@ -107,7 +107,7 @@ async fn a_command_and_a_bridge_go_through_the_built_binaries() -> anyhow::Resul
     let answered = || slack.texts("general").iter().any(|text| text == "hello yourself");
     deployment.work_until("the answer", answered).await?;
 
-    let code = admin::new_code(&deployment.ports, &deployment.tenant).await?;
+    let code = admin::new_code(&deployment.backend, &deployment.tenant).await?;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let signed_in = http
         .post(format!("{}/admin/sign-in", deployment.gateway.url()))

@@ -15,8 +15,8 @@ use crate::queue::message;
 
 const QUEUE: QueueName = queues::SLACK_DELIVERY;
 
-async fn receive(ports: &Backend, most: usize) -> Vec<Received> {
-    ports.queue.receive(QUEUE, most, Duration::ZERO).await.unwrap()
+async fn receive(backend: &Backend, most: usize) -> Vec<Received> {
+    backend.queue.receive(QUEUE, most, Duration::ZERO).await.unwrap()
 }
 
 fn bodies(received: &[Received]) -> Vec<&str> {
@@ -24,48 +24,48 @@ fn bodies(received: &[Received]) -> Vec<&str> {
 }
 
 pub async fn a_group_waits_while_one_of_its_messages_is_out_and_others_do_not(engine: &Engine) {
-    let ports = &engine.ports;
-    ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2"), message("h", "1")]).await.unwrap();
-    let first = receive(ports, 1).await;
+    let backend = &engine.backend;
+    backend.queue.send(QUEUE, vec![message("g", "1"), message("g", "2"), message("h", "1")]).await.unwrap();
+    let first = receive(backend, 1).await;
     assert_eq!(bodies(&first), ["1"]);
-    let second = receive(ports, 10).await;
+    let second = receive(backend, 10).await;
     assert_eq!(second.iter().map(|received| received.group.as_str()).collect::<Vec<_>>(), ["h"]);
-    assert!(receive(ports, 10).await.is_empty());
-    ports.queue.delete(QUEUE, vec![first[0].receipt.clone()]).await.unwrap();
-    assert_eq!(bodies(&receive(ports, 10).await), ["2"]);
+    assert!(receive(backend, 10).await.is_empty());
+    backend.queue.delete(QUEUE, vec![first[0].receipt.clone()]).await.unwrap();
+    assert_eq!(bodies(&receive(backend, 10).await), ["2"]);
 }
 
 pub async fn a_delayed_head_holds_its_group_back(engine: &Engine) {
-    let ports = &engine.ports;
-    ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
-    let received = receive(ports, 1).await;
-    ports.queue.delay(QUEUE, &received[0].receipt, Duration::from_secs(60)).await.unwrap();
-    ports.queue.send(QUEUE, vec![message("g", "3")]).await.unwrap();
-    assert!(receive(ports, 10).await.is_empty());
+    let backend = &engine.backend;
+    backend.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    let received = receive(backend, 1).await;
+    backend.queue.delay(QUEUE, &received[0].receipt, Duration::from_secs(60)).await.unwrap();
+    backend.queue.send(QUEUE, vec![message("g", "3")]).await.unwrap();
+    assert!(receive(backend, 10).await.is_empty());
     engine.clock.advance(Duration::from_secs(60));
-    assert_eq!(bodies(&receive(ports, 10).await), ["1", "2", "3"]);
+    assert_eq!(bodies(&receive(backend, 10).await), ["1", "2", "3"]);
 }
 
 pub async fn what_a_dead_worker_had_comes_back_when_its_lease_ends(engine: &Engine) {
-    let ports = &engine.ports;
-    ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
-    let lost = receive(ports, 10).await;
-    assert!(receive(ports, 10).await.is_empty());
+    let backend = &engine.backend;
+    backend.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    let lost = receive(backend, 10).await;
+    assert!(receive(backend, 10).await.is_empty());
     engine.clock.advance(QUEUE.visibility());
-    let again = receive(ports, 10).await;
+    let again = receive(backend, 10).await;
     assert_eq!((bodies(&again), again[0].attempt), (vec!["1", "2"], 2));
     // The receipt of the lost lease settles nothing any more.
-    ports.queue.delete(QUEUE, vec![lost[0].receipt.clone()]).await.unwrap();
+    backend.queue.delete(QUEUE, vec![lost[0].receipt.clone()]).await.unwrap();
     engine.clock.advance(QUEUE.visibility());
-    assert_eq!(bodies(&receive(ports, 10).await), ["1", "2"]);
+    assert_eq!(bodies(&receive(backend, 10).await), ["1", "2"]);
 }
 
 pub async fn what_a_process_had_received_comes_back_when_it_starts_again(engine: &Engine) {
-    let ports = &engine.ports;
-    ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2"), message("h", "1")]).await.unwrap();
-    let received = receive(ports, 10).await;
-    ports.queue.delete(QUEUE, vec![received[0].receipt.clone()]).await.unwrap();
-    ports.queue.delay(QUEUE, &received[2].receipt, Duration::from_secs(60)).await.unwrap();
+    let backend = &engine.backend;
+    backend.queue.send(QUEUE, vec![message("g", "1"), message("g", "2"), message("h", "1")]).await.unwrap();
+    let received = receive(backend, 10).await;
+    backend.queue.delete(QUEUE, vec![received[0].receipt.clone()]).await.unwrap();
+    backend.queue.delay(QUEUE, &received[2].receipt, Duration::from_secs(60)).await.unwrap();
     let restarted = (engine.restart)().await;
     let again = receive(&restarted, 10).await;
     assert_eq!((bodies(&again), again[0].attempt), (vec!["2"], 2), "what was finished or waits for its time stays so");
@@ -80,7 +80,7 @@ pub async fn what_a_process_had_received_comes_back_when_it_starts_again(engine:
 }
 
 pub async fn a_waiting_receiver_is_woken_by_a_message(engine: &Engine) {
-    let queue = engine.ports.queue.clone();
+    let queue = engine.backend.queue.clone();
     let waiting = tokio::spawn({
         let queue = queue.clone();
         async move { queue.receive(QUEUE, 10, Duration::from_secs(3600)).await.unwrap() }
@@ -95,7 +95,7 @@ fn tenant_of(group: &str) -> &str {
 }
 
 pub async fn a_backlog_of_one_tenant_holds_up_no_other(engine: &Engine) {
-    let queue = &engine.ports.queue;
+    let queue = &engine.backend.queue;
     let message = |tenant: usize, deal: usize| QueueMessage {
         group: format!("tenant{tenant:03}#deal#{deal}"),
         deduplication: format!("{tenant}/{deal}"),
@@ -154,7 +154,7 @@ pub fn step() -> impl Strategy<Value = Step> {
 /// However messages are sent, received, finished and put back: no message overtakes another of its group,
 /// no group is out twice, and in the end every message was finished exactly once.
 pub async fn any_history_keeps_order_and_loses_nothing(engine: &Engine, steps: Vec<Step>) {
-    let queue = &engine.ports.queue;
+    let queue = &engine.backend.queue;
     let mut sent: BTreeMap<String, u32> = BTreeMap::new();
     let mut finished: BTreeMap<String, u32> = BTreeMap::new();
     let mut out: Vec<Received> = Vec::new();
@@ -166,7 +166,7 @@ pub async fn any_history_keeps_order_and_loses_nothing(engine: &Engine, steps: V
                 queue.send(QUEUE, vec![message(&format!("g{group}"), &count.to_string())]).await.unwrap();
             }
             Step::Receive(most) => {
-                let received = receive(&engine.ports, most).await;
+                let received = receive(&engine.backend, most).await;
                 for one in &received {
                     assert!(out.iter().all(|other| other.group != one.group), "group {} is out twice", one.group);
                 }
@@ -208,7 +208,7 @@ pub async fn any_history_keeps_order_and_loses_nothing(engine: &Engine, steps: V
     }
     engine.clock.advance(Duration::from_secs(60));
     loop {
-        let received = receive(&engine.ports, 10).await;
+        let received = receive(&engine.backend, 10).await;
         if received.is_empty() {
             break;
         }

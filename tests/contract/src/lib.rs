@@ -20,7 +20,7 @@ pub type Restart = Box<dyn Fn() -> BoxFuture<'static, Backend> + Send + Sync>;
 /// An engine under test.
 pub struct Engine {
     /// Its ports.
-    pub ports: Backend,
+    pub backend: Backend,
     /// The clock by which its store tells what has expired.
     pub clock: Arc<ManualClock>,
     /// Starts its process again.

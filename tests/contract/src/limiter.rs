@@ -13,7 +13,7 @@ fn account() -> RateBucket {
 }
 
 fn limiter(engine: &Engine) -> Limiter {
-    Limiter::new(engine.ports.store.clone(), engine.ports.clock.clone())
+    Limiter::new(engine.backend.store.clone(), engine.backend.clock.clone())
 }
 
 /// Each worker has a limiter of its own, as each Lambda instance has; the store is all they share.

@@ -21,48 +21,48 @@ fn bodies(received: &[Received]) -> Vec<&str> {
 }
 
 async fn receive(engine: &Engine, most: usize) -> Vec<Received> {
-    engine.ports.queue.receive(QUEUE, most, NOW).await.unwrap()
+    engine.backend.queue.receive(QUEUE, most, NOW).await.unwrap()
 }
 
 pub async fn a_group_comes_in_order(engine: &Engine) {
-    engine.ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
-    engine.ports.queue.send(QUEUE, vec![message("g", "3")]).await.unwrap();
+    engine.backend.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    engine.backend.queue.send(QUEUE, vec![message("g", "3")]).await.unwrap();
     let received = receive(engine, 10).await;
     assert_eq!(bodies(&received), ["1", "2", "3"]);
     assert!(received.iter().all(|received| received.attempt == 1));
     // Another queue has none of them.
-    assert!(engine.ports.queue.receive(queues::BITRIX24_EVENTS, 10, NOW).await.unwrap().is_empty());
+    assert!(engine.backend.queue.receive(queues::BITRIX24_EVENTS, 10, NOW).await.unwrap().is_empty());
 }
 
 pub async fn the_same_deduplication_id_is_one_message(engine: &Engine) {
-    engine.ports.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
-    engine.ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    engine.backend.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    engine.backend.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
     let received = receive(engine, 10).await;
     assert_eq!(bodies(&received), ["1", "2"]);
     let receipts = received.into_iter().map(|received| received.receipt).collect();
-    engine.ports.queue.delete(QUEUE, receipts).await.unwrap();
+    engine.backend.queue.delete(QUEUE, receipts).await.unwrap();
     // Even after it was finished.
-    engine.ports.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    engine.backend.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
     assert!(receive(engine, 10).await.is_empty());
 }
 
 pub async fn what_is_deleted_does_not_come_again(engine: &Engine) {
-    engine.ports.queue.send(QUEUE, vec![message("g", "1"), message("h", "2")]).await.unwrap();
+    engine.backend.queue.send(QUEUE, vec![message("g", "1"), message("h", "2")]).await.unwrap();
     let received = receive(engine, 10).await;
-    engine.ports.queue.delete(QUEUE, received.into_iter().map(|received| received.receipt).collect()).await.unwrap();
-    engine.ports.queue.delete(QUEUE, Vec::new()).await.unwrap();
+    engine.backend.queue.delete(QUEUE, received.into_iter().map(|received| received.receipt).collect()).await.unwrap();
+    engine.backend.queue.delete(QUEUE, Vec::new()).await.unwrap();
     engine.clock.advance(Duration::from_secs(3600));
     assert!(receive(engine, 10).await.is_empty());
-    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap(), Depth::default());
+    assert_eq!(engine.backend.queue.depth(QUEUE).await.unwrap(), Depth::default());
 }
 
 pub async fn a_delayed_message_comes_later_and_counts(engine: &Engine) {
-    engine.ports.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    engine.backend.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
     let received = receive(engine, 1).await;
-    engine.ports.queue.delay(QUEUE, &received[0].receipt, Duration::from_secs(1)).await.unwrap();
+    engine.backend.queue.delay(QUEUE, &received[0].receipt, Duration::from_secs(1)).await.unwrap();
     assert!(receive(engine, 1).await.is_empty());
     engine.clock.advance(Duration::from_secs(1));
-    let again = engine.ports.queue.receive(QUEUE, 1, Duration::from_secs(5)).await.unwrap();
+    let again = engine.backend.queue.receive(QUEUE, 1, Duration::from_secs(5)).await.unwrap();
     assert_eq!((bodies(&again), again[0].attempt), (vec!["1"], 2));
 }
 
@@ -77,11 +77,11 @@ pub async fn a_dead_letter_is_kept_with_its_reason(engine: &Engine) {
         body: "{}".into(),
         group: "g".into(),
     };
-    engine.ports.queue.bury(QUEUE, letter.clone()).await.unwrap();
-    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap(), Depth { dead: 1, ..Depth::default() });
+    engine.backend.queue.bury(QUEUE, letter.clone()).await.unwrap();
+    assert_eq!(engine.backend.queue.depth(QUEUE).await.unwrap(), Depth { dead: 1, ..Depth::default() });
     // Looked at, not taken.
     for _ in 0..2 {
-        let letters = engine.ports.queue.dead_letters(QUEUE, 10).await.unwrap();
+        let letters = engine.backend.queue.dead_letters(QUEUE, 10).await.unwrap();
         assert_eq!(letters.into_iter().map(|buried| buried.letter).collect::<Vec<_>>(), std::slice::from_ref(&letter));
     }
 }
@@ -100,7 +100,7 @@ fn letter(engine: &Engine, name: &str, group: &str) -> DeadLetter {
 }
 
 pub async fn every_dead_letter_is_seen_and_each_goes_where_it_should(engine: &Engine) {
-    let queue = &engine.ports.queue;
+    let queue = &engine.backend.queue;
     // More of one group than a single look hands out.
     for n in 0..25 {
         queue.bury(QUEUE, letter(engine, &format!("job {n}"), "g")).await.unwrap();
@@ -126,6 +126,6 @@ pub async fn every_dead_letter_is_seen_and_each_goes_where_it_should(engine: &En
 
 pub async fn many_messages_are_sent_at_once(engine: &Engine) {
     let messages = (0..35).map(|n| message(&format!("g{}", n % 5), &n.to_string())).collect();
-    engine.ports.queue.send(QUEUE, messages).await.unwrap();
-    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap().waiting, 35);
+    engine.backend.queue.send(QUEUE, messages).await.unwrap();
+    assert_eq!(engine.backend.queue.depth(QUEUE).await.unwrap().waiting, 35);
 }

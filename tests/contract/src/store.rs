@@ -17,32 +17,32 @@ fn write(sort: &str, value: &str, condition: WriteCondition) -> StoreWrite {
 }
 
 async fn value(engine: &Engine, sort: &str) -> Option<String> {
-    engine.ports.store.get(&key(sort)).await.unwrap().map(|item| item.decode().unwrap())
+    engine.backend.store.get(&key(sort)).await.unwrap().map(|item| item.decode().unwrap())
 }
 
 pub async fn what_is_put_is_read_back(engine: &Engine) {
     assert_eq!(value(engine, "a").await, None);
-    engine.ports.store.put(write("a", "one", WriteCondition::Always)).await.unwrap();
-    engine.ports.store.put(write("a", "two", WriteCondition::Always)).await.unwrap();
+    engine.backend.store.put(write("a", "one", WriteCondition::Always)).await.unwrap();
+    engine.backend.store.put(write("a", "two", WriteCondition::Always)).await.unwrap();
     assert_eq!(value(engine, "a").await.as_deref(), Some("two"));
     // The same sort key in another partition or table is another item.
     for other in [ItemKey::new(Table::Links, "other#things", "a"), ItemKey::new(Table::Ledger, "tenant#things", "a")] {
-        assert_eq!(engine.ports.store.get(&other).await.unwrap(), None);
+        assert_eq!(engine.backend.store.get(&other).await.unwrap(), None);
     }
-    engine.ports.store.delete(&key("a")).await.unwrap();
-    engine.ports.store.delete(&key("a")).await.unwrap();
+    engine.backend.store.delete(&key("a")).await.unwrap();
+    engine.backend.store.delete(&key("a")).await.unwrap();
     assert_eq!(value(engine, "a").await, None);
 }
 
 pub async fn an_absent_condition_holds_once(engine: &Engine) {
-    engine.ports.store.put(write("a", "one", WriteCondition::Absent)).await.unwrap();
-    let again = engine.ports.store.put(write("a", "two", WriteCondition::Absent)).await;
+    engine.backend.store.put(write("a", "one", WriteCondition::Absent)).await.unwrap();
+    let again = engine.backend.store.put(write("a", "two", WriteCondition::Absent)).await;
     assert_eq!(again, Err(StoreError::Conflict(key("a"))));
     assert_eq!(value(engine, "a").await.as_deref(), Some("one"));
 }
 
 pub async fn a_stale_version_conflicts(engine: &Engine) {
-    let store = &engine.ports.store;
+    let store = &engine.backend.store;
     let first = store.put(write("a", "one", WriteCondition::Always)).await.unwrap();
     assert_eq!(store.get(&key("a")).await.unwrap().unwrap().version, first);
     let second = store.put(write("a", "two", WriteCondition::Version(first))).await.unwrap();
@@ -55,7 +55,7 @@ pub async fn a_stale_version_conflicts(engine: &Engine) {
 }
 
 pub async fn a_version_never_comes_again(engine: &Engine) {
-    let store = &engine.ports.store;
+    let store = &engine.backend.store;
     let before = store.put(write("a", "one", WriteCondition::Absent)).await.unwrap();
     store.delete(&key("a")).await.unwrap();
     engine.clock.advance(Duration::from_millis(1));
@@ -65,7 +65,7 @@ pub async fn a_version_never_comes_again(engine: &Engine) {
 }
 
 pub async fn all_writes_or_none(engine: &Engine) {
-    let store = &engine.ports.store;
+    let store = &engine.backend.store;
     let version = store.put(write("a", "one", WriteCondition::Always)).await.unwrap();
     let failed = store
         .put_all(vec![
@@ -87,14 +87,14 @@ pub async fn all_writes_or_none(engine: &Engine) {
 
 pub async fn a_hundred_writes_at_once_and_no_more(engine: &Engine) {
     let writes = |count: usize| (0..count).map(|n| write(&format!("{n:03}"), "x", WriteCondition::Always)).collect();
-    engine.ports.store.put_all(writes(100)).await.unwrap();
-    assert!(engine.ports.store.put_all(writes(101)).await.is_err());
-    let page = engine.ports.store.list(&Query::prefix(Table::Links, "tenant#things", "")).await.unwrap();
+    engine.backend.store.put_all(writes(100)).await.unwrap();
+    assert!(engine.backend.store.put_all(writes(101)).await.is_err());
+    let page = engine.backend.store.list(&Query::prefix(Table::Links, "tenant#things", "")).await.unwrap();
     assert_eq!((page.items.len(), page.next), (100, None));
 }
 
 pub async fn what_has_expired_is_absent(engine: &Engine) {
-    let store = &engine.ports.store;
+    let store = &engine.backend.store;
     let end = later(engine.clock.now(), Duration::from_secs(60));
     let version = store.put(write("a", "one", WriteCondition::Always).expiring(end)).await.unwrap();
     engine.clock.advance(Duration::from_secs(59));
@@ -111,7 +111,7 @@ pub async fn what_has_expired_is_absent(engine: &Engine) {
 
 async fn fill(engine: &Engine) {
     for sort in ["b#2", "a#1", "b#1", "b#3", "c#1", "b", "b#10"] {
-        engine.ports.store.put(write(sort, sort, WriteCondition::Always)).await.unwrap();
+        engine.backend.store.put(write(sort, sort, WriteCondition::Always)).await.unwrap();
     }
 }
 
@@ -121,7 +121,7 @@ async fn listed(engine: &Engine, newest_first: bool) -> Vec<String> {
     query.newest_first = newest_first;
     let mut sorts = Vec::new();
     loop {
-        let page = engine.ports.store.list(&query).await.unwrap();
+        let page = engine.backend.store.list(&query).await.unwrap();
         assert!(page.items.len() <= 2);
         sorts.extend(page.items.into_iter().map(|item| item.key.sort));
         query.after = page.next;
@@ -143,9 +143,9 @@ pub async fn a_list_goes_backwards_too(engine: &Engine) {
 
 pub async fn a_prefix_is_taken_literally(engine: &Engine) {
     for sort in ["a%b", "a_b", "axb", "ä", "a"] {
-        engine.ports.store.put(write(sort, sort, WriteCondition::Always)).await.unwrap();
+        engine.backend.store.put(write(sort, sort, WriteCondition::Always)).await.unwrap();
     }
-    let page = engine.ports.store.list(&Query::prefix(Table::Links, "tenant#things", "a%")).await.unwrap();
+    let page = engine.backend.store.list(&Query::prefix(Table::Links, "tenant#things", "a%")).await.unwrap();
     assert_eq!(page.items.iter().map(|item| item.key.sort.as_str()).collect::<Vec<_>>(), ["a%b"]);
 }
 
@@ -153,13 +153,13 @@ pub async fn concurrent_writers_lose_nothing(engine: &Engine) {
     let count = || async {
         for _ in 0..5 {
             loop {
-                let found = engine.ports.store.get(&key("counter")).await.unwrap();
+                let found = engine.backend.store.get(&key("counter")).await.unwrap();
                 let (count, condition) = match found {
                     Some(item) => (item.decode::<u64>().unwrap(), WriteCondition::Version(item.version)),
                     None => (0, WriteCondition::Absent),
                 };
                 let write = StoreWrite::new(key("counter"), &(count + 1), condition).unwrap();
-                match engine.ports.store.put(write).await {
+                match engine.backend.store.put(write).await {
                     Ok(_) => break,
                     Err(StoreError::Conflict(_)) => {}
                     Err(error) => unreachable!("{error}"),
@@ -168,18 +168,18 @@ pub async fn concurrent_writers_lose_nothing(engine: &Engine) {
         }
     };
     join_all((0..8).map(|_| count())).await;
-    let item = engine.ports.store.get(&key("counter")).await.unwrap().unwrap();
+    let item = engine.backend.store.get(&key("counter")).await.unwrap().unwrap();
     assert_eq!(item.decode::<u64>().unwrap(), 40);
 }
 
 pub async fn any_text_is_kept(engine: &Engine) {
     let text = format!("«Крыша» \u{1F3D7} \"\\\n\t'; DROP TABLE items; {}", "x".repeat(100_000));
-    engine.ports.store.put(write("Ж#1", &text, WriteCondition::Always)).await.unwrap();
+    engine.backend.store.put(write("Ж#1", &text, WriteCondition::Always)).await.unwrap();
     assert_eq!(value(engine, "Ж#1").await, Some(text));
 }
 
 pub async fn what_belongs_to_an_owner_is_found_wherever_it_lies(engine: &Engine) {
-    let store = &engine.ports.store;
+    let store = &engine.backend.store;
     let expires = later(engine.clock.now(), Duration::from_secs(60));
     for (partition, sort) in
         [("acme", "a"), ("acme#bot", "b"), ("acme#hold#1", "c"), ("acme2", "d"), ("acm", "e"), ("b#acme", "f")]
@@ -213,7 +213,7 @@ pub async fn what_belongs_to_an_owner_is_found_wherever_it_lies(engine: &Engine)
 }
 
 pub async fn what_is_deleted_is_absent_to_every_way_of_reading(engine: &Engine) {
-    let store = &engine.ports.store;
+    let store = &engine.backend.store;
     for sort in ["a", "b", "c"] {
         store.put(write(sort, sort, WriteCondition::Always)).await.unwrap();
     }
@@ -246,7 +246,7 @@ pub async fn what_is_deleted_is_absent_to_every_way_of_reading(engine: &Engine) 
 }
 
 pub async fn an_item_is_erased_only_as_it_was_seen(engine: &Engine) {
-    let store = &engine.ports.store;
+    let store = &engine.backend.store;
     let seen = store.put(write("a", "one", WriteCondition::Always)).await.unwrap();
     let newer = store.put(write("a", "two", WriteCondition::Version(seen))).await.unwrap();
     assert!(!store.erase(&key("a"), seen).await.unwrap());
@@ -257,7 +257,7 @@ pub async fn an_item_is_erased_only_as_it_was_seen(engine: &Engine) {
 }
 
 pub async fn a_version_says_when_an_item_was_written(engine: &Engine) {
-    let store = &engine.ports.store;
+    let store = &engine.backend.store;
     let old = store.put(write("old", "x", WriteCondition::Absent)).await.unwrap();
     for _ in 0..3 {
         engine.clock.advance(Duration::from_secs(1));

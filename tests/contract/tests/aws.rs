@@ -9,12 +9,12 @@ use runtime::ManualClock;
 pub(crate) async fn engine() -> (Engine, Cloud) {
     let cloud = Cloud::start().await.unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
-    let ports = aws::ports_over(&cloud.config, cloud.names.clone(), clock.clone());
+    let backend = aws::ports_over(&cloud.config, cloud.names.clone(), clock.clone());
     // A Lambda function keeps nothing between two calls.
-    let same = ports.clone();
+    let same = backend.clone();
     let restart =
         move || -> futures::future::BoxFuture<'static, runtime::Backend> { Box::pin(std::future::ready(same.clone())) };
-    (Engine { ports, clock, restart: Box::new(restart) }, cloud)
+    (Engine { backend, clock, restart: Box::new(restart) }, cloud)
 }
 
 contract::all_promises!(crate::aws::engine());

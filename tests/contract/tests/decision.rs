@@ -31,7 +31,7 @@ impl Job for Next {
 }
 
 struct World {
-    ports: Backend,
+    backend: Backend,
     clock: Arc<ManualClock>,
     tenant: TenantId,
     _folder: tempfile::TempDir,
@@ -42,14 +42,14 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
         let database = SqliteFile::open(&folder.path().join("test.db")).unwrap();
-        let ports = Backend {
+        let backend = Backend {
             store: Arc::new(SqliteStore::new(database.clone(), clock.clone())),
             queue: Arc::new(SqliteQueue::new(database, clock.clone())),
             secrets: Arc::new(FileSecrets::open(folder.path().join("secrets")).unwrap()),
             clock: clock.clone(),
             metrics: Arc::new(Counters::default()),
         };
-        Self { ports, clock, tenant: TenantId::new("t").unwrap(), _folder: folder }
+        Self { backend, clock, tenant: TenantId::new("t").unwrap(), _folder: folder }
     }
 
     /// A job of an event that arrives now.
@@ -70,14 +70,14 @@ impl World {
     }
 
     async fn line(&self, job: &ReceivedJob<()>) -> EventLine {
-        Ledger::new(self.ports.store.clone()).event(&self.tenant, job.trace).await.unwrap().unwrap()
+        Ledger::new(self.backend.store.clone()).event(&self.tenant, job.trace).await.unwrap().unwrap()
     }
 
     /// The groups of the jobs that were sent since the last time.
     async fn sent(&self) -> Vec<String> {
-        let received = self.ports.queue.receive(QUEUE, 10, Duration::ZERO).await.unwrap();
+        let received = self.backend.queue.receive(QUEUE, 10, Duration::ZERO).await.unwrap();
         let receipts = received.iter().map(|message| message.receipt.clone()).collect();
-        self.ports.queue.delete(QUEUE, receipts).await.unwrap();
+        self.backend.queue.delete(QUEUE, receipts).await.unwrap();
         received.into_iter().map(|message| message.group).collect()
     }
 
@@ -93,7 +93,7 @@ async fn a_decision_writes_its_line_and_sends_its_jobs() {
     let mut decision = world.decision(&job);
     decision.send(&Next("one".into())).unwrap();
     decision.writes.push(World::version_1());
-    assert_eq!(decision.commit(&world.ports).await.unwrap(), JobOutcome::Done);
+    assert_eq!(decision.commit(&world.backend).await.unwrap(), JobOutcome::Done);
     assert_eq!(world.line(&job).await.status, EventStatus::Routed);
     assert_eq!(world.sent().await, ["t#next#one"]);
 }
@@ -109,18 +109,18 @@ async fn a_lost_race_is_decided_again_unless_another_event_has_claimed_the_same(
     };
     let mut claiming = decided(&first);
     claiming.claims.push("call#1".into());
-    claiming.commit(&world.ports).await.unwrap();
+    claiming.commit(&world.backend).await.unwrap();
 
     // Another worker wrote the record: what is there now counts, and nothing of this is written.
-    let error = decided(&second).commit(&world.ports).await.unwrap_err();
+    let error = decided(&second).commit(&world.backend).await.unwrap_err();
     assert!(matches!(&error, DecisionError::LostRace(key) if key.sort == "deal#1"), "{error}");
-    assert!(Ledger::new(world.ports.store.clone()).event(&world.tenant, second.trace).await.unwrap().is_none());
+    assert!(Ledger::new(world.backend.store.clone()).event(&world.tenant, second.trace).await.unwrap().is_none());
 
     let mut same = decided(&third);
     same.claims.push("call#1".into());
     same.line.changes = vec!["call.missed".into()];
     same.send(&Next("twice".into())).unwrap();
-    let outcome = same.commit(&world.ports).await.unwrap();
+    let outcome = same.commit(&world.backend).await.unwrap();
     let reason = format!("already decided, trace {}", first.trace);
     assert_eq!(outcome, JobOutcome::Skip(reason.clone()));
     let line = world.line(&third).await;
@@ -138,15 +138,15 @@ async fn jobs_that_a_fall_left_unsent_are_sent_by_the_next_try() {
         decision.send(&Next("one".into())).unwrap();
         decision
     };
-    decided().commit(&world.ports).await.unwrap();
+    decided().commit(&world.backend).await.unwrap();
     assert_eq!(world.sent().await, ["t#next#one"]);
     world.clock.advance(Duration::from_secs(600));
     let again = ReceivedJob { attempt: 2, ..job.clone() };
-    assert_eq!(decision::finished(&world.ports, &again, |_| Vec::new()).await.unwrap(), Some(JobOutcome::Done));
+    assert_eq!(decision::finished(&world.backend, &again, |_| Vec::new()).await.unwrap(), Some(JobOutcome::Done));
     assert_eq!(world.sent().await, ["t#next#one"]);
     // The same where the answer to the transaction was lost.
     world.clock.advance(Duration::from_secs(600));
-    assert_eq!(decided().commit(&world.ports).await.unwrap(), JobOutcome::Done);
+    assert_eq!(decided().commit(&world.backend).await.unwrap(), JobOutcome::Done);
     assert_eq!(world.sent().await, ["t#next#one"]);
 }
 
@@ -161,8 +161,8 @@ async fn jobs_of_a_line_that_did_not_name_their_queues_are_sent_as_well() {
         earlier[field] = json!([message(group)]);
     }
     let key = ItemKey::new(Table::Ledger, format!("t#{}", job.trace.day()), job.trace.to_string());
-    world.ports.store.put(StoreWrite::new(key, &earlier, WriteCondition::Always).unwrap()).await.unwrap();
-    let finished = decision::finished(&world.ports, &job, |earlier| {
+    world.backend.store.put(StoreWrite::new(key, &earlier, WriteCondition::Always).unwrap()).await.unwrap();
+    let finished = decision::finished(&world.backend, &job, |earlier| {
         let all = [earlier.outbox, earlier.errands, earlier.said, earlier.syncs].concat();
         all.into_iter().map(|message| QueuedMessage { queue: QUEUE, message }).collect()
     });
@@ -179,7 +179,7 @@ async fn what_waits_has_a_line_from_the_first_try_on_and_keeps_its_calls() {
         let job = ReceivedJob { attempt, ..job.clone() };
         let waited = calls::scope(async {
             calls::note(call(to));
-            world.decision(&job).wait(&world.ports, Duration::from_secs(3), "somebody writes").await
+            world.decision(&job).wait(&world.backend, Duration::from_secs(3), "somebody writes").await
         });
         assert!(matches!(waited.await.unwrap(), JobOutcome::Retry { .. }));
         let line = world.line(&job).await;
@@ -187,7 +187,7 @@ async fn what_waits_has_a_line_from_the_first_try_on_and_keeps_its_calls() {
         assert_eq!((line.attempts, line.calls.len()), (attempt, attempt as usize));
     }
     let job = ReceivedJob { attempt: 3, ..job };
-    world.decision(&job).commit(&world.ports).await.unwrap();
+    world.decision(&job).commit(&world.backend).await.unwrap();
     let calls: Vec<_> = world.line(&job).await.calls.into_iter().map(|call| call.to).collect();
     assert_eq!(calls, ["first", "second"]);
 }

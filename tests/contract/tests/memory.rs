@@ -11,14 +11,14 @@ use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
 pub(crate) fn engine() -> (Engine, ()) {
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let memory = Memory::new(clock.clone());
-    let ports = memory.ports(Arc::new(Counters::default()));
+    let backend = memory.backend(Arc::new(Counters::default()));
     let running = Mutex::new(memory);
     let restart = move || -> futures::future::BoxFuture<'static, runtime::Backend> {
         let mut running = running.lock().unwrap();
         *running = running.crash();
-        Box::pin(std::future::ready(running.ports(Arc::new(Counters::default()))))
+        Box::pin(std::future::ready(running.backend(Arc::new(Counters::default()))))
     };
-    (Engine { ports, clock, restart: Box::new(restart) }, ())
+    (Engine { backend, clock, restart: Box::new(restart) }, ())
 }
 
 contract::all_promises!(std::future::ready(crate::memory::engine()));
@@ -31,7 +31,7 @@ fn write(sort: &str) -> StoreWrite {
 #[tokio::test]
 async fn a_crash_keeps_what_was_written_and_stops_the_old_process() {
     let (engine, ()) = engine();
-    let old = &engine.ports;
+    let old = &engine.backend;
     old.store.put(write("a")).await.unwrap();
     old.secrets.put("thing", "text".to_owned().into()).await.unwrap();
     let new = (engine.restart)().await;
@@ -48,6 +48,6 @@ async fn a_crash_keeps_what_was_written_and_stops_the_old_process() {
 #[tokio::test]
 async fn two_writes_at_once_to_one_item_are_refused_as_by_dynamodb() {
     let (engine, ()) = engine();
-    assert!(engine.ports.store.put_all(vec![write("a"), write("a")]).await.is_err());
-    assert_eq!(engine.ports.store.get(&write("a").key).await.unwrap(), None);
+    assert!(engine.backend.store.put_all(vec![write("a"), write("a")]).await.is_err());
+    assert_eq!(engine.backend.store.get(&write("a").key).await.unwrap(), None);
 }

@@ -8,32 +8,32 @@ use runtime::metrics::Counters;
 use runtime::{Backend, ManualClock};
 use sqlite::{FileSecrets, SqliteFile, SqliteQueue, SqliteStore};
 
-fn ports(folder: &Path, clock: &Arc<ManualClock>) -> (Backend, SqliteQueue) {
+fn backend(folder: &Path, clock: &Arc<ManualClock>) -> (Backend, SqliteQueue) {
     let database = SqliteFile::open(&folder.join("test.db")).unwrap();
     let queue = SqliteQueue::new(database.clone(), clock.clone());
-    let ports = Backend {
+    let backend = Backend {
         store: Arc::new(SqliteStore::new(database, clock.clone())),
         queue: Arc::new(queue.clone()),
         secrets: Arc::new(FileSecrets::open(folder.join("secrets")).unwrap()),
         clock: clock.clone(),
         metrics: Arc::new(Counters::default()),
     };
-    (ports, queue)
+    (backend, queue)
 }
 
 pub(crate) fn engine() -> (Engine, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
-    let (first, _) = ports(folder.path(), &clock);
+    let (first, _) = backend(folder.path(), &clock);
     let (path, time) = (folder.path().to_owned(), clock.clone());
     let restart = move || -> futures::future::BoxFuture<'static, Backend> {
-        let (ports, queue) = ports(&path, &time);
+        let (backend, queue) = backend(&path, &time);
         Box::pin(async move {
             queue.recover().await.unwrap();
-            ports
+            backend
         })
     };
-    (Engine { ports: first, clock, restart: Box::new(restart) }, folder)
+    (Engine { backend: first, clock, restart: Box::new(restart) }, folder)
 }
 
 contract::all_promises!(std::future::ready(crate::sqlite::engine()));

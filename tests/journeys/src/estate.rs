@@ -70,12 +70,12 @@ impl Estate {
             },
             "notion": {"client_id": NOTION_APP.0, "client_secret": NOTION_APP.1},
         });
-        engine.ports.secrets.put(tenants::secret_names::APPS, apps.to_string().into()).await.unwrap();
-        let connections = connections(stage, &engine.ports, &sandbox);
+        engine.backend.secrets.put(tenants::secret_names::APPS, apps.to_string().into()).await.unwrap();
+        let connections = connections(stage, &engine.backend, &sandbox);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let url = format!("http://{address}");
-        let functions = Box::new(crate::watched::functions(&engine.ports, &connections, Some(&url)));
+        let functions = Box::new(crate::watched::functions(&engine.backend, &connections, Some(&url)));
         let (stop, stopped) = watch::channel(false);
         let router = http::webhooks(*functions.clone());
         let listed = stage.list(address, router.clone());
@@ -91,12 +91,12 @@ impl Estate {
 
     /// More workers over the same store: each has caches of its own, as processes have.
     pub fn another_worker(&self) -> Connections {
-        connections(self.stage, &self.engine.ports, &self.sandbox)
+        connections(self.stage, &self.engine.backend, &self.sandbox)
     }
 
     /// Connections to the same providers over another engine.
     pub fn connections_over(&self, engine: &standalone::engine::Engine) -> Connections {
-        connections(self.stage, &engine.ports, &self.sandbox)
+        connections(self.stage, &engine.backend, &self.sandbox)
     }
 
     /// A browser that nobody has used yet.
@@ -218,10 +218,10 @@ impl Drop for Estate {
     }
 }
 
-fn connections(stage: Stage, ports: &Backend, sandbox: &Sandbox) -> Connections {
+fn connections(stage: Stage, backend: &Backend, sandbox: &Sandbox) -> Connections {
     let auth =
         bitrix24::oauth::AuthServers::new(&sandbox.authority.url(Region::West), &sandbox.authority.url(Region::East));
-    let connections = Connections::new(ports, SlackApiBase::new(&sandbox.hub.api_url()).unwrap())
+    let connections = Connections::new(backend, SlackApiBase::new(&sandbox.hub.api_url()).unwrap())
         .with_notion(notion::NotionApiBase::new(&sandbox.notion.url()).unwrap())
         .with_auth_servers(auth.unwrap())
         .allowing(crate::network());
@@ -277,7 +277,7 @@ impl Browser {
     /// The browser of a world's administrator, signed in with a one-time code.
     pub async fn administrator(world: &World) -> Self {
         let browser = Self::of(world);
-        let code = admin::new_code(&world.engine.ports, &world.tenant).await.unwrap();
+        let code = admin::new_code(&world.engine.backend, &world.tenant).await.unwrap();
         let page = browser.post("/admin/sign-in", &[("code", &code)]).await;
         assert_eq!(page.status, 303, "{}", page.text);
         browser

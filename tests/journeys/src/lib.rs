@@ -167,7 +167,7 @@ impl World {
         let engine = Engine::start(stage, clock.clone()).await;
         let slack_api = SlackApiBase::new(&sandbox.slack.api_url()).unwrap();
         let notion_api = notion::NotionApiBase::new(&sandbox.notion.url()).unwrap();
-        let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api);
+        let connections = Connections::new(&engine.backend, slack_api).with_notion(notion_api);
         let connections = stage.connect(connections.allowing(network()), patience);
         let (stop, stopped) = watch::channel(false);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -175,10 +175,10 @@ impl World {
         let public_url = format!("http://{address}");
         let webhook = format!("{public_url}{}", http::BITRIX24_WEBHOOK);
         let slack_webhook = format!("{public_url}{}", http::SLACK_WEBHOOK);
-        let functions = Box::new(watched::functions(&engine.ports, &connections, Some(&public_url)));
+        let functions = Box::new(watched::functions(&engine.backend, &connections, Some(&public_url)));
 
         let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
-        crm::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
+        crm::baseline::fill(&engine.backend, &connections, &tenant).await.unwrap();
         let router = http::webhooks(*functions.clone());
         let listed = stage.list(address, router.clone());
         tokio::spawn(http::serve(listener, router, stopped));
@@ -311,7 +311,7 @@ impl World {
 
     /// The ledger as people would read it, oldest arrival first.
     pub async fn ledger(&self) -> Vec<String> {
-        let ledger = Ledger::new(self.engine.ports.store.clone());
+        let ledger = Ledger::new(self.engine.backend.store.clone());
         let lines = ledger.day(&self.tenant, &today(self.clock.now()), None).await.unwrap().lines;
         // Newest first: an event comes after its deliveries.
         lines.iter().rev().map(tell).collect()
@@ -332,7 +332,7 @@ async fn work_what_is_ready(engine: &Engine, functions: &Functions) -> usize {
     let mut batches = 0;
     for queue in queues::ALL {
         loop {
-            let batch = engine.ports.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
+            let batch = engine.backend.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
             if batch.is_empty() {
                 break;
             }

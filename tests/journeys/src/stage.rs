@@ -70,7 +70,7 @@ async fn routed(router: Router, request: Request<Bytes>) -> simulators::http::Ht
 /// The engine of a story.
 pub struct Engine {
     /// The ports, for the functions.
-    pub ports: Backend,
+    pub backend: Backend,
     /// The queues.
     pub queue: Arc<dyn Queue>,
     /// The counts so far.
@@ -89,14 +89,14 @@ impl Engine {
         match stage {
             Stage::Memory => {
                 let (memory, counters) = (Memory::new(clock), Arc::new(Counters::default()));
-                let ports = memory.ports(counters.clone());
-                Self { queue: ports.queue.clone(), ports, counters, kept: Kept::Memory(memory) }
+                let backend = memory.backend(counters.clone());
+                Self { queue: backend.queue.clone(), backend, counters, kept: Kept::Memory(memory) }
             }
             Stage::Sockets => {
                 let folder = tempfile::tempdir().unwrap();
                 let engine = standalone::engine::Engine::open(&folder.path().join("story.db"), clock).await.unwrap();
-                let (ports, counters) = (engine.ports.clone(), engine.counters.clone());
-                Self { queue: engine.queue.clone(), ports, counters, kept: Kept::Sqlite { engine, folder } }
+                let (backend, counters) = (engine.backend.clone(), engine.counters.clone());
+                Self { queue: engine.queue.clone(), backend, counters, kept: Kept::Sqlite { engine, folder } }
             }
         }
     }

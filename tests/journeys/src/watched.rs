@@ -51,13 +51,13 @@ pub fn reads(partition: &str, sort: &str) -> usize {
 }
 
 /// The functions, each over ports of its own that note what it asks for.
-pub fn functions(ports: &Backend, connections: &Connections, public_url: Option<&str>) -> Functions {
+pub fn functions(backend: &Backend, connections: &Connections, public_url: Option<&str>) -> Functions {
     let of = |function: &'static str| {
         let watched = Backend {
-            store: Arc::new(Watched { function, inner: ports.store.clone() }),
-            queue: Arc::new(Watched { function, inner: ports.queue.clone() }),
-            secrets: Arc::new(Watched { function, inner: ports.secrets.clone() }),
-            ..ports.clone()
+            store: Arc::new(Watched { function, inner: backend.store.clone() }),
+            queue: Arc::new(Watched { function, inner: backend.queue.clone() }),
+            secrets: Arc::new(Watched { function, inner: backend.secrets.clone() }),
+            ..backend.clone()
         };
         let connections = connections.on(&watched);
         (watched, connections)

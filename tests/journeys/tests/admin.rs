@@ -15,10 +15,10 @@ async fn a_code_works_once_and_for_a_while() {
     let browser = Browser::of(&world);
     assert!(browser.get("/admin").await.text.contains("One-time code"));
     assert_eq!(browser.post("/admin/sign-in", &[("code", "guess")]).await.status, 401);
-    let old = ::admin::new_code(&world.engine.ports, &world.tenant).await.unwrap();
+    let old = ::admin::new_code(&world.engine.backend, &world.tenant).await.unwrap();
     world.clock.advance(Duration::from_secs(16 * 60));
     assert_eq!(browser.post("/admin/sign-in", &[("code", &old)]).await.status, 401);
-    let code = ::admin::new_code(&world.engine.ports, &world.tenant).await.unwrap();
+    let code = ::admin::new_code(&world.engine.backend, &world.tenant).await.unwrap();
     assert_eq!(browser.post("/admin/sign-in", &[("code", &code)]).await.status, 303);
     let second = Browser::of(&world);
     assert_eq!(second.post("/admin/sign-in", &[("code", &code)]).await.status, 401);
@@ -33,7 +33,7 @@ async fn a_form_of_another_page_changes_nothing() {
     let ann = world.sandbox.slack.person("user6@example.com");
     let page = browser.post("/admin/people/link", &[("slack", &ann), ("user", "9"), ("token", "guess")]).await;
     assert_eq!(page.status, 403);
-    let people = UserLinks::new(world.engine.ports.store.clone());
+    let people = UserLinks::new(world.engine.backend.store.clone());
     assert!(people.of_slack(&world.tenant, &ann).await.unwrap().is_none());
     browser.press("/admin/sign-out", &[]).await;
     assert!(browser.get("/admin/people").await.text.contains("One-time code"));
@@ -49,7 +49,7 @@ async fn second_account() -> (World, Browser, String) {
 }
 
 fn people(world: &World) -> UserLinks {
-    UserLinks::new(world.engine.ports.store.clone())
+    UserLinks::new(world.engine.backend.store.clone())
 }
 
 #[tokio::test]

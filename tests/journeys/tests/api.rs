@@ -19,7 +19,7 @@ struct Shop {
 
 impl Shop {
     async fn of(estate: &Estate, scopes: &[Scope]) -> Self {
-        let keys = ApiKeys::new(estate.engine.ports.store.clone());
+        let keys = ApiKeys::new(estate.engine.backend.store.clone());
         let (_, key) = keys.make(&estate.tenant(0), "Shop", scopes, estate.clock.now()).await.unwrap();
         Self { http: reqwest::Client::new(), base: format!("{}/api/v1/{}", estate.url, estate.tenant(0)), key }
     }
@@ -228,7 +228,7 @@ async fn a_robot_that_could_not_do_its_work_tries_again_a_minute_later() {
     estate.clock.advance_to("2026-11-22T11:59:00Z".parse().unwrap());
     assert_eq!(schedules::handle(good, estate.clock.now()).await, schedules::SchedulesReport::default());
     estate.clock.advance_to("2026-11-22T12:00:30Z".parse().unwrap());
-    let deaf = Backend { queue: Arc::new(journeys::Refusing), ..estate.engine.ports.clone() };
+    let deaf = Backend { queue: Arc::new(journeys::Refusing), ..estate.engine.backend.clone() };
     let deaf = schedules::Deps::new(&deaf, estate.connections.clone());
     let report = schedules::handle(&deaf, estate.clock.now()).await;
     assert_eq!((report.ran, report.failed.len()), (0, 1), "{report:?}");

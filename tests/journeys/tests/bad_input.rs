@@ -164,8 +164,8 @@ async fn a_replaced_token_is_believed_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_refuses_makes_a_503_and_never_a_200() {
     let world = World::start().await;
-    let ports = runtime::Backend { queue: std::sync::Arc::new(journeys::Refusing), ..world.engine.ports.clone() };
-    let deps = bitrix24_webhook::Deps::from(ports);
+    let backend = runtime::Backend { queue: std::sync::Arc::new(journeys::Refusing), ..world.engine.backend.clone() };
+    let deps = bitrix24_webhook::Deps::from(backend);
     let body = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let request = http::Request::post("/webhooks/bitrix24").body(bytes::Bytes::from(body)).unwrap();
     let response = bitrix24_webhook::handle(&deps, request).await;

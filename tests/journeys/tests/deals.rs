@@ -205,7 +205,7 @@ async fn thousands_of_records_are_read_in_a_few_requests() {
     world.settle().await;
     let requests = world.sandbox.portal.requests() - baseline;
     assert!(requests <= 4, "{requests} requests for {} deals", deals.len());
-    let ledger = Ledger::new(world.engine.ports.store.clone());
+    let ledger = Ledger::new(world.engine.backend.store.clone());
     let (mut decided, mut after) = (0, None);
     loop {
         let page = ledger.day(&world.tenant, &today(world.clock.now()), after).await.unwrap();

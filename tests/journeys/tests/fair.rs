@@ -21,7 +21,7 @@ fn silent() -> serde_json::Value {
 }
 
 async fn events_decided(world: &World, tenant: &TenantId) -> usize {
-    let ledger = Ledger::new(world.engine.ports.store.clone());
+    let ledger = Ledger::new(world.engine.backend.store.clone());
     let (mut decided, mut after) = (0, None);
     loop {
         let page = ledger.day(tenant, &today(world.clock.now()), after).await.unwrap();
@@ -56,7 +56,7 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
             ..access_to(&world.sandbox, &each_alone())
         };
         let tenant = world.connections.join(access).await.unwrap();
-        crm::baseline::fill(&world.engine.ports, &world.connections, &tenant).await.unwrap();
+        crm::baseline::fill(&world.engine.backend, &world.connections, &tenant).await.unwrap();
         portal.send_events_to(&world.webhook, &["ONCRMDEALUPDATE"]);
     }
     world.clock.advance(std::time::Duration::from_secs(60));
@@ -73,7 +73,7 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
     // Half of the batches that are needed at most: everybody has had a turn.
     for _ in 0..TENANTS * DEALS / 20 {
         let batch =
-            world.engine.ports.queue.receive(queues::BITRIX24_EVENTS, 10, std::time::Duration::ZERO).await.unwrap();
+            world.engine.backend.queue.receive(queues::BITRIX24_EVENTS, 10, std::time::Duration::ZERO).await.unwrap();
         world.functions.work(queues::BITRIX24_EVENTS, batch).await;
     }
     let mut halfway = BTreeMap::new();

@@ -210,7 +210,7 @@ async fn used_up_operating_time_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_that_the_queue_refused_are_sent_by_the_next_try() {
     let world = World::start().await;
-    let (ports, now) = (&world.engine.ports, world.clock.now());
+    let (backend, now) = (&world.engine.backend, world.clock.now());
     let job = ReceivedJob {
         id: "m".into(),
         tenant: world.tenant.clone(),
@@ -222,15 +222,15 @@ async fn jobs_that_the_queue_refused_are_sent_by_the_next_try() {
     let decision = || Decision::on(&job, "event", None, now);
     let mut decided = decision();
     decided.send(&SyncJob::Schema { signal: Signal::both("event") }).unwrap();
-    let deaf = Backend { queue: std::sync::Arc::new(journeys::Refusing), ..ports.clone() };
+    let deaf = Backend { queue: std::sync::Arc::new(journeys::Refusing), ..backend.clone() };
     let failure = clients::Failure::from(decided.commit(&deaf).await.unwrap_err());
-    let ledger = Ledger::new(ports.store.clone());
+    let ledger = Ledger::new(backend.store.clone());
     let outcome = clients::undecided(&ledger, &world.tenant, decision().line, now, &failure).await;
     assert!(matches!(outcome, JobOutcome::Retry { .. }), "{outcome:?}");
     let again = ReceivedJob { attempt: 2, ..job.clone() };
-    let finished = runtime::decision::finished(ports, &again, |_| Vec::new()).await.unwrap();
+    let finished = runtime::decision::finished(backend, &again, |_| Vec::new()).await.unwrap();
     assert_eq!(finished, Some(JobOutcome::Done));
-    let sent = ports.queue.receive(queues::RECORD_SYNC, 10, Duration::ZERO).await.unwrap();
+    let sent = backend.queue.receive(queues::RECORD_SYNC, 10, Duration::ZERO).await.unwrap();
     assert_eq!(sent.len(), 1);
 }
 

@@ -198,7 +198,7 @@ async fn an_application_of_the_portals_own_is_installed_by_its_keys() {
     };
     estate.sandbox.authority.add_card(card);
     let code = tenants::one_time_secrets::secret();
-    tenants::one_time_secrets::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
+    tenants::one_time_secrets::put(&estate.engine.backend, "connect", &code, &true, std::time::Duration::from_secs(60))
         .await
         .unwrap();
     let fields = |secret: &'static str| {
@@ -308,7 +308,7 @@ async fn webhooks_are_taken_with_a_code_or_from_the_portals_own_administrator() 
     let (_, page) = send("wrong".into()).await;
     assert_eq!(page.status, 401);
     let code = tenants::one_time_secrets::secret();
-    tenants::one_time_secrets::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
+    tenants::one_time_secrets::put(&estate.engine.backend, "connect", &code, &true, std::time::Duration::from_secs(60))
         .await
         .unwrap();
     let (browser, page) = send(code).await;
@@ -316,7 +316,7 @@ async fn webhooks_are_taken_with_a_code_or_from_the_portals_own_administrator() 
     assert!(words(&browser.get("/install").await.text).contains("with webhooks. You choose"));
     // Who has another code cannot take it away.
     let code = tenants::one_time_secrets::secret();
-    tenants::one_time_secrets::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
+    tenants::one_time_secrets::put(&estate.engine.backend, "connect", &code, &true, std::time::Duration::from_secs(60))
         .await
         .unwrap();
     assert_eq!(send(code).await.1.status, 409);

@@ -78,7 +78,7 @@ async fn an_edit_that_is_left_to_rest_shows_as_waiting_at_once() {
     assert_ne!(world.sandbox.portal.item(DEAL, deal).unwrap()["opportunity"], json!(99));
     world.settle().await;
     assert_eq!(world.sandbox.portal.item(DEAL, deal).unwrap()["opportunity"], json!(99));
-    let lines = runtime::ledger::Ledger::new(world.engine.ports.store.clone());
+    let lines = runtime::ledger::Ledger::new(world.engine.backend.store.clone());
     let today = runtime::ledger::today(runtime::Clock::now(world.clock.as_ref()));
     let lines = lines.day(&world.tenant, &today, None).await.unwrap().lines;
     let event = lines.iter().find_map(|line| match line {

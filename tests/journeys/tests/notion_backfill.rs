@@ -34,7 +34,7 @@ fn source(world: &World) -> String {
 }
 
 async fn run(world: &World, wanted: RunRequest<'_>) -> SyncRun {
-    let mirror = NotionSync::new(&world.engine.ports, world.connections.clone());
+    let mirror = NotionSync::new(&world.engine.backend, world.connections.clone());
     let id = mirror.start(&world.tenant, "Deals", &wanted).await.unwrap();
     world.settle().await;
     mirror.runs.get(&world.tenant, &id).await.unwrap().unwrap().0
@@ -175,10 +175,10 @@ async fn whenever_it_is_killed_each_deal_gets_one_page() {
     // The same database from here: the run is begun and looked at.
     let engine = Engine::open(&database, clock).await.unwrap();
     let connections =
-        clients::Connections::new(&engine.ports, slack::SlackApiBase::new(&sandbox.slack.api_url()).unwrap())
+        clients::Connections::new(&engine.backend, slack::SlackApiBase::new(&sandbox.slack.api_url()).unwrap())
             .with_notion(notion::NotionApiBase::new(&sandbox.notion.url()).unwrap())
             .allowing(clients::Network::this_machine());
-    let mirror = NotionSync::new(&engine.ports, connections);
+    let mirror = NotionSync::new(&engine.backend, connections);
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let id = mirror.start(&tenant, "Deals", &ALL).await.unwrap();
     let mut random = Random::seeded();

@@ -43,7 +43,7 @@ async fn pair(world: &World, title: &str) -> (u64, String) {
 }
 
 fn mirror(world: &World) -> NotionSync {
-    NotionSync::new(&world.engine.ports, world.connections.clone())
+    NotionSync::new(&world.engine.backend, world.connections.clone())
 }
 
 async fn dead(world: &World) -> Vec<String> {

@@ -9,14 +9,14 @@ use serde_json::json;
 use tenants::audit::Audit;
 
 async fn signed_in(estate: &Estate, company: usize) -> Browser {
-    let code = admin::new_code(&estate.engine.ports, &estate.tenant(company)).await.unwrap();
+    let code = admin::new_code(&estate.engine.backend, &estate.tenant(company)).await.unwrap();
     let browser = estate.browser();
     assert_eq!(browser.post("/admin/sign-in", &[("code", &code)]).await.location.as_deref(), Some("/admin"));
     browser
 }
 
 async fn audited(estate: &Estate, company: usize) -> Vec<String> {
-    let audit = Audit::new(estate.engine.ports.store.clone());
+    let audit = Audit::new(estate.engine.backend.store.clone());
     let (entries, _) = audit.latest(&estate.tenant(company), 50, None).await.unwrap();
     entries.into_iter().rev().map(|entry| format!("{}: {} {}", entry.who, entry.what, entry.of)).collect()
 }
@@ -155,9 +155,9 @@ async fn nobody_sees_or_touches_what_is_another_tenants() {
     estate.settle().await;
     assert!(own.get("/admin/dead").await.text.contains("1 × channel_not_found"));
     // A session is taken back by its own tenant only.
-    let sessions = web::sessions::list(estate.engine.ports.store.as_ref(), &estate.tenant(0)).await.unwrap();
+    let sessions = web::sessions::list(estate.engine.backend.store.as_ref(), &estate.tenant(0)).await.unwrap();
     for session in &sessions {
-        web::sessions::revoke(estate.engine.ports.store.as_ref(), &estate.tenant(1), &session.name).await.unwrap();
+        web::sessions::revoke(estate.engine.backend.store.as_ref(), &estate.tenant(1), &session.name).await.unwrap();
     }
     assert!(own.get("/admin").await.text.contains("Overview"));
 }

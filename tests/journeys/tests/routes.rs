@@ -25,7 +25,7 @@ async fn a_condition_lets_through_what_it_should_and_one_that_fails_is_counted()
     world.settle().await;
     assert_eq!(world.channel("general"), ["New deal: Large"]);
     assert!(world.channel("ops").is_empty());
-    let sweeps = crm::sweeps::Sweeps::new(world.engine.ports.store.clone());
+    let sweeps = crm::sweeps::Sweeps::new(world.engine.backend.store.clone());
     let now = runtime::Clock::now(world.clock.as_ref());
     assert_eq!(sweeps.counts(&world.tenant, now).await.unwrap().conditions_failed, 2);
     let ledger = world.ledger().await.join("\n");

@@ -63,7 +63,8 @@ async fn with_lost_doubled_late_and_shuffled_events_one_sweep_ends_in_the_cards_
     assert_eq!(swept, perfect);
     let all: usize = world.sandbox.slack.channels().iter().map(|channel| channel.messages.len()).sum();
     assert_eq!(all, perfect.len(), "none twice");
-    let counts = Sweeps::new(world.engine.ports.store.clone()).counts(&world.tenant, world.clock.now()).await.unwrap();
+    let counts =
+        Sweeps::new(world.engine.backend.store.clone()).counts(&world.tenant, world.clock.now()).await.unwrap();
     assert!(counts.lost > 0 && counts.swept > 0, "{counts:?}");
     assert_eq!((world.sandbox.portal.refused_for_limits(), world.sandbox.slack.refused_for_limits()), (0, 0));
 }
@@ -81,7 +82,8 @@ async fn everything_lost_is_found_by_one_sweep_and_nothing_by_the_next() {
     assert_eq!(world.channel("sales-pipeline").last().unwrap(), "Deal won: Known (Новая → Сделка успешна)");
     assert_eq!(world.channel("sales-leads"), ["New lead: Lost"]);
     assert_eq!(world.sweep().await.hints, 0);
-    let counts = Sweeps::new(world.engine.ports.store.clone()).counts(&world.tenant, world.clock.now()).await.unwrap();
+    let counts =
+        Sweeps::new(world.engine.backend.store.clone()).counts(&world.tenant, world.clock.now()).await.unwrap();
     assert_eq!((counts.lost, counts.late), (2, 0));
 }
 
@@ -103,7 +105,8 @@ async fn an_event_that_comes_after_its_sweep_is_counted_as_late_and_tells_nothin
     world.sandbox.portal.release_held();
     world.settle().await;
     assert_eq!((world.channel("sales-pipeline").len(), world.channel("calls").len()), (2, 1));
-    let counts = Sweeps::new(world.engine.ports.store.clone()).counts(&world.tenant, world.clock.now()).await.unwrap();
+    let counts =
+        Sweeps::new(world.engine.backend.store.clone()).counts(&world.tenant, world.clock.now()).await.unwrap();
     assert_eq!((counts.lost, counts.late), (2, 2));
 }
 

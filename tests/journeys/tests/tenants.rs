@@ -22,12 +22,12 @@ use tenants::{departure, export, key_rotation};
 /// The upkeep's next run.
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 
-async fn all_of(ports: &Backend, owner: &str) -> usize {
+async fn all_of(backend: &Backend, owner: &str) -> usize {
     let mut count = 0;
     for table in Table::ALL {
         let mut after = None;
         loop {
-            let part = ports.store.belonging(table, owner, after.as_ref()).await.unwrap();
+            let part = backend.store.belonging(table, owner, after.as_ref()).await.unwrap();
             count += part.items.len();
             after = part.next;
             if after.is_none() {
@@ -39,10 +39,10 @@ async fn all_of(ports: &Backend, owner: &str) -> usize {
 }
 
 /// A tenant's connection, settings and log, as they are stored.
-async fn kept_of(ports: &Backend, tenant: &TenantId) -> Vec<String> {
+async fn kept_of(backend: &Backend, tenant: &TenantId) -> Vec<String> {
     let mut kept = Vec::new();
     for table in [Table::Portals, Table::Ledger] {
-        let part = ports.store.belonging(table, tenant.as_str(), None).await.unwrap();
+        let part = backend.store.belonging(table, tenant.as_str(), None).await.unwrap();
         kept.extend(part.items.into_iter().map(|(item, _)| item.value));
     }
     kept
@@ -121,7 +121,7 @@ fn no_request_with_another_tenants_id_is_answered_otherwise_than_one_with_nobody
         estate.install(1).await;
         a_deal(&estate, 1, "Secret of the other").await;
         let (own, other) = (estate.tenant(0), estate.tenant(1));
-        let (_, key) = ApiKeys::new(estate.engine.ports.store.clone())
+        let (_, key) = ApiKeys::new(estate.engine.backend.store.clone())
             .make(&own, "test", &Scope::ALL, estate.clock.now())
             .await
             .unwrap();
@@ -143,7 +143,7 @@ fn no_request_with_another_tenants_id_is_answered_otherwise_than_one_with_nobody
         }
         (estate, attempt, other)
     });
-    let before = runtime.block_on(kept_of(&estate.engine.ports, &other));
+    let before = runtime.block_on(kept_of(&estate.engine.backend, &other));
     let own = attempt.own.to_string();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 150, ..ProptestConfig::default() });
     let ids = prop_oneof![
@@ -171,7 +171,7 @@ fn no_request_with_another_tenants_id_is_answered_otherwise_than_one_with_nobody
     });
     ran.unwrap();
     runtime.block_on(async {
-        assert_eq!(kept_of(&estate.engine.ports, &other).await, before);
+        assert_eq!(kept_of(&estate.engine.backend, &other).await, before);
         drop(estate);
     });
 }
@@ -208,7 +208,7 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
     a_deal(&estate, 0, "Roof").await;
     a_deal(&estate, 1, "Bridge").await;
     let (gone, stays) = (estate.tenant(0), estate.tenant(1));
-    let before = all_of(&estate.engine.ports, stays.as_str()).await;
+    let before = all_of(&estate.engine.backend, stays.as_str()).await;
     // Work is under way.
     let deal = estate.sandbox.portals[0].add_deal("Late", 1, "EUR");
     estate.all_have_arrived().await;
@@ -222,9 +222,9 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
     estate.clock.advance(QUARTER);
     let report = upkeep::handle(&estate.functions.upkeep, estate.clock.now()).await;
     assert!(report.left_behind > 20 && report.leaving == 0 && report.failed.is_empty(), "{report:?}");
-    assert_eq!(all_of(&estate.engine.ports, gone.as_str()).await, 0);
-    assert_eq!(all_of(&estate.engine.ports, &format!("bitrix24#{gone}")).await, 0);
-    assert_eq!(all_of(&estate.engine.ports, &format!("slack#{}", estate.sandbox.workspaces[0].team_id())).await, 0);
+    assert_eq!(all_of(&estate.engine.backend, gone.as_str()).await, 0);
+    assert_eq!(all_of(&estate.engine.backend, &format!("bitrix24#{gone}")).await, 0);
+    assert_eq!(all_of(&estate.engine.backend, &format!("slack#{}", estate.sandbox.workspaces[0].team_id())).await, 0);
     assert!(estate.sandbox.portals[0].bots().is_empty() && estate.sandbox.portals[0].bound_events().is_empty());
     // The session ended with it; jobs that were queued are dropped without a trace.
     assert!(browser.get("/install").await.text.contains("Address of your portal"));
@@ -232,12 +232,12 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
     estate.settle().await;
     estate.clock.advance(QUARTER);
     estate.upkeep().await;
-    assert_eq!(all_of(&estate.engine.ports, gone.as_str()).await, 0);
+    assert_eq!(all_of(&estate.engine.backend, gone.as_str()).await, 0);
     for queue in queues::ALL {
         let dead = runtime::Queue::dead_letters(estate.engine.queue.as_ref(), queue, 10).await.unwrap();
         assert_eq!(dead.len(), 0, "{dead:?}");
     }
-    assert!(all_of(&estate.engine.ports, stays.as_str()).await >= before);
+    assert!(all_of(&estate.engine.backend, stays.as_str()).await >= before);
     a_deal(&estate, 1, "Tower").await;
     assert!(estate.channel(1, "sales-pipeline").iter().any(|card| card.contains("Tower")));
     // They can come again, as somebody new.
@@ -286,8 +286,8 @@ async fn an_uninstallation_does_what_was_ticked_and_only_if_it_is_the_portals() 
     assert_eq!(tenants().await, [estate.tenant(0)]);
     estate.clock.advance(QUARTER);
     estate.upkeep().await;
-    assert_eq!(all_of(&estate.engine.ports, estate.tenant(1).as_str()).await, 0);
-    assert!(departure::of(&estate.engine.ports, &estate.tenant(1)).await.unwrap().unwrap().done_at.is_some());
+    assert_eq!(all_of(&estate.engine.backend, estate.tenant(1).as_str()).await, 0);
+    assert!(departure::of(&estate.engine.backend, &estate.tenant(1)).await.unwrap().unwrap().done_at.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -295,13 +295,13 @@ async fn the_key_changes_while_everything_runs() {
     let estate = Estate::start(2).await;
     estate.install(0).await;
     estate.install(1).await;
-    let ports = &estate.engine.ports;
-    let old = KeyRing::parse(&ports.secrets.get(KEY_RING).await.unwrap()).unwrap();
-    assert_eq!(key_rotation::reseal(ports).await.unwrap(), 0);
-    assert_eq!(key_rotation::rotate(ports).await.unwrap(), "k2");
+    let backend = &estate.engine.backend;
+    let old = KeyRing::parse(&backend.secrets.get(KEY_RING).await.unwrap()).unwrap();
+    assert_eq!(key_rotation::reseal(backend).await.unwrap(), 0);
+    assert_eq!(key_rotation::rotate(backend).await.unwrap(), "k2");
     // A worker that knows the old ring only goes on, and so does a new one.
     a_deal(&estate, 0, "Roof").await;
-    let resealed = key_rotation::reseal(ports).await.unwrap();
+    let resealed = key_rotation::reseal(backend).await.unwrap();
     assert!(resealed >= 8, "{resealed}");
     estate.clock.advance(Duration::from_secs(2 * 3600));
     a_deal(&estate, 1, "Bridge").await;
@@ -309,9 +309,9 @@ async fn the_key_changes_while_everything_runs() {
     let tenant = estate.tenant(1);
     let late = json!({"secret": old.seal(&tenant, "late", &"late".to_owned().into()).unwrap()});
     let place = ItemKey::new(Table::Links, format!("{tenant}#late"), "late");
-    ports.store.put(StoreWrite::new(place, &late, WriteCondition::Absent).unwrap()).await.unwrap();
-    assert!(matches!(key_rotation::retire(ports).await, Err(key_rotation::KeyError::StillUsed(1))));
-    key_rotation::retire(ports).await.unwrap();
+    backend.store.put(StoreWrite::new(place, &late, WriteCondition::Absent).unwrap()).await.unwrap();
+    assert!(matches!(key_rotation::retire(backend).await, Err(key_rotation::KeyError::StillUsed(1))));
+    key_rotation::retire(backend).await.unwrap();
     a_deal(&estate, 0, "Tower").await;
     for (company, names) in [(0, vec!["Roof", "Tower"]), (1, vec!["Bridge"])] {
         let cards = estate.channel(company, "sales-pipeline");
@@ -330,7 +330,7 @@ async fn a_tenant_is_carried_to_another_engine_with_its_secrets_sealed_apart() {
     a_deal(&estate, 0, "Roof").await;
     let tenant = estate.tenant(0);
     let mut file = Vec::new();
-    let (items, key) = export::export(&estate.engine.ports, &tenant, &mut file).await.unwrap();
+    let (items, key) = export::export(&estate.engine.backend, &tenant, &mut file).await.unwrap();
     assert!(items > 20);
     journeys::secrecy::nothing_leaked(&estate.sandbox.secrets(), &file);
     let text = String::from_utf8(file.clone()).unwrap();
@@ -340,8 +340,8 @@ async fn a_tenant_is_carried_to_another_engine_with_its_secrets_sealed_apart() {
     let clock: Arc<dyn Clock> = estate.clock.clone();
     let elsewhere = Engine::open(&folder.path().join("elsewhere.db"), clock).await.unwrap();
     let read = |file: Vec<u8>, key: secrecy::SecretString, replace| {
-        let ports = elsewhere.ports.clone();
-        async move { export::import(&ports, BufReader::new(file.as_slice()), &key, replace).await }
+        let backend = elsewhere.backend.clone();
+        async move { export::import(&backend, BufReader::new(file.as_slice()), &key, replace).await }
     };
     let other = KeyRing::generate();
     assert!(read(file.clone(), other, false).await.is_err());
@@ -359,10 +359,10 @@ async fn a_tenant_is_carried_to_another_engine_with_its_secrets_sealed_apart() {
     );
     read(file, key, true).await.unwrap();
     // There it works: its token opens, its portal answers, and what was told is known.
-    let portals = Portals::new(elsewhere.ports.store.clone(), elsewhere.ports.clock.clone());
+    let portals = Portals::new(elsewhere.backend.store.clone(), elsewhere.backend.clock.clone());
     assert_eq!(portals.tenants().await.unwrap(), std::slice::from_ref(&tenant));
-    let apps = estate.engine.ports.secrets.get(tenants::secret_names::APPS).await.unwrap();
-    elsewhere.ports.secrets.put(tenants::secret_names::APPS, apps).await.unwrap();
+    let apps = estate.engine.backend.secrets.get(tenants::secret_names::APPS).await.unwrap();
+    elsewhere.backend.secrets.put(tenants::secret_names::APPS, apps).await.unwrap();
     let connections = estate.connections_over(&elsewhere);
     estate.clock.advance(Duration::from_secs(2 * 3600));
     let portal = connections.portal(&tenant).await.unwrap();
@@ -397,7 +397,7 @@ async fn a_person_lets_us_work_as_themselves_by_a_click() {
             browser.get(&authority.allow(portal, BITRIX24_APP.0, &state, user)).await
         }
     };
-    let ticket = tenants::tickets::make(&estate.engine.ports, &tenant, 6).await.unwrap();
+    let ticket = tenants::tickets::make(&estate.engine.backend, &tenant, 6).await.unwrap();
     let page = go(9, ticket.clone()).await;
     assert!(page.status == 403 && page.text.contains("is not linked to that user"), "{}", page.text);
     assert_eq!(go(6, ticket).await.status, 400);

@@ -127,7 +127,7 @@ async fn a_webhooks_events_are_only_listed_to_be_ticked_by_hand() {
     let world = World::start_with_settings(settings()).await;
     let report = world.upkeep().await;
     assert_eq!((report.repaired, report.failed.len()), (0, 0));
-    let sweeps = crm::sweeps::Sweeps::new(world.engine.ports.store.clone());
+    let sweeps = crm::sweeps::Sweeps::new(world.engine.backend.store.clone());
     let (state, _) =
         sweeps.recall::<crm::sweeps::Subscriptions>(&world.tenant, "subscriptions").await.unwrap().unwrap();
     assert!(state.by_hand && state.wanted.contains(&"ONCRMDEALUPDATE".to_owned()));
@@ -181,10 +181,10 @@ async fn an_alert_that_nobody_can_be_sent_is_in_the_event_log_and_is_sent_as_soo
         head: locale::Localized::data(TROUBLE),
         lines: Vec::new(),
     };
-    notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+    notifications::alert::raise(&world.engine.backend, &portal, &alert).await.unwrap();
     portals.set_settings(&world.tenant, settings()).await.unwrap();
     let portal = portals.get(&world.tenant).await.unwrap().unwrap();
-    notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+    notifications::alert::raise(&world.engine.backend, &portal, &alert).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel("ops"), [TROUBLE]);
 }
@@ -201,19 +201,19 @@ async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
         head: locale::Localized::data(TROUBLE),
         lines: Vec::new(),
     };
-    let store = &world.engine.ports.store;
+    let store = &world.engine.backend.store;
     let key = ItemKey::new(Table::Links, format!("{}#alert", world.tenant), "test#one");
     // It fell after it had decided to tell, and before anything was sent.
     let decided = json!({"trace": runtime::TraceId::new(world.clock.now()), "sent": false});
     store.put(StoreWrite::new(key.clone(), &decided, WriteCondition::Always).unwrap()).await.unwrap();
-    notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+    notifications::alert::raise(&world.engine.backend, &portal, &alert).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel("ops"), [TROUBLE]);
     // It fell after the message was out, and before it noted so; long enough ago for the queue to have forgotten.
     world.clock.advance(Duration::from_secs(600));
     store.put(StoreWrite::new(key, &decided, WriteCondition::Always).unwrap()).await.unwrap();
     for _ in 0..2 {
-        notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+        notifications::alert::raise(&world.engine.backend, &portal, &alert).await.unwrap();
         world.settle().await;
     }
     assert_eq!(world.channel("ops"), [TROUBLE]);

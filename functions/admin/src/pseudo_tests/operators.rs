@@ -64,7 +64,7 @@ struct Office {
 impl Office {
     async fn open() -> Self {
         let memory = Memory::new(Arc::new(ManualClock::at(at(0))));
-        let ports = memory.ports(Arc::new(Counters::default()));
+        let backend = memory.backend(Arc::new(Counters::default()));
         let tenant = TenantId::new("member1").unwrap();
         let settings = json!({"time_zone": "UTC", "routes": []});
         let portal = Portal {
@@ -80,15 +80,15 @@ impl Office {
             settings: settings.into(),
             connected_at: at(-1_000_000),
         };
-        Portals::new(ports.store.clone(), ports.clock.clone()).put(&portal).await.unwrap();
-        let cookie = sessions::start_with(&ports, tenant.clone(), "Анна", SignInProof::Operator).await.unwrap();
+        Portals::new(backend.store.clone(), backend.clock.clone()).put(&portal).await.unwrap();
+        let cookie = sessions::start_with(&backend, tenant.clone(), "Анна", SignInProof::Operator).await.unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
-        let connections = Connections::new(&ports, slack::SlackApiBase::default());
-        Self { deps: Deps::new(&ports, connections, Some("http://localhost".into())), tenant, cookie }
+        let connections = Connections::new(&backend, slack::SlackApiBase::default());
+        Self { deps: Deps::new(&backend, connections, Some("http://localhost".into())), tenant, cookie }
     }
 
-    fn ports(&self) -> &Backend {
-        self.deps.ports()
+    fn backend(&self) -> &Backend {
+        self.deps.backend()
     }
 
     /// A page, or where a form leads to.
@@ -124,7 +124,7 @@ impl Office {
             body: json!({"body": {"record": "сделка 42", "channel": "продажи"}}).to_string(),
             group: "1".into(),
         };
-        self.ports().queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
+        self.backend().queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
     }
 
     /// An event with deliveries in every state.
@@ -138,7 +138,7 @@ impl Office {
             answer: "ответ".into(),
             ok,
         };
-        let ledger = Ledger::new(self.ports().store.clone());
+        let ledger = Ledger::new(self.backend().store.clone());
         let event = EventLine {
             attempts: 2,
             changes: vec!["этап".into()],
@@ -164,13 +164,13 @@ impl Office {
                 ..DeliveryLine::new(DeliveryId::of(&[&number.to_string()]), trace, at(-3_585), status)
             };
             let write = delivery_write(&self.tenant, line, WriteCondition::Absent).unwrap();
-            self.ports().store.put(write).await.unwrap();
+            self.backend().store.put(write).await.unwrap();
         }
         trace
     }
 
     async fn note_others(&self) {
-        let store = self.ports().store.clone();
+        let store = self.backend().store.clone();
         let entry = AuditEntry::new(at(-100), "Борис", "изменено", "маршрут").changed("до", "после");
         Audit::new(store.clone()).note(&self.tenant, &entry).await.unwrap();
         ApiKeys::new(store).make(&self.tenant, "Лавка", &Scope::ALL, at(-100)).await.unwrap();

@@ -113,7 +113,7 @@ struct Which {
 }
 
 async fn backfill(State(demo): State<Demo>, Json(which): Json<Which>) -> StatusCode {
-    let mirror = notion_sync::NotionSync::new(&demo.engine.ports, demo.connections.clone());
+    let mirror = notion_sync::NotionSync::new(&demo.engine.backend, demo.connections.clone());
     let wanted = RunRequest { dry: false, since: None, by: "the demonstration" };
     match mirror.start(&demo.tenant, &which.database, &wanted).await {
         Ok(_) => StatusCode::NO_CONTENT,

@@ -259,6 +259,7 @@ async fn file(State(demo): State<Demo>, Segment((side, id)): Segment<(String, St
 
 /// A code for the administrators' page: here everyone is an administrator.
 async fn code(State(demo): State<Demo>) -> Result<Json<Value>, StatusCode> {
-    let code = admin::new_code(&demo.engine.ports, &demo.tenant).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let code =
+        admin::new_code(&demo.engine.backend, &demo.tenant).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     Ok(Json(json!({"code": code})))
 }

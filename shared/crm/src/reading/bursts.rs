@@ -74,14 +74,14 @@ pub(crate) async fn read(
             wait_for_other(crm, &key).await?;
             continue;
         };
-        let began_at = crm.ports.clock.now();
+        let began_at = crm.backend.clock.now();
         let listed = list_changed(crm, portal, client, &listing, &of_type, &memory, found).await;
         let complete_until = match &listed {
             Ok(complete_until) => complete_until.or(memory.complete_until),
             Err(_) => memory.complete_until,
         };
         let done = ListingMemory { lease_until: None, complete_until, began_at: Some(began_at) };
-        match crm.ports.store.put(StoreWrite::new(key, &done, WriteCondition::Version(version))?).await {
+        match crm.backend.store.put(StoreWrite::new(key, &done, WriteCondition::Version(version))?).await {
             Ok(_) | Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -92,15 +92,15 @@ pub(crate) async fn read(
 
 /// Whether the last listing was recent.
 async fn is_going_on(crm: &Crm, key: &ItemKey) -> Result<bool, Failure> {
-    let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?;
+    let listing = crm.backend.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?;
     let ends = listing.and_then(|listing| listing.began_at).map(|began_at| later(began_at, GOES_ON));
-    Ok(ends.is_some_and(|ends| ends > crm.ports.clock.now()))
+    Ok(ends.is_some_and(|ends| ends > crm.backend.clock.now()))
 }
 
 /// The lease to list, unless another worker holds it.
 async fn take_lease(crm: &Crm, key: &ItemKey) -> Result<Option<(ListingMemory, u64)>, Failure> {
-    let now = crm.ports.clock.now();
-    let (listing, condition) = match crm.ports.store.get(key).await? {
+    let now = crm.backend.clock.now();
+    let (listing, condition) = match crm.backend.store.get(key).await? {
         Some(item) => (item.decode::<ListingMemory>()?, WriteCondition::Version(item.version)),
         None => (ListingMemory { lease_until: None, complete_until: None, began_at: None }, WriteCondition::Absent),
     };
@@ -112,7 +112,7 @@ async fn take_lease(crm: &Crm, key: &ItemKey) -> Result<Option<(ListingMemory, u
         return Ok(None);
     }
     let taken = ListingMemory { lease_until: Some(later(now, LEASE)), ..listing };
-    match crm.ports.store.put(StoreWrite::new(key.clone(), &taken, condition)?).await {
+    match crm.backend.store.put(StoreWrite::new(key.clone(), &taken, condition)?).await {
         Ok(version) => Ok(Some((taken, version))),
         Err(StoreError::Conflict(_)) => Ok(None),
         Err(error) => Err(error.into()),
@@ -121,10 +121,10 @@ async fn take_lease(crm: &Crm, key: &ItemKey) -> Result<Option<(ListingMemory, u
 
 async fn wait_for_other(crm: &Crm, key: &ItemKey) -> Result<(), Failure> {
     for _ in 0..LOOKS {
-        crm.ports.clock.sleep(BETWEEN_LOOKS).await;
-        let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?;
+        crm.backend.clock.sleep(BETWEEN_LOOKS).await;
+        let listing = crm.backend.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?;
         let lease_until = listing.and_then(|listing| listing.lease_until);
-        if lease_until.is_none_or(|until| until <= crm.ports.clock.now()) {
+        if lease_until.is_none_or(|until| until <= crm.backend.clock.now()) {
             break;
         }
     }
@@ -143,11 +143,11 @@ async fn list_changed(
     found: &mut ReadRecords,
 ) -> Result<Option<Timestamp>, Failure> {
     let sent_at = wanted.iter().filter_map(|wanted| wanted.hints.sent).map(|(earliest, _)| earliest).min();
-    let since = sent_at.unwrap_or_else(|| crm.ports.clock.now()) - HINT_DELAY;
+    let since = sent_at.unwrap_or_else(|| crm.backend.clock.now()) - HINT_DELAY;
     let since = memory.complete_until.map_or(since, |complete| since.max(complete - OVERLAP));
     let filter = listing.changed_since(since);
 
-    let here = crm.ports.clock.now();
+    let here = crm.backend.clock.now();
     let (listed, answer) = listing.first(client, &filter).await?;
     let started_at = answer.started_at;
     let total = answer.total.unwrap_or_default();
@@ -157,7 +157,7 @@ async fn list_changed(
     let mut pages = usize::try_from(total).unwrap_or_default().div_ceil(PAGE).saturating_sub(1);
     for _ in 0..MAX_BATCHES {
         let Some(after) = last.filter(|_| pages > 0) else { return Ok(started_at) };
-        let here = crm.ports.clock.now();
+        let here = crm.backend.clock.now();
         let count = pages.min(bitrix24::batch::MAX_COMMANDS);
         let (listed, there) = listing.after(client, &filter, after, count).await?;
         last = listed.last().map(|(record, _)| record.id());

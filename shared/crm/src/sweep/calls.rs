@@ -67,7 +67,7 @@ impl Sweep<'_> {
                 continue;
             }
             let identity = format!("call#{call_id}");
-            if claims::find(self.crm.ports.store.as_ref(), self.tenant(), &identity).await?.is_some() {
+            if claims::find(self.crm.backend.store.as_ref(), self.tenant(), &identity).await?.is_some() {
                 continue;
             }
             found.push(MissedChange {

@@ -129,7 +129,7 @@ impl Sweep<'_> {
             }
             self.swept += 1;
             let identity = format!("comment#{}#{}{id}", task.id, if in_chat { "m" } else { "c" });
-            if claims::find(self.crm.ports.store.as_ref(), self.tenant(), &identity).await?.is_some() {
+            if claims::find(self.crm.backend.store.as_ref(), self.tenant(), &identity).await?.is_some() {
                 continue;
             }
             let (comment, message) = if in_chat { (None, Some(id)) } else { (Some(id), None) };

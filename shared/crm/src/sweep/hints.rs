@@ -28,10 +28,10 @@ impl Sweep<'_> {
         let mut messages = Vec::with_capacity(found.len());
         for one in found {
             let hint = Hint::found(&one.event, one.at.map(Timestamp::as_second), one.subject, one.origin);
-            let trace = TraceId::new(self.crm.ports.clock.now());
+            let trace = TraceId::new(self.crm.backend.clock.now());
             messages.push(message_once(self.tenant(), trace, &hint, &one.once)?);
         }
         self.hints += messages.len() as u64;
-        Ok(self.crm.ports.send(messages).await?)
+        Ok(self.crm.backend.send(messages).await?)
     }
 }

@@ -44,14 +44,14 @@ impl Sweep<'_> {
             Some((progress, version)) => (progress, Some(version)),
             None => (RecordsProgress::default(), None),
         };
-        let watched = baseline::watched_since(&self.crm.ports, &self.portal, kind).await?;
+        let watched = baseline::watched_since(&self.crm.backend, &self.portal, kind).await?;
         let begun = || {
             let since = progress.complete_until.map_or(watched, |complete| (complete - OVERLAP).max(watched));
             Pass { since, until: self.until(), last_id: 0 }
         };
         let mut pass = progress.pass.unwrap_or_else(begun);
         loop {
-            let here = self.crm.ports.clock.now();
+            let here = self.crm.backend.clock.now();
             let filter = listing.changed_since(pass.since);
             let (listed, there) = listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
             self.note_time(there);

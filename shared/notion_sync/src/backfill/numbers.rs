@@ -20,7 +20,7 @@ const ROWS: usize = 500;
 /// Checks some numbers.
 pub(super) async fn look(running: &mut RunningBackfill<'_>, after: Option<String>) -> Result<(), Failure> {
     let query = Query { after, limit: ROWS, ..Query::prefix(Table::Links, running.partition(), NUMBERS) };
-    let page = running.sync.ports.store.list(&query).await?;
+    let page = running.sync.backend.store.list(&query).await?;
     let mut groups: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for (number, page) in page.items.iter().filter_map(|item| number_of(&item.key.sort)) {
         groups.entry(number).or_default().push(page.to_owned());

@@ -154,7 +154,7 @@ impl RunningBackfill<'_> {
     /// A stored row.
     pub(super) async fn row(&self, page: &str) -> Result<Option<NotionPage>, Failure> {
         let key = self.key(&format!("page#{page}"));
-        Ok(self.sync.ports.store.get(&key).await?.map(|item| item.decode()).transpose()?)
+        Ok(self.sync.backend.store.get(&key).await?.map(|item| item.decode()).transpose()?)
     }
 
     /// The rows stored under a prefix that have no record yet.
@@ -175,7 +175,7 @@ impl RunningBackfill<'_> {
 
     async fn list_some(&self, prefix: &str, limit: usize) -> Result<Vec<StoredItem>, Failure> {
         let query = Query { limit, ..Query::prefix(Table::Links, self.partition(), prefix) };
-        Ok(self.sync.ports.store.list(&query).await?.items)
+        Ok(self.sync.backend.store.list(&query).await?.items)
     }
 
     pub(super) fn partition(&self) -> String {
@@ -199,7 +199,7 @@ impl RunningBackfill<'_> {
     /// Writes many items, in batches.
     pub(super) async fn write(&self, writes: Vec<StoreWrite>) -> Result<(), Failure> {
         for some in writes.chunks(MAX_WRITES) {
-            self.sync.ports.store.put_all(some.to_vec()).await?;
+            self.sync.backend.store.put_all(some.to_vec()).await?;
         }
         Ok(())
     }

@@ -155,7 +155,7 @@ async fn notify(work: &LinkWork<'_>, entry: &AttentionEntry) -> Result<(), Failu
     let once = reason_id(entry);
     let (head, lines) = (head(entry), lines(entry));
     let alert = Alert { kind: "sync_stuck", what: &what, once: &once, again_after: NOTIFY_AGAIN, head, lines };
-    alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
+    alert::raise(&work.sync.backend, &work.opened.portal, &alert).await
 }
 
 fn head(entry: &AttentionEntry) -> Localized {

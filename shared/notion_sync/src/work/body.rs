@@ -38,7 +38,7 @@ pub(super) async fn complete(work: &mut LinkWork<'_>) -> Result<(), Failure> {
     if !work.link.body_open {
         return Ok(());
     }
-    let (store, tenant) = (work.sync.ports.store.clone(), work.job.tenant.clone());
+    let (store, tenant) = (work.sync.backend.store.clone(), work.job.tenant.clone());
     let Some(page) = work.link.page.clone() else { return Ok(()) };
     let key = key(&tenant, &page);
     let Some(item) = store.get(&key).await? else {

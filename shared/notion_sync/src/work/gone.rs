@@ -151,7 +151,7 @@ async fn notify(work: &LinkWork<'_>, why: Apart) -> Result<(), Failure> {
         head: head(&work.link),
         lines: lines(&work.link.database, why),
     };
-    alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
+    alert::raise(&work.sync.backend, &work.opened.portal, &alert).await
 }
 
 fn head(link: &PageLink) -> Localized {

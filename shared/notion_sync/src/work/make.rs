@@ -103,7 +103,7 @@ async fn refuse(
         head: undecided(record, state, &opened.database.name),
         lines: vec![why.clone()],
     };
-    alert::raise(&sync.ports, &opened.portal, &alert).await?;
+    alert::raise(&sync.backend, &opened.portal, &alert).await?;
     Ok(SyncDecision::skip(format!("not linked: {why}")))
 }
 
@@ -251,6 +251,6 @@ pub(crate) async fn make_page(work: &mut LinkWork<'_>, read: &RecordRead) -> Res
         also.push(body::begin(&work.job.tenant, &page.id, calls)?);
     }
     work.save(also).await.map_err(unknown)?;
-    sync.ports.metrics.count("sync_pages_made", "notion");
+    sync.backend.metrics.count("sync_pages_made", "notion");
     Ok(page)
 }

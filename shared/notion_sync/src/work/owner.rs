@@ -55,7 +55,7 @@ pub(crate) async fn find(
         return Ok(SyncDecision::skip("an echo: only Switchboard edited it"));
     }
     let claimed = format!("notion#{identity}");
-    if let Some(claim) = claims::find(sync.ports.store.as_ref(), &job.tenant, &claimed).await? {
+    if let Some(claim) = claims::find(sync.backend.store.as_ref(), &job.tenant, &claimed).await? {
         if claim.trace == job.trace {
             // An earlier try handed it on; the line belongs to the other job now.
             return Ok(SyncDecision::handed_on(Vec::new(), Vec::new()));

@@ -139,7 +139,7 @@ impl LinkWork<'_> {
         let kept = self.kept(&merged, now);
         for conflict in &kept {
             tracing::warn!(trace = %self.job.trace, tenant = %self.job.tenant, record = %self.link.record, line = conflict.line(), "conflict");
-            self.sync.ports.metrics.count("sync_conflicts", "notion");
+            self.sync.backend.metrics.count("sync_conflicts", "notion");
         }
         // Before any write: what will be written, and what will be overwritten.
         self.link.resting = None;
@@ -184,7 +184,7 @@ impl LinkWork<'_> {
             page = written.now;
             refused.extend(written.refused);
         }
-        self.sync.ports.metrics.count("sync_writes", "notion");
+        self.sync.backend.metrics.count("sync_writes", "notion");
         let context = self.sync.extend(Some(pair.context), self.opened, record, Some(&state), Some(&page)).await?;
         let now = BothSides {
             bitrix24: read::portal_side(self.opened, record, &state, &context),
@@ -302,7 +302,7 @@ impl LinkWork<'_> {
                     head: loop_head(&self.link),
                     lines: vec![loop_line(field, cell, to, until)],
                 };
-                alert::raise(&self.sync.ports, &self.opened.portal, &alert).await?;
+                alert::raise(&self.sync.backend, &self.opened.portal, &alert).await?;
                 return Ok(Some((to, field.clone(), until)));
             }
         }

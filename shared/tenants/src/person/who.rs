@@ -269,8 +269,8 @@ fn is_phone(text: &str) -> bool {
 }
 
 /// The person, with everything that names them.
-pub(super) async fn known(ports: &Backend, tenant: &TenantId, asked: &[Ask]) -> Result<PersonIdentity, PersonError> {
-    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+pub(super) async fn known(backend: &Backend, tenant: &TenantId, asked: &[Ask]) -> Result<PersonIdentity, PersonError> {
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     if portals.fresh(tenant).await?.is_none() {
         return Err(PersonError::NoTenant(tenant.clone()));
     }
@@ -281,7 +281,7 @@ pub(super) async fn known(ports: &Backend, tenant: &TenantId, asked: &[Ask]) -> 
     for _ in 0..ROUNDS {
         let before = person.looked_for();
         for place in ["person", "profile", "names"] {
-            each(ports.store.as_ref(), &format!("{tenant}#{place}"), "", |item, value| {
+            each(backend.store.as_ref(), &format!("{tenant}#{place}"), "", |item, value| {
                 learn_from(&mut person, item, value);
             })
             .await?;
@@ -289,7 +289,7 @@ pub(super) async fn known(ports: &Backend, tenant: &TenantId, asked: &[Ask]) -> 
         for place in ["record", "reading"] {
             for record in person.records.clone() {
                 let key = ItemKey::new(Table::Links, format!("{tenant}#{place}"), record);
-                if let Some(item) = ports.store.get(&key).await? {
+                if let Some(item) = backend.store.get(&key).await? {
                     let value: Value = item.decode()?;
                     person.learn(&key, state(&value));
                 }
@@ -298,7 +298,7 @@ pub(super) async fn known(ports: &Backend, tenant: &TenantId, asked: &[Ask]) -> 
         // A contact or lead with the e-mail is the person.
         let kinds: &[&str] = if person.emails.is_empty() { &[] } else { &["contact#", "lead#"] };
         for kind in kinds {
-            each(ports.store.as_ref(), &format!("{tenant}#record"), kind, |item, value| {
+            each(backend.store.as_ref(), &format!("{tenant}#record"), kind, |item, value| {
                 if person.emails.iter().any(|email| item.value.to_lowercase().contains(email.as_str())) {
                     person.records.insert(item.key.sort.clone());
                     person.learn(&item.key, state(value));

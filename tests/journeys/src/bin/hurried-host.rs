@@ -22,13 +22,13 @@ async fn main() -> anyhow::Result<()> {
     let clock =
         Arc::new(HurriedClock::since(text("began").parse()?, u32::try_from(told["factor"].as_u64().unwrap_or(1))?));
     let engine = Engine::open(&PathBuf::from(text("database")), clock).await?;
-    let connections = Connections::new(&engine.ports, SlackApiBase::new(&text("slack_api"))?);
+    let connections = Connections::new(&engine.backend, SlackApiBase::new(&text("slack_api"))?);
     let connections = connections.allowing(clients::Network::this_machine());
     let connections = match told["notion_api"].as_str() {
         Some(url) => connections.with_notion(notion::NotionApiBase::new(url)?),
         None => connections,
     };
-    let functions = Functions::new(&engine.ports, &connections, None);
+    let functions = Functions::new(&engine.backend, &connections, None);
     let access = ConnectionCredentials {
         member_id: text("member_id"),
         portal: PortalAccess::Webhook(text("webhook_url").into()),
@@ -59,7 +59,7 @@ async fn main() -> anyhow::Result<()> {
 async fn waiting(engine: Engine) -> String {
     let mut waiting = 0;
     for queue in queues::ALL {
-        waiting += engine.ports.queue.depth(queue).await.unwrap().waiting;
+        waiting += engine.backend.queue.depth(queue).await.unwrap().waiting;
     }
     waiting.to_string()
 }

@@ -76,7 +76,7 @@ fn add_deal(estate: &Estate, company: usize, title: &str) {
 
 /// Why routes did not take the changes of a company, as its ledger says of each event.
 async fn left(estate: &Estate, company: usize) -> Vec<String> {
-    let ledger = Ledger::new(estate.engine.ports.store.clone());
+    let ledger = Ledger::new(estate.engine.backend.store.clone());
     let day = ledger.day(&estate.tenant(company), &today(estate.clock.now()), None).await.unwrap();
     let events = day.lines.into_iter().filter_map(|line| match line {
         LedgerLine::Event(event) => Some(event.left),

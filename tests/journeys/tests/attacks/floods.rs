@@ -23,7 +23,7 @@ async fn waiting(world: &World) -> u64 {
 
 /// What the ledger says about each event besides.
 async fn remarks(world: &World) -> Vec<Option<String>> {
-    let ledger = Ledger::new(world.engine.ports.store.clone());
+    let ledger = Ledger::new(world.engine.backend.store.clone());
     let lines = ledger.day(&world.tenant, &today(world.clock.now()), None).await.unwrap().lines;
     let events = lines.into_iter().rev().filter_map(|line| match line {
         LedgerLine::Event(event) => Some(event.remark),
@@ -52,7 +52,7 @@ async fn a_flood_of_values_without_a_token_is_looked_at_once_and_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_price_of_an_unknown_senders_body_is_one_look_at_it() {
     let world = World::start_on(Stage::Sockets).await;
-    let deps = bitrix24_webhook::Deps::from(world.engine.ports.clone());
+    let deps = bitrix24_webhook::Deps::from(world.engine.backend.clone());
     for shape in SHAPES {
         let body = flood(shape, MAX_EVENT_BODY - 8);
         let bytes = body.len() as u64;

@@ -72,8 +72,8 @@ struct Administrator {
 
 impl Administrator {
     /// Signs in with a one-time code.
-    async fn sign_in(base: &str, ports: &Backend, tenant: &TenantId) -> Self {
-        let code = ::admin::new_code(ports, tenant).await.unwrap();
+    async fn sign_in(base: &str, backend: &Backend, tenant: &TenantId) -> Self {
+        let code = ::admin::new_code(backend, tenant).await.unwrap();
         let mut administrator =
             Self { http: client(), base: base.to_owned(), cookie: String::new(), token: String::new() };
         let reply = administrator.post("/admin/sign-in", &form(&[("code", &code)])).await;
@@ -85,11 +85,11 @@ impl Administrator {
     }
 
     async fn of_world(world: &World) -> Self {
-        Self::sign_in(&base(world), &world.engine.ports, &world.tenant).await
+        Self::sign_in(&base(world), &world.engine.backend, &world.tenant).await
     }
 
     async fn of_company(estate: &Estate, company: usize) -> Self {
-        Self::sign_in(&estate.url, &estate.engine.ports, &estate.tenant(company)).await
+        Self::sign_in(&estate.url, &estate.engine.backend, &estate.tenant(company)).await
     }
 
     /// A request as this site's own pages make it.
@@ -122,12 +122,12 @@ fn hidden(page: &str, name: &str) -> Option<String> {
 }
 
 /// Everything that is stored of an owner, but for what only counts requests.
-async fn stored(ports: &Backend, owner: &str) -> Vec<String> {
+async fn stored(backend: &Backend, owner: &str) -> Vec<String> {
     let mut kept = Vec::new();
     for table in [Table::Portals, Table::Links, Table::Ledger] {
         let mut after = None;
         loop {
-            let part = ports.store.belonging(table, owner, after.as_ref()).await.unwrap();
+            let part = backend.store.belonging(table, owner, after.as_ref()).await.unwrap();
             kept.extend(
                 part.items.into_iter().map(|(item, _)| {
                     format!("{} {} {} {}", table.name(), item.key.partition, item.key.sort, item.value)
@@ -144,10 +144,10 @@ async fn stored(ports: &Backend, owner: &str) -> Vec<String> {
 }
 
 /// Messages that wait on any queue.
-async fn waiting(ports: &Backend) -> u64 {
+async fn waiting(backend: &Backend) -> u64 {
     let mut all = 0;
     for queue in queues::ALL {
-        all += Queue::depth(ports.queue.as_ref(), queue).await.unwrap().waiting;
+        all += Queue::depth(backend.queue.as_ref(), queue).await.unwrap().waiting;
     }
     all
 }

@@ -132,7 +132,7 @@ async fn a_request_that_was_cut_off_does_nothing() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let host = host(&estate, HostLimits::default()).await;
-    let code = admin::new_code(&estate.engine.ports, &estate.tenant(0)).await.unwrap();
+    let code = admin::new_code(&estate.engine.backend, &estate.tenant(0)).await.unwrap();
     let body = format!("code={code}");
     let mut stream = host.connect().await;
     let head = format!("POST /admin/sign-in HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len() + 1);
@@ -315,7 +315,7 @@ async fn what_is_written_is_its_owners_alone() {
     assert_eq!(mode(&folder.path().join("host.secrets")), 0o700);
     let to = folder.path().join("acme.export");
     let export = command_line::tenants::TenantsCommand::Export { tenant: None, to: to.clone() };
-    command_line::tenants::run(&estate.engine.ports, export).await.unwrap();
+    command_line::tenants::run(&estate.engine.backend, export).await.unwrap();
     let inside = std::fs::read_dir(folder.path().join("host.secrets")).unwrap().map(|file| file.unwrap().path());
     for file in ["host.db", "host.db-wal", "host.db-shm"].map(|name| folder.path().join(name)).into_iter().chain(inside)
     {
@@ -326,12 +326,12 @@ async fn what_is_written_is_its_owners_alone() {
 
 /// A deployment that is reached at `public_url`.
 async fn reached(estate: &Estate, public_url: &str) -> Served {
-    let functions = journeys::watched::functions(&estate.engine.ports, &estate.connections, Some(public_url));
+    let functions = journeys::watched::functions(&estate.engine.backend, &estate.connections, Some(public_url));
     Served::start(http::webhooks(functions), Options::default()).await
 }
 
 async fn sign_in(estate: &Estate, host: &Served) -> reqwest::Response {
-    let code = admin::new_code(&estate.engine.ports, &estate.tenant(0)).await.unwrap();
+    let code = admin::new_code(&estate.engine.backend, &estate.tenant(0)).await.unwrap();
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let request = http.post(format!("{}/admin/sign-in", host.url())).header("sec-fetch-site", "same-origin");
     request.body(format!("code={code}")).send().await.unwrap()
@@ -389,7 +389,7 @@ async fn on_this_machine_cookies_travel_without_tls_whatever_host_is_named() {
 async fn no_address_is_made_of_what_a_request_calls_its_host() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
-    let functions = journeys::watched::functions(&estate.engine.ports, &estate.connections, None);
+    let functions = journeys::watched::functions(&estate.engine.backend, &estate.connections, None);
     let host = Served::start(http::webhooks(functions), Options::default()).await;
     let http = reqwest::Client::new();
     let ask = async |post: bool, path: &str| {

@@ -31,13 +31,13 @@ fn marked(text: &str, markers: &[&str]) -> bool {
 }
 
 /// Every item in any table that has one of the markers, whoever's it is.
-async fn raw(ports: &Backend, owner: &str, markers: &[&str]) -> BTreeSet<(String, String, String)> {
+async fn raw(backend: &Backend, owner: &str, markers: &[&str]) -> BTreeSet<(String, String, String)> {
     let mut found = BTreeSet::new();
     for table in Table::ALL {
         for owner in [owner, "#admin", "#workspaces", "#tenants", "#apps", "#hooks", "#notion-hooks"] {
             let mut after = None;
             loop {
-                let part = ports.store.belonging(table, owner, after.as_ref()).await.unwrap();
+                let part = backend.store.belonging(table, owner, after.as_ref()).await.unwrap();
                 for (item, _) in &part.items {
                     if marked(&item.value, markers) || marked(&item.key.sort, markers) {
                         let key = &item.key;
@@ -54,10 +54,10 @@ async fn raw(ports: &Backend, owner: &str, markers: &[&str]) -> BTreeSet<(String
     found
 }
 
-async fn letters(ports: &Backend, markers: &[&str]) -> usize {
+async fn letters(backend: &Backend, markers: &[&str]) -> usize {
     let mut count = 0;
     for queue in queues::ALL {
-        let letters = ports.queue.dead_letters(queue, 100).await.unwrap();
+        let letters = backend.queue.dead_letters(queue, 100).await.unwrap();
         count += letters.iter().filter(|buried| marked(&buried.letter.body, markers)).count();
     }
     count
@@ -77,7 +77,7 @@ async fn company(estate: &Estate, company: usize) -> Browser {
 }
 
 async fn order(estate: &Estate, company: usize, title: &str) -> (u64, u64) {
-    let keys = ApiKeys::new(estate.engine.ports.store.clone());
+    let keys = ApiKeys::new(estate.engine.backend.store.clone());
     let (_, key) = keys.make(&estate.tenant(company), "Shop", &[Scope::Intake], estate.clock.now()).await.unwrap();
     let contact =
         json!({"first_name": "Zofia", "last_name": "Qwertowska", "email": CUSTOMER[1], "phone": "+48 601 234-567"});
@@ -106,7 +106,7 @@ async fn dead_letter(estate: &Estate, company: usize) {
         buried_at: estate.clock.now(),
         group: "g".into(),
     };
-    estate.engine.ports.queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
+    estate.engine.backend.queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +114,7 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
     let estate = Estate::start_on(Stage::Sockets, 2).await;
     company(&estate, 0).await;
     company(&estate, 1).await;
-    let (ports, tenant, other) = (&estate.engine.ports, estate.tenant(0), estate.tenant(1));
+    let (backend, tenant, other) = (&estate.engine.backend, estate.tenant(0), estate.tenant(1));
     let (deal, contact) = order(&estate, 0, "Order of Zofia Qwertowska, +48 601 234 567").await;
     order(&estate, 1, "Order of Zofia Qwertowska").await;
     let portal = &estate.sandbox.portals[0];
@@ -125,14 +125,14 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
         dead_letter(&estate, company).await;
     }
 
-    let there = raw(ports, tenant.as_str(), &CUSTOMER).await;
+    let there = raw(backend, tenant.as_str(), &CUSTOMER).await;
     assert!(there.len() >= 6, "{there:#?}");
     let asked: Vec<Ask> =
         [format!("contact {contact}"), CUSTOMER[1].to_owned(), "0601 234 567".to_owned(), "Qwertowska".to_owned()]
             .iter()
             .map(|text| text.parse().unwrap())
             .collect();
-    let finding = person::find(ports, &tenant, &asked, usize::MAX).await.unwrap();
+    let finding = person::find(backend, &tenant, &asked, usize::MAX).await.unwrap();
     let found: BTreeSet<_> = finding
         .items
         .iter()
@@ -155,20 +155,20 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
         vec![format!("contact {contact}"), CUSTOMER[1].to_owned(), "0601 234 567".to_owned(), "Qwertowska".to_owned()];
     let named = || Some(tenant.to_string());
     let plan = command_line::person::PersonCommand::Forget { who: who.clone(), tenant: named(), yes: false };
-    let plan = command_line::person::run(ports, plan).await.unwrap();
+    let plan = command_line::person::run(backend, plan).await.unwrap();
     assert!(plan.contains("line of the log: words removed") && plan.contains("Nothing was changed."), "{plan}");
     let file = tempfile::tempdir().unwrap().keep().join("person.json");
     let export = command_line::person::PersonCommand::Export { who, tenant: named(), to: Some(file.clone()) };
-    command_line::person::run(ports, export).await.unwrap();
+    command_line::person::run(backend, export).await.unwrap();
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
-    assert_eq!(raw(ports, tenant.as_str(), &CUSTOMER).await, there, "nothing is changed before --yes");
+    assert_eq!(raw(backend, tenant.as_str(), &CUSTOMER).await, there, "nothing is changed before --yes");
 
-    let (cards, others) = (estate.channel(0, "general").len(), raw(ports, other.as_str(), &CUSTOMER).await);
-    let done = person::forget(ports, &tenant, &asked, "test", usize::MAX).await.unwrap();
+    let (cards, others) = (estate.channel(0, "general").len(), raw(backend, other.as_str(), &CUSTOMER).await);
+    let done = person::forget(backend, &tenant, &asked, "test", usize::MAX).await.unwrap();
     assert!(done.blanked > 0 && done.discarded == 1, "{done:?}");
-    let left = raw(ports, tenant.as_str(), &CUSTOMER).await;
+    let left = raw(backend, tenant.as_str(), &CUSTOMER).await;
     let kept: BTreeSet<_> = done
         .left
         .items
@@ -178,9 +178,9 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
         .collect();
     assert!(left.iter().all(|(_, _, sort)| kept.contains(sort)), "{left:#?}");
     assert_eq!(done.left.items.len(), kept.len(), "{:?}", done.left.items);
-    assert_eq!(letters(ports, &CUSTOMER).await, 1, "the other tenant's letter");
-    assert_eq!(raw(ports, other.as_str(), &CUSTOMER).await, others, "and all else of it");
-    let (audit, _) = Audit::new(ports.store.clone()).latest(&tenant, 5, None).await.unwrap();
+    assert_eq!(letters(backend, &CUSTOMER).await, 1, "the other tenant's letter");
+    assert_eq!(raw(backend, other.as_str(), &CUSTOMER).await, others, "and all else of it");
+    let (audit, _) = Audit::new(backend.store.clone()).latest(&tenant, 5, None).await.unwrap();
     assert!(audit.iter().any(|entry| entry.what == "a person's data deleted"), "{audit:?}");
     assert!(!marked(&json!(audit).to_string(), &CUSTOMER), "{audit:?}");
 
@@ -196,8 +196,8 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
 async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = company(&estate, 0).await;
-    let (ports, tenant, now) = (&estate.engine.ports, estate.tenant(0), estate.clock.now());
-    let people = UserLinks::new(ports.store.clone());
+    let (backend, tenant, now) = (&estate.engine.backend, estate.tenant(0), estate.clock.now());
+    let people = UserLinks::new(backend.store.clone());
     let link = UserLink {
         slack: "U0XENAKIS1".into(),
         user: 77,
@@ -224,13 +224,13 @@ async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
             json!({"access": {"key": "k", "field": "f", "nonce": "n", "text": "SEALEDTEXT"}, "renewed_at": "2026-11-21T12:00:00Z"}),
         ),
     ] {
-        ports
+        backend
             .store
             .put(StoreWrite::new(ItemKey::new(table, partition, sort), &value, WriteCondition::Always).unwrap())
             .await
             .unwrap();
     }
-    let there = raw(ports, tenant.as_str(), &EMPLOYEE).await;
+    let there = raw(backend, tenant.as_str(), &EMPLOYEE).await;
     assert_eq!(there.len(), 5, "{there:#?}");
 
     let page = browser.submit("/admin/person", "/admin/person", &[("who", "user 77")]).await;
@@ -250,14 +250,14 @@ async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
         "{}",
         file.text
     );
-    assert_eq!(raw(ports, tenant.as_str(), &EMPLOYEE).await, there, "looking changes nothing");
+    assert_eq!(raw(backend, tenant.as_str(), &EMPLOYEE).await, there, "looking changes nothing");
     let sure = browser.post("/admin/person/forget", &[("token", &token), ("who", "user 77")]).await;
     assert!(sure.text.contains("Delete this person’s data?"), "{}", sure.text);
-    assert_eq!(raw(ports, tenant.as_str(), &EMPLOYEE).await, there, "asking for it changes nothing");
+    assert_eq!(raw(backend, tenant.as_str(), &EMPLOYEE).await, there, "asking for it changes nothing");
     let done = browser.post("/admin/person/forget", &[("token", &token), ("who", "user 77"), ("sure", "yes")]).await;
     assert!(done.text.contains("Deleted items: "), "{}", done.text);
-    assert_eq!(raw(ports, tenant.as_str(), &EMPLOYEE).await, BTreeSet::new());
-    let grant = ports.store.get(&ItemKey::new(Table::Portals, tenant.as_str(), "token#person#77")).await.unwrap();
+    assert_eq!(raw(backend, tenant.as_str(), &EMPLOYEE).await, BTreeSet::new());
+    let grant = backend.store.get(&ItemKey::new(Table::Portals, tenant.as_str(), "token#person#77")).await.unwrap();
     assert_eq!(grant, None);
     let bad = browser.post("/admin/person", &[("token", &token), ("who", "42")]).await;
     assert!(bad.text.contains("names nobody"), "{}", bad.text);
@@ -268,11 +268,11 @@ async fn no_answer_of_the_api_has_what_providers_were_asked_or_answered() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     company(&estate, 0).await;
     let (deal, _) = order(&estate, 0, "Order 1").await;
-    let (ports, tenant) = (&estate.engine.ports, estate.tenant(0));
+    let (backend, tenant) = (&estate.engine.backend, estate.tenant(0));
     estate.sandbox.portals[0].move_deal(deal, "EXECUTING");
     estate.settle().await;
     let (_, key) =
-        ApiKeys::new(ports.store.clone()).make(&tenant, "all", &Scope::ALL, estate.clock.now()).await.unwrap();
+        ApiKeys::new(backend.store.clone()).make(&tenant, "all", &Scope::ALL, estate.clock.now()).await.unwrap();
     let http = reqwest::Client::new();
     let described = http.get(format!("{}/api/v1/openapi.json", estate.url)).send().await.unwrap();
     let (_, described) = json_of(described).await;
@@ -319,12 +319,12 @@ fn deals(sandbox: &simulators::Sandbox) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_record_and_its_page_show_stays_until_one_of_them_is_deleted() {
     let world = World::start_mirrored(true, deals).await;
-    let (ports, tenant) = (&world.engine.ports, &world.tenant);
+    let (backend, tenant) = (&world.engine.backend, &world.tenant);
     let deal = world.sandbox.portal.add_deal("Order of Zofia Qwertowska", 1, "EUR");
     world.settle().await;
     let asked: Vec<Ask> = vec!["Qwertowska".parse().unwrap()];
-    let done = person::forget(ports, tenant, &asked, "test", usize::MAX).await.unwrap();
-    let left = raw(ports, tenant.as_str(), &CUSTOMER).await;
+    let done = person::forget(backend, tenant, &asked, "test", usize::MAX).await.unwrap();
+    let left = raw(backend, tenant.as_str(), &CUSTOMER).await;
     assert!(!left.is_empty() && left.iter().all(|(_, partition, _)| partition.ends_with("#page")), "{left:#?}");
     let remains = person::remains(&done.left);
     assert!(
@@ -343,8 +343,8 @@ async fn what_a_record_and_its_page_show_stays_until_one_of_them_is_deleted() {
     world.settle().await;
     world.pass(2).await;
     assert!(title(deal).contains("Order 17"), "{}", title(deal));
-    person::forget(ports, tenant, &asked, "test", usize::MAX).await.unwrap();
-    assert_eq!(raw(ports, tenant.as_str(), &CUSTOMER).await, BTreeSet::new());
+    person::forget(backend, tenant, &asked, "test", usize::MAX).await.unwrap();
+    assert_eq!(raw(backend, tenant.as_str(), &CUSTOMER).await, BTreeSet::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -391,10 +391,10 @@ async fn who_knows_the_address_of_notions_webhooks_can_neither_join_nor_push_the
     world.settle().await;
     assert_eq!(world.sandbox.portal.item(simulators::portal::DEAL, deal).unwrap()["opportunity"], 7);
     let (_, place) = world.connections.notion_address(&world.tenant).await.unwrap().unwrap();
-    let hook = tenants::hooks::Hooks::new(world.engine.ports.store.clone()).read(&place).await.unwrap().unwrap();
+    let hook = tenants::hooks::Hooks::new(world.engine.backend.store.clone()).read(&place).await.unwrap().unwrap();
     assert_eq!((hook.tokens.len(), hook.pending.len()), (1, tenants::hooks::MAX_PENDING - 1));
     // The key lies nowhere readable, and a new address ends the old one.
-    let stored = raw(&world.engine.ports, world.tenant.as_str(), &[key.expose_secret()]).await;
+    let stored = raw(&world.engine.backend, world.tenant.as_str(), &[key.expose_secret()]).await;
     assert_eq!(stored, BTreeSet::new());
     world.connections.open_notion_window(&world.tenant, true).await.unwrap();
     assert_eq!(post("secret_evil1", offer("secret_evil1")).await, 401);
@@ -403,7 +403,7 @@ async fn who_knows_the_address_of_notions_webhooks_can_neither_join_nor_push_the
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_an_earlier_version_kept_in_plain_text_works_and_is_sealed_by_the_upkeep() {
     let world = World::start_mirrored(true, deals).await;
-    let (store, tenant) = (world.engine.ports.store.clone(), &world.tenant);
+    let (store, tenant) = (world.engine.backend.store.clone(), &world.tenant);
     let (key, place) = world.connections.notion_address(tenant).await.unwrap().unwrap();
     let hook: Value = store.get(&place).await.unwrap().unwrap().decode().unwrap();
     let plain = ItemKey::new(Table::Portals, "#hooks", key.expose_secret());
@@ -456,14 +456,14 @@ async fn a_replaced_token_is_refused_at_once_here_and_within_seconds_elsewhere()
     assert_eq!(hint(&estate, &tenant, "", "another-token-of-32-characters-xx").await, 200);
     // Another process writes to the store behind our back.
     let key = ItemKey::new(Table::Portals, tenant.as_str(), "portal");
-    let item = estate.engine.ports.store.get(&key).await.unwrap().unwrap();
+    let item = estate.engine.backend.store.get(&key).await.unwrap().unwrap();
     let mut portal: tenants::portals::Portal = item.decode().unwrap();
     portal.application_token = tenants::portals::TokenDigest::of(&old);
-    estate.engine.ports.store.put(StoreWrite::new(key, &portal, WriteCondition::Always).unwrap()).await.unwrap();
+    estate.engine.backend.store.put(StoreWrite::new(key, &portal, WriteCondition::Always).unwrap()).await.unwrap();
     assert_eq!(hint(&estate, &tenant, "", &old).await, 200, "a new one counts at once everywhere");
     portal.application_token = tenants::portals::TokenDigest::of("a third");
     let key = ItemKey::new(Table::Portals, tenant.as_str(), "portal");
-    estate.engine.ports.store.put(StoreWrite::new(key, &portal, WriteCondition::Always).unwrap()).await.unwrap();
+    estate.engine.backend.store.put(StoreWrite::new(key, &portal, WriteCondition::Always).unwrap()).await.unwrap();
     assert_eq!(hint(&estate, &tenant, "", &old).await, 200, "within ten seconds");
     estate.clock.advance(tenants::portals::PROOF_TTL);
     assert_eq!(hint(&estate, &tenant, "", &old).await, 401, "and not after");

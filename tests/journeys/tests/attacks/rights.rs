@@ -243,7 +243,7 @@ impl Cast {
     }
 
     fn people(&self) -> UserLinks {
-        UserLinks::new(self.world.engine.ports.store.clone())
+        UserLinks::new(self.world.engine.backend.store.clone())
     }
 
     /// Links Ann by hand, as an administrator does.
@@ -410,7 +410,7 @@ async fn the_settings_link_nobody_who_was_dismissed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_upkeep_ends_links_drops_permissions_and_lists_both() {
     let office = Office::open().await;
-    let people = UserLinks::new(office.estate.engine.ports.store.clone());
+    let people = UserLinks::new(office.estate.engine.backend.store.clone());
     let tenant = office.tenant();
     let at = runtime::clock::Clock::now(office.estate.clock.as_ref());
     let bob = office.slack().person("user9@example.com");
@@ -429,7 +429,7 @@ async fn the_upkeep_ends_links_drops_permissions_and_lists_both() {
     assert!(people.all(&tenant).await.unwrap().is_empty());
     let portal = office.estate.connections.portal(&tenant).await.unwrap();
     assert!(office.estate.connections.bitrix24_as(&portal, 6).await.unwrap().is_none());
-    let (entries, _) = Audit::new(office.estate.engine.ports.store.clone()).latest(&tenant, 10, None).await.unwrap();
+    let (entries, _) = Audit::new(office.estate.engine.backend.store.clone()).latest(&tenant, 10, None).await.unwrap();
     assert_eq!(entries.iter().filter(|entry| entry.what == "link ended").count(), 2, "{entries:?}");
     let (browser, _) = office.estate.install_portal(0).await;
     let page = browser.get("/admin/people").await.text;
@@ -590,7 +590,7 @@ async fn whoever_is_linked_by_a_code_is_told_and_can_undo_it() {
     let answer = cast.reads(&cast.stranger, "/b24-lead", "ACME").await;
     assert!(answer.contains("Type /b24-me and your Bitrix24 email"), "{answer}");
     let (entries, _) =
-        Audit::new(cast.world.engine.ports.store.clone()).latest(&cast.world.tenant, 10, None).await.unwrap();
+        Audit::new(cast.world.engine.backend.store.clone()).latest(&cast.world.tenant, 10, None).await.unwrap();
     let done: Vec<&str> = entries.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(done, ["unlinked", "linked by a code"]);
 }

@@ -13,7 +13,7 @@ use standalone::server::Options;
 use super::host::Served;
 
 async fn code(estate: &Estate) -> String {
-    admin::new_code(&estate.engine.ports, &estate.tenant(0)).await.unwrap()
+    admin::new_code(&estate.engine.backend, &estate.tenant(0)).await.unwrap()
 }
 
 /// Somebody tries a code, and says where they come from.
@@ -28,7 +28,7 @@ async fn try_code(url: &str, from: &str, code: &str) -> reqwest::Response {
 async fn looking_at_the_pages_shuts_nobody_out_and_leaves_nothing_behind() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
-    let store = estate.engine.ports.store.clone();
+    let store = estate.engine.backend.store.clone();
     let kept = async || {
         let query = Query::prefix(Table::Portals, tenants::one_time_secrets::PARTITION.to_owned(), "");
         store.list(&query).await.unwrap().items.len()

@@ -23,7 +23,7 @@ fn publish(estate: &Estate, (id, secret): (&str, &str)) {
 
 /// A connection code, as the person who runs Switchboard makes it.
 async fn connection_code(estate: &Estate) -> String {
-    let told = command_line::codes::to_connect(&estate.engine.ports).await.unwrap();
+    let told = command_line::codes::to_connect(&estate.engine.backend).await.unwrap();
     told.lines().next().unwrap().to_owned()
 }
 
@@ -96,7 +96,7 @@ async fn takes_token(estate: &Estate, company: usize, token: &str) -> bool {
 
 async fn audit(estate: &Estate, company: usize) -> Vec<String> {
     let entries =
-        Audit::new(estate.engine.ports.store.clone()).latest(&estate.tenant(company), 50, None).await.unwrap().0;
+        Audit::new(estate.engine.backend.store.clone()).latest(&estate.tenant(company), 50, None).await.unwrap().0;
     entries.iter().map(|entry| format!("{}: {} → {} by {}", entry.what, entry.before, entry.after, entry.who)).collect()
 }
 
@@ -284,7 +284,7 @@ fn field_of(page: &str, name: &str) -> String {
 async fn no_other_site_begins_anything_in_a_visitors_browser() {
     let estate = Estate::start_on(Stage::Sockets, 2).await;
     let victim = estate.install(0).await;
-    let code = admin::new_code(&estate.engine.ports, &estate.tenant(1)).await.unwrap();
+    let code = admin::new_code(&estate.engine.backend, &estate.tenant(1)).await.unwrap();
     let host = estate.sandbox.portals[1].host();
     let posts = [
         ("/install/bitrix24", vec![("portal", host.as_str())]),

@@ -39,12 +39,12 @@ fn nobody_reached_too_far() {
     }
 }
 
-async fn all_of(ports: &Backend, owner: &str) -> Vec<ItemKey> {
+async fn all_of(backend: &Backend, owner: &str) -> Vec<ItemKey> {
     let mut found = Vec::new();
     for table in Table::ALL {
         let mut after = None;
         loop {
-            let part = ports.store.belonging(table, owner, after.as_ref()).await.unwrap();
+            let part = backend.store.belonging(table, owner, after.as_ref()).await.unwrap();
             found.extend(part.items.into_iter().map(|(item, _)| item.key));
             after = part.next;
             if after.is_none() {
@@ -98,14 +98,14 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
     let state = journeys::estate::field(&browser.leads_to(&page.text), "state");
     browser.follow(&estate.sandbox.authority.allow(portal, BITRIX24_APP.0, &state, 1)).await;
     estate.install_slack(0, &browser).await;
-    let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
+    let (tenant, backend) = (estate.tenant(0), &estate.engine.backend);
     // The deployment's own keys are gone: what is renewed now is renewed with the portal's.
-    ports.secrets.put(tenants::secret_names::APPS, "{}".to_owned().into()).await.unwrap();
+    backend.secrets.put(tenants::secret_names::APPS, "{}".to_owned().into()).await.unwrap();
     let place = ItemKey::new(Table::Portals, tenant.as_str(), "token#portal");
-    let pair = ports.store.get(&place).await.unwrap().unwrap();
+    let pair = backend.store.get(&place).await.unwrap().unwrap();
     assert!(pair.value.contains("by_own_app") && !pair.value.contains("client_secret"), "{}", pair.value);
     let apart = ItemKey::new(Table::Portals, format!("{tenant}#apps"), "token#portal");
-    let own = ports.store.get(&apart).await.unwrap().unwrap();
+    let own = backend.store.get(&apart).await.unwrap().unwrap();
     for round in 0..2 {
         let before = estate.sandbox.authority.refreshes();
         estate.clock.advance(Duration::from_secs(2 * 3600));
@@ -113,19 +113,19 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
         assert_eq!(estate.sandbox.authority.refreshes(), before + 1);
         assert!(estate.channel(0, "sales-pipeline").iter().any(|card| card.contains(&format!("Roof {round}"))));
         // As earlier versions kept it: with its keys beside it. The next renewal moves them.
-        let pair = ports.store.get(&place).await.unwrap().unwrap();
+        let pair = backend.store.get(&place).await.unwrap().unwrap();
         let mut value: serde_json::Value = pair.decode().unwrap();
         assert!(value.get("own_app").is_none(), "{value}");
         value["own_app"] = own.decode().unwrap();
         value.as_object_mut().unwrap().remove("by_own_app");
-        ports.store.put(StoreWrite::new(place.clone(), &value, WriteCondition::Always).unwrap()).await.unwrap();
-        ports.store.delete(&apart).await.unwrap();
+        backend.store.put(StoreWrite::new(place.clone(), &value, WriteCondition::Always).unwrap()).await.unwrap();
+        backend.store.delete(&apart).await.unwrap();
     }
     assert!(watched::keyed().contains("token-renewal"), "{:?}", watched::keyed());
     nobody_reached_too_far();
     // They leave with the tenant.
-    departure::depart(ports, &tenant).await.unwrap();
-    assert_eq!(all_of(ports, tenant.as_str()).await, []);
+    departure::depart(backend, &tenant).await.unwrap();
+    assert_eq!(all_of(backend, tenant.as_str()).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,7 +134,7 @@ async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at
     estate.install(0).await;
     let (renewal, tenant) = (&estate.functions.token_renewal, estate.tenant(0));
     let place = ItemKey::new(Table::Portals, tenant.as_str(), "token#portal");
-    let version = async || estate.engine.ports.store.get(&place).await.unwrap().unwrap().version;
+    let version = async || estate.engine.backend.store.get(&place).await.unwrap().unwrap().version;
     let ask = async |version, refused| {
         let request = RenewalRequest { tenant: tenant.clone(), slot: TokenSlot::Portal, version, refused };
         let answer = renewal.invoke(serde_json::to_string(&request).unwrap()).await.unwrap();
@@ -209,11 +209,11 @@ async fn whoever_asked_for_a_deletion_sees_when_it_is_done_and_nobody_else_does(
     }
     // Nothing of it can be reached in the meantime.
     assert_eq!(estate.connections.portals().fresh(&tenant).await.unwrap(), None);
-    let own: Vec<_> = all_of(&estate.engine.ports, tenant.as_str()).await;
+    let own: Vec<_> = all_of(&estate.engine.backend, tenant.as_str()).await;
     assert!(!own.iter().any(|key| key.partition == tenant.as_str()), "{own:?}");
     estate.clock.advance(QUARTER);
     estate.upkeep().await;
-    assert_eq!(all_of(&estate.engine.ports, tenant.as_str()).await, []);
+    assert_eq!(all_of(&estate.engine.backend, tenant.as_str()).await, []);
     let page = stranger.get(&follow).await.text;
     assert!(page.contains("was deleted: ") && page.contains("<code>links</code>: "), "{page}");
     nobody_reached_too_far();
@@ -224,8 +224,8 @@ async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     a_deal(&estate, 0, "Roof").await;
-    let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
-    let old: BTreeSet<_> = all_of(ports, tenant.as_str()).await.into_iter().collect();
+    let (tenant, backend) = (estate.tenant(0), &estate.engine.backend);
+    let old: BTreeSet<_> = all_of(backend, tenant.as_str()).await.into_iter().collect();
     estate.clock.advance(Duration::from_secs(60));
     let host = estate.sandbox.portals[0].host();
     browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
@@ -234,28 +234,28 @@ async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
     let browser = estate.install(0).await;
     a_deal(&estate, 0, "Bridge").await;
     let kept = ItemKey::new(Table::Links, format!("{tenant}#new"), "new");
-    ports.store.put(StoreWrite::new(kept.clone(), &"new", WriteCondition::Absent).unwrap()).await.unwrap();
+    backend.store.put(StoreWrite::new(kept.clone(), &"new", WriteCondition::Absent).unwrap()).await.unwrap();
     estate.clock.advance(QUARTER);
     let report = estate.upkeep().await;
     assert!(report.left_behind > 0 && report.leaving == 0 && report.failed.is_empty(), "{report:?}");
     assert!(browser.get("/install").await.text.contains("Everything is connected."));
-    assert!(ports.store.get(&kept).await.unwrap().is_some());
+    assert!(backend.store.get(&kept).await.unwrap().is_some());
     // The log of before is gone, that of since is there.
-    let ledger: Vec<_> = all_of(ports, tenant.as_str()).await;
+    let ledger: Vec<_> = all_of(backend, tenant.as_str()).await;
     let lines =
         |keys: &[ItemKey]| keys.iter().filter(|key| key.table == Table::Ledger).cloned().collect::<BTreeSet<_>>();
     let new = lines(&ledger);
     assert!(!new.is_empty() && new.is_disjoint(&old), "{new:?}");
     a_deal(&estate, 0, "Tower").await;
     assert!(estate.channel(0, "sales-pipeline").iter().any(|card| card.contains("Tower")));
-    assert_eq!(departure::of(ports, &tenant).await.unwrap(), None);
+    assert_eq!(departure::of(backend, &tenant).await.unwrap(), None);
     // And goes on doing so.
-    let before = all_of(ports, tenant.as_str()).await.len();
+    let before = all_of(backend, tenant.as_str()).await.len();
     for _ in 0..3 {
         estate.clock.advance(QUARTER);
         estate.upkeep().await;
     }
-    assert!(all_of(ports, tenant.as_str()).await.len() >= before);
+    assert!(all_of(backend, tenant.as_str()).await.len() >= before);
     nobody_reached_too_far();
 }
 
@@ -263,49 +263,49 @@ async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
 async fn what_is_just_being_written_is_not_taken_for_what_was_left() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
-    let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
+    let (tenant, backend) = (estate.tenant(0), &estate.engine.backend);
     let host = estate.sandbox.portals[0].host();
     browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
     estate.clock.advance(QUARTER);
     // A connection that is under way has written this, and not yet the portal itself.
     let place = ItemKey::new(Table::Portals, tenant.as_str(), "token#portal");
-    ports.store.put(StoreWrite::new(place.clone(), &"new", WriteCondition::Absent).unwrap()).await.unwrap();
+    backend.store.put(StoreWrite::new(place.clone(), &"new", WriteCondition::Absent).unwrap()).await.unwrap();
     let report = estate.upkeep().await;
-    assert_eq!((report.leaving, ports.store.get(&place).await.unwrap().is_some()), (1, true), "{report:?}");
+    assert_eq!((report.leaving, backend.store.get(&place).await.unwrap().is_some()), (1, true), "{report:?}");
     // It came to nothing: the next run takes it.
     estate.clock.advance(QUARTER);
     let report = estate.upkeep().await;
-    assert_eq!((report.leaving, all_of(ports, tenant.as_str()).await), (0, vec![]), "{report:?}");
+    assert_eq!((report.leaving, all_of(backend, tenant.as_str()).await), (0, vec![]), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
-    let ports = &estate.engine.ports;
+    let backend = &estate.engine.backend;
     let tenant = TenantId::new("leaving").unwrap();
     for number in 0..520 {
         for (owner, table) in [("leaving", Table::Links), ("leaving", Table::Ledger), ("leaving2", Table::Ledger)] {
             let key = ItemKey::new(table, format!("{owner}#many"), format!("{number:04}"));
-            ports.store.put(StoreWrite::new(key, &number, WriteCondition::Absent).unwrap()).await.unwrap();
+            backend.store.put(StoreWrite::new(key, &number, WriteCondition::Absent).unwrap()).await.unwrap();
         }
     }
-    departure::begin(ports, &tenant, None).await.unwrap();
+    departure::begin(backend, &tenant, None).await.unwrap();
     // Asked for twice, it is one.
-    let again = departure::begin(ports, &tenant, None).await.unwrap();
+    let again = departure::begin(backend, &tenant, None).await.unwrap();
     assert_eq!(again.done_at, None);
     estate.clock.advance(QUARTER);
     // A run that is still going, or was cut off a moment ago, keeps others from counting beside it.
     let lease = ItemKey::new(Table::Portals, "#departing", "run");
     let cut = StoreWrite::new(lease, &"cut off", WriteCondition::Absent).unwrap();
-    ports.store.put(cut.expiring(runtime::clock::later(estate.clock.now(), Duration::from_secs(240)))).await.unwrap();
-    assert_eq!(departure::work(ports).await.unwrap(), None);
+    backend.store.put(cut.expiring(runtime::clock::later(estate.clock.now(), Duration::from_secs(240)))).await.unwrap();
+    assert_eq!(departure::work(backend).await.unwrap(), None);
     estate.clock.advance(QUARTER);
-    let worked = departure::work(ports).await.unwrap().unwrap();
+    let worked = departure::work(backend).await.unwrap().unwrap();
     assert_eq!((worked.deleted, worked.open, worked.late), (1_040, 0, 0));
-    let counted = departure::of(ports, &tenant).await.unwrap().unwrap();
+    let counted = departure::of(backend, &tenant).await.unwrap().unwrap();
     assert_eq!((counted.total(), counted.done_at.is_some()), (1_040, true));
-    assert_eq!(all_of(ports, "leaving").await, []);
-    assert_eq!(all_of(ports, "leaving2").await.len(), 520);
+    assert_eq!(all_of(backend, "leaving").await, []);
+    assert_eq!(all_of(backend, "leaving2").await.len(), 520);
 }
 
 /// A store in which reading whole tables takes time.
@@ -351,24 +351,24 @@ impl Store for Slow {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_whose_time_is_up_goes_on_where_it_was() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
-    let (inner, tenant) = (estate.engine.ports.store.clone(), TenantId::new("leaving").unwrap());
+    let (inner, tenant) = (estate.engine.backend.store.clone(), TenantId::new("leaving").unwrap());
     for number in 0..1_200 {
         let key = ItemKey::new(Table::Links, "leaving#many", format!("{number:04}"));
         inner.put(StoreWrite::new(key, &number, WriteCondition::Absent).unwrap()).await.unwrap();
     }
     let store = std::sync::Arc::new(Slow { inner, clock: estate.clock.clone(), reads: 0.into() });
-    let ports = Backend { store: store.clone(), ..estate.engine.ports.clone() };
-    departure::begin(&ports, &tenant, None).await.unwrap();
+    let backend = Backend { store: store.clone(), ..estate.engine.backend.clone() };
+    departure::begin(&backend, &tenant, None).await.unwrap();
     let mut runs = Vec::new();
     for _ in 0..4 {
         estate.clock.advance(QUARTER);
-        let worked = departure::work(&ports).await.unwrap().unwrap();
+        let worked = departure::work(&backend).await.unwrap().unwrap();
         runs.push((worked.deleted, worked.open));
     }
     // Three reads fit into a run, of at most 500 items: the portals and two of links; the last of links, the ledger, a first
     // account; the two others. The fourth has nothing to do yet.
     assert_eq!(runs, [(1_000, 1), (200, 1), (0, 0), (0, 0)]);
     assert_eq!(store.reads.load(std::sync::atomic::Ordering::Relaxed), 8);
-    assert_eq!(all_of(&estate.engine.ports, "leaving").await, []);
-    assert_eq!(departure::of(&ports, &tenant).await.unwrap().unwrap().total(), 1_200);
+    assert_eq!(all_of(&estate.engine.backend, "leaving").await, []);
+    assert_eq!(departure::of(&backend, &tenant).await.unwrap().unwrap().total(), 1_200);
 }

@@ -85,7 +85,7 @@ fn text(content: &str) -> Value {
 }
 
 fn mirror(world: &World) -> NotionSync {
-    NotionSync::new(&world.engine.ports, world.connections.clone())
+    NotionSync::new(&world.engine.backend, world.connections.clone())
 }
 
 /// Somebody edits a property, and everything comes to rest.

@@ -17,7 +17,7 @@ use simulators::Sandbox;
 use simulators::portal::{COMPANY, CONTACT, DEAL};
 
 fn mirror(world: &World) -> NotionSync {
-    NotionSync::new(&world.engine.ports, world.connections.clone())
+    NotionSync::new(&world.engine.backend, world.connections.clone())
 }
 
 async fn run(world: &World, database: &str, dry: bool) -> SyncRun {
@@ -281,7 +281,7 @@ async fn a_row_with_a_number_gets_no_second_page_before_a_backfill_nor_after_a_l
     assert_eq!(rows, ids.len());
 
     // Our database is lost: nothing is known of any page.
-    let store = &world.engine.ports.store;
+    let store = &world.engine.backend.store;
     for kind in ["page", "backfill", "conflict"] {
         let partition = format!("{}#{kind}", world.tenant);
         loop {

@@ -161,7 +161,7 @@ fn row_of(world: &World, title: &str, id: u64) -> String {
 }
 
 fn mirror(world: &World) -> NotionSync {
-    NotionSync::new(&world.engine.ports, world.connections.clone())
+    NotionSync::new(&world.engine.backend, world.connections.clone())
 }
 
 async fn entries(world: &World) -> Vec<AttentionEntry> {
@@ -191,7 +191,7 @@ async fn is_well(world: &World) {
 
 /// What the log says of deliveries that count as done, newest first.
 async fn delivered(world: &World) -> Vec<String> {
-    let ledger = Ledger::new(world.engine.ports.store.clone());
+    let ledger = Ledger::new(world.engine.backend.store.clone());
     let lines = ledger.day(&world.tenant, &today(world.clock.now()), None).await.unwrap().lines;
     let done = lines.into_iter().filter_map(|line| match line {
         LedgerLine::Delivery(line) if matches!(line.status, DeliveryStatus::Delivered { .. }) => Some(line.change),
@@ -202,7 +202,7 @@ async fn delivered(world: &World) -> Vec<String> {
 
 /// Why events were skipped, newest first.
 async fn skipped(world: &World) -> Vec<String> {
-    let ledger = Ledger::new(world.engine.ports.store.clone());
+    let ledger = Ledger::new(world.engine.backend.store.clone());
     let lines = ledger.day(&world.tenant, &today(world.clock.now()), None).await.unwrap().lines;
     let reasons = lines.into_iter().filter_map(|line| match line {
         LedgerLine::Event(event) => match event.status {

@@ -93,7 +93,7 @@ fn job(world: &World, database: &str, record: Record) -> ReceivedJob<SyncJob> {
 /// Works the job of a deal, with something that happens meanwhile.
 async fn work(world: &World, deal: u64, meanwhile: &Arc<Meanwhile>) {
     let connections = world.connections.clone().over(meanwhile.clone());
-    let sync = NotionSync::new(&world.engine.ports, connections);
+    let sync = NotionSync::new(&world.engine.backend, connections);
     notion_sync::work(&sync, job(world, "Deals", Record::item(bitrix24::EntityType::DEAL, deal))).await;
     assert!(meanwhile.has_happened());
 }
@@ -114,7 +114,7 @@ async fn a_relation_is_written_whose_page_is_made_while_the_page_that_leads_to_i
     let of_company = |id: u64| job(&world, "Companies", Record::item(bitrix24::EntityType::COMPANY, id));
     let (first, second) = (company("First"), company("Second"));
     let deal = portal.add_item(DEAL, json!({"title": "Roof", "companyId": second}));
-    let sync = NotionSync::new(&world.engine.ports, world.connections.clone());
+    let sync = NotionSync::new(&world.engine.backend, world.connections.clone());
     // The database of companies is known.
     notion_sync::work(&sync, of_company(first)).await;
     let of_second = of_company(second);

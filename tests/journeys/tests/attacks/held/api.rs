@@ -43,7 +43,7 @@ async fn installed(companies: usize) -> Estate {
 }
 
 async fn key(estate: &Estate, company: usize, scopes: &[Scope]) -> String {
-    let keys = ApiKeys::new(estate.engine.ports.store.clone());
+    let keys = ApiKeys::new(estate.engine.backend.store.clone());
     keys.make(&estate.tenant(company), "held", scopes, estate.clock.now()).await.unwrap().1
 }
 
@@ -66,7 +66,7 @@ async fn no_way_of_writing_an_address_leads_to_another_tenant() {
     let estate = installed(2).await;
     let (own, other) = (estate.tenant(0), estate.tenant(1));
     let key = key(&estate, 0, &Scope::ALL).await;
-    let (before, theirs) = (stored(&estate.engine.ports, other.as_str()).await, made(&estate, 1));
+    let (before, theirs) = (stored(&estate.engine.backend, other.as_str()).await, made(&estate, 1));
     let written = |place: &str| {
         [
             format!("{other}/{place}"),
@@ -116,7 +116,7 @@ async fn no_way_of_writing_an_address_leads_to_another_tenant() {
         let nobodys = ask(&estate, method, &format!("{}/{place}", "f".repeat(32)), &key, "k", &body(place)).await;
         assert_eq!((tried.0, &tried), (404, &nobodys), "{method} {place}");
     }
-    assert_eq!((stored(&estate.engine.ports, other.as_str()).await, made(&estate, 1)), (before, theirs));
+    assert_eq!((stored(&estate.engine.backend, other.as_str()).await, made(&estate, 1)), (before, theirs));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,8 +182,8 @@ async fn a_key_that_was_changed_in_any_part_is_nobodys() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_does_what_its_scopes_say_and_nothing_else() {
     let estate = installed(1).await;
-    let (own, ports) = (estate.tenant(0), &estate.engine.ports);
-    let (before, jobs) = (made(&estate, 0), waiting(ports).await);
+    let (own, backend) = (estate.tenant(0), &estate.engine.backend);
+    let (before, jobs) = (made(&estate, 0), waiting(backend).await);
     for scopes in [
         vec![],
         vec![Scope::Read],
@@ -206,7 +206,7 @@ async fn a_key_does_what_its_scopes_say_and_nothing_else() {
             );
         }
     }
-    assert_eq!((made(&estate, 0), waiting(ports).await), (before, jobs));
+    assert_eq!((made(&estate, 0), waiting(backend).await), (before, jobs));
     // With all scopes other methods still do nothing.
     let key = key(&estate, 0, &Scope::ALL).await;
     for (method, place, _) in ASKED {

@@ -77,8 +77,8 @@ fn fields(estate: &Estate) -> Vec<(&'static str, String)> {
 }
 
 /// What must stay as it is: the tenant, its sessions, and who changed what.
-async fn standing(ports: &Backend, tenant: &TenantId) -> (Vec<String>, Vec<String>, u64) {
-    (stored(ports, tenant.as_str()).await, stored(ports, "#admin").await, waiting(ports).await)
+async fn standing(backend: &Backend, tenant: &TenantId) -> (Vec<String>, Vec<String>, u64) {
+    (stored(backend, tenant.as_str()).await, stored(backend, "#admin").await, waiting(backend).await)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,8 +89,8 @@ async fn a_form_without_the_sessions_own_token_changes_nothing_at_any_door() {
     let own = Administrator::of_company(&estate, 0).await;
     let twin = Administrator::of_company(&estate, 0).await;
     let other = Administrator::of_company(&estate, 1).await;
-    let (ports, tenant) = (&estate.engine.ports, estate.tenant(0));
-    let before = standing(ports, &tenant).await;
+    let (backend, tenant) = (&estate.engine.backend, estate.tenant(0));
+    let before = standing(backend, &tenant).await;
     let fields = fields(&estate);
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let with = |token: &str| form(&[fields.as_slice(), &[("token", token)]].concat());
@@ -142,7 +142,7 @@ async fn a_form_without_the_sessions_own_token_changes_nothing_at_any_door() {
             reply.text
         );
     }
-    assert_eq!(standing(ports, &tenant).await, before);
+    assert_eq!(standing(backend, &tenant).await, before);
     assert!(own.get("/admin/keys").await.text.contains(good), "the session is as it was");
 }
 
@@ -168,7 +168,7 @@ async fn other_methods_change_nothing_even_with_the_right_token() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let own = Administrator::of_company(&estate, 0).await;
-    let (ports, tenant) = (&estate.engine.ports, estate.tenant(0));
+    let (backend, tenant) = (&estate.engine.backend, estate.tenant(0));
     let fields = fields(&estate);
     let fields: Vec<_> =
         fields.iter().map(|(name, value)| (*name, value.as_str())).chain([("token", own.token.as_str())]).collect();
@@ -177,20 +177,20 @@ async fn other_methods_change_nothing_even_with_the_right_token() {
     for door in DOORS.iter().chain(&BEGINNINGS) {
         // The page itself may note whom it met.
         own.get(door).await;
-        let before = standing(ports, &tenant).await;
+        let before = standing(backend, &tenant).await;
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "PROPFIND", "post"] {
             let method: Method = method.parse().unwrap();
             let request = own.request(method.clone(), door).header("content-type", FORM).body(body.clone());
             let reply = sent(request).await;
             assert!(reply.status < 500, "{method} {door}: {} {}", reply.status, reply.text);
             assert!(!reply.text.contains("swb_"), "{method} {door}: {}", reply.text);
-            assert_eq!(standing(ports, &tenant).await, before, "{method} {door}");
+            assert_eq!(standing(backend, &tenant).await, before, "{method} {door}");
         }
         let request = own.request(Method::GET, &format!("{door}?{disguised}"));
         let request = request.header("x-http-method-override", "POST").header("x-method-override", "POST");
         let reply = sent(request).await;
         assert!(reply.status < 500, "GET {door}: {} {}", reply.status, reply.text);
-        assert_eq!(standing(ports, &tenant).await, before, "GET {door} that says to be a POST");
+        assert_eq!(standing(backend, &tenant).await, before, "GET {door} that says to be a POST");
     }
 }
 

@@ -125,7 +125,7 @@ async fn json_that_nests_too_deep_is_refused_wherever_it_is_read() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-    let (_, key) = ApiKeys::new(estate.engine.ports.store.clone())
+    let (_, key) = ApiKeys::new(estate.engine.backend.store.clone())
         .make(&estate.tenant(0), "deep", &Scope::ALL, estate.clock.now())
         .await
         .unwrap();
@@ -193,7 +193,7 @@ async fn a_forms_names_that_nest_too_deep_bring_nothing_in() {
         }
     }
     // An event may be taken without what was too deep; that is in no job.
-    let queue = world.engine.ports.queue.clone();
+    let queue = world.engine.backend.queue.clone();
     let mut accepted = 0;
     loop {
         let batch = queue.receive(queues::BITRIX24_EVENTS, 10, Duration::ZERO).await.unwrap();

@@ -320,7 +320,7 @@ async fn the_bot_and_the_api_repeat_what_they_were_told_as_text() {
     let settings = json!({"routes": [], "operators": {"channel": "#ops", "watch": []}, "bot": {"otherwise": "echo"}});
     estate.connections.portals().set_settings(&tenant, settings).await.unwrap();
     estate.clock.advance(std::time::Duration::from_secs(61));
-    let keys = ApiKeys::new(estate.engine.ports.store.clone());
+    let keys = ApiKeys::new(estate.engine.backend.store.clone());
     let (_, key) = keys.make(&tenant, "held", &[Scope::Intake], estate.clock.now()).await.unwrap();
     let name = format!("{}: ", portal.name_of(6));
     for (index, text) in OF_BITRIX24.iter().chain(&OF_SLACK).enumerate() {

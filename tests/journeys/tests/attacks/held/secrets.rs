@@ -107,8 +107,8 @@ async fn nothing_secret_that_is_typed_or_sent_is_on_the_disk_or_in_the_log() {
 
     // What opens something for its holder.
     secrets.extend([key, hook, own.cookie.split('=').nth(1).unwrap().to_owned()]);
-    secrets.push(::admin::new_code(&estate.engine.ports, &tenant).await.unwrap());
-    secrets.push(tenants::tickets::make(&estate.engine.ports, &tenant, 6).await.unwrap());
+    secrets.push(::admin::new_code(&estate.engine.backend, &tenant).await.unwrap());
+    secrets.push(tenants::tickets::make(&estate.engine.backend, &tenant, 6).await.unwrap());
     let disk = estate.everything_on_disk();
     assert!(disk.len() > 10_000 && secrets.len() > 30, "{} {}", disk.len(), secrets.len());
     for secret in &secrets {
@@ -186,7 +186,7 @@ async fn key_files_are_their_owners_alone_from_the_first_and_after_each_change()
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("held.db");
     let engine = Engine::open(&database, Arc::new(SystemClock)).await.unwrap();
-    let secrets = &engine.ports.secrets;
+    let secrets = &engine.backend.secrets;
     for round in 0..3 {
         secrets.put(SLACK_SIGNING, format!("planted-signing-{round}").into()).await.unwrap();
         secrets.put(KEY_RING, KeyRing::generate()).await.unwrap();

@@ -118,12 +118,12 @@ async fn a_request_that_slack_did_not_sign_is_refused_with_one_text_for_all() {
         }
     }
     assert_eq!(texts.len(), 1, "the answers tell what was wrong: {texts:?}");
-    assert_eq!(waiting(&world.engine.ports).await, 0);
+    assert_eq!(waiting(&world.engine.backend).await, 0);
     // Each of them is taken when Slack signs it.
     for body in [EVENT, COMMAND, PRESSED] {
         assert_eq!(post(&world.slack_webhook, signed(&right, now, body), body).await.status, 200, "{body}");
     }
-    assert_eq!(waiting(&world.engine.ports).await, 3);
+    assert_eq!(waiting(&world.engine.backend).await, 3);
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn an_address_of_another_tenant_leads_nowhere() {
     estate.install(1).await;
     let signing = secret(estate.sandbox.workspaces[0].signing_secret());
     let now = estate.clock.now().as_second();
-    let before = waiting(&estate.engine.ports).await;
+    let before = waiting(&estate.engine.backend).await;
     let teams = [0, 1].map(|company: usize| estate.sandbox.workspaces[company].team_id());
     let post_to = async |tenant: &str, body: &str| {
         let url = format!("{}/webhooks/{tenant}/slack", estate.url);
@@ -182,7 +182,7 @@ async fn an_address_of_another_tenant_leads_nowhere() {
             assert_eq!(post_to(&tenant, &body).await, 404, "{what} address: {body}");
         }
     }
-    assert_eq!(waiting(&estate.engine.ports).await, before);
+    assert_eq!(waiting(&estate.engine.backend).await, before);
     assert_eq!(post_to(own.as_str(), &EVENT.replace("T0SANDBOX", &teams[0])).await, 200);
     // An event of a shared channel is that workspace's for which the app was authorised, and no other's.
     let shared = json!({
@@ -212,7 +212,7 @@ async fn other_methods_and_two_bodies_bring_nothing_in() {
         EVENT.len() * 2
     );
     assert_eq!(statuses(&raw(&base(&world), request.as_bytes()).await), [401]);
-    assert_eq!(waiting(&world.engine.ports).await, 0);
+    assert_eq!(waiting(&world.engine.backend).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,7 +248,7 @@ async fn a_webhook_that_notion_did_not_sign_is_refused() {
     assert_eq!(post(&url, signed, &first).await.status, 200);
     world.clock.advance(Duration::from_secs(24 * 3600));
     world.settle().await;
-    let before = waiting(&world.engine.ports).await;
+    let before = waiting(&world.engine.backend).await;
     let event = event("367cba44-b6f3-4c92-81e7-6a2e9659efd5");
     let own = json!({"verification_token": "secret_of_somebody_else"}).to_string();
     let (right, mine) = (with(&token, &event), "secret_of_somebody_else");
@@ -281,8 +281,8 @@ async fn a_webhook_that_notion_did_not_sign_is_refused() {
         let headers = signature.map(|signature| (notion::signature::HEADER, signature)).into_iter().collect();
         assert_eq!(post(&url, headers, body).await.status, status, "{what}");
     }
-    assert_eq!(waiting(&world.engine.ports).await, before);
+    assert_eq!(waiting(&world.engine.backend).await, before);
     // The token that Notion showed within the window still speaks.
     assert_eq!(post(&url, vec![(notion::signature::HEADER, right)], &event).await.status, 200);
-    assert_eq!(waiting(&world.engine.ports).await, before + 1);
+    assert_eq!(waiting(&world.engine.backend).await, before + 1);
 }

@@ -74,9 +74,9 @@ async fn an_event_without_the_portals_own_token_is_refused_with_one_text_for_all
         texts.insert(reply.text);
     }
     assert_eq!(texts.len(), 1, "the answers tell what was wrong: {texts:?}");
-    assert_eq!(waiting(&world.engine.ports).await, 0);
+    assert_eq!(waiting(&world.engine.backend).await, 0);
     assert_eq!(post(&world.webhook, with_token(token)).await.status, 200);
-    assert_eq!(waiting(&world.engine.ports).await, 1);
+    assert_eq!(waiting(&world.engine.backend).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,7 +92,7 @@ async fn an_address_with_a_key_takes_nothing_without_the_right_one() {
     let (good, others) = (key(0).await, key(1).await);
     let token = estate.sandbox.authority.application_token(&estate.sandbox.portals[0], BITRIX24_APP.0);
     let body = event(&format!("&auth[member_id]={own}&auth[application_token]={token}"));
-    let before = waiting(&estate.engine.ports).await;
+    let before = waiting(&estate.engine.backend).await;
     let path = format!("/webhooks/{own}/bitrix24");
     let mut texts = BTreeSet::new();
     for (what, query) in [
@@ -124,6 +124,6 @@ async fn an_address_with_a_key_takes_nothing_without_the_right_one() {
     assert_eq!(tried.status, 401, "{}", tried.text);
     let tried = post(&format!("{}/webhooks/{other}/bitrix24?key={good}", estate.url), body.clone()).await;
     assert_eq!(tried.status, 404, "{}", tried.text);
-    assert_eq!(waiting(&estate.engine.ports).await, before);
+    assert_eq!(waiting(&estate.engine.backend).await, before);
     assert_eq!(post(&format!("{}{path}?key={good}", estate.url), body).await.status, 200);
 }

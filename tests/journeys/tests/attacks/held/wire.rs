@@ -73,7 +73,7 @@ async fn what_is_no_proper_request_is_refused_and_harms_nobody() {
         );
         assert!(!answer.contains("set-cookie"), "{what}: {answer}");
     }
-    assert_eq!(waiting(&world.engine.ports).await, 0);
+    assert_eq!(waiting(&world.engine.backend).await, 0);
     assert_eq!(world.post(event).await.0, 200, "the host goes on");
 }
 
@@ -105,14 +105,14 @@ async fn a_request_within_a_request_is_a_body_and_no_request() {
     ] {
         let answer = raw(&at, &post(&headers, &body)).await;
         assert_eq!(statuses(&answer).len(), 1, "{what}: {answer}");
-        assert_eq!(waiting(&world.engine.ports).await, 0, "{what}");
+        assert_eq!(waiting(&world.engine.backend).await, 0, "{what}");
     }
     // By the length all of it is one body; by the coding it ends at once. Whoever is right, the connection ends there.
     let body = format!("0\r\n\r\n{hidden}");
     let headers = format!("content-length: {}\r\ntransfer-encoding: chunked\r\n", body.len());
     let answer = raw(&at, &post(&headers, &body)).await;
     assert_eq!(statuses(&answer).len(), 1, "{answer}");
-    assert_eq!(waiting(&world.engine.ports).await, 0);
+    assert_eq!(waiting(&world.engine.backend).await, 0);
     // Chunks whose size is none.
     for size in ["-1", "0x10", "fffffffffffffffff", "g", "10 10", ""] {
         let answer =
@@ -122,14 +122,14 @@ async fn a_request_within_a_request_is_a_body_and_no_request() {
             !statuses.is_empty() && statuses.iter().all(|status| (400..500).contains(status)),
             "{size:?}: {answer}"
         );
-        assert_eq!(waiting(&world.engine.ports).await, 0, "{size:?}");
+        assert_eq!(waiting(&world.engine.backend).await, 0, "{size:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_whose_name_begins_anothers_reaches_nothing_of_it() {
     let world = World::start_on(Stage::Sockets).await;
-    let ports = &world.engine.ports;
+    let backend = &world.engine.backend;
     let named = |name: &str| TenantId::new(name).unwrap();
     for (name, team) in [("abc", "T0ABC"), ("abcd", "T0ABCD"), ("abc-d", "T0ABCE"), ("ab", "T0AB")] {
         let mut access = journeys::access_to(&world.sandbox, &settings::Settings::default());
@@ -139,14 +139,14 @@ async fn a_tenant_whose_name_begins_anothers_reaches_nothing_of_it() {
         access.signing_secret = Some(SecretString::from(format!("the signing secret of {name}")));
         world.connections.join(access).await.unwrap();
         let entry = AuditEntry::new(world.clock.now(), format!("somebody of {name}"), "changed", "x");
-        Audit::new(ports.store.clone()).note(&named(name), &entry).await.unwrap();
+        Audit::new(backend.store.clone()).note(&named(name), &entry).await.unwrap();
     }
-    let keys = ApiKeys::new(ports.store.clone());
+    let keys = ApiKeys::new(backend.store.clone());
     let others = ["abcd", "abc-d", "ab"];
     let mut made = Vec::new();
     for name in ["abc", "abcd", "abc-d", "ab"] {
         made.push(keys.make(&named(name), &format!("key of {name}"), &Scope::ALL, world.clock.now()).await.unwrap());
-        Administrator::sign_in(&base(&world), ports, &named(name)).await;
+        Administrator::sign_in(&base(&world), backend, &named(name)).await;
         let event = format!(
             "event=ONCRMDEALADD&data[FIELDS][ID]=1&auth[member_id]={name}&auth[application_token]=the token of {name}"
         );
@@ -155,13 +155,13 @@ async fn a_tenant_whose_name_begins_anothers_reaches_nothing_of_it() {
     world.clock.advance(std::time::Duration::from_secs(1));
     world.none_left_to_work_now().await;
 
-    let before: Vec<_> = futures::future::join_all(others.map(|name| async move { stored(ports, name).await })).await;
+    let before: Vec<_> = futures::future::join_all(others.map(|name| async move { stored(backend, name).await })).await;
     for (name, kept) in others.iter().zip(&before) {
         let is_own = |line: &String| line.split(' ').nth(1).unwrap().split('#').next() == Some(name);
         assert!(kept.len() > 4 && kept.iter().all(is_own), "{name}: {kept:#?}");
     }
     // What the pages and the API show.
-    let own = Administrator::sign_in(&base(&world), ports, &named("abc")).await;
+    let own = Administrator::sign_in(&base(&world), backend, &named("abc")).await;
     for path in super::markup::PAGES {
         let page = own.get(path).await.text;
         for name in others {
@@ -187,10 +187,10 @@ async fn a_tenant_whose_name_begins_anothers_reaches_nothing_of_it() {
     }
     own.submit("/admin/audit/revoke", &[("name", "others")]).await;
     // And it leaves alone.
-    departure::depart(ports, &named("abc")).await.unwrap();
-    assert_eq!(stored(ports, "abc").await, Vec::<String>::new());
+    departure::depart(backend, &named("abc")).await.unwrap();
+    assert_eq!(stored(backend, "abc").await, Vec::<String>::new());
     for (name, kept) in others.iter().zip(&before) {
-        assert_eq!(&stored(ports, name).await, kept, "{name}");
+        assert_eq!(&stored(backend, name).await, kept, "{name}");
     }
     for (index, name) in others.iter().enumerate() {
         assert_eq!(keys.all(&named(name)).await.unwrap().len(), 1, "{name}");
