@@ -14,8 +14,8 @@ use crate::{ConnectedVisit, PageAnswer};
 
 pub(crate) async fn show(visit: &ConnectedVisit<'_>, done: &str) -> Result<PageAnswer, Failure> {
     let language = visit.language;
-    let bridges = visit.deps.talk.conversations.bridges(&visit.tenant.id).await?;
-    let bot = chat_bridge::registration::bot(&visit.deps.talk, &visit.tenant).await?;
+    let bridges = visit.deps.context.conversations.bridges(&visit.tenant.id).await?;
+    let bot = chat_bridge::registration::bot(&visit.deps.context, &visit.tenant).await?;
     let in_settings = &visit.tenant.settings.bridges;
     let body = html! {
         p { (language.text(texts::configuration::BRIDGES_HELP)) }
@@ -80,7 +80,7 @@ pub(crate) async fn join(visit: &ConnectedVisit<'_>, form: &Form) -> Result<Page
 
 /// Bridges a channel with a chat; returns the outcome.
 async fn joined(visit: &ConnectedVisit<'_>, named: &str, chat: &str) -> Result<String, Failure> {
-    let (talk, language) = (&visit.deps.talk, visit.language);
+    let (context, language) = (&visit.deps.context, visit.language);
     let Some(dialog) = bitrix24::chat::dialog_id(chat) else {
         return Ok(language.text(texts::configuration::NotAChat { chat }));
     };
@@ -93,11 +93,11 @@ async fn joined(visit: &ConnectedVisit<'_>, named: &str, chat: &str) -> Result<S
         }
         channel => channel?,
     };
-    if let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(talk, &visit.tenant, &dialog).await? {
+    if let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(context, &visit.tenant, &dialog).await? {
         let channel = bridge.channel_name;
         return Ok(language.text(texts::configuration::ChatIsBridged { chat: dialog, channel }));
     }
-    let bot = chat_bridge::registration::ensure_bot(talk, &visit.tenant, url).await?;
+    let bot = chat_bridge::registration::ensure_bot(context, &visit.tenant, url).await?;
     let dialog_name = match visit.tenant.bitrix24.ask(&bot.chat(&dialog)).await {
         Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {
             return Ok(language.text(texts::configuration::BotNotInChat { chat: dialog }));
@@ -121,9 +121,9 @@ async fn joined(visit: &ConnectedVisit<'_>, named: &str, chat: &str) -> Result<S
         channel_name: info.name,
         dialog_name,
         by: visit.session.who.clone(),
-        at: talk.backend.clock.now(),
+        at: context.backend.clock.now(),
     };
-    match talk.conversations.join(&visit.tenant.id, &bridge).await {
+    match context.conversations.join(&visit.tenant.id, &bridge).await {
         Ok(()) => {
             visit.note("joined", &format!("#{} and {}", bridge.channel_name, bridge.dialog), "", "").await?;
             let (channel, chat) = (bridge.channel_name, bridge.dialog);
@@ -135,9 +135,9 @@ async fn joined(visit: &ConnectedVisit<'_>, named: &str, chat: &str) -> Result<S
 }
 
 pub(crate) async fn part(visit: &ConnectedVisit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
-    let talk = &visit.deps.talk;
-    if let Some(bridge) = talk.conversations.of_channel(&visit.tenant.id, form.get("channel")).await? {
-        talk.conversations.part(&visit.tenant.id, &bridge).await?;
+    let context = &visit.deps.context;
+    if let Some(bridge) = context.conversations.of_channel(&visit.tenant.id, form.get("channel")).await? {
+        context.conversations.part(&visit.tenant.id, &bridge).await?;
         visit.note("parted", &format!("#{} and {}", bridge.channel_name, bridge.dialog), "", "").await?;
     }
     Ok(PageAnswer::to("/bridges", visit.language.text(texts::configuration::ARE_UNBRIDGED)))

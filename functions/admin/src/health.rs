@@ -25,7 +25,7 @@ pub(crate) fn show(visit: &Visit<'_>) -> PageAnswer {
 pub(crate) async fn examine(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
     let doctor = Doctor {
         backend: visit.backend(),
-        connections: &visit.deps.talk.connections,
+        connections: &visit.deps.context.connections,
         mirror: &visit.deps.mirror,
         public_url: visit.public_url.as_deref(),
     };

@@ -27,7 +27,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<PageAnswer, Fa
 }
 
 async fn page(visit: &Visit<'_>, done: &str, fresh: Option<&str>) -> Result<PageAnswer, Failure> {
-    let keys = ApiKeys::new(visit.deps.talk.backend.store.clone()).all(&visit.id).await?;
+    let keys = ApiKeys::new(visit.deps.context.backend.store.clone()).all(&visit.id).await?;
     let language = visit.language;
     let url = visit.public_url.as_deref().unwrap_or_default();
     let explained = texts::admin::KeysExplained {
@@ -93,7 +93,7 @@ fn new_key_form(visit: &Visit<'_>) -> Markup {
 }
 
 pub(crate) async fn make(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
-    let (backend, language) = (&visit.deps.talk.backend, visit.language);
+    let (backend, language) = (&visit.deps.context.backend, visit.language);
     let keys = ApiKeys::new(backend.store.clone());
     let scopes: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| !form.get(scope.name()).is_empty()).collect();
     let name = form.get("name");
@@ -114,7 +114,7 @@ pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer,
     if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(PageAnswer::to("/keys", language.text(texts::admin::NO_SUCH_KEY)));
     }
-    ApiKeys::new(visit.deps.talk.backend.store.clone()).revoke(&visit.id, id).await?;
+    ApiKeys::new(visit.deps.context.backend.store.clone()).revoke(&visit.id, id).await?;
     visit.note("API key taken back", id, "", "").await?;
     Ok(PageAnswer::to("/keys", language.text(texts::admin::KEY_REVOKED)))
 }

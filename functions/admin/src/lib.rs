@@ -143,7 +143,7 @@ pub const DOORS: &[Door] = &[
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    talk: TenantContext,
+    context: TenantContext,
     mirror: NotionSync,
     names: NamesCache,
     limiter: Limiter,
@@ -158,7 +158,7 @@ impl Deps {
             mirror: NotionSync::new(backend, connections.clone()),
             names: NamesCache::new(connections.clone(), backend.store.clone(), backend.clock.clone()),
             limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
-            talk: TenantContext::new(backend, connections),
+            context: TenantContext::new(backend, connections),
             public_url,
             by_host: false,
         }
@@ -176,7 +176,7 @@ impl Deps {
     }
 
     fn backend(&self) -> &Backend {
-        &self.talk.backend
+        &self.context.backend
     }
 }
 
@@ -213,7 +213,7 @@ impl<'a> Deref for ConnectedVisit<'a> {
 impl Visit<'_> {
     /// The same with the portal and the workspace open. It fails if one of them is not connected.
     pub(crate) async fn opened(&self) -> Result<ConnectedVisit<'_>, Failure> {
-        Ok(ConnectedVisit { visit: self, tenant: self.deps.talk.tenant(&self.id).await? })
+        Ok(ConnectedVisit { visit: self, tenant: self.deps.context.tenant(&self.id).await? })
     }
 
     pub(crate) fn backend(&self) -> &Backend {
@@ -296,7 +296,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     if path == "/sign-out" && posts {
         return sign_out(deps, language, &session).await;
     }
-    let portal = match deps.talk.connections.portal(&session.tenant).await {
+    let portal = match deps.context.connections.portal(&session.tenant).await {
         Ok(portal) => portal,
         Err(failure) => return failed(language, &failure),
     };
@@ -408,7 +408,7 @@ async fn signed_in(deps: &Deps, request: &Request<Bytes>) -> Result<Result<Sessi
     let Some(session) = sessions::of(deps.backend().store.as_ref(), request.headers()).await? else {
         return Ok(Err(None));
     };
-    let ask = async |session: &Session| deps.talk.still_administers(&session.tenant, &session.proof).await;
+    let ask = async |session: &Session| deps.context.still_administers(&session.tenant, &session.proof).await;
     Ok(sessions::confirmed(deps.backend(), session, ask).await?.map_err(Some))
 }
 

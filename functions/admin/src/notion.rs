@@ -65,7 +65,7 @@ fn connection(visit: &Visit<'_>) -> Markup {
 }
 
 async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
-    let (backend, tenant, language) = (&visit.deps.talk.backend, &visit.id, visit.language);
+    let (backend, tenant, language) = (&visit.deps.context.backend, &visit.id, visit.language);
     let connections = &visit.deps.mirror.connections;
     let address = connections.notion_address(tenant).await?;
     let hook = match &address {
@@ -261,7 +261,7 @@ pub(crate) async fn open_window(visit: &Visit<'_>, form: &Form) -> Result<PageAn
 
 pub(crate) async fn close_old(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
     if let Some((_, place)) = visit.deps.mirror.connections.notion_address(&visit.id).await? {
-        Hooks::new(visit.deps.talk.backend.store.clone()).close_old(&place).await?;
+        Hooks::new(visit.deps.context.backend.store.clone()).close_old(&place).await?;
         visit.note("older verification tokens forgotten", "Notion", "", "").await?;
     }
     Ok(PageAnswer::to("/notion", visit.language.text(texts::configuration::OLD_ARE_FORGOTTEN)))

@@ -27,7 +27,7 @@ pub(crate) async fn part(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
 }
 
 async fn look(visit: &Visit<'_>) -> Result<Markup, Failure> {
-    let (backend, connections) = (visit.backend(), &visit.deps.talk.connections);
+    let (backend, connections) = (visit.backend(), &visit.deps.context.connections);
     let overview = overview::look(backend, connections, &visit.deps.mirror, &visit.portal).await?;
     Ok(all(visit.language, &overview, backend.clock.now()))
 }

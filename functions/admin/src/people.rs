@@ -25,7 +25,7 @@ const MAX_PAGES: u64 = 10;
 pub(crate) async fn show(visit: &ConnectedVisit<'_>, done: &str) -> Result<PageAnswer, Failure> {
     let in_slack = in_slack(visit).await?;
     let on_portal = on_portal(visit).await?;
-    let links = visit.deps.talk.people.all(&visit.tenant.id).await?;
+    let links = visit.deps.context.people.all(&visit.tenant.id).await?;
     let mut links_of: BTreeMap<&str, Vec<&UserLink>> = BTreeMap::new();
     for link in &links {
         links_of.entry(&link.slack).or_default().push(link);
@@ -51,8 +51,8 @@ pub(crate) async fn show(visit: &ConnectedVisit<'_>, done: &str) -> Result<PageA
         linked,
         open,
         on_portal: &on_portal,
-        permitted: visit.deps.talk.permitted(&visit.tenant).await?,
-        ended: visit.deps.talk.people.ended(&visit.tenant.id).await?,
+        permitted: visit.deps.context.permitted(&visit.tenant).await?,
+        ended: visit.deps.context.people.ended(&visit.tenant.id).await?,
         reach: Reach::without_permission(people.act_as, &visit.tenant.portal),
     };
     Ok(PageAnswer::Page(signed_in(visit, Page::People, done, &content(visit, &directory))))
@@ -357,18 +357,18 @@ async fn link_one(visit: &ConnectedVisit<'_>, slack: &str, user: &str) -> Result
         return Ok(LinkOutcome::NotInSlack { typed: slack.to_owned() });
     };
     let found = match user.parse::<u64>() {
-        Ok(number) => visit.deps.talk.portal_profile_now(&visit.tenant, number).await?,
-        Err(_) if user.contains('@') => visit.deps.talk.portal_user_by_email(&visit.tenant, user).await?,
+        Ok(number) => visit.deps.context.portal_profile_now(&visit.tenant, number).await?,
+        Err(_) if user.contains('@') => visit.deps.context.portal_user_by_email(&visit.tenant, user).await?,
         Err(_) => None,
     };
     let Some(found) = found else { return Ok(LinkOutcome::NotInBitrix24 { typed: user.to_owned() }) };
     if found.is_dismissed {
         return Ok(LinkOutcome::Dismissed { typed: user.to_owned(), name: found.name });
     }
-    let at = visit.deps.talk.backend.clock.now();
+    let at = visit.deps.context.backend.clock.now();
     let link =
         UserLink { slack: slack.clone(), user: found.user, origin: LinkOrigin::Hand, name: found.name.clone(), at };
-    visit.deps.talk.people.link(&visit.tenant.id, &link).await?;
+    visit.deps.context.people.link(&visit.tenant.id, &link).await?;
     visit.note("linked", &format!("{slack} and {} ({})", found.name, found.user), "", "").await?;
     Ok(LinkOutcome::Linked { slack, name: found.name })
 }
@@ -377,14 +377,14 @@ async fn slack_id(visit: &ConnectedVisit<'_>, text: &str) -> Result<Option<Strin
     if text.contains('@') {
         return Ok(visit.tenant.slack.user_by_email(text).await?.map(|user| user.id));
     }
-    Ok(visit.deps.talk.slack_profile(&visit.tenant, text).await?.map(|user| user.id))
+    Ok(visit.deps.context.slack_profile(&visit.tenant, text).await?.map(|user| user.id))
 }
 
 pub(crate) async fn unlink(visit: &ConnectedVisit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
     let (slack, user) = (form.get("slack"), form.get("user").parse().unwrap_or_default());
-    visit.deps.talk.people.unlink(&visit.tenant.id, slack, user).await?;
-    if visit.deps.talk.people.of_user(&visit.tenant.id, user).await?.is_empty() {
-        visit.deps.talk.connections.revoke(&visit.tenant.id, user).await?;
+    visit.deps.context.people.unlink(&visit.tenant.id, slack, user).await?;
+    if visit.deps.context.people.of_user(&visit.tenant.id, user).await?.is_empty() {
+        visit.deps.context.connections.revoke(&visit.tenant.id, user).await?;
     }
     visit.note("unlinked", &format!("{slack} and user {user}"), "", "").await?;
     let word = visit.language.text(texts::admin::Unlinked { slack: slack.to_owned(), user: user.to_string() });

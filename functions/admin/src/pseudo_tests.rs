@@ -72,7 +72,7 @@ async fn visit<'a>(deps: &'a Deps, tenant: &TenantId) -> Visit<'a> {
     let mut headers = HeaderMap::new();
     headers.insert(COOKIE, cookie.split(';').next().unwrap().parse().unwrap());
     let session = sessions::of(backend.store.as_ref(), &headers).await.unwrap().unwrap();
-    let portal = deps.talk.connections.portal(tenant).await.unwrap();
+    let portal = deps.context.connections.portal(tenant).await.unwrap();
     let settings = portal.settings_as().unwrap_or_default();
     Visit {
         deps,
@@ -195,7 +195,7 @@ fn the_page_of_bridges_comes_from_the_catalogues() {
             by: "Анна".into(),
             at: deps.backend().clock.now(),
         };
-        deps.talk.conversations.join(&tenant, &bridge).await.unwrap();
+        deps.context.conversations.join(&tenant, &bridge).await.unwrap();
         assert_answer(bridges::show(&opened, "").await.unwrap());
         assert_answer(bridges::join(&opened, &form(&[("channel", "#крыша"), ("chat", "крыша")])).await.unwrap());
         assert_answer(bridges::part(&opened, &form(&[("channel", "1")])).await.unwrap());

@@ -53,7 +53,7 @@ pub(crate) async fn save(
         return Ok(Saved::Wrong(problems));
     }
     // The page's settings may be a minute old: the latest version counts.
-    let portals = visit.deps.talk.connections.portals();
+    let portals = visit.deps.context.connections.portals();
     let now = portals.fresh(&visit.id).await?;
     let readable = now.and_then(|portal| portal.settings_as::<Settings>().ok());
     let is_readable = readable.is_some();

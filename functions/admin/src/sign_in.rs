@@ -58,7 +58,7 @@ pub(crate) async fn handle(
 
 /// The page where a person signs in.
 pub(crate) async fn ask(deps: &Deps, language: Language, status: StatusCode, problem: Option<&str>) -> Response<Bytes> {
-    let has_slack = deps.talk.connections.apps().await.is_ok_and(|apps| apps.slack.is_some());
+    let has_slack = deps.context.connections.apps().await.is_ok_and(|apps| apps.slack.is_some());
     let setting = texts::admin::SlackSignInFor { setting: html! { code { "admins" } } };
     let command = texts::admin::CodeExplained { command: html! { code { "switchboard admin-code" } } };
     let body = html! {
@@ -136,7 +136,7 @@ async fn to_slack(deps: &Deps, language: Language, request: &Request<Bytes>) -> 
         return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some(problem)).await);
     };
     let kept = format!("{}.{}", one_time_secrets::secret(), deps.backend().clock.now().as_second());
-    let Some(to) = deps.talk.connections.slack_sign_in_url(&redirect, &state_of(&kept)).await? else {
+    let Some(to) = deps.context.connections.slack_sign_in_url(&redirect, &state_of(&kept)).await? else {
         return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some(language.text(texts::admin::NO_SLACK_APP))).await);
     };
     Ok(cookies::set(page_of(StatusCode::OK, going(language, &to)), COOKIE, &kept, FLOW_TTL))
@@ -196,7 +196,7 @@ async fn came_from_slack(
         let text = language.text(texts::admin::SlackDidNotSay { error: query.get("error") });
         return Ok(Err((StatusCode::BAD_REQUEST, text)));
     }
-    let came = match deps.talk.connections.slack_signed_in(query.get("code"), &redirect).await {
+    let came = match deps.context.connections.slack_signed_in(query.get("code"), &redirect).await {
         Ok(came) => came,
         Err(error) => {
             return Ok(Err((StatusCode::BAD_GATEWAY, language.text(texts::admin::SlackDidNotSay { error }))));
@@ -210,7 +210,7 @@ async fn came_from_slack(
 
 /// The connected workspace of a person; with the organisation, if that is connected as a whole.
 async fn connected(deps: &Deps, came: &SignedIn) -> Result<Option<(Workspace, Option<String>)>, Failure> {
-    let portals = deps.talk.connections.portals();
+    let portals = deps.context.connections.portals();
     for id in std::iter::once(&came.team).chain(&came.enterprise) {
         if let Some(workspace) = portals.workspace(id).await? {
             let is_organisation = came.enterprise.as_ref() == Some(id) || id.starts_with('E');
@@ -228,9 +228,9 @@ async fn admitted(
     user: String,
     organisation: Option<String>,
 ) -> Result<Result<(TenantId, String, SignInProof), SignInRefused>, Failure> {
-    let portal = deps.talk.connections.portal(&tenant).await?;
-    let person = deps.talk.connections.slack(&portal).await?.user(&user).await?;
-    if !deps.talk.may_administer(&portal, &person, organisation.as_deref())? {
+    let portal = deps.context.connections.portal(&tenant).await?;
+    let person = deps.context.connections.slack(&portal).await?.user(&user).await?;
+    if !deps.context.may_administer(&portal, &person, organisation.as_deref())? {
         let person = person.name;
         let text = match organisation {
             Some(_) => language.text(texts::admin::NotAdministratorOfOrganisation { person }),

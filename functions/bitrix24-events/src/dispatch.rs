@@ -82,13 +82,13 @@ async fn decide(
             digest::send(&deps.crm.backend, job, decision, &digest).await
         }
         (None, Subject::Chat(event)) => {
-            let tenant = deps.talk.tenant(&job.tenant).await?;
+            let tenant = deps.context.tenant(&job.tenant).await?;
             match bot_answers::searched_page(event) {
                 Some(words) => {
                     let text = pages::answer(deps, &tenant, event, words).await?;
                     bot_answers::say_to(job, event, text, decision)
                 }
-                None => from_bitrix24::decide(&deps.talk, job, &tenant, event, decision).await,
+                None => from_bitrix24::decide(&deps.context, job, &tenant, event, decision).await,
             }
         }
         (errand, subject) => {

@@ -20,7 +20,7 @@ use user_mapping::TenantContext;
 #[derive(Clone)]
 pub struct Deps {
     crm: Crm,
-    talk: TenantContext,
+    context: TenantContext,
     routers: Routers,
     links: Links,
     ledger: Ledger,
@@ -31,7 +31,7 @@ impl Deps {
     pub fn new(backend: &Backend, connections: Connections) -> Self {
         Self {
             crm: Crm::new(backend, connections.clone()),
-            talk: TenantContext::new(backend, connections),
+            context: TenantContext::new(backend, connections),
             routers: Routers::default(),
             links: Links::new(backend.store.clone()),
             ledger: Ledger::new(backend.store.clone()),

@@ -51,7 +51,7 @@ pub(crate) async fn answer(
 
 /// The deals and tasks that words or a number name and that the person may see.
 async fn found_for(deps: &Deps, tenant: &OpenTenant, user: u64, words: &str) -> Result<Vec<(Record, String)>, Failure> {
-    let rights = deps.talk.rights_unasked(tenant, user).await?;
+    let rights = deps.context.rights_unasked(tenant, user).await?;
     let Ok(id) = words.trim_start_matches('#').parse::<u64>() else {
         let found = crm::views::find_deals(tenant, &rights, words).await?;
         return Ok(found.deals.into_iter().map(|(id, title, _)| (Record::item(EntityType::DEAL, id), title)).collect());

@@ -143,7 +143,7 @@ async fn current_session(visit: &InstallVisit<'_>) -> Result<Option<Session>, St
     let Some(session) = sessions::of(deps.backend.store.as_ref(), visit.request.headers()).await? else {
         return Ok(None);
     };
-    let ask = async |session: &Session| deps.talk.still_administers(&session.tenant, &session.proof).await;
+    let ask = async |session: &Session| deps.context.still_administers(&session.tenant, &session.proof).await;
     Ok(sessions::confirmed(&deps.backend, session, ask).await?.ok())
 }
 

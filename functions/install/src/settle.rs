@@ -78,8 +78,10 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
         }
     }
     if portal.slack.is_some() && settings.bot.enabled && client.is_application() {
-        let done = match deps.talk.tenant(tenant).await {
-            Ok(tenant) => chat_bridge::registration::look_after_bot(&deps.talk, &tenant, public_url).await.map(|_| ()),
+        let done = match deps.context.tenant(tenant).await {
+            Ok(tenant) => {
+                chat_bridge::registration::look_after_bot(&deps.context, &tenant, public_url).await.map(|_| ())
+            }
             Err(failure) => Err(failure),
         };
         match done {
@@ -101,8 +103,8 @@ async fn try_to_unsettle(deps: &Deps, tenant: &TenantId) -> Result<(), Failure> 
     let portal = deps.connections.portal(tenant).await?;
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Person);
     if portal.slack.is_some() {
-        let tenant = deps.talk.tenant(tenant).await?;
-        chat_bridge::registration::unregister_bot(&deps.talk, &tenant).await?;
+        let tenant = deps.context.tenant(tenant).await?;
+        chat_bridge::registration::unregister_bot(&deps.context, &tenant).await?;
     }
     if client.is_application() {
         subscriptions::remove(&client, tenant).await?;

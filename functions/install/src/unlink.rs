@@ -27,7 +27,7 @@ pub(crate) async fn undo(visit: &InstallVisit<'_>) -> InstallAnswer {
     let (deps, ticket) = (visit.deps, visit.form.get("ticket"));
     let is_used = || Refusal::bad_request(texts::install::UNLINK_IS_USED);
     let Unlink { tenant, link } = tickets::take_unlink(&deps.backend, ticket).await?.ok_or_else(is_used)?;
-    deps.talk.people.unlink(&tenant, &link.slack, link.user).await?;
+    deps.context.people.unlink(&tenant, &link.slack, link.user).await?;
     deps.connections.revoke(&tenant, link.user).await?;
     let who = format!("{} ({}), by the link in Bitrix24", link.name, link.user);
     let entry =

@@ -30,7 +30,7 @@ const NEED_ADDRESS: [&str; 8] = [
 pub struct Deps {
     pub(crate) backend: Backend,
     pub(crate) connections: Connections,
-    pub(crate) talk: TenantContext,
+    pub(crate) context: TenantContext,
     pub(crate) public_url: Option<String>,
     pub(crate) by_host: bool,
 }
@@ -38,8 +38,8 @@ pub struct Deps {
 impl Deps {
     /// The function on `backend`, with connections to providers, which reach us at `public_url`.
     pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
-        let talk = TenantContext::new(backend, connections.clone());
-        Self { backend: backend.clone(), connections, talk, public_url, by_host: false }
+        let context = TenantContext::new(backend, connections.clone());
+        Self { backend: backend.clone(), connections, context, public_url, by_host: false }
     }
 
     /// Uses the host that a request names as our address, where none is known: behind API Gateway it is the gateway's.

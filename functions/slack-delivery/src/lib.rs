@@ -13,13 +13,13 @@ use user_mapping::TenantContext;
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    talk: TenantContext,
+    context: TenantContext,
 }
 
 impl Deps {
     /// The function on `backend`, with connections to providers.
     pub fn new(backend: &Backend, connections: Connections) -> Self {
-        Self { talk: TenantContext::new(backend, connections) }
+        Self { context: TenantContext::new(backend, connections) }
     }
 }
 
@@ -28,9 +28,10 @@ pub async fn handle(deps: &Deps, jobs: Jobs<SlackJob>) -> Outcomes {
     jobs.each(|job| async move {
         match job.split() {
             (job, SlackJob::Card(card)) => {
-                notifications::delivery::deliver(&deps.talk.backend, &deps.talk.connections, job.with(*card)).await
+                notifications::delivery::deliver(&deps.context.backend, &deps.context.connections, job.with(*card))
+                    .await
             }
-            (job, SlackJob::Chat(message)) => chat_bridge::to_slack::deliver(&deps.talk, job.with(*message)).await,
+            (job, SlackJob::Chat(message)) => chat_bridge::to_slack::deliver(&deps.context, job.with(*message)).await,
         }
     })
     .await

@@ -28,7 +28,7 @@ pub(crate) async fn dispatch(deps: &Deps, job: ReceivedJob<EventCallback>) -> Jo
 }
 
 async fn run(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Result<JobOutcome, Failure> {
-    let backend = &deps.talk.backend;
+    let backend = &deps.context.backend;
     if let Some(outcome) = runtime::decision::finished(backend, job, queues_of).await? {
         return Ok(outcome);
     }
@@ -36,7 +36,7 @@ async fn run(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Result<JobOutcome
     if let Some(claim) = claims::find(backend.store.as_ref(), &job.tenant, &event).await? {
         return Ok(decision(deps, job).skip(backend, already_decided(&claim)).await?);
     }
-    let tenant = deps.talk.tenant(&job.tenant).await?;
+    let tenant = deps.context.tenant(&job.tenant).await?;
     let mut decision = decision(deps, job);
     decision.claims.push(event);
     let verdict = decide(deps, job, &tenant, &mut decision).await?;
@@ -60,24 +60,24 @@ async fn decide(
     tenant: &OpenTenant,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
-    let talk = &deps.talk;
+    let context = &deps.context;
     let did = |decision: &mut Decision, change: &str| {
         decision.line.changes = vec![change.to_owned()];
         Ok(Verdict::Commit)
     };
     match &job.body.event {
-        WorkspaceEvent::Message(message) => from_slack::message(talk, job, tenant, message, decision).await,
+        WorkspaceEvent::Message(message) => from_slack::message(context, job, tenant, message, decision).await,
         WorkspaceEvent::Reaction { added, user, name, channel, ts } => {
             let reaction = Reaction { added: *added, user, name, channel, ts };
-            from_slack::reaction(talk, job, tenant, reaction, decision).await
+            from_slack::reaction(context, job, tenant, reaction, decision).await
         }
         WorkspaceEvent::LinkShared { channel, ts, user, links } => {
             let is_shared_channel = job.body.is_shared_channel;
             let shared = SharedLinks { channel, is_shared_channel, ts, user, links };
-            shared_links::unfurl(talk, tenant, shared, decision).await
+            shared_links::unfurl(context, tenant, shared, decision).await
         }
         WorkspaceEvent::HomeOpened { user, tab } if tab == "home" || tab.is_empty() => {
-            let view = commands::home::view(talk, tenant, user).await?;
+            let view = commands::home::view(context, tenant, user).await?;
             tenant.slack.publish_home(user, &view).await?;
             decision.line.record = Some(user.clone());
             did(decision, "home.shown")
@@ -85,23 +85,23 @@ async fn decide(
         WorkspaceEvent::HomeOpened { .. } => Ok(Verdict::skip("Switchboard shows only the home tab")),
         WorkspaceEvent::UserChanged(user) => {
             // A link by e-mail may be wrong now; the person is looked up again when they next do something.
-            talk.people.forget_email(&job.tenant, &user.id).await?;
-            talk.forget_slack_profile(tenant, &user.id).await?;
+            context.people.forget_email(&job.tenant, &user.id).await?;
+            context.forget_slack_profile(tenant, &user.id).await?;
             decision.line.record = Some(user.id.clone());
             did(decision, "person.checked_again")
         }
         WorkspaceEvent::ChannelGone { channel } => {
-            let bridged = chat_bridge::bridges::bridge_of_channel(talk, tenant, channel).await?.is_some();
+            let bridged = chat_bridge::bridges::bridge_of_channel(context, tenant, channel).await?.is_some();
             decision.line.record = Some(channel.clone());
             Ok(Verdict::skip(if bridged { "bridged channel gone" } else { "channel gone" }))
         }
         WorkspaceEvent::ChannelRenamed { channel, name } => {
-            chat_bridge::names::forget_channel_name(talk, tenant, channel).await?;
+            chat_bridge::names::forget_channel_name(context, tenant, channel).await?;
             decision.line.record = Some(format!("#{name}"));
             Ok(Verdict::skip(format!("{channel} has another name; it is known by its id")))
         }
         WorkspaceEvent::AppRemoved => {
-            talk.connections.slack_left(&job.tenant).await?;
+            context.connections.slack_left(&job.tenant).await?;
             Ok(Verdict::skip("the app was removed from the workspace or its tokens were revoked; connect it again"))
         }
         WorkspaceEvent::PeopleRevoked { users } => {

@@ -18,7 +18,7 @@ use user_mapping::TenantContext;
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    talk: TenantContext,
+    context: TenantContext,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
 }
@@ -27,7 +27,7 @@ impl Deps {
     /// The function on `backend`, with connections to providers.
     pub fn new(backend: &Backend, connections: Connections) -> Self {
         Self {
-            talk: TenantContext::new(backend, connections),
+            context: TenantContext::new(backend, connections),
             ledger: Ledger::new(backend.store.clone()),
             clock: backend.clock.clone(),
         }

@@ -7,14 +7,14 @@ use runtime::TenantId;
 use crate::Deps;
 
 pub(crate) async fn keep(deps: &Deps, id: &TenantId) -> Result<(), Failure> {
-    let portal = deps.talk.connections.portal(id).await?;
+    let portal = deps.context.connections.portal(id).await?;
     let (Some(url), true) = (&deps.public_url, portal.slack.is_some()) else { return Ok(()) };
-    let tenant = deps.talk.tenant(id).await?;
+    let tenant = deps.context.tenant(id).await?;
     let is_wanted = tenant.settings.bot.enabled && tenant.bitrix24.is_application();
-    if !is_wanted && !chat_bridge::bridges::has_bridges(&deps.talk, &tenant).await? {
+    if !is_wanted && !chat_bridge::bridges::has_bridges(&deps.context, &tenant).await? {
         return Ok(());
     }
-    match chat_bridge::registration::look_after_bot(&deps.talk, &tenant, url).await {
+    match chat_bridge::registration::look_after_bot(&deps.context, &tenant, url).await {
         Ok(_) => Ok(()),
         Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) => {
             tracing::error!(tenant = %id, code, text, "the bot cannot be registered; give the connection the right imbot");

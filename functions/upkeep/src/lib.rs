@@ -31,7 +31,7 @@ const AT_ONCE: usize = 8;
 #[derive(Clone)]
 pub struct Deps {
     crm: Crm,
-    talk: TenantContext,
+    context: TenantContext,
     /// Where providers reach us: `https://switchboard.example`.
     public_url: Option<String>,
 }
@@ -40,7 +40,11 @@ impl Deps {
     /// The function on `backend`. Events are bound to `public_url`; without one they are only compared.
     pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
         let public_url = public_url.filter(|url| !url.is_empty()).map(|url| url.trim_end_matches('/').to_owned());
-        Self { talk: TenantContext::new(backend, connections.clone()), crm: Crm::new(backend, connections), public_url }
+        Self {
+            context: TenantContext::new(backend, connections.clone()),
+            crm: Crm::new(backend, connections),
+            public_url,
+        }
     }
 
     /// The address to which a portal sends its events.

@@ -11,8 +11,8 @@ pub(crate) async fn keep(deps: &Deps, id: &TenantId, portal: &Portal) -> Result<
     if portal.slack.is_none() {
         return Ok(0);
     }
-    let tenant = deps.talk.tenant(id).await?;
-    match deps.talk.end_stale_links(&tenant).await {
+    let tenant = deps.context.tenant(id).await?;
+    match deps.context.end_stale_links(&tenant).await {
         // If one side cannot be read, another check reports it: the rest of the upkeep continues.
         Err(Failure { class: ErrorClass::Permanent { .. } | ErrorClass::Reauthorise, text, .. }) => {
             tracing::warn!(tenant = %id, text, "it could not be checked who is still there");

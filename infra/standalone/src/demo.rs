@@ -1,7 +1,7 @@
 //! `demo`: everything in one process, with simulators for the providers and a page to play with.
 
+mod conversations;
 mod notion;
-mod talk;
 
 use std::io::{ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -101,7 +101,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
         .with_notion(::notion::NotionApiBase::new(&sandbox.notion.url())?)
         // The simulators are here.
         .allowing(clients::Network::this_machine());
-    talk::prepare(&sandbox);
+    conversations::prepare(&sandbox);
     notion::prepare(&sandbox);
     let tenant = join(&connections, &sandbox).await?;
     crm::baseline::fill(&engine.backend, &connections, &tenant).await?;
@@ -129,7 +129,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
     let shown = page::router(look)
         .merge(actions(demo.clone()))
         .merge(notion::routes(demo.clone()))
-        .merge(talk::routes(demo.clone()));
+        .merge(conversations::routes(demo.clone()));
     // A page that is open to others has host names that we do not know.
     let shown = if options.listen.ip().is_loopback() { names::only(shown, &[]) } else { shown };
     let router = http::webhooks(functions.clone()).merge(shown);
@@ -137,7 +137,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
     let scheduled = schedule::start(&functions, &engine.backend.clock, SCHEDULE, &stop);
     let inviting = tokio::spawn({
         let sandbox = sandbox.clone();
-        async move { talk::let_the_bot_in(&sandbox).await }
+        async move { conversations::let_the_bot_in(&sandbox).await }
     });
     let saving = tokio::spawn(keep_saving(sandbox.clone(), saved.clone()));
     let telling = tokio::spawn({
@@ -181,7 +181,8 @@ async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<Te
 fn settings(sandbox: &Sandbox) -> Settings {
     let mut settings = Settings { missing_channels: MissingChannel::Create, ..Settings::default() };
     settings.operators.channel = Some("#ops".into());
-    settings.bridges = vec![BridgeSetting { channel: format!("#{}", talk::CHANNEL), chat: talk::CHAT.into() }];
+    settings.bridges =
+        vec![BridgeSetting { channel: format!("#{}", conversations::CHANNEL), chat: conversations::CHAT.into() }];
     settings.notion = notion::settings(sandbox);
     // The person who tries the demonstration is the administrator who owns the webhook.
     settings.people.act_as = ActAs::Connection;
@@ -351,7 +352,7 @@ impl Demo {
         let is_pipeline =
             |channel: &simulators::slack::SimulatedChannel| channel.name == PIPELINE && channel.is_archived;
         state["archived"] = self.sandbox.slack.channels().iter().any(is_pipeline).into();
-        state["talk"] = talk::state(&self.sandbox);
+        state["talk"] = conversations::state(&self.sandbox);
         state["notion"] = notion::state(&self.sandbox);
         state["channels"] = Value::Array(channels.collect());
         state

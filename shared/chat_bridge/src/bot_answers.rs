@@ -82,20 +82,20 @@ fn say(job: &ReceivedJob<Hint>, event: &ChatEvent, what: &str, text: String, ans
 
 /// The bot joined a chat: it says what it can do.
 pub(crate) async fn welcome(
-    talk: &TenantContext,
+    context: &TenantContext,
     job: &ReceivedJob<Hint>,
     tenant: &OpenTenant,
     event: &ChatEvent,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
-    let bridged = bridge_of_dialog(talk, tenant, &event.dialog).await?.is_some();
+    let bridged = bridge_of_dialog(context, tenant, &event.dialog).await?.is_some();
     let text = bot::welcome(language(event, tenant), bridged);
     say(job, event, "bot.welcome", text, None).claim(job, "bot.joined", decision)
 }
 
 /// A person writes to the bot directly.
 pub(crate) async fn answer(
-    talk: &TenantContext,
+    context: &TenantContext,
     job: &ReceivedJob<Hint>,
     tenant: &OpenTenant,
     event: &ChatEvent,
@@ -106,7 +106,7 @@ pub(crate) async fn answer(
         return Ok(Verdict::skip(reasons::OWN_MESSAGE));
     }
     let language = language(event, tenant);
-    let text = match heard(talk, tenant, event, message, language).await? {
+    let text = match heard(context, tenant, event, message, language).await? {
         Ok(text) => text,
         Err(other) => match tenant.settings.bot.otherwise {
             Otherwise::Help => bot::help(language),
@@ -121,7 +121,7 @@ pub(crate) async fn answer(
 
 /// The bot's answer to a message in a group, if it is mentioned and understands.
 pub(crate) async fn said_to_it(
-    talk: &TenantContext,
+    context: &TenantContext,
     job: &ReceivedJob<Hint>,
     tenant: &OpenTenant,
     event: &ChatEvent,
@@ -131,7 +131,7 @@ pub(crate) async fn said_to_it(
     if !is_mentioned || event.author.id == event.bot || event.author.is_bot || message.is_system {
         return Ok(None);
     }
-    match heard(talk, tenant, event, message, language(event, tenant)).await? {
+    match heard(context, tenant, event, message, language(event, tenant)).await? {
         Ok(text) => Ok(Some(say(job, event, "bot.answered", text, None))),
         Err(_) => Ok(None),
     }
@@ -139,7 +139,7 @@ pub(crate) async fn said_to_it(
 
 /// The bot's answer, or what it did not understand.
 async fn heard(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     event: &ChatEvent,
     message: &ChatMessage,
@@ -148,18 +148,18 @@ async fn heard(
     Ok(match bot::hear(&tenant.settings.bot, event.bot, &message.text) {
         Heard::Phrase(answer) => Ok(answer),
         Heard::Hello => {
-            let bridged = bridge_of_dialog(talk, tenant, &event.dialog).await?.is_some();
+            let bridged = bridge_of_dialog(context, tenant, &event.dialog).await?.is_some();
             Ok(bot::welcome(language, bridged))
         }
         Heard::Help => Ok(bot::help(language)),
-        Heard::Status => Ok(status(talk, tenant, event, language).await?),
+        Heard::Status => Ok(status(context, tenant, event, language).await?),
         Heard::Other(other) => Err(other),
     })
 }
 
 /// Runs a command of the bot. `/notion` is answered by [`say_to`]: the pages are found elsewhere.
 pub(crate) async fn command(
-    talk: &TenantContext,
+    context: &TenantContext,
     job: &ReceivedJob<Hint>,
     tenant: &OpenTenant,
     event: &ChatEvent,
@@ -169,8 +169,8 @@ pub(crate) async fn command(
     let language = language(event, tenant);
     let text = match Command::parse(command) {
         None | Some(Command::Notion) => bot::help(language),
-        Some(Command::Status) => status(talk, tenant, event, language).await?,
-        Some(Command::Slack) => return to_slack(talk, job, tenant, event, params.trim(), decision).await,
+        Some(Command::Status) => status(context, tenant, event, language).await?,
+        Some(Command::Slack) => return to_slack(context, job, tenant, event, params.trim(), decision).await,
     };
     say_to(job, event, text, decision)
 }
@@ -201,7 +201,7 @@ pub fn say_to(
 
 /// `/slack text`: posts to the channel that the chat is bridged with, under the name of the person who typed it.
 async fn to_slack(
-    talk: &TenantContext,
+    context: &TenantContext,
     job: &ReceivedJob<Hint>,
     tenant: &OpenTenant,
     event: &ChatEvent,
@@ -214,11 +214,11 @@ async fn to_slack(
         let text = language.text(texts::bot::SLACK_NEEDS_TEXT);
         return say_to(job, event, text.into(), decision);
     }
-    let Some(bridge) = bridge_of_dialog(talk, tenant, &event.dialog).await? else {
+    let Some(bridge) = bridge_of_dialog(context, tenant, &event.dialog).await? else {
         let text = language.text(texts::bot::CHAT_IS_NOT_BRIDGED);
         return say_to(job, event, text.into(), decision);
     };
-    let author = author_for_slack(talk, tenant, &event.author).await?;
+    let author = author_for_slack(context, tenant, &event.author).await?;
     let written = ChatMessage {
         id: message,
         text: words.to_owned(),
@@ -227,7 +227,7 @@ async fn to_slack(
         files: Vec::new(),
         is_system: false,
     };
-    for (index, part) in for_slack(talk, tenant, &written).await?.into_iter().enumerate() {
+    for (index, part) in for_slack(context, tenant, &written).await?.into_iter().enumerate() {
         let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {index}")];
         let delivery = DeliveryId::of(&cause);
         let body = SlackJob::Chat(Box::new(ToSlack {
@@ -252,13 +252,13 @@ async fn to_slack(
 
 /// The status for the person who asks.
 async fn status(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     event: &ChatEvent,
     language: Language,
 ) -> Result<String, Failure> {
     let mut lines = Vec::new();
-    for trouble in talk.connections.troubles(&tenant.id).await? {
+    for trouble in context.connections.troubles(&tenant.id).await? {
         lines.push(language.text(texts::bot::AccessRefused { provider: trouble.side.name() }));
     }
     if lines.is_empty() {
@@ -267,11 +267,11 @@ async fn status(
         names.extend(tenant.portal.notion.as_ref().map(|_| "Notion"));
         lines.push(language.text(texts::bot::Connected { providers: names.join(", ") }));
     }
-    if let Some(bridge) = bridge_of_dialog(talk, tenant, &event.dialog).await? {
+    if let Some(bridge) = bridge_of_dialog(context, tenant, &event.dialog).await? {
         lines.push(language.text(texts::bot::BridgedWith { channel: &bridge.channel_name }));
     }
-    let rights = talk.rights_unasked(tenant, event.author.id).await?;
-    let day = crm::views::day(talk, tenant, &rights).await?;
+    let rights = context.rights_unasked(tenant, event.author.id).await?;
+    let day = crm::views::day(context, tenant, &rights).await?;
     let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     lines.push(language.text(texts::bot::OpenWork {
         open: number(day.open),

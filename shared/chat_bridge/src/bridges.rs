@@ -6,11 +6,11 @@ use user_mapping::{OpenTenant, TenantContext};
 
 /// The bridge of a channel, if it has one.
 pub async fn bridge_of_channel(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     channel: &str,
 ) -> Result<Option<Bridge>, Failure> {
-    if let Some(bridge) = talk.conversations.of_channel(&tenant.id, channel).await? {
+    if let Some(bridge) = context.conversations.of_channel(&tenant.id, channel).await? {
         return Ok(Some(bridge));
     }
     for setting in &tenant.settings.bridges {
@@ -18,7 +18,7 @@ pub async fn bridge_of_channel(
         if let Ok(id) = tenant.slack.channel(&setting.channel, false).await
             && id.0 == channel
         {
-            return Ok(Some(bridge_in_settings(talk, channel, &setting.channel, &setting.chat)));
+            return Ok(Some(bridge_in_settings(context, channel, &setting.channel, &setting.chat)));
         }
     }
     Ok(None)
@@ -26,11 +26,11 @@ pub async fn bridge_of_channel(
 
 /// The bridge of a chat, if it has one.
 pub async fn bridge_of_dialog(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     dialog: &str,
 ) -> Result<Option<Bridge>, Failure> {
-    if let Some(bridge) = talk.conversations.of_dialog(&tenant.id, dialog).await? {
+    if let Some(bridge) = context.conversations.of_dialog(&tenant.id, dialog).await? {
         return Ok(Some(bridge));
     }
     let wanted = |chat: &str| bitrix24::chat::dialog_id(chat).as_deref() == Some(dialog);
@@ -38,21 +38,21 @@ pub async fn bridge_of_dialog(
         return Ok(None);
     };
     let channel = tenant.slack.channel(&setting.channel, false).await?;
-    Ok(Some(bridge_in_settings(talk, &channel.0, &setting.channel, &setting.chat)))
+    Ok(Some(bridge_in_settings(context, &channel.0, &setting.channel, &setting.chat)))
 }
 
-fn bridge_in_settings(talk: &TenantContext, channel: &str, name: &str, chat: &str) -> Bridge {
+fn bridge_in_settings(context: &TenantContext, channel: &str, name: &str, chat: &str) -> Bridge {
     Bridge {
         channel: channel.to_owned(),
         dialog: bitrix24::chat::dialog_id(chat).unwrap_or_else(|| chat.to_owned()),
         channel_name: name.trim_start_matches('#').to_owned(),
         dialog_name: String::new(),
         by: "settings".into(),
-        at: talk.backend.clock.now(),
+        at: context.backend.clock.now(),
     }
 }
 
 /// Whether the tenant has any bridge: then it needs a bot.
-pub async fn has_bridges(talk: &TenantContext, tenant: &OpenTenant) -> Result<bool, Failure> {
-    Ok(!tenant.settings.bridges.is_empty() || !talk.conversations.bridges(&tenant.id).await?.is_empty())
+pub async fn has_bridges(context: &TenantContext, tenant: &OpenTenant) -> Result<bool, Failure> {
+    Ok(!tenant.settings.bridges.is_empty() || !context.conversations.bridges(&tenant.id).await?.is_empty())
 }

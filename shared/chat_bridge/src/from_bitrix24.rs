@@ -16,7 +16,7 @@ use crate::{bot_answers, bridges, registration, texts};
 
 /// Adds what follows from an event of a chat: copies of a message, or an answer of the bot.
 pub async fn decide(
-    talk: &TenantContext,
+    context: &TenantContext,
     job: &ReceivedJob<Hint>,
     tenant: &OpenTenant,
     event: &ChatEvent,
@@ -24,39 +24,39 @@ pub async fn decide(
 ) -> Result<Verdict, Failure> {
     match &event.act {
         ChatAct::BotDeleted => {
-            registration::forget_bot(talk, tenant).await?;
+            registration::forget_bot(context, tenant).await?;
             return Ok(Verdict::skip("the bot was deleted; the upkeep registers it again while there are bridges"));
         }
-        ChatAct::Joined => return bot_answers::welcome(talk, job, tenant, event, decision).await,
-        ChatAct::Asked { .. } => return bot_answers::command(talk, job, tenant, event, decision).await,
+        ChatAct::Joined => return bot_answers::welcome(context, job, tenant, event, decision).await,
+        ChatAct::Asked { .. } => return bot_answers::command(context, job, tenant, event, decision).await,
         // It arrives as a command as well, and is answered then.
         ChatAct::Posted(message) | ChatAct::Edited(message) if bot_answers::is_command(&message.text) => {
             return Ok(Verdict::skip("a command to the bot"));
         }
         ChatAct::Posted(message) if event.is_private() => {
-            return bot_answers::answer(talk, job, tenant, event, message, decision).await;
+            return bot_answers::answer(context, job, tenant, event, message, decision).await;
         }
         _ => {}
     }
     // In a group, only messages to the bot are for it, and those are copied like all others.
     let said = match &event.act {
-        ChatAct::Posted(message) => bot_answers::said_to_it(talk, job, tenant, event, message).await?,
+        ChatAct::Posted(message) => bot_answers::said_to_it(context, job, tenant, event, message).await?,
         _ => None,
     };
-    let Some(bridge) = bridges::bridge_of_dialog(talk, tenant, &event.dialog).await? else {
+    let Some(bridge) = bridges::bridge_of_dialog(context, tenant, &event.dialog).await? else {
         if let Some(said) = said {
             return said.claim(job, "bot.answered", decision);
         }
         return Ok(Verdict::skip(reasons::NOT_BRIDGED));
     };
-    if let Some(why) = echo(talk, tenant, event).await? {
+    if let Some(why) = echo(context, tenant, event).await? {
         return Ok(Verdict::skip(why));
     }
     let mut copies = CopiesToSlack { job, bridge: &bridge, change: change_of(&event.act), decision };
     match &event.act {
         ChatAct::Posted(message) => {
-            let author = texts::author_for_slack(talk, tenant, &event.author).await?;
-            for (index, part) in texts::for_slack(talk, tenant, message).await?.into_iter().enumerate() {
+            let author = texts::author_for_slack(context, tenant, &event.author).await?;
+            for (index, part) in texts::for_slack(context, tenant, message).await?.into_iter().enumerate() {
                 let act = InSlack::Post { part, author: author.clone(), answers: message.answers };
                 copies.deliver(message.id, &format!("part {index}"), act)?;
             }
@@ -66,8 +66,8 @@ pub async fn decide(
             }
         }
         ChatAct::Edited(message) => {
-            let author = texts::author_for_slack(talk, tenant, &event.author).await?;
-            let parts = texts::for_slack(talk, tenant, message).await?;
+            let author = texts::author_for_slack(context, tenant, &event.author).await?;
+            let parts = texts::for_slack(context, tenant, message).await?;
             copies.deliver(message.id, &cause("edit", job, message), InSlack::Edit { parts, author })?;
         }
         ChatAct::Deleted { message } => {
@@ -117,7 +117,11 @@ fn cause(word: &str, job: &ReceivedJob<Hint>, message: &ChatMessage) -> String {
 }
 
 /// Why this is an echo of our own message, if it is.
-async fn echo(talk: &TenantContext, tenant: &OpenTenant, event: &ChatEvent) -> Result<Option<&'static str>, Failure> {
+async fn echo(
+    context: &TenantContext,
+    tenant: &OpenTenant,
+    event: &ChatEvent,
+) -> Result<Option<&'static str>, Failure> {
     if event.author.id == event.bot {
         return Ok(Some(reasons::OWN_MESSAGE));
     }
@@ -131,7 +135,7 @@ async fn echo(talk: &TenantContext, tenant: &OpenTenant, event: &ChatEvent) -> R
         ChatAct::Deleted { message } => *message,
         _ => return Ok(None),
     };
-    let link = talk.conversations.of_chat_message(&tenant.id, message).await?;
+    let link = context.conversations.of_chat_message(&tenant.id, message).await?;
     if link.is_some_and(|(link, _)| link.written_in == ChatSide::Slack) {
         return Ok(Some("echo: it is a copy from Slack"));
     }

@@ -19,7 +19,7 @@ const MAX_DELIVERIES: usize = 90;
 
 /// Adds the copies of a new, edited or deleted message.
 pub async fn message(
-    talk: &TenantContext,
+    context: &TenantContext,
     job: &ReceivedJob<EventCallback>,
     tenant: &OpenTenant,
     message: &MessageEvent,
@@ -28,10 +28,10 @@ pub async fn message(
     if let Some(why) = echo(job, tenant, message) {
         return Ok(Verdict::skip(why));
     }
-    let Some(bridge) = bridge_of_channel(talk, tenant, &message.channel).await? else {
+    let Some(bridge) = bridge_of_channel(context, tenant, &message.channel).await? else {
         return Ok(Verdict::skip(reasons::NOT_BRIDGED));
     };
-    let link = talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
+    let link = context.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
     if link.as_ref().is_some_and(|(link, _)| link.written_in == ChatSide::Bitrix24) {
         return Ok(Verdict::skip("echo: it is a copy from Bitrix24"));
     }
@@ -45,11 +45,11 @@ pub async fn message(
     decision.line.record = Some(format!("message in #{}", name_of(&bridge)));
     let mut copies = CopiesToBitrix24 { job, bridge: &bridge, decision };
     match message.change {
-        MessageChange::Posted => posted(talk, tenant, message, &mut copies).await,
+        MessageChange::Posted => posted(context, tenant, message, &mut copies).await,
         MessageChange::Edited if message.is_the_same() => {
             Ok(Verdict::skip("nothing that is copied changed, for example only the preview of a link"))
         }
-        MessageChange::Edited => edited(talk, tenant, message, &mut copies).await,
+        MessageChange::Edited => edited(context, tenant, message, &mut copies).await,
         MessageChange::Deleted => {
             copies.are("chat.deleted");
             copies.add(&message.ts, "delete", InBitrix24::Delete)?;
@@ -72,13 +72,13 @@ fn echo(job: &ReceivedJob<EventCallback>, tenant: &OpenTenant, message: &Message
 }
 
 async fn posted(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     message: &MessageEvent,
     copies: &mut CopiesToBitrix24<'_>,
 ) -> Result<Verdict, Failure> {
-    let author = author_in_slack(talk, tenant, message).await?;
-    let parts = for_bitrix24(talk, tenant, message, &author).await?;
+    let author = author_in_slack(context, tenant, message).await?;
+    let parts = for_bitrix24(context, tenant, message, &author).await?;
     copies.are("chat.posted");
     // Slack sometimes sends one message under several event ids.
     copies.decision.claims.push(format!("slack-message#{}#{}", message.channel, message.ts));
@@ -94,19 +94,19 @@ async fn posted(
 }
 
 async fn edited(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     message: &MessageEvent,
     copies: &mut CopiesToBitrix24<'_>,
 ) -> Result<Verdict, Failure> {
-    let author = author_in_slack(talk, tenant, message).await?;
+    let author = author_in_slack(context, tenant, message).await?;
     copies.are("chat.edited");
     // Of an edit that an earlier version queued, only that it is an edit is known.
     let edit = message.edit.clone().unwrap_or_else(|| MessageEdit { words: true, ..MessageEdit::default() });
     let event = &copies.job.body.event_id;
     let of_event = |what: &str| format!("{what} {event}");
     if edit.words {
-        let parts = for_bitrix24(talk, tenant, message, &author).await?;
+        let parts = for_bitrix24(context, tenant, message, &author).await?;
         let act = InBitrix24::Edit { parts, at: edit.at };
         copies.add(&message.ts, &of_event("edit"), act)?;
     }
@@ -139,7 +139,7 @@ pub struct Reaction<'a> {
 
 /// Adds the copy of a reaction.
 pub async fn reaction(
-    talk: &TenantContext,
+    context: &TenantContext,
     job: &ReceivedJob<EventCallback>,
     tenant: &OpenTenant,
     reacted: Reaction<'_>,
@@ -148,7 +148,7 @@ pub async fn reaction(
     if reacted.user == tenant_bot(tenant) {
         return Ok(Verdict::skip(reasons::OWN_REACTION));
     }
-    let Some(bridge) = bridge_of_channel(talk, tenant, reacted.channel).await? else {
+    let Some(bridge) = bridge_of_channel(context, tenant, reacted.channel).await? else {
         return Ok(Verdict::skip(reasons::NOT_BRIDGED));
     };
     let Some(reaction) = reaction_from_slack(reacted.name) else {

@@ -64,7 +64,7 @@ enum ChannelName {
 /// The document with names instead of the ids of people, groups and channels. People are mentioned on the portal only
 /// if `mention` says so.
 pub async fn named(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     document: Document,
     labels: &Labels,
@@ -74,7 +74,7 @@ pub async fn named(
     for leaf in document.leaves() {
         let Some(id) = id_of(leaf) else { continue };
         if !known.contains_key(id) {
-            known.insert(id.to_owned(), named_leaf(talk, tenant, leaf, labels, mention).await?);
+            known.insert(id.to_owned(), named_leaf(context, tenant, leaf, labels, mention).await?);
         }
     }
     Ok(document.with_leaves(|leaf| {
@@ -85,7 +85,7 @@ pub async fn named(
 }
 
 async fn named_leaf(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     leaf: &Leaf,
     labels: &Labels,
@@ -95,12 +95,12 @@ async fn named_leaf(
     Ok(match leaf {
         Leaf::Person(PersonMention { slack: Some(id), name, .. }) => {
             let label = name.as_deref().or_else(|| labels.get(id));
-            named_person(talk, tenant, id, label, mention).await?
+            named_person(context, tenant, id, label, mention).await?
         }
         Leaf::Group { id, name } => {
             let name = match name.as_deref().or_else(|| labels.get(id)) {
                 Some(name) => Some(name.to_owned()),
-                None => group_name(talk, tenant, id).await?,
+                None => group_name(context, tenant, id).await?,
             };
             let unknown = || Leaf::Text(language.text(texts::chat::A_USER_GROUP).into());
             name.map_or_else(unknown, |name| Leaf::Group { id: id.clone(), name: Some(name) })
@@ -109,7 +109,7 @@ async fn named_leaf(
             let label = name.as_deref().or_else(|| labels.get(id));
             let name = match label {
                 Some(name) => ChannelName::Named(name.to_owned()),
-                None => channel_name(talk, tenant, id).await?,
+                None => channel_name(context, tenant, id).await?,
             };
             named_channel(id, name, language)
         }
@@ -118,14 +118,14 @@ async fn named_leaf(
 }
 
 async fn named_person(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     id: &str,
     label: Option<&str>,
     mention: bool,
 ) -> Result<Leaf, Failure> {
     let person = PersonMention::of_slack(id, label);
-    let acting = match talk.acting(tenant, id).await {
+    let acting = match context.acting(tenant, id).await {
         Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Acting::Nobody { email: None },
         acting => acting?,
     };
@@ -133,14 +133,14 @@ async fn named_person(
         Acting::As(link) => {
             let name = Some(link.name).filter(|name| !name.is_empty()).or_else(|| person.name.clone());
             let name = match name {
-                None => slack_name(talk, tenant, id).await?,
+                None => slack_name(context, tenant, id).await?,
                 name => name,
             };
             PersonMention { bitrix24: Some(link.user).filter(|_| mention), name, ..person }
         }
         Acting::Dismissed | Acting::Nobody { .. } => match &person.name {
             Some(_) => person,
-            None => PersonMention { name: slack_name(talk, tenant, id).await?, ..person },
+            None => PersonMention { name: slack_name(context, tenant, id).await?, ..person },
         },
     };
     let is_known = found.name.is_some() || found.bitrix24.is_some();
@@ -149,8 +149,12 @@ async fn named_person(
 }
 
 /// The name of a person in Slack; `None` if Slack does not say.
-pub(crate) async fn slack_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<Option<String>, Failure> {
-    let profile = match talk.slack_profile(tenant, id).await {
+pub(crate) async fn slack_name(
+    context: &TenantContext,
+    tenant: &OpenTenant,
+    id: &str,
+) -> Result<Option<String>, Failure> {
+    let profile = match context.slack_profile(tenant, id).await {
         Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => None,
         profile => profile?,
     };
@@ -158,10 +162,10 @@ pub(crate) async fn slack_name(talk: &TenantContext, tenant: &OpenTenant, id: &s
 }
 
 /// A user group's handle; `None` if the id is unknown, or the app may not know (`usergroups:read`).
-async fn group_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<Option<String>, Failure> {
-    let now = talk.backend.clock.now();
+async fn group_name(context: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<Option<String>, Failure> {
+    let now = context.backend.clock.now();
     let key = kept(tenant, "slack-groups");
-    let groups: Option<Groups> = match talk.backend.store.get(&key).await? {
+    let groups: Option<Groups> = match context.backend.store.get(&key).await? {
         Some(item) => Some(item.decode()?),
         None => None,
     };
@@ -182,16 +186,16 @@ async fn group_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Resu
         groups => groups?.into_iter().take(MAX_GROUPS).collect(),
     };
     let found = handles.get(id).cloned();
-    talk.keep(key, &Groups { at: now, handles }).await?;
+    context.keep(key, &Groups { at: now, handles }).await?;
     Ok(found)
 }
 
-async fn channel_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<ChannelName, Failure> {
+async fn channel_name(context: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<ChannelName, Failure> {
     if id.is_empty() {
         return Ok(ChannelName::Unknown);
     }
     let key = channel_key(tenant, id);
-    if let Some(item) = talk.backend.store.get(&key).await? {
+    if let Some(item) = context.backend.store.get(&key).await? {
         return Ok(item.decode()?);
     }
     let found = match tenant.slack.channel_info(id).await {
@@ -204,13 +208,13 @@ async fn channel_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Re
             name => ChannelName::Named(name),
         },
     };
-    talk.keep(key, &found).await?;
+    context.keep(key, &found).await?;
     Ok(found)
 }
 
 /// Forgets a channel's name: it has changed.
-pub async fn forget_channel_name(talk: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<(), Failure> {
-    Ok(talk.backend.store.delete(&channel_key(tenant, id)).await?)
+pub async fn forget_channel_name(context: &TenantContext, tenant: &OpenTenant, id: &str) -> Result<(), Failure> {
+    Ok(context.backend.store.delete(&channel_key(tenant, id)).await?)
 }
 
 fn kept(tenant: &OpenTenant, what: &str) -> ItemKey {

@@ -35,24 +35,24 @@ struct StoredBot {
 const LOOK: Duration = Duration::from_secs(60 * 60);
 
 /// The bot, if there is one.
-pub async fn bot(talk: &TenantContext, tenant: &OpenTenant) -> Result<Option<Bot>, Failure> {
-    Ok(kept(talk, tenant).await?.map(|kept| kept.bot))
+pub async fn bot(context: &TenantContext, tenant: &OpenTenant) -> Result<Option<Bot>, Failure> {
+    Ok(kept(context, tenant).await?.map(|kept| kept.bot))
 }
 
 /// The bot; registered if there is none, and moved to `public_url` if it has another address.
-pub async fn ensure_bot(talk: &TenantContext, tenant: &OpenTenant, public_url: &str) -> Result<Bot, Failure> {
-    let base = address_of(talk, tenant, public_url).await?.1;
-    match kept(talk, tenant).await? {
+pub async fn ensure_bot(context: &TenantContext, tenant: &OpenTenant, public_url: &str) -> Result<Bot, Failure> {
+    let base = address_of(context, tenant, public_url).await?.1;
+    match kept(context, tenant).await? {
         Some(kept) if kept.base == base => Ok(kept.bot),
-        kept => Ok(renew_bot(talk, tenant, public_url, kept).await?.bot),
+        kept => Ok(renew_bot(context, tenant, public_url, kept).await?.bot),
     }
 }
 
 /// The same, with a check that it and its commands still exist: a missing one is registered again.
-pub async fn look_after_bot(talk: &TenantContext, tenant: &OpenTenant, public_url: &str) -> Result<Bot, Failure> {
-    let kept = kept(talk, tenant).await?;
-    let now = talk.backend.clock.now();
-    let base = address_of(talk, tenant, public_url).await?.1;
+pub async fn look_after_bot(context: &TenantContext, tenant: &OpenTenant, public_url: &str) -> Result<Bot, Failure> {
+    let kept = kept(context, tenant).await?;
+    let now = context.backend.clock.now();
+    let base = address_of(context, tenant, public_url).await?.1;
     if let Some(kept) = &kept
         && kept.base == base
         && kept.commands.len() == Command::ALL.len()
@@ -60,56 +60,60 @@ pub async fn look_after_bot(talk: &TenantContext, tenant: &OpenTenant, public_ur
     {
         return Ok(kept.bot.clone());
     }
-    let mut kept = renew_bot(talk, tenant, public_url, kept).await?;
-    register_commands(talk, tenant, public_url, &mut kept).await?;
-    remember_bot(talk, tenant, &kept).await?;
+    let mut kept = renew_bot(context, tenant, public_url, kept).await?;
+    register_commands(context, tenant, public_url, &mut kept).await?;
+    remember_bot(context, tenant, &kept).await?;
     Ok(kept.bot)
 }
 
 /// The bot's address with its key, and its digest for the store, which does not reveal the key.
-async fn address_of(talk: &TenantContext, tenant: &OpenTenant, public_url: &str) -> Result<(String, String), Failure> {
-    let url = talk.connections.hook_url(&tenant.id, public_url).await?;
+async fn address_of(
+    context: &TenantContext,
+    tenant: &OpenTenant,
+    public_url: &str,
+) -> Result<(String, String), Failure> {
+    let url = context.connections.hook_url(&tenant.id, public_url).await?;
     let base = format!("{public_url}#{}", DeliveryId::of(&["hook", &url]));
     Ok((url, base))
 }
 
-async fn kept(talk: &TenantContext, tenant: &OpenTenant) -> Result<Option<StoredBot>, Failure> {
-    let item = talk.backend.store.get(&key(tenant)).await?;
+async fn kept(context: &TenantContext, tenant: &OpenTenant) -> Result<Option<StoredBot>, Failure> {
+    let item = context.backend.store.get(&key(tenant)).await?;
     Ok(item.as_ref().map(StoredItem::decode::<StoredBot>).transpose()?)
 }
 
-async fn remember_bot(talk: &TenantContext, tenant: &OpenTenant, kept: &StoredBot) -> Result<(), Failure> {
-    talk.backend.store.put(StoreWrite::new(key(tenant), kept, WriteCondition::Always)?).await?;
+async fn remember_bot(context: &TenantContext, tenant: &OpenTenant, kept: &StoredBot) -> Result<(), Failure> {
+    context.backend.store.put(StoreWrite::new(key(tenant), kept, WriteCondition::Always)?).await?;
     Ok(())
 }
 
 /// Registering with the same code makes no second bot: it shows whether the known one exists.
 async fn renew_bot(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     public_url: &str,
     kept: Option<StoredBot>,
 ) -> Result<StoredBot, Failure> {
-    let (url, base) = address_of(talk, tenant, public_url).await?;
+    let (url, base) = address_of(context, tenant, public_url).await?;
     let bot = register(tenant, &url).await?;
     let is_same = kept.as_ref().is_some_and(|kept| kept.bot.id == bot.id);
     if !is_same && kept.is_some() {
         tracing::warn!(tenant = %tenant.id, bot = bot.id, "the bot had vanished and was registered again");
     }
     let commands = kept.filter(|_| is_same).map(|kept| kept.commands).unwrap_or_default();
-    let seen_at = Some(talk.backend.clock.now());
+    let seen_at = Some(context.backend.clock.now());
     let kept = StoredBot { bot, base, commands, seen_at };
-    remember_bot(talk, tenant, &kept).await?;
+    remember_bot(context, tenant, &kept).await?;
     Ok(kept)
 }
 
 async fn register_commands(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     public_url: &str,
     kept: &mut StoredBot,
 ) -> Result<(), Failure> {
-    let url = talk.connections.hook_url(&tenant.id, public_url).await?;
+    let url = context.connections.hook_url(&tenant.id, public_url).await?;
     for command in Command::ALL {
         if kept.commands.iter().any(|known| known == command.name()) {
             continue;
@@ -150,19 +154,19 @@ async fn register(tenant: &OpenTenant, url: &str) -> Result<Bot, Failure> {
 }
 
 /// Removes the bot from the portal and from the store.
-pub async fn unregister_bot(talk: &TenantContext, tenant: &OpenTenant) -> Result<(), Failure> {
-    if let Some(bot) = bot(talk, tenant).await? {
+pub async fn unregister_bot(context: &TenantContext, tenant: &OpenTenant) -> Result<(), Failure> {
+    if let Some(bot) = bot(context, tenant).await? {
         match tenant.bitrix24.ask(&bot.unregister()).await {
             Err(failure) if !matches!(failure.class, ErrorClass::Permanent { .. }) => return Err(failure),
             _ => {}
         }
     }
-    forget_bot(talk, tenant).await
+    forget_bot(context, tenant).await
 }
 
 /// Forgets the bot: the portal has deleted it.
-pub async fn forget_bot(talk: &TenantContext, tenant: &OpenTenant) -> Result<(), Failure> {
-    Ok(talk.backend.store.delete(&key(tenant)).await?)
+pub async fn forget_bot(context: &TenantContext, tenant: &OpenTenant) -> Result<(), Failure> {
+    Ok(context.backend.store.delete(&key(tenant)).await?)
 }
 
 fn key(tenant: &OpenTenant) -> ItemKey {

@@ -27,7 +27,7 @@ fn shortened(document: Document, is_cut: bool, tenant: &OpenTenant, most: usize)
 
 /// A message from Slack, for Bitrix24, below its author's name; nothing if it is empty.
 pub async fn for_bitrix24(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     message: &MessageEvent,
     author: &str,
@@ -40,9 +40,9 @@ pub async fn for_bitrix24(
     let labels = Labels::of(&message.text);
     let (own, is_cut) = said.own.within(MAX_FROM_SLACK);
     let (shown, is_shown_cut) = said.shown.within(MAX_FROM_SLACK);
-    let own = crate::names::named(talk, tenant, own, &labels, true).await?;
+    let own = crate::names::named(context, tenant, own, &labels, true).await?;
     // People who are mentioned in a forwarded message were notified when it was written.
-    let shown = crate::names::named(talk, tenant, shown, &Labels::default(), false).await?;
+    let shown = crate::names::named(context, tenant, shown, &Labels::default(), false).await?;
     let document = SaidMessage { own, shown, ..said }.by(author);
     let is_cut = is_cut || is_shown_cut || message.shortened;
     let document = shortened(document, is_cut, tenant, MAX_FROM_SLACK);
@@ -51,7 +51,7 @@ pub async fn for_bitrix24(
 
 /// A message from Bitrix24, for Slack.
 pub async fn for_slack(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     message: &ChatMessage,
 ) -> Result<Vec<jobs::chat::SlackPart>, Failure> {
@@ -63,7 +63,7 @@ pub async fn for_slack(
     let mentioned: Vec<u64> = written.people().filter_map(|person| person.bitrix24).collect();
     for user in mentioned {
         if let Entry::Vacant(place) = known.entry(user) {
-            place.insert(talk.slack_of(tenant, user).await?);
+            place.insert(context.slack_of(tenant, user).await?);
         }
     }
     let document = written.with_people(|person| {
@@ -75,14 +75,14 @@ pub async fn for_slack(
 
 /// The name of a Slack message's author.
 pub async fn author_in_slack(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     message: &MessageEvent,
 ) -> Result<String, Failure> {
     // Slack itself writes the message of a huddle.
     let began = message.huddle.as_ref().map(|huddle| &huddle.by).filter(|by| !by.is_empty());
     if let Some(user) = began.or(message.user.as_ref())
-        && let Some(name) = crate::names::slack_name(talk, tenant, user).await?
+        && let Some(name) = crate::names::slack_name(context, tenant, user).await?
     {
         return Ok(name);
     }
@@ -93,20 +93,20 @@ pub async fn author_in_slack(
 /// The name and picture under which a person's message from Bitrix24 is posted in Slack: those of their Slack account,
 /// if they have one.
 pub async fn author_for_slack(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     author: &ChatAuthor,
 ) -> Result<Author, Failure> {
     let mut name = author.name.trim().to_owned();
     let mut picture = author.picture.clone();
     if author.id > 0 && !author.is_bot {
-        if let Some(slack) = talk.slack_of(tenant, author.id).await?
-            && let Some(profile) = talk.slack_profile(tenant, &slack).await?
+        if let Some(slack) = context.slack_of(tenant, author.id).await?
+            && let Some(profile) = context.slack_profile(tenant, &slack).await?
         {
             picture = profile.picture.or(picture);
         }
         if (name.is_empty() || picture.is_none())
-            && let Some(profile) = talk.portal_profile(tenant, author.id).await?
+            && let Some(profile) = context.portal_profile(tenant, author.id).await?
         {
             picture = picture.or(profile.picture);
             if name.is_empty() {

@@ -23,12 +23,12 @@ use crate::registration;
 
 /// Delivers a message, an edit, a deletion or a reaction, once. `public_url` is the address at which the portal reaches
 /// us.
-pub async fn deliver(talk: &TenantContext, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> JobOutcome {
-    let mut line = match DeliveryAttempt::take(&talk.backend, &job, &job.body.delivery).await {
+pub async fn deliver(context: &TenantContext, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> JobOutcome {
+    let mut line = match DeliveryAttempt::take(&context.backend, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
-    match run(talk, public_url, &job, &mut line).await {
+    match run(context, public_url, &job, &mut line).await {
         Ok(outcome) => outcome,
         Err(failure) => line.fail(&failure, &explain(&job.body, &failure)).await,
     }
@@ -36,7 +36,7 @@ pub async fn deliver(talk: &TenantContext, public_url: Option<&str>, job: Receiv
 
 /// A delivery with all that it needs.
 struct MessageDelivery<'a> {
-    talk: &'a TenantContext,
+    context: &'a TenantContext,
     job: &'a ReceivedJob<ToBitrix24>,
     tenant: OpenTenant,
     bot: Bot,
@@ -45,15 +45,15 @@ struct MessageDelivery<'a> {
 }
 
 async fn run(
-    talk: &TenantContext,
+    context: &TenantContext,
     public_url: Option<&str>,
     job: &ReceivedJob<ToBitrix24>,
     line: &mut DeliveryAttempt,
 ) -> Result<JobOutcome, Failure> {
-    let tenant = talk.tenant(&job.tenant).await?;
-    let bot = bot_of(talk, public_url, &tenant).await?;
-    let link = talk.conversations.of_slack_message(&job.tenant, &job.body.channel, &job.body.ts).await?;
-    let delivery = MessageDelivery { talk, job, tenant, bot, link };
+    let tenant = context.tenant(&job.tenant).await?;
+    let bot = bot_of(context, public_url, &tenant).await?;
+    let link = context.conversations.of_slack_message(&job.tenant, &job.body.channel, &job.body.ts).await?;
+    let delivery = MessageDelivery { context, job, tenant, bot, link };
     match &job.body.act {
         InBitrix24::Post { text, thread } => delivery.post(line, text, thread.as_deref()).await,
         InBitrix24::Say { text, answers } => delivery.say(line, text, *answers).await,
@@ -65,12 +65,12 @@ async fn run(
     }
 }
 
-async fn bot_of(talk: &TenantContext, public_url: Option<&str>, tenant: &OpenTenant) -> Result<Bot, Failure> {
-    if let Some(bot) = registration::bot(talk, tenant).await? {
+async fn bot_of(context: &TenantContext, public_url: Option<&str>, tenant: &OpenTenant) -> Result<Bot, Failure> {
+    if let Some(bot) = registration::bot(context, tenant).await? {
         return Ok(bot);
     }
     match public_url {
-        Some(url) => registration::ensure_bot(talk, tenant, url).await,
+        Some(url) => registration::ensure_bot(context, tenant, url).await,
         None => Err(Failure::permanent(
             "no_bot",
             "there is no bot on the portal, and none can be registered without the public address (public_url)",
@@ -87,7 +87,7 @@ fn uuid_of(delivery: &str) -> String {
 
 impl MessageDelivery<'_> {
     fn now(&self) -> Timestamp {
-        self.talk.backend.clock.now()
+        self.context.backend.clock.now()
     }
 
     async fn post(&self, line: &mut DeliveryAttempt, text: &str, thread: Option<&str>) -> Result<JobOutcome, Failure> {
@@ -203,7 +203,8 @@ impl MessageDelivery<'_> {
     /// The message in the chat that a reply's thread began with.
     async fn answered(&self, thread: Option<&str>) -> Result<Option<u64>, Failure> {
         let Some(thread) = thread else { return Ok(None) };
-        let parent = self.talk.conversations.of_slack_message(&self.job.tenant, &self.job.body.channel, thread).await?;
+        let parent =
+            self.context.conversations.of_slack_message(&self.job.tenant, &self.job.body.channel, thread).await?;
         Ok(parent.and_then(|(link, _)| link.bitrix24.first().copied()))
     }
 
@@ -256,7 +257,7 @@ impl MessageDelivery<'_> {
             return line.done(format!("{} deleted", link.dialog), writes).await;
         }
         // If it arrives after its deletion, it is not copied.
-        self.talk.backend.store.put_all(writes).await?;
+        self.context.backend.store.put_all(writes).await?;
         line.skip("it was never copied").await
     }
 

@@ -21,19 +21,19 @@ use crate::registration;
 const MAX_FILE: u64 = 300 * 1024 * 1024;
 
 /// Delivers a message, an edit, a deletion or a reaction, once.
-pub async fn deliver(talk: &TenantContext, job: ReceivedJob<ToSlack>) -> JobOutcome {
-    let mut line = match DeliveryAttempt::take(&talk.backend, &job, &job.body.delivery).await {
+pub async fn deliver(context: &TenantContext, job: ReceivedJob<ToSlack>) -> JobOutcome {
+    let mut line = match DeliveryAttempt::take(&context.backend, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
-    match run(talk, &job, &mut line).await {
+    match run(context, &job, &mut line).await {
         Ok(outcome) => outcome,
         Err(failure) => line.fail(&failure, &explain(&job.body, &failure)).await,
     }
 }
 
 struct CopyDelivery<'a> {
-    talk: &'a TenantContext,
+    context: &'a TenantContext,
     job: &'a ReceivedJob<ToSlack>,
     tenant: OpenTenant,
     channel: ChannelId,
@@ -42,14 +42,14 @@ struct CopyDelivery<'a> {
 }
 
 async fn run(
-    talk: &TenantContext,
+    context: &TenantContext,
     job: &ReceivedJob<ToSlack>,
     line: &mut DeliveryAttempt,
 ) -> Result<JobOutcome, Failure> {
-    let tenant = talk.tenant(&job.tenant).await?;
-    let link = talk.conversations.of_chat_message(&job.tenant, job.body.message).await?;
+    let tenant = context.tenant(&job.tenant).await?;
+    let link = context.conversations.of_chat_message(&job.tenant, job.body.message).await?;
     let channel = ChannelId::from(job.body.channel.as_str());
-    let delivery = CopyDelivery { talk, job, tenant, channel, link };
+    let delivery = CopyDelivery { context, job, tenant, channel, link };
     match &job.body.in_slack {
         InSlack::Post { part, author, answers } => delivery.post(line, part, author, *answers).await,
         InSlack::Share { file, author, answers } => delivery.share(line, file, author, *answers).await,
@@ -129,7 +129,7 @@ impl CopyDelivery<'_> {
     /// The thread of the message that is answered: the one that it is in, or the one that it begins.
     async fn thread(&self, answers: Option<u64>) -> Result<Option<Ts>, Failure> {
         let Some(answers) = answers else { return Ok(None) };
-        let answered = self.talk.conversations.of_chat_message(&self.job.tenant, answers).await?;
+        let answered = self.context.conversations.of_chat_message(&self.job.tenant, answers).await?;
         Ok(answered.and_then(|(link, _)| link.thread.or_else(|| link.slack.first().cloned())).map(Ts))
     }
 
@@ -166,7 +166,7 @@ impl CopyDelivery<'_> {
     }
 
     fn kept(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<StoreWrite>, Failure> {
-        Ok(Conversations::link_writes(&self.job.tenant, link, version, self.talk.backend.clock.now())?)
+        Ok(Conversations::link_writes(&self.job.tenant, link, version, self.context.backend.clock.now())?)
     }
 
     async fn edit(
@@ -340,7 +340,7 @@ impl CopyDelivery<'_> {
 
     async fn fetch(&self, file: &ChatFile) -> Result<Download, Failure> {
         let missing = || Failure::permanent("no_bot", "there is no bot on the portal");
-        let bot = registration::bot(self.talk, &self.tenant).await?.ok_or_else(missing)?;
+        let bot = registration::bot(self.context, &self.tenant).await?.ok_or_else(missing)?;
         let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
         let address = answer.result["downloadUrl"].as_str().unwrap_or_default();
         self.tenant.bitrix24.fetch(address).await

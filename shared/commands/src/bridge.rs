@@ -95,7 +95,7 @@ mod act {
 
     async fn show(request: &CommandRequest<'_>) -> Result<CommandAnswer, Failure> {
         let found =
-            chat_bridge::bridges::bridge_of_channel(&request.deps.talk, &request.tenant, &request.channel).await?;
+            chat_bridge::bridges::bridge_of_channel(&request.deps.context, &request.tenant, &request.channel).await?;
         Ok(match found {
             Some(bridge) => CommandAnswer::to_one(answers::say(&bridged(request, &bridge))),
             None => say(request, texts::commands::NOT_BRIDGED_YET),
@@ -120,7 +120,7 @@ mod act {
     }
 
     async fn is_admin(request: &CommandRequest<'_>) -> Result<bool, Failure> {
-        let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
+        let profile = request.deps.context.slack_profile(&request.tenant, &request.user).await?;
         // An administrator of another organisation's workspace does not administer this one.
         Ok(profile.is_some_and(|user| user.is_admin && request.tenant.slack.is_member(&user)))
     }
@@ -139,17 +139,19 @@ mod act {
         if let Some(refusal) = refusal(request).await? {
             return Ok(refusal);
         }
-        let talk = &request.deps.talk;
-        if let Some(bridge) = chat_bridge::bridges::bridge_of_channel(talk, &request.tenant, &request.channel).await? {
+        let context = &request.deps.context;
+        if let Some(bridge) =
+            chat_bridge::bridges::bridge_of_channel(context, &request.tenant, &request.channel).await?
+        {
             return Ok(CommandAnswer::to_one(answers::say(&bridged(request, &bridge))));
         }
         let Some(url) = &request.deps.public_url else {
             return Ok(say(request, texts::commands::BRIDGE_NEEDS_ADDRESS));
         };
-        if chat_bridge::bridges::bridge_of_dialog(talk, &request.tenant, dialog).await?.is_some() {
+        if chat_bridge::bridges::bridge_of_dialog(context, &request.tenant, dialog).await?.is_some() {
             return Ok(say(request, texts::commands::CHAT_IS_TAKEN));
         }
-        let bot = chat_bridge::registration::ensure_bot(talk, &request.tenant, url).await?;
+        let bot = chat_bridge::registration::ensure_bot(context, &request.tenant, url).await?;
         let dialog_name = match request.tenant.bitrix24.ask(&bot.chat(dialog)).await {
             Ok(answer) => {
                 let chat = if answer.result["chat"].is_object() { &answer.result["chat"] } else { &answer.result };
@@ -178,7 +180,7 @@ mod act {
             by: request.user.clone(),
             at: request.deps.clock.now(),
         };
-        match talk.conversations.join(&request.tenant.id, &bridge).await {
+        match context.conversations.join(&request.tenant.id, &bridge).await {
             Ok(()) => {
                 let message = answers::say(&bridged(request, &bridge));
                 Ok(CommandAnswer::done(message, "bridge.joined", format!("#{} and {dialog}", bridge.channel_name))
@@ -193,13 +195,13 @@ mod act {
         if let Some(refusal) = refusal(request).await? {
             return Ok(refusal);
         }
-        let talk = &request.deps.talk;
-        if let Some(bridge) = talk.conversations.of_channel(&request.tenant.id, &request.channel).await? {
-            talk.conversations.part(&request.tenant.id, &bridge).await?;
+        let context = &request.deps.context;
+        if let Some(bridge) = context.conversations.of_channel(&request.tenant.id, &request.channel).await? {
+            context.conversations.part(&request.tenant.id, &bridge).await?;
             let text = request.language.text(texts::commands::NO_LONGER_BRIDGED);
             return Ok(CommandAnswer::done(answers::plain(text), "bridge.parted", bridge.dialog).seen_by_all());
         }
-        let found = chat_bridge::bridges::bridge_of_channel(talk, &request.tenant, &request.channel).await?;
+        let found = chat_bridge::bridges::bridge_of_channel(context, &request.tenant, &request.channel).await?;
         let is_in_settings = found.is_some();
         let text = if is_in_settings { texts::commands::BRIDGE_IN_SETTINGS } else { texts::commands::NOT_BRIDGED };
         Ok(say(request, text))

@@ -33,7 +33,7 @@ pub(crate) fn refused(
 /// The name of a user of the portal.
 pub(crate) async fn name_of(request: &CommandRequest<'_>, user: Option<u64>) -> Result<Option<String>, Failure> {
     match user.filter(|user| *user > 0) {
-        Some(user) => Ok(request.deps.talk.portal_profile(&request.tenant, user).await?.map(|person| person.name)),
+        Some(user) => Ok(request.deps.context.portal_profile(&request.tenant, user).await?.map(|person| person.name)),
         None => Ok(None),
     }
 }

@@ -55,7 +55,7 @@ pub(crate) async fn offer(
     let id = request.id.as_str();
     let write = StoreWrite::new(key(request, id), draft, WriteCondition::Always)?;
     let until = later(request.deps.clock.now(), DRAFT_TTL);
-    request.deps.talk.backend.store.put(write.expiring(until)).await?;
+    request.deps.context.backend.store.put(write.expiring(until)).await?;
     if let Some(message) = &mut answer.message {
         message.blocks.push(views::edit_button(id, request.language));
     }
@@ -64,6 +64,6 @@ pub(crate) async fn offer(
 
 /// The draft that a button opens, while it is kept.
 pub(crate) async fn find(request: &CommandRequest<'_>, id: &str) -> Result<Option<FormDraft>, Failure> {
-    let kept = request.deps.talk.backend.store.get(&key(request, id)).await?;
+    let kept = request.deps.context.backend.store.get(&key(request, id)).await?;
     Ok(kept.and_then(|item| item.decode().ok()))
 }

@@ -35,24 +35,24 @@ struct HomeView<'a> {
 ///
 /// # Errors
 /// If the store or the portal does not answer.
-pub async fn view(talk: &TenantContext, tenant: &OpenTenant, user: &str) -> Result<View, Failure> {
+pub async fn view(context: &TenantContext, tenant: &OpenTenant, user: &str) -> Result<View, Failure> {
     let language = tenant.settings.language;
     let origin = tenant.origin();
     let home = |name, known_by| HomeView { name, known_by, day: None, deals: &[], portal: &origin, must_allow: false };
-    let person = match talk.acting(tenant, user).await? {
+    let person = match context.acting(tenant, user).await? {
         Acting::As(person) => person,
         Acting::Dismissed => return Ok(home(None, language.text(texts::commands::DISMISSED)).view(language)),
         Acting::Nobody { .. } => return Ok(home(None, language.text(texts::home::NOT_LINKED)).view(language)),
     };
     let known_by = known_by(&person, language);
     let home = home(Some(person.name.as_str()), &known_by);
-    let rights = match talk.rights(tenant, person.user).await {
+    let rights = match context.rights(tenant, person.user).await {
         Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
             return Ok(HomeView { must_allow: true, ..home }.view(language));
         }
         rights => rights?,
     };
-    let day = crm::views::day(talk, tenant, &rights).await?;
+    let day = crm::views::day(context, tenant, &rights).await?;
     let deals = crm::views::latest_deals(tenant, &rights).await?;
     Ok(HomeView { day: Some(&day), deals: &deals, ..home }.view(language))
 }

@@ -20,7 +20,7 @@ pub(crate) async fn named(request: &CommandRequest<'_>, text: &str) -> String {
     let mut names = BTreeMap::new();
     for (sign, id) in reader::unnamed(text).into_iter().take(MAX_NAMED) {
         let name = if sign == '@' {
-            let profile = request.deps.talk.slack_profile(&request.tenant, &id).await;
+            let profile = request.deps.context.slack_profile(&request.tenant, &id).await;
             profile.ok().flatten().map(|profile| profile.name)
         } else {
             request.tenant.slack.channel_info(&id).await.ok().map(|channel| channel.name)
@@ -49,15 +49,15 @@ pub(crate) async fn directory(
 }
 
 async fn look_up(request: &CommandRequest<'_>, words: &str) -> Result<Vec<KnownPerson>, Failure> {
-    let talk = &request.deps.talk;
+    let context = &request.deps.context;
     if let Some(email) = people::is_email(words) {
-        let found = talk.portal_user_by_email(&request.tenant, &email).await?;
+        let found = context.portal_user_by_email(&request.tenant, &email).await?;
         return Ok(found
             .map(|found| KnownPerson::new(Assignee::Portal(found.user), &found.name, [email]))
             .into_iter()
             .collect());
     }
-    let found = match talk.portal_users(&request.tenant, &json!({"NAME_SEARCH": words, "ACTIVE": true})).await {
+    let found = match context.portal_users(&request.tenant, &json!({"NAME_SEARCH": words, "ACTIVE": true})).await {
         // If we may not list people, they can only be named by mention.
         Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Vec::new(),
         found => found?,

@@ -165,7 +165,7 @@ pub(crate) mod act {
 
     /// With whose rights a person works.
     async fn rights_words(request: &CommandRequest<'_>, person: &UserLink) -> Result<Fixed, Failure> {
-        let reach = match request.deps.talk.rights(&request.tenant, person.user).await {
+        let reach = match request.deps.context.rights(&request.tenant, person.user).await {
             Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
                 return Ok(texts::commands::HOW_TO_ALLOW);
             }
@@ -203,7 +203,7 @@ pub(crate) mod act {
             return Ok(CommandAnswer::private(refusal));
         }
         let answer = private(request, texts::commands::CODE_SENT);
-        let Some(found) = request.deps.talk.portal_user_by_email(&request.tenant, email).await? else {
+        let Some(found) = request.deps.context.portal_user_by_email(&request.tenant, email).await? else {
             return Ok(answer);
         };
         if too_many_asks(request, &format!("user#{}", found.user)).await?.is_some() {
@@ -219,7 +219,7 @@ pub(crate) mod act {
             until: later(now, CODE_TTL),
         };
         let write = StoreWrite::new(key(request), &asked, WriteCondition::Always)?.expiring(asked.until);
-        request.deps.talk.backend.store.put(write).await?;
+        request.deps.context.backend.store.put(write).await?;
         let who = asker(request).await?;
         let text = request.language.text(texts::commands::CodeForYou { person: who, code });
         write_to(request, found.user, &text).await?;
@@ -228,7 +228,7 @@ pub(crate) mod act {
 
     /// Why a person cannot ask for a code now; `None` if they can.
     async fn may_not_ask(request: &CommandRequest<'_>) -> Result<Option<slack::SlackMessage>, Failure> {
-        let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
+        let profile = request.deps.context.slack_profile(&request.tenant, &request.user).await?;
         if profile.is_some_and(|user| user.is_stranger || user.is_bot || user.deleted) {
             return Ok(Some(answers::plain(request.language.text(texts::commands::ONLY_MEMBERS))));
         }
@@ -259,7 +259,7 @@ pub(crate) mod act {
 
     /// The person who asks, as Slack names them: their name and e-mail.
     async fn asker(request: &CommandRequest<'_>) -> Result<String, Failure> {
-        let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
+        let profile = request.deps.context.slack_profile(&request.tenant, &request.user).await?;
         let name = profile.as_ref().map_or(request.user.as_str(), |user| user.name.as_str());
         let email = profile.as_ref().and_then(|user| user.email.as_ref()).map(|email| format!(" ({email})"));
         // They choose their name: in the message it is plain text.
@@ -274,14 +274,14 @@ pub(crate) mod act {
 
     /// The code that a person waits for, while it is valid, with its stored version.
     async fn living(request: &CommandRequest<'_>) -> Result<Option<(PendingCode, Version)>, Failure> {
-        let Some(item) = request.deps.talk.backend.store.get(&key(request)).await? else { return Ok(None) };
+        let Some(item) = request.deps.context.backend.store.get(&key(request)).await? else { return Ok(None) };
         // One that cannot be read does not count: the person asks for another.
         let Ok(asked) = item.decode::<PendingCode>() else { return Ok(None) };
         Ok((request.deps.clock.now() < asked.until).then_some((asked, item.version)))
     }
 
     async fn prove(request: &CommandRequest<'_>, code: &str) -> Result<CommandAnswer, Failure> {
-        let store = &request.deps.talk.backend.store;
+        let store = &request.deps.context.backend.store;
         let wrong = || private(request, texts::commands::WRONG_CODE);
         let Some((asked, version)) = living(request).await?.filter(|(asked, _)| asked.tries < MAX_TRIES) else {
             return Ok(wrong());
@@ -293,7 +293,7 @@ pub(crate) mod act {
             store.put(write).await?;
             return Ok(wrong());
         }
-        let Some(person) = request.deps.talk.portal_profile_now(&request.tenant, asked.user).await? else {
+        let Some(person) = request.deps.context.portal_profile_now(&request.tenant, asked.user).await? else {
             return Ok(wrong());
         };
         if person.is_dismissed {
@@ -306,7 +306,7 @@ pub(crate) mod act {
             name: person.name,
             at: request.deps.clock.now(),
         };
-        request.deps.talk.people.link(&request.tenant.id, &link).await?;
+        request.deps.context.people.link(&request.tenant.id, &link).await?;
         let entry = AuditEntry::new(
             link.at,
             format!("{} in Slack", link.slack),
@@ -331,7 +331,7 @@ pub(crate) mod act {
         let undo = match request.deps.public_url.as_deref() {
             Some(url) => {
                 let ticket =
-                    tenants::tickets::make_unlink(&request.deps.talk.backend, &request.tenant.id, link).await?;
+                    tenants::tickets::make_unlink(&request.deps.context.backend, &request.tenant.id, link).await?;
                 let address = format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), tenants::tickets::UNLINK);
                 request.language.text(texts::commands::UndoWithinDays { address })
             }
@@ -342,9 +342,9 @@ pub(crate) mod act {
     }
 
     async fn forget(request: &CommandRequest<'_>) -> Result<CommandAnswer, Failure> {
-        let people = &request.deps.talk.people;
+        let people = &request.deps.context.people;
         if let Ok(person) = request.acting().await? {
-            request.deps.talk.connections.revoke(&request.tenant.id, person.user).await?;
+            request.deps.context.connections.revoke(&request.tenant.id, person.user).await?;
         }
         if let Some(link) = people.of_slack(&request.tenant.id, &request.user).await? {
             people.unlink(&request.tenant.id, &request.user, link.user).await?;

@@ -33,7 +33,7 @@ pub(crate) async fn ask_to_allow(
         (true, false) => return Ok(no_application(request)),
         // The permission was given to an application that is gone: without it, they reach what concerns them.
         (true, true) => {
-            request.deps.talk.connections.revoke(&request.tenant.id, person.user).await?;
+            request.deps.context.connections.revoke(&request.tenant.id, person.user).await?;
             let text = request.language.text(texts::commands::PermissionDropped { words: typed });
             return Ok(CommandAnswer::private(answers::plain(&text)));
         }
@@ -50,6 +50,6 @@ fn no_application(request: &CommandRequest<'_>) -> CommandAnswer {
 /// The link at which the person allows it, for the next 15 minutes; `None` if our public address is unknown.
 async fn permission_link(request: &CommandRequest<'_>, user: u64) -> Result<Option<String>, Failure> {
     let Some(url) = request.deps.public_url.as_deref() else { return Ok(None) };
-    let ticket = tenants::tickets::make(&request.deps.talk.backend, &request.tenant.id, user).await?;
+    let ticket = tenants::tickets::make(&request.deps.context.backend, &request.tenant.id, user).await?;
     Ok(Some(format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), tenants::tickets::GIVE)))
 }

@@ -28,7 +28,7 @@ use crate::{answers, views};
 /// The dependencies for handling requests.
 #[derive(Clone)]
 pub struct Deps {
-    pub(crate) talk: TenantContext,
+    pub(crate) context: TenantContext,
     pub(crate) views: RecordViews,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limiter: Limiter,
@@ -38,10 +38,10 @@ pub struct Deps {
 impl Deps {
     /// On `backend`, with connections to providers, which reach us at `public_url`.
     pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
-        let talk = TenantContext::new(backend, connections);
+        let context = TenantContext::new(backend, connections);
         Self {
-            views: RecordViews::new(&talk),
-            talk,
+            views: RecordViews::new(&context),
+            context,
             clock: backend.clock.clone(),
             limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
             public_url,
@@ -91,14 +91,14 @@ impl<'a> CommandRequest<'a> {
         asked: &SlackRequest,
         this_try: RequestTry,
     ) -> Result<Self, Failure> {
-        let tenant = deps.talk.tenant(tenant).await?;
+        let tenant = deps.context.tenant(tenant).await?;
         let (user, channel, trigger_id, response_url) = match asked {
             SlackRequest::Command(command) => {
                 (&command.user, &command.channel, &command.trigger_id, &command.response_url)
             }
             SlackRequest::Interaction(asked) => (&asked.user, &asked.channel, &asked.trigger_id, &asked.response_url),
         };
-        let profile = deps.talk.slack_profile(&tenant, user).await.ok().flatten();
+        let profile = deps.context.slack_profile(&tenant, user).await.ok().flatten();
         let zone = profile.as_ref().and_then(|profile| TimeZone::get(profile.time_zone.as_deref()?).ok());
         let language = language_of(profile.and_then(|profile| profile.locale).as_deref(), tenant.settings.language);
         // A submitted form knows where it was opened.
@@ -132,7 +132,7 @@ impl<'a> CommandRequest<'a> {
 
     /// The user that the person acts as; or the answer.
     pub(crate) async fn acting(&self) -> Result<Result<UserLink, SlackMessage>, Failure> {
-        Ok(match self.deps.talk.acting(&self.tenant, &self.user).await? {
+        Ok(match self.deps.context.acting(&self.tenant, &self.user).await? {
             Acting::As(link) => Ok(link),
             Acting::Dismissed => Err(answers::plain(self.language.text(texts::commands::DISMISSED))),
             Acting::Nobody { email } => {
@@ -148,7 +148,7 @@ impl<'a> CommandRequest<'a> {
             Ok(person) => person,
             Err(message) => return Ok(Err(CommandAnswer::private(message))),
         };
-        let rights = self.deps.talk.rights(&self.tenant, person.user).await?;
+        let rights = self.deps.context.rights(&self.tenant, person.user).await?;
         Ok(Ok((person, rights)))
     }
 

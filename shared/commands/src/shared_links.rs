@@ -35,7 +35,7 @@ pub struct SharedLinks<'a> {
 
 /// Shows the links of a message as cards.
 pub async fn unfurl(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     shared: SharedLinks<'_>,
     decision: &mut Decision,
@@ -49,7 +49,7 @@ pub async fn unfurl(
     if known.is_empty() {
         return Ok(Verdict::skip("no link to a deal or task of this portal"));
     }
-    let person = match talk.acting(tenant, user).await? {
+    let person = match context.acting(tenant, user).await? {
         Acting::As(person) => person,
         Acting::Dismissed => {
             return Ok(Verdict::skip("the person who pasted the link is no longer active in Bitrix24"));
@@ -58,9 +58,9 @@ pub async fn unfurl(
             return Ok(Verdict::skip("unmapped: the person who pasted the link is not linked to a Bitrix24 user"));
         }
     };
-    let rights = match talk.rights(tenant, person.user).await {
+    let rights = match context.rights(tenant, person.user).await {
         Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
-            hint(talk, tenant, channel, user).await?;
+            hint(context, tenant, channel, user).await?;
             return Ok(Verdict::skip("the person who pasted the link has not allowed Switchboard to use their rights"));
         }
         rights => rights?,
@@ -68,7 +68,7 @@ pub async fn unfurl(
     let strangers = is_shared_channel && !tenant.settings.commands.fields_in_shared_channels;
     let mut cards: Vec<(String, SlackMessage)> = Vec::new();
     for (link, linked) in known {
-        match linked_card(talk, tenant, &rights, linked, strangers).await {
+        match linked_card(context, tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
             // A card that the person may not see is not shown; the link remains a link.
             Ok(None) | Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {}
@@ -85,11 +85,11 @@ pub async fn unfurl(
 }
 
 /// Asks the person who pasted a link for their permission; only they see it, at most once a day.
-async fn hint(talk: &TenantContext, tenant: &OpenTenant, channel: &str, user: &str) -> Result<(), Failure> {
-    let now = talk.backend.clock.now();
+async fn hint(context: &TenantContext, tenant: &OpenTenant, channel: &str, user: &str) -> Result<(), Failure> {
+    let now = context.backend.clock.now();
     let key = ItemKey::new(Table::Links, format!("{}#person", tenant.id), format!("hint#{user}"));
     let write = StoreWrite::new(key, &now, WriteCondition::Absent)?.expiring(later(now, HINT_EVERY));
-    match talk.backend.store.put(write).await {
+    match context.backend.store.put(write).await {
         Ok(_) => {}
         Err(StoreError::Conflict(_)) => return Ok(()),
         Err(error) => return Err(error.into()),

@@ -78,7 +78,7 @@ pub(crate) mod act {
             Ok(ready) => ready,
             Err(answer) => return Ok(answer),
         };
-        let day = crm::views::day(&request.deps.talk, &request.tenant, &rights).await?;
+        let day = crm::views::day(&request.deps.context, &request.tenant, &rights).await?;
         let answer = CommandAnswer::to_one(card(&day, &person.name, request.language));
         Ok(CommandAnswer { share: Some(SHARE.into()), ..answer })
     }

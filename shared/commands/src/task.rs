@@ -267,7 +267,7 @@ mod act {
                 return Ok(None);
             }
             for id in value.split(',').filter(|id| !id.is_empty()).take(lookup::MAX_NAMED) {
-                request.deps.talk.acting(&request.tenant, id).await?;
+                request.deps.context.acting(&request.tenant, id).await?;
             }
             Ok(Some(CommandAnswer::silent("person.looked_up")))
         }
@@ -438,7 +438,7 @@ mod act {
 
     /// The name of a person in Slack; no id is shown.
     async fn called(request: &CommandRequest<'_>, id: &str) -> Result<String, Failure> {
-        let profile = request.deps.talk.slack_profile(&request.tenant, id).await?;
+        let profile = request.deps.context.slack_profile(&request.tenant, id).await?;
         let name = profile.map(|profile| profile.name).filter(|name| !name.is_empty() && name != id);
         let outside = || request.language.text(texts::chat::SOMEONE_OUTSIDE).to_owned();
         Ok(name.map_or_else(outside, |name| format!("@{name}")))
@@ -450,20 +450,20 @@ mod act {
         wanted: &Assignee,
         person: &UserLink,
     ) -> Result<Option<(u64, String)>, Failure> {
-        let talk = &request.deps.talk;
+        let context = &request.deps.context;
         Ok(match wanted {
             Assignee::Me => Some((person.user, person.name.clone())),
             Assignee::Slack(id) if *id == request.user => Some((person.user, person.name.clone())),
-            Assignee::Slack(id) => match talk.acting(&request.tenant, id).await? {
+            Assignee::Slack(id) => match context.acting(&request.tenant, id).await? {
                 Acting::As(link) => Some((link.user, link.name)),
                 Acting::Dismissed | Acting::Nobody { .. } => None,
             },
             Assignee::Portal(user) => {
-                let profile = talk.portal_profile(&request.tenant, *user).await?;
+                let profile = context.portal_profile(&request.tenant, *user).await?;
                 profile.filter(|profile| !profile.is_dismissed).map(|profile| (profile.user, profile.name))
             }
             Assignee::Email(email) => {
-                talk.portal_user_by_email(&request.tenant, email).await?.map(|found| (found.user, found.name))
+                context.portal_user_by_email(&request.tenant, email).await?.map(|found| (found.user, found.name))
             }
         })
     }

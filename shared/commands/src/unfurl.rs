@@ -39,13 +39,13 @@ impl Linked {
 /// # Errors
 /// If the portal does not answer.
 pub async fn linked_card(
-    talk: &TenantContext,
+    context: &TenantContext,
     tenant: &OpenTenant,
     rights: &PersonRights,
     linked: Linked,
     for_strangers: bool,
 ) -> Result<Option<SlackMessage>, Failure> {
-    let (views, language) = (RecordViews::new(talk), tenant.settings.language);
+    let (views, language) = (RecordViews::new(context), tenant.settings.language);
     Ok(match linked {
         Linked::Deal(id) => {
             let deal = views.deal(tenant, rights, id).await?;

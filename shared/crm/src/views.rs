@@ -134,10 +134,10 @@ pub struct RecordViews {
 }
 
 impl RecordViews {
-    /// Reads through the connections of `talk`.
-    pub fn new(talk: &TenantContext) -> Self {
-        let (store, clock) = (talk.backend.store.clone(), talk.backend.clock.clone());
-        Self { names: NamesCache::new(talk.connections.clone(), store, clock) }
+    /// Reads through the connections of `context`.
+    pub fn new(context: &TenantContext) -> Self {
+        let (store, clock) = (context.backend.store.clone(), context.backend.clock.clone());
+        Self { names: NamesCache::new(context.connections.clone(), store, clock) }
     }
 
     /// A deal; `None` if it does not exist or is out of reach.
@@ -264,10 +264,10 @@ async fn find_concerning(rights: &PersonRights, words: &str) -> Result<Vec<CrmIt
 }
 
 /// A person's day. If only what concerns them is within reach, only their own leads are counted.
-pub async fn day(talk: &TenantContext, tenant: &OpenTenant, rights: &PersonRights) -> Result<DaySummary, Failure> {
+pub async fn day(context: &TenantContext, tenant: &OpenTenant, rights: &PersonRights) -> Result<DaySummary, Failure> {
     let (client, user) = (&rights.client, rights.user);
     let only_own = rights.reach == Reach::Concerned;
-    let (zone, now) = (tenant.settings.zone(), talk.backend.clock.now());
+    let (zone, now) = (tenant.settings.zone(), context.backend.clock.now());
     let today = start_of_day(now, &zone);
     let mut batch = Batch::new();
     let mut leads = json!({
@@ -301,7 +301,7 @@ pub async fn day(talk: &TenantContext, tenant: &OpenTenant, rights: &PersonRight
     let total = |name: &str| answers.total(name);
     let (leads, open, overdue, deals_in_all) = (total("leads"), total("tasks"), total("overdue"), total("deals0"));
     let mut part = |name: &str| answers.take(name).and_then(Result::ok);
-    let tasks = part("tasks").map(|rows| task_lines(talk, tenant, &rows)).unwrap_or_default();
+    let tasks = part("tasks").map(|rows| task_lines(context, tenant, &rows)).unwrap_or_default();
     let missed = part("missed").map(|rows| missed_calls(&rows));
     let mut stages: BTreeMap<(u64, String), u64> = BTreeMap::new();
     for page in 0..MAX_DEAL_PAGES {
@@ -316,8 +316,8 @@ pub async fn day(talk: &TenantContext, tenant: &OpenTenant, rights: &PersonRight
     Ok(DaySummary { leads, only_own, tasks, open, overdue, missed, deals, deals_in_all })
 }
 
-fn task_lines(talk: &TenantContext, tenant: &OpenTenant, rows_of: &Value) -> Vec<TaskLine> {
-    let now = talk.backend.clock.now();
+fn task_lines(context: &TenantContext, tenant: &OpenTenant, rows_of: &Value) -> Vec<TaskLine> {
+    let now = context.backend.clock.now();
     let tasks = rows(&rows_of["tasks"]).into_iter().filter_map(|row| Task::read(row).ok());
     tasks
         .map(|task| TaskLine {

@@ -120,7 +120,7 @@ pub(super) async fn take_back(
         return line.done(format!("{dialog}: files removed"), writes).await;
     }
     // If they arrive after all, they are not copied.
-    delivery.talk.backend.store.put_all(writes).await?;
+    delivery.context.backend.store.put_all(writes).await?;
     line.skip("it was never copied").await
 }
 

@@ -41,8 +41,8 @@ pub(super) fn bodies(
         let hears_all = bot.supervisor || chat.private.is_some() || word == "JOINCHAT";
         chat.members.contains(&bot.id) && (hears_all || mentions(bot.id))
     };
-    let by_bot = state.talk.bots.contains_key(&user);
-    let told = state.talk.bots.values().filter(hears).map(|bot| {
+    let by_bot = state.context.bots.contains_key(&user);
+    let told = state.context.bots.values().filter(hears).map(|bot| {
         let (event, data) = if bot.old {
             old(state, chat, bot, word, user, row)
         } else {
@@ -95,7 +95,7 @@ fn old(
 ) -> (String, Value) {
     let empty = json!({});
     let row = row.unwrap_or(&empty);
-    let by_bot = state.talk.bots.contains_key(&user);
+    let by_bot = state.context.bots.contains_key(&user);
     let mut params = json!({
         "MESSAGE": row["text"], "MESSAGE_ORIGINAL": row["text"], "MESSAGE_TYPE": if chat.private.is_some() { "P" } else { "C" }, "CHAT_TYPE": if chat.private.is_some() { "P" } else { "C" }, "FROM_USER_ID": user, "AUTHOR_ID": user,
         "TO_USER_ID": bot.id, "DIALOG_ID": chat.dialog(), "TO_CHAT_ID": chat.id, "CHAT_ID": chat.id, "CHAT_TITLE": chat.name,
@@ -125,7 +125,7 @@ pub(super) fn command_bodies(
     user: u64,
     row: Option<&Value>,
 ) -> Vec<(String, String)> {
-    let Some(bot) = state.talk.bots.get(&bot) else { return Vec::new() };
+    let Some(bot) = state.context.bots.get(&bot) else { return Vec::new() };
     let (event, data) = if bot.old {
         let (_, mut data) = old(state, chat, bot, "MESSAGEADD", user, row);
         let told = json!({
@@ -143,7 +143,7 @@ pub(super) fn command_bodies(
 
 /// What each bot is sent when it is deleted.
 pub(super) fn deleted_bodies(state: &SimulatorState) -> Vec<(String, String)> {
-    let told = state.talk.bots.values().map(|bot| {
+    let told = state.context.bots.values().map(|bot| {
         let (event, data) = if bot.old {
             ("ONIMBOTDELETE", json!({"BOT_ID": bot.id, "BOT_CODE": bot.code}))
         } else {
@@ -162,7 +162,7 @@ pub(super) fn call(
     app: bool,
     user: u64,
 ) -> Option<Result<Value, RestRefusal>> {
-    if method.starts_with("imbot.v2.") && shared.lock().talk.only_old {
+    if method.starts_with("imbot.v2.") && shared.lock().context.only_old {
         return Some(Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())));
     }
     let whole = |name: &str| params.get(name).and_then(number).and_then(|id| u64::try_from(id).ok());
@@ -184,7 +184,7 @@ pub(super) fn call(
         "crm.timeline.comment.list" => {
             let filter = params.get("filter").cloned().unwrap_or_default();
             let state = shared.lock();
-            let of = state.talk.timeline.iter().rev();
+            let of = state.context.timeline.iter().rev();
             let same = |row: &&Value| {
                 row["ENTITY_TYPE"] == filter["ENTITY_TYPE"]
                     && row["ENTITY_ID"].as_u64() == number(&filter["ENTITY_ID"]).and_then(|id| u64::try_from(id).ok())
@@ -194,7 +194,7 @@ pub(super) fn call(
         "im.dialog.get" => {
             let mut state = shared.lock();
             let dialog = text("DIALOG_ID");
-            let bot_ids: Vec<u64> = state.talk.bots.keys().copied().collect();
+            let bot_ids: Vec<u64> = state.context.bots.keys().copied().collect();
             match chat_mut(&mut state, &dialog) {
                 Some(chat) if chat.members.contains(&user) || bot_ids.iter().any(|bot| chat.members.contains(bot)) => {
                     Ok(json!({"id": chat.id, "name": chat.name, "type": "chat"}))
@@ -232,8 +232,8 @@ fn register(shared: &Arc<PortalShared>, fields: &Value, app: bool) -> Result<Val
     }
     let mut state = shared.lock();
     // The same code is the same bot, and registering it again changes nothing.
-    let known = state.talk.bots.values().find(|bot| bot.code == code).map(|bot| bot.id);
-    let id = known.unwrap_or_else(|| 456 + state.talk.bots.len() as u64);
+    let known = state.context.bots.values().find(|bot| bot.code == code).map(|bot| bot.id);
+    let id = known.unwrap_or_else(|| 456 + state.context.bots.len() as u64);
     if known.is_none() {
         let bot = BotState {
             id,
@@ -243,7 +243,7 @@ fn register(shared: &Arc<PortalShared>, fields: &Value, app: bool) -> Result<Val
             old: fields["old"] == true,
             supervisor: ["supervisor", "personal"].iter().any(|kind| fields["type"] == *kind),
         };
-        state.talk.bots.insert(id, bot);
+        state.context.bots.insert(id, bot);
         state.revision += 1;
     }
     Ok(json!({"bot": {"id": id, "code": code, "type": fields["type"], "eventMode": "webhook"}, "users": []}))
@@ -255,7 +255,7 @@ fn bot_of(shared: &PortalShared, params: &Map<String, Value>, app: bool) -> Resu
         return Err((400, "BOT_ID_REQUIRED", "Bot ID is required".into()));
     };
     let state = shared.lock();
-    let bot = state.talk.bots.get(&id).cloned().ok_or_else(|| (400, "BOT_NOT_FOUND", "Bot not found".to_owned()))?;
+    let bot = state.context.bots.get(&id).cloned().ok_or_else(|| (400, "BOT_NOT_FOUND", "Bot not found".to_owned()))?;
     let given = ["botToken", "CLIENT_ID"].iter().find_map(|name| params.get(*name).and_then(Value::as_str));
     match (app, given, &bot.token) {
         (true, ..) => Ok(bot),
@@ -298,15 +298,15 @@ fn of_bot(
         "imbot.v2.bot.update" | "imbot.update" => {
             let url = fields["webhookUrl"].as_str().map(str::to_owned);
             let old = params.get("FIELDS").and_then(|fields| fields["EVENT_MESSAGE_ADD"].as_str()).map(str::to_owned);
-            if let (Some(url), Some(kept)) = (url.or(old), shared.lock().talk.bots.get_mut(&bot.id)) {
+            if let (Some(url), Some(kept)) = (url.or(old), shared.lock().context.bots.get_mut(&bot.id)) {
                 kept.url = url;
             }
             Ok(json!({"result": true}))
         }
         "imbot.v2.bot.unregister" | "imbot.unregister" => {
             let mut state = shared.lock();
-            state.talk.bots.remove(&bot.id);
-            state.talk.commands.retain(|_, (of, _)| *of != bot.id);
+            state.context.bots.remove(&bot.id);
+            state.context.commands.retain(|_, (of, _)| *of != bot.id);
             Ok(json!({"result": true}))
         }
         "imbot.v2.command.register" | "imbot.command.register" => {
@@ -316,11 +316,11 @@ fn of_bot(
                 return Err((400, "COMMAND_ERROR", "Command or its title is not right".into()));
             }
             let mut state = shared.lock();
-            if state.talk.commands.values().any(|(of, known)| *of == bot.id && *known == name) {
+            if state.context.commands.values().any(|(of, known)| *of == bot.id && *known == name) {
                 return Err((400, "COMMAND_ALREADY_EXISTS", "The command is registered already".into()));
             }
-            let number = 77 + state.talk.commands.len() as u64;
-            state.talk.commands.insert(number, (bot.id, name));
+            let number = 77 + state.context.commands.len() as u64;
+            state.context.commands.insert(number, (bot.id, name));
             Ok(if method.starts_with("imbot.v2") { json!({"command": {"id": number}}) } else { json!(number) })
         }
         "imbot.v2.command.answer" | "imbot.command.answer" => {
@@ -329,7 +329,7 @@ fn of_bot(
             let message = whole(["messageId", "MESSAGE_ID"]).unwrap_or_default();
             let dialog = {
                 let state = shared.lock();
-                let is_its = state.talk.commands.get(&command).is_some_and(|(of, _)| *of == bot.id);
+                let is_its = state.context.commands.get(&command).is_some_and(|(of, _)| *of == bot.id);
                 is_its.then(|| state.dialog_of(message)).flatten()
             };
             let dialog = dialog.ok_or_else(|| (400, "COMMAND_ANSWER_FAILED", "Answer could not be sent".to_owned()))?;
@@ -395,7 +395,7 @@ fn of_bot(
             let said = fields["message"].as_str().unwrap_or_default();
             let written = ChatEntry { text: said, answers: None, files: &[file], uuid: None, system: false };
             let message = write(shared, bot.id, &dialog, &written).unwrap_or_default();
-            let shown = shared.lock().talk.files.get(&file).map(SimulatedChatFile::show).unwrap_or_default();
+            let shown = shared.lock().context.files.get(&file).map(SimulatedChatFile::show).unwrap_or_default();
             Ok(json!({"file": shown, "messageId": message, "dialogId": dialog}))
         }
         "imbot.v2.file.download" => download(shared, whole(["fileId", "fileId"])),

@@ -70,9 +70,9 @@ impl PortalSimulator {
     /// Makes a chat with these people in it; returns its dialog id.
     pub fn add_chat(&self, name: &str, members: &[u64]) -> String {
         let mut state = self.shared.lock();
-        let id = state.talk.chats.keys().last().copied().unwrap_or(56) + 1;
+        let id = state.context.chats.keys().last().copied().unwrap_or(56) + 1;
         let chat = Chat { id, name: name.to_owned(), members: members.iter().copied().collect(), private: None };
-        state.talk.chats.insert(id, chat);
+        state.context.chats.insert(id, chat);
         state.chats.entry(id).or_default();
         state.revision += 1;
         format!("chat{id}")
@@ -82,7 +82,7 @@ impl PortalSimulator {
     pub fn invite_bots(&self, dialog: &str) {
         let told = {
             let mut state = self.shared.lock();
-            let bots: Vec<u64> = state.talk.bots.keys().copied().collect();
+            let bots: Vec<u64> = state.context.bots.keys().copied().collect();
             let Some(chat) = chat_mut(&mut state, dialog) else { return };
             chat.members.extend(bots);
             let chat = chat.clone();
@@ -110,11 +110,11 @@ impl PortalSimulator {
 
     fn private_dialog(&self, user: u64) -> String {
         let mut state = self.shared.lock();
-        let known = state.talk.chats.values().find(|chat| chat.private == Some(user)).map(|chat| chat.id);
-        let bots: Vec<u64> = state.talk.bots.keys().copied().collect();
-        let id = known.unwrap_or_else(|| state.talk.chats.keys().last().copied().unwrap_or(56) + 1);
+        let known = state.context.chats.values().find(|chat| chat.private == Some(user)).map(|chat| chat.id);
+        let bots: Vec<u64> = state.context.bots.keys().copied().collect();
+        let id = known.unwrap_or_else(|| state.context.chats.keys().last().copied().unwrap_or(56) + 1);
         let members = bots.into_iter().chain([user]).collect();
-        state.talk.chats.insert(id, Chat { id, name: String::new(), members, private: Some(user) });
+        state.context.chats.insert(id, Chat { id, name: String::new(), members, private: Some(user) });
         state.chats.entry(id).or_default();
         format!("chat{id}")
     }
@@ -127,7 +127,7 @@ impl PortalSimulator {
         let told = {
             let mut state = self.shared.lock();
             let Some((number, bot)) = state
-                .talk
+                .context
                 .commands
                 .iter()
                 .find(|(_, (_, name))| name == command)
@@ -145,7 +145,7 @@ impl PortalSimulator {
 
     /// The commands that bots have registered.
     pub fn commands(&self) -> Vec<String> {
-        self.shared.lock().talk.commands.values().map(|(_, name)| name.clone()).collect()
+        self.shared.lock().context.commands.values().map(|(_, name)| name.clone()).collect()
     }
 
     /// A bot is deleted by an administrator; it is sent one last event.
@@ -153,8 +153,8 @@ impl PortalSimulator {
         let told = {
             let mut state = self.shared.lock();
             let told = super::bots::deleted_bodies(&state);
-            state.talk.bots.clear();
-            state.talk.commands.clear();
+            state.context.bots.clear();
+            state.context.commands.clear();
             told
         };
         events::post_all(&self.shared, told);
@@ -163,7 +163,7 @@ impl PortalSimulator {
     /// Takes every bot out of a chat.
     pub fn kick_bots(&self, dialog: &str) {
         let mut state = self.shared.lock();
-        let bots: Vec<u64> = state.talk.bots.keys().copied().collect();
+        let bots: Vec<u64> = state.context.bots.keys().copied().collect();
         if let Some(chat) = chat_mut(&mut state, dialog) {
             chat.members.retain(|member| !bots.contains(member));
         }
@@ -171,16 +171,16 @@ impl PortalSimulator {
 
     /// Whether the portal has only the older methods for bots.
     pub fn use_old_bots(&self, old: bool) {
-        self.shared.lock().talk.only_old = old;
+        self.shared.lock().context.only_old = old;
     }
 
     /// The numbers of the bots.
     pub fn bots(&self) -> Vec<u64> {
-        self.shared.lock().talk.bots.keys().copied().collect()
+        self.shared.lock().context.bots.keys().copied().collect()
     }
 
     pub fn chats(&self) -> Vec<Chat> {
-        self.shared.lock().talk.chats.values().cloned().collect()
+        self.shared.lock().context.chats.values().cloned().collect()
     }
 
     /// Somebody writes in a chat, as an answer or not, with files or not; returns the message's number.
@@ -196,7 +196,7 @@ impl PortalSimulator {
 
     /// Makes a file say another size than it has, or be gone.
     pub fn change_file(&self, file: u64, size: Option<u64>, gone: bool) {
-        if let Some(file) = self.shared.lock().talk.files.get_mut(&file) {
+        if let Some(file) = self.shared.lock().context.files.get_mut(&file) {
             file.size = size.unwrap_or(file.size);
             file.gone = gone;
         }
@@ -219,7 +219,7 @@ impl PortalSimulator {
             state.set_reaction(dialog, message, reaction, user, added);
             let Some(row) = state.row(dialog, message).cloned() else { return };
             let author = row["author_id"].as_u64().unwrap_or_default();
-            if !state.talk.bots.contains_key(&author) {
+            if !state.context.bots.contains_key(&author) {
                 return;
             }
             let Some(chat) = chat_mut(&mut state, dialog).cloned() else { return };
@@ -236,14 +236,16 @@ impl PortalSimulator {
         rows.iter()
             .map(|row| {
                 let author = row["author_id"].as_u64().unwrap_or_default();
-                let name = if state.talk.bots.contains_key(&author) {
+                let name = if state.context.bots.contains_key(&author) {
                     String::new()
                 } else {
                     format!("{}: ", state.name_of(author))
                 };
                 let files = row["params"]["FILE_ID"].as_array().into_iter().flatten().filter_map(Value::as_u64);
-                let files: String =
-                    files.filter_map(|id| state.talk.files.get(&id)).map(|file| format!(" [{}]", file.name)).collect();
+                let files: String = files
+                    .filter_map(|id| state.context.files.get(&id))
+                    .map(|file| format!(" [{}]", file.name))
+                    .collect();
                 format!("{name}{}{files}", row["text"].as_str().unwrap_or_default())
             })
             .collect()
@@ -265,16 +267,16 @@ impl PortalSimulator {
         let rows = self.messages(dialog);
         let state = self.shared.lock();
         let by_bots =
-            rows.iter().filter(|row| row["author_id"].as_u64().is_some_and(|id| state.talk.bots.contains_key(&id)));
+            rows.iter().filter(|row| row["author_id"].as_u64().is_some_and(|id| state.context.bots.contains_key(&id)));
         let ids = by_bots.flat_map(|row| row["params"]["FILE_ID"].as_array().cloned().unwrap_or_default());
-        ids.filter_map(|id| state.talk.files.get(&id.as_u64()?))
+        ids.filter_map(|id| state.context.files.get(&id.as_u64()?))
             .map(|file| (file.name.clone(), file.bytes.clone()))
             .collect()
     }
 
     /// A file's name and bytes.
     pub fn file(&self, id: u64) -> Option<(String, Bytes)> {
-        self.shared.lock().talk.files.get(&id).map(|file| (file.name.clone(), file.bytes.clone()))
+        self.shared.lock().context.files.get(&id).map(|file| (file.name.clone(), file.bytes.clone()))
     }
 
     /// What somebody is called.
@@ -284,7 +286,7 @@ impl PortalSimulator {
 
     /// What a person was sent in private.
     pub fn notes(&self, user: u64) -> Vec<String> {
-        self.shared.lock().talk.notes.get(&user).cloned().unwrap_or_default()
+        self.shared.lock().context.notes.get(&user).cloned().unwrap_or_default()
     }
 
     /// Somebody comments in the timeline of a record; returns the comment's number.
@@ -296,7 +298,7 @@ impl PortalSimulator {
     /// The comments in the timeline of a record.
     pub fn timeline(&self, entity: &str, id: u64) -> Vec<String> {
         let state = self.shared.lock();
-        let of = state.talk.timeline.iter().filter(|row| row["ENTITY_TYPE"] == entity && row["ENTITY_ID"] == id);
+        let of = state.context.timeline.iter().filter(|row| row["ENTITY_TYPE"] == entity && row["ENTITY_ID"] == id);
         of.map(|row| row["COMMENT"].as_str().unwrap_or_default().to_owned()).collect()
     }
 }
@@ -311,19 +313,19 @@ pub(super) struct ChatEntry<'a> {
 
 pub(super) fn chat_mut<'a>(state: &'a mut SimulatorState, dialog: &str) -> Option<&'a mut Chat> {
     if let Ok(person) = dialog.parse::<u64>() {
-        return state.talk.chats.values_mut().find(|chat| chat.private == Some(person));
+        return state.context.chats.values_mut().find(|chat| chat.private == Some(person));
     }
     let id: u64 = dialog.strip_prefix("chat")?.parse().ok()?;
-    state.talk.chats.get_mut(&id)
+    state.context.chats.get_mut(&id)
 }
 
 impl SimulatorState {
     pub(super) fn keep_file(&mut self, dialog: &str, name: &str, bytes: Bytes) -> u64 {
-        self.talk.last += 1;
-        let id = 130 + self.talk.last;
+        self.context.last += 1;
+        let id = 130 + self.context.last;
         let chat = dialog.strip_prefix("chat").and_then(|id| id.parse().ok()).unwrap_or_default();
         let file = SimulatedChatFile { id, chat, name: name.to_owned(), size: bytes.len() as u64, bytes, gone: false };
-        self.talk.files.insert(id, file);
+        self.context.files.insert(id, file);
         id
     }
 
@@ -368,7 +370,7 @@ impl SimulatorState {
     /// The files of a page of messages, as `im.dialog.messages.get` lists them.
     pub(super) fn files_of(&self, rows: &[Value]) -> Vec<Value> {
         let ids = rows.iter().flat_map(|row| row["params"]["FILE_ID"].as_array().cloned().unwrap_or_default());
-        ids.filter_map(|id| self.talk.files.get(&id.as_u64()?)).map(SimulatedChatFile::show).collect()
+        ids.filter_map(|id| self.context.files.get(&id.as_u64()?)).map(SimulatedChatFile::show).collect()
     }
 }
 
@@ -431,11 +433,11 @@ pub(super) fn delete(shared: &Arc<PortalShared>, dialog: &str, message: u64) -> 
 /// An address that works once.
 pub(super) fn download(shared: &PortalShared, file: Option<u64>) -> Result<Value, RestRefusal> {
     let mut state = shared.lock();
-    let found = file.filter(|id| state.talk.files.get(id).is_some_and(|file| !file.gone));
+    let found = file.filter(|id| state.context.files.get(id).is_some_and(|file| !file.gone));
     let Some(id) = found else { return Err((400, "FILE_NOT_FOUND", "File not found".into())) };
-    state.talk.last += 1;
-    let token = format!("imbot|{:08}", state.talk.last);
-    state.talk.downloads.insert(token.clone(), id);
+    state.context.last += 1;
+    let token = format!("imbot|{:08}", state.context.last);
+    state.context.downloads.insert(token.clone(), id);
     let (scheme, host) = (state.scheme, state.host.clone());
     Ok(json!({"downloadUrl": format!("{scheme}://{host}/rest/download.json?token={}", token.replace('|', "%7C"))}))
 }
@@ -443,8 +445,8 @@ pub(super) fn download(shared: &PortalShared, file: Option<u64>) -> Result<Value
 /// The bytes behind such an address.
 pub(super) fn fetched(shared: &PortalShared, token: &str) -> Option<(String, Bytes)> {
     let mut state = shared.lock();
-    let id = state.talk.downloads.remove(token)?;
-    let file = state.talk.files.get(&id)?;
+    let id = state.context.downloads.remove(token)?;
+    let file = state.context.files.get(&id)?;
     Some((file.name.clone(), file.bytes.clone()))
 }
 
@@ -462,7 +464,7 @@ pub(super) fn message_add(
         if !state.users.iter().any(|row| row["ID"] == dialog) {
             return Err((400, "USER_NOT_FOUND", "User not found".into()));
         }
-        state.talk.notes.entry(to).or_default().push(text.to_owned());
+        state.context.notes.entry(to).or_default().push(text.to_owned());
         state.last_message += 1;
         return Ok(json!(state.last_message));
     }
@@ -473,10 +475,10 @@ pub(super) fn message_add(
 pub(super) fn timeline_add(shared: &Arc<PortalShared>, fields: &Value) -> Value {
     let id = {
         let mut state = shared.lock();
-        let id = state.talk.timeline.len() as u64 + 1;
+        let id = state.context.timeline.len() as u64 + 1;
         let entity = number(fields.get("ENTITY_ID").unwrap_or(&Value::Null)).unwrap_or_default();
         let of = |name: &str| fields.get(name).cloned().unwrap_or_default();
-        state.talk.timeline.push(json!({
+        state.context.timeline.push(json!({
             "ID": id.to_string(), "ENTITY_ID": entity, "ENTITY_TYPE": of("ENTITY_TYPE"), "COMMENT": of("COMMENT"),
             "CREATED": portal_time(shared.clock.now()),
         }));

@@ -138,7 +138,7 @@ pub(crate) struct SimulatorState {
     old_card: bool,
     comments: BTreeMap<u64, Vec<Value>>,
     chats: BTreeMap<u64, Vec<Value>>,
-    talk: chats::ChatState,
+    context: chats::ChatState,
     last_message: u64,
     projects: Vec<Value>,
     telephony: Vec<Value>,
@@ -569,7 +569,7 @@ impl PortalSimulator {
         json!({
             "items": state.items, "stage_history": state.stage_history, "tasks": state.tasks, "chats": state.chats,
             "comments": state.comments, "projects": state.projects, "telephony": state.telephony, "activities": state.activities,
-            "bindings": state.bindings, "last_message": state.last_message, "rooms": state.talk.chats,
+            "bindings": state.bindings, "last_message": state.last_message, "rooms": state.context.chats,
             "own_fields": state.own_fields, "statuses": state.statuses,
         })
     }
@@ -587,10 +587,10 @@ impl PortalSimulator {
         take(&saved["activities"], &mut state.activities);
         take(&saved["bindings"], &mut state.bindings);
         take(&saved["last_message"], &mut state.last_message);
-        take(&saved["rooms"], &mut state.talk.chats);
+        take(&saved["rooms"], &mut state.context.chats);
         take(&saved["own_fields"], &mut state.own_fields);
         take(&saved["statuses"], &mut state.statuses);
-        take(&saved["bots"], &mut state.talk.bots);
+        take(&saved["bots"], &mut state.context.bots);
     }
 
     /// HTTP requests answered so far.
@@ -630,7 +630,7 @@ impl PortalSimulator {
 
     /// Takes all bots away, as removing their application does.
     pub fn forget_bots(&self) {
-        self.shared.lock().talk.bots.clear();
+        self.shared.lock().context.bots.clear();
     }
 
     /// Posts an event body to every handler, as the portal would.

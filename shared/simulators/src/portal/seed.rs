@@ -59,7 +59,7 @@ pub(super) fn state(now: Timestamp) -> SimulatorState {
         old_card: false,
         comments: BTreeMap::new(),
         chats: BTreeMap::new(),
-        talk: super::chats::ChatState::default(),
+        context: super::chats::ChatState::default(),
         last_message: 48_000,
         projects: Vec::new(),
         telephony: Vec::new(),

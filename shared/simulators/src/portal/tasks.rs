@@ -167,8 +167,10 @@ pub(super) fn comment(shared: &Arc<PortalShared>, task: u64, author: u64, text: 
                 (id, true)
             }
             None => {
-                let shown =
-                    files.iter().filter_map(|id| state.talk.files.get(id)).map(super::chats::SimulatedChatFile::show);
+                let shown = files
+                    .iter()
+                    .filter_map(|id| state.context.files.get(id))
+                    .map(super::chats::SimulatedChatFile::show);
                 let attached: Vec<Value> = shown.collect();
                 let comment = json!({
                     "POST_MESSAGE_HTML": null, "ID": id.to_string(), "AUTHOR_ID": author.to_string(), "AUTHOR_NAME": "",
