@@ -17,18 +17,18 @@ use crate::{PageAnswer, Visit};
 pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<PageAnswer, Failure> {
     // This part reloads itself; without scripts, people reload the page.
     let body = html! {
-        div hx-get="/admin/overview" hx-trigger="every 30s" { (look(visit).await?) }
+        div hx-get="/admin/overview" hx-trigger="every 30s" { (content(visit).await?) }
     };
     Ok(PageAnswer::Page(signed_in(visit, Page::Overview, done, &body)))
 }
 
 pub(crate) async fn part(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
-    Ok(PageAnswer::Part(look(visit).await?.into_string()))
+    Ok(PageAnswer::Part(content(visit).await?.into_string()))
 }
 
-async fn look(visit: &Visit<'_>) -> Result<Markup, Failure> {
+async fn content(visit: &Visit<'_>) -> Result<Markup, Failure> {
     let (backend, connections) = (visit.backend(), &visit.deps.context.connections);
-    let overview = overview::look(backend, connections, &visit.deps.mirror, &visit.portal).await?;
+    let overview = overview::read(backend, connections, &visit.deps.mirror, &visit.portal).await?;
     Ok(all(visit.language, &overview, backend.clock.now()))
 }
 

@@ -109,7 +109,7 @@ async fn page(visit: &Visit<'_>, draft: &Draft, said: &Markup, below: &Markup) -
             }
             section aria-label=(language.text(texts::configuration::PREVIEW)) {
                 h2 { (language.text(texts::configuration::WHAT_PEOPLE_WILL_SEE)) }
-                div id="preview" aria-live="polite" { (look(visit, draft).await?) }
+                div id="preview" aria-live="polite" { (preview_of(visit, draft).await?) }
             }
         }
         (below)
@@ -118,7 +118,7 @@ async fn page(visit: &Visit<'_>, draft: &Draft, said: &Markup, below: &Markup) -
 }
 
 /// The card of a draft, or what is wrong with the draft.
-async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
+async fn preview_of(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     let language = visit.language;
     let after = match draft.applied(&visit.settings, visit.language) {
         Ok(after) => after,
@@ -163,7 +163,7 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
 }
 
 pub(crate) async fn preview(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
-    Ok(PageAnswer::Part(look(visit, &Draft::of_form(form)).await?.into_string()))
+    Ok(PageAnswer::Part(preview_of(visit, &Draft::of_form(form)).await?.into_string()))
 }
 
 pub(crate) async fn try_out(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {

@@ -119,7 +119,7 @@ fn unproven(error: Unproven) -> Refused {
                 tracing::warn!(%other, "an installation was not proven");
             }
             let text = "the access token is not that of a known application on this portal; enter the keys of a local application at /install first, with a connection code";
-            Refused::new(StatusCode::UNAUTHORIZED, "unproven", text).told("wrong_token")
+            Refused::new(StatusCode::UNAUTHORIZED, "unproven", text).shown_as("wrong_token")
         }
     }
 }

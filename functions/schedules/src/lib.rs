@@ -76,10 +76,10 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> SchedulesReport {
         Ok(tenants) => tenants,
         Err(error) => return SchedulesReport { failed: vec![error.to_string()], ..SchedulesReport::default() },
     };
-    let looked = futures::stream::iter(tenants).map(|tenant| async move { (look(deps, &tenant, now).await, tenant) });
+    let runs = futures::stream::iter(tenants).map(|tenant| async move { (run_due(deps, &tenant, now).await, tenant) });
     let mut report = SchedulesReport::default();
-    let mut looked = looked.buffer_unordered(AT_ONCE);
-    while let Some((done, tenant)) = looked.next().await {
+    let mut runs = runs.buffer_unordered(AT_ONCE);
+    while let Some((done, tenant)) = runs.next().await {
         match done {
             Ok((ran, failed)) => {
                 report.ran += ran;
@@ -91,7 +91,7 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> SchedulesReport {
     report
 }
 
-async fn look(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, Vec<String>), Failure> {
+async fn run_due(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, Vec<String>), Failure> {
     let portal = deps.connections.portal(tenant).await?;
     let settings = portal.settings_as::<Settings>()?;
     let (mut ran, mut failed) = (0, Vec::new());
@@ -175,7 +175,7 @@ async fn act(
         }
         ScheduleAction::Digest => reports::digest(&deps.ledger, portal, since, now).await?,
     };
-    tell(deps, portal, settings, robot, moment, lines).await
+    notify(deps, portal, settings, robot, moment, lines).await
 }
 
 async fn sync(deps: &Deps, portal: &Portal, settings: &Settings, robot: &Robot) -> Result<(), Failure> {
@@ -192,7 +192,7 @@ async fn sync(deps: &Deps, portal: &Portal, settings: &Settings, robot: &Robot) 
     Ok(())
 }
 
-async fn tell(
+async fn notify(
     deps: &Deps,
     portal: &Portal,
     settings: &Settings,

@@ -234,7 +234,7 @@ fn refuse(deps: &Deps, refusal: &RequestRefusal) -> Response<Bytes> {
         RequestRefusal::NotSlacks(why) => {
             let text =
                 "the signature is not that of an app that is connected here, is missing, or is older than five minutes";
-            Refused::new(StatusCode::UNAUTHORIZED, why, text).told("wrong_signature")
+            Refused::new(StatusCode::UNAUTHORIZED, why, text).shown_as("wrong_signature")
         }
         RequestRefusal::NotARequest(what) => Refused::new(StatusCode::BAD_REQUEST, "not_a_request", what),
         RequestRefusal::NotTheirs => Refused::not_found(),

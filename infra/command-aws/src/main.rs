@@ -102,9 +102,9 @@ async fn connect(backend: &Backend, config: &Path) -> anyhow::Result<()> {
     let portal = PortalAccess::Webhook(named.webhook_url);
     let access = ConnectionCredentials {
         member_id,
-        workspace: connections.look_at(&portal, &slack.bot_token).await?,
+        workspace: connections.verify_credentials(&portal, &slack.bot_token).await?,
         notion: match &config.notion {
-            Some(notion) => Some(connections.look_at_notion(&notion.token).await?),
+            Some(notion) => Some(connections.verify_notion_token(&notion.token).await?),
             None => None,
         },
         signing_secret: slack.signing_secret.clone(),

@@ -167,8 +167,8 @@ async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<Te
     let access = ConnectionCredentials {
         member_id: credentials.member_id,
         application_token: credentials.application_token.into(),
-        workspace: connections.look_at(&portal, &bot_token).await?,
-        notion: Some(connections.look_at_notion(&sandbox.notion.token().to_owned().into()).await?),
+        workspace: connections.verify_credentials(&portal, &bot_token).await?,
+        notion: Some(connections.verify_notion_token(&sandbox.notion.token().to_owned().into()).await?),
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         portal,
         bot_token,

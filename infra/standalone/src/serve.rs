@@ -101,7 +101,7 @@ impl Host {
         slack: &SlackConfig,
     ) -> anyhow::Result<ConnectionCredentials> {
         let portal = PortalAccess::Webhook(named.webhook_url.clone());
-        let workspace = self.connections.look_at(&portal, &slack.bot_token).await?;
+        let workspace = self.connections.verify_credentials(&portal, &slack.bot_token).await?;
         Ok(ConnectionCredentials {
             member_id: String::new(),
             portal,
@@ -109,7 +109,7 @@ impl Host {
             bot_token: slack.bot_token.clone(),
             workspace,
             notion: match &config.notion {
-                Some(notion) => Some(self.connections.look_at_notion(&notion.token).await?),
+                Some(notion) => Some(self.connections.verify_notion_token(&notion.token).await?),
                 None => None,
             },
             signing_secret: slack.signing_secret.clone(),

@@ -100,7 +100,7 @@ impl MessageDelivery<'_> {
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
         if let Some(call) = line.open_call().await
-            && let Some(message) = self.look_up(&uuid, text, call.began_at, self.copies()).await?
+            && let Some(message) = self.find_posted(&uuid, text, call.began_at, self.copies()).await?
         {
             return self.posted(line, message, thread).await;
         }
@@ -132,7 +132,7 @@ impl MessageDelivery<'_> {
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
         if let Some(call) = line.open_call().await
-            && let Some(message) = self.look_up(&uuid, text, call.began_at, &[]).await?
+            && let Some(message) = self.find_posted(&uuid, text, call.began_at, &[]).await?
         {
             return line.done(format!("{}/{message}", body.dialog), Vec::new()).await;
         }
@@ -223,7 +223,13 @@ impl MessageDelivery<'_> {
     }
 
     /// Our message that an earlier try has written and that is not yet `known`: by its uuid, or else by its text.
-    async fn look_up(&self, uuid: &str, text: &str, since: Timestamp, known: &[u64]) -> Result<Option<u64>, Failure> {
+    async fn find_posted(
+        &self,
+        uuid: &str,
+        text: &str,
+        since: Timestamp,
+        known: &[u64],
+    ) -> Result<Option<u64>, Failure> {
         let Some(rows) = self.last_messages().await? else { return Ok(None) };
         let is_ours = |row: &&Value| {
             let by_uuid = row["uuid"] == uuid;

@@ -79,7 +79,7 @@ impl CopyDelivery<'_> {
             return line.skip(crate::reasons::DELETED_IN_BITRIX24).await;
         }
         if let Some(call) = line.open_call().await
-            && let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await?
+            && let Some(posted) = self.find_copy(&call, call.began_at, self.mark()).await?
         {
             return self.posted(line, &posted.ts.0, answers).await;
         }
@@ -122,7 +122,7 @@ impl CopyDelivery<'_> {
         &self.job.body.delivery
     }
 
-    async fn look_up(&self, call: &OpenCall, since: Timestamp, mark: &str) -> Result<Option<Posted>, Failure> {
+    async fn find_copy(&self, call: &OpenCall, since: Timestamp, mark: &str) -> Result<Option<Posted>, Failure> {
         find_posted(&self.tenant.slack, &call.place, since, mark).await
     }
 
@@ -193,7 +193,7 @@ impl CopyDelivery<'_> {
             // The delivery may have added several parts before an answer was lost; each has a mark of its own.
             let mark = format!("{}/{index}", self.mark());
             let earlier = match &call {
-                Some(call) => self.look_up(call, line.queued_at(), &mark).await?,
+                Some(call) => self.find_copy(call, line.queued_at(), &mark).await?,
                 None => None,
             };
             let posted = match earlier {
@@ -270,7 +270,7 @@ impl CopyDelivery<'_> {
                     }
                 }
                 MessageRef::Channel(_) | MessageRef::Thread(_) => {
-                    if let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await? {
+                    if let Some(posted) = self.find_copy(&call, call.began_at, self.mark()).await? {
                         return self.posted(line, &posted.ts.0, answers).await;
                     }
                 }

@@ -47,12 +47,12 @@ pub(crate) async fn resolve(
     if !fresh && let Some(item) = store.get(&key).await? {
         return Ok(item.decode()?);
     }
-    let found = look_up(workspace, &name).await?;
+    let found = find_channel(workspace, &name).await?;
     note(workspace, store, clock, &name, &found).await?;
     Ok(found)
 }
 
-async fn look_up(workspace: &WorkspaceClient, name: &str) -> Result<ChannelId, Failure> {
+async fn find_channel(workspace: &WorkspaceClient, name: &str) -> Result<ChannelId, Failure> {
     let mut cursor = None;
     loop {
         let page = workspace.channels(cursor.as_deref()).await?;

@@ -520,7 +520,7 @@ impl Connections {
         let exchanged = notion::oauth::exchange(&self.http()?, &self.notion_api, &keys, code, redirect).await;
         let grant = exchanged.map_err(JoinError::Notion)?;
         // The name that people share their pages with is known only to the API.
-        let access = self.look_at_notion(&grant.access).await?;
+        let access = self.verify_notion_token(&grant.access).await?;
         let renews = grant.refresh.is_some();
         if renews {
             let pair = TokenPair { access: grant.access.clone(), refresh: grant.refresh.clone(), lives: None };
@@ -531,7 +531,7 @@ impl Connections {
 
     /// Connects the Notion workspace of an internal connection's secret.
     pub async fn connect_notion_by_token(&self, tenant: &TenantId, token: &SecretString) -> Result<String, JoinError> {
-        let access = self.look_at_notion(token).await?;
+        let access = self.verify_notion_token(token).await?;
         self.drop_tokens(tenant, TokenSlot::Notion).await?;
         self.store_notion(tenant, access, false).await
     }

@@ -24,7 +24,7 @@ pub struct ConnectionCredentials {
     pub application_token: SecretString,
     /// The Slack bot token.
     pub bot_token: SecretString,
-    /// The Slack workspace and the bot in it, from [`Connections::look_at`] or known before.
+    /// The Slack workspace and the bot in it, from [`Connections::verify_credentials`] or known before.
     pub workspace: SlackIdentity,
     /// The secret that signs the Slack app's requests. Without one Slack cannot send anything.
     pub signing_secret: Option<SecretString>,
@@ -34,7 +34,7 @@ pub struct ConnectionCredentials {
     pub settings: Option<Value>,
 }
 
-/// A Notion workspace: an internal connection's token and its identity, from [`Connections::look_at_notion`].
+/// A Notion workspace: an internal connection's token and its identity, from [`Connections::verify_notion_token`].
 #[derive(Debug, Clone)]
 pub struct NotionAccess {
     pub token: SecretString,
@@ -112,7 +112,11 @@ fn portal_refused(error: &bitrix24::Error) -> String {
 
 impl Connections {
     /// Tries the credentials and returns the workspace that the bot token opens.
-    pub async fn look_at(&self, portal: &PortalAccess, bot_token: &SecretString) -> Result<SlackIdentity, JoinError> {
+    pub async fn verify_credentials(
+        &self,
+        portal: &PortalAccess,
+        bot_token: &SecretString,
+    ) -> Result<SlackIdentity, JoinError> {
         let base = portal.base().map_err(JoinError::Portal)?;
         let portal = bitrix24::Client::new(self.http()?, base);
         portal.call("profile", &json!({})).await.map_err(JoinError::Portal)?;
@@ -121,7 +125,7 @@ impl Connections {
     }
 
     /// Tries a Notion token and returns its identity.
-    pub async fn look_at_notion(&self, token: &SecretString) -> Result<NotionAccess, JoinError> {
+    pub async fn verify_notion_token(&self, token: &SecretString) -> Result<NotionAccess, JoinError> {
         let client = notion::Client::new(self.http()?, self.notion_api.clone(), token.clone());
         let identity = client.me().await.map_err(JoinError::Notion)?;
         Ok(NotionAccess { token: token.clone(), identity })

@@ -234,7 +234,7 @@ impl Connections {
         let all = [Some((ConnectionSide::Bitrix24, rate_buckets::portal(&portal.tenant))), slack, notion];
         let mut usage = Vec::new();
         for (side, account) in all.into_iter().flatten() {
-            usage.push((side, self.limiter.look(&account).await?));
+            usage.push((side, self.limiter.usage(&account).await?));
         }
         Ok(usage)
     }

@@ -43,12 +43,12 @@ pub(crate) async fn directory(
     }
     let mut known = Vec::new();
     for words in people::to_look_up(text) {
-        known.extend(look_up(request, &words).await?);
+        known.extend(find_people(request, &words).await?);
     }
     Ok(Directory::new(known))
 }
 
-async fn look_up(request: &CommandRequest<'_>, words: &str) -> Result<Vec<KnownPerson>, Failure> {
+async fn find_people(request: &CommandRequest<'_>, words: &str) -> Result<Vec<KnownPerson>, Failure> {
     let context = &request.deps.context;
     if let Some(email) = people::is_email(words) {
         let found = context.portal_user_by_email(&request.tenant, &email).await?;

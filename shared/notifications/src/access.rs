@@ -41,9 +41,9 @@ pub async fn keep(
     let mut is_open = true;
     for trouble in connections.troubles(tenant).await? {
         if connections.try_again(tenant, trouble.side).await? {
-            tell(backend, public_url, portal, &trouble, false).await?;
+            notify(backend, public_url, portal, &trouble, false).await?;
         } else {
-            tell(backend, public_url, portal, &trouble, true).await?;
+            notify(backend, public_url, portal, &trouble, true).await?;
             is_open &= trouble.side != clients::ConnectionSide::Bitrix24;
         }
     }
@@ -62,7 +62,7 @@ pub async fn standing(connections: &Connections, tenant: &TenantId, now: Timesta
 }
 
 /// Alerts the operators once for each trouble: when it begins, and when it is over.
-async fn tell(
+async fn notify(
     backend: &Backend,
     public_url: Option<&str>,
     portal: &Portal,

@@ -204,7 +204,7 @@ mod tests {
         blocks::message(&Card::of(context, design))
     }
 
-    fn telling<'a>(change: &'a Change, names: &'a Names) -> CardContext<'a> {
+    fn context_of<'a>(change: &'a Change, names: &'a Names) -> CardContext<'a> {
         CardContext { change, names, domain: "acme.bitrix24.com", language: Language::En }
     }
 
@@ -243,9 +243,9 @@ mod tests {
         for change in gallery() {
             for language in [Language::En, Language::Ru] {
                 for density in [Density::Compact, Density::Normal, Density::Full] {
-                    let telling = CardContext { language, ..telling(&change, &names) };
+                    let context = CardContext { language, ..context_of(&change, &names) };
                     let design = CardDesign { density: Some(density), ..CardDesign::default() };
-                    let card = serde_json::to_value(drawn(&telling, Some(&design))).unwrap();
+                    let card = serde_json::to_value(drawn(&context, Some(&design))).unwrap();
                     if density == Density::Normal || language == Language::En {
                         cards.insert(format!("{} {language:?} {density:?}", change.kind), card);
                     }
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_card_without_names_still_tells_what_it_can() {
         let change = deal("");
-        let message = drawn(&telling(&change, &Names::default()), None);
+        let message = drawn(&context_of(&change, &Names::default()), None);
         assert_eq!(message.text.as_str(), "Deal won: (no title) (NEW → WON)");
         assert!(serde_json::to_string(&message).unwrap().contains("unknown"));
     }
@@ -272,7 +272,7 @@ mod tests {
         }))
         .unwrap();
         let (change, names) = (deal("Roof"), names());
-        let card = drawn(&telling(&change, &names), Some(&design));
+        let card = drawn(&context_of(&change, &names), Some(&design));
         assert_eq!(card.text.as_str(), "*<https://acme.bitrix24.com/crm/company/details/4/|ACME>* pays 150,000 EUR");
         let card = serde_json::to_value(card).unwrap();
         let fields: Vec<_> = card["blocks"][1]["fields"]
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_digest_has_a_line_for_each_and_fits() {
         let (change, names) = (deal("Roof"), names());
-        let lines: Vec<_> = (0..60).map(|_| line(&telling(&change, &names)).to_mrkdwn()).collect();
+        let lines: Vec<_> = (0..60).map(|_| line(&context_of(&change, &names)).to_mrkdwn()).collect();
         let digest = serde_json::to_value(blocks::digest(&lines, 7, Language::En, "While it was quiet")).unwrap();
         assert_eq!(digest["text"], "While it was quiet: 67 changes");
         let sections = digest["blocks"].as_array().unwrap();
@@ -312,7 +312,7 @@ mod tests {
             let names = names();
             let spoken = Change { comment: Some(TaskComment { author: 7, text: text.clone(), ..TaskComment::default() }), kind: ChangeKind::TaskCommented, ..task() };
             for change in [deal(&text), spoken] {
-                let message = drawn(&telling(&change, &names), None);
+                let message = drawn(&context_of(&change, &names), None);
                 for shown in [message.text.as_str(), &serde_json::to_string(&message.blocks).unwrap()] {
                     for (at, _) in shown.match_indices('<') {
                         let rest = &shown[at..];

@@ -43,7 +43,7 @@ struct Target {
 impl CardDelivery<'_> {
     async fn run(&mut self) -> Result<JobOutcome, Failure> {
         if let Some(call) = self.line.open_call().await
-            && let Some(posted) = self.look_before_again(&call).await?
+            && let Some(posted) = self.recheck(&call).await?
         {
             return self.delivered(&posted, MessageRef::from(call.place.as_str()).thread().is_none()).await;
         }
@@ -54,7 +54,7 @@ impl CardDelivery<'_> {
         };
         workspace.admit_post(&target.channel).await?;
         match self.place(&workspace, &target.channel).await {
-            Err(failure) => self.mend(&workspace, target, failure).await,
+            Err(failure) => self.repair(&workspace, target, failure).await,
             placed => placed,
         }
     }
@@ -118,7 +118,7 @@ impl CardDelivery<'_> {
     }
 
     /// The message of an earlier try whose outcome is unknown, if it was posted.
-    async fn look_before_again(&self, call: &OpenCall) -> Result<Option<Posted>, Failure> {
+    async fn recheck(&self, call: &OpenCall) -> Result<Option<Posted>, Failure> {
         find_posted(&self.workspace().await?, &call.place, call.began_at, self.line.id()).await
     }
 
@@ -176,7 +176,7 @@ impl CardDelivery<'_> {
 
     /// Three failures can be fixed here: the bot is not in a public channel, the channel's name now means another
     /// channel, the card to update is gone.
-    async fn mend(
+    async fn repair(
         &mut self,
         workspace: &WorkspaceClient,
         target: Target,

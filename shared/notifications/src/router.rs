@@ -104,13 +104,13 @@ impl Router {
     }
 
     /// Where a route sends a change. A destination that the record lacks is left out, with the reason.
-    pub fn destinations<'a>(&self, route: &'a Route, telling: &CardContext<'_>) -> (Taken<'a>, Vec<Left>) {
+    pub fn destinations<'a>(&self, route: &'a Route, context: &CardContext<'_>) -> (Taken<'a>, Vec<Left>) {
         let language = route.language.unwrap_or(self.settings.language);
-        let telling = CardContext { language, ..*telling };
+        let context = CardContext { language, ..*context };
         let (mut destinations, mut left) = (Vec::new(), Vec::new());
         for to in &route.to {
             let mut leave = |reason: String| left.push(Left { route: route.name.clone(), reason, failed: false });
-            match (to, to.channel(&telling)) {
+            match (to, to.channel(&context)) {
                 (_, Some(Ok(name))) => destinations.push(CardDestination::Channel {
                     name: self.settings.channel(&name).to_owned(),
                     may_create: matches!(to, Destination::Pattern(_))
@@ -118,11 +118,11 @@ impl Router {
                 }),
                 (_, Some(Err(reason))) => leave(reason),
                 (Destination::Person(role), None) => {
-                    let people = role.people(telling.change);
+                    let people = role.people(context.change);
                     if people.is_empty() {
-                        leave(format!("no recipient: {to} of {} is only the author", telling.change.about));
+                        leave(format!("no recipient: {to} of {} is only the author", context.change.about));
                     }
-                    let people = people.into_iter().map(|user| self.person(user, telling.names));
+                    let people = people.into_iter().map(|user| self.person(user, context.names));
                     destinations.extend(people.map(CardDestination::Person));
                 }
                 (_, None) => {}
@@ -154,13 +154,13 @@ impl Router {
 }
 
 impl Taken<'_> {
-    pub fn card(&self, telling: &CardContext<'_>) -> Card {
-        Card::of(&CardContext { language: self.language, ..*telling }, self.route.card.as_ref())
+    pub fn card(&self, context: &CardContext<'_>) -> Card {
+        Card::of(&CardContext { language: self.language, ..*context }, self.route.card.as_ref())
     }
 
     /// The same in one line.
-    pub fn line(&self, telling: &CardContext<'_>) -> CardText {
-        card::line(&CardContext { language: self.language, ..*telling })
+    pub fn line(&self, context: &CardContext<'_>) -> CardText {
+        card::line(&CardContext { language: self.language, ..*context })
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
         Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value::<RecordState>(state).unwrap())
     }
 
-    fn telling<'a>(change: &'a Change, names: &'a Names) -> CardContext<'a> {
+    fn context_of<'a>(change: &'a Change, names: &'a Names) -> CardContext<'a> {
         CardContext { change, names, domain: "a.bitrix24.com", language: Language::En }
     }
 
@@ -191,7 +191,7 @@ mod tests {
             let router = router(settings);
             let (routes, left) = router.asked(&change);
             assert_eq!((routes.len(), left.len()), (1, 0));
-            let (taken, _) = router.destinations(routes[0], &telling(&change, &names));
+            let (taken, _) = router.destinations(routes[0], &context_of(&change, &names));
             assert_eq!(taken.destinations, [CardDestination::Channel { name: "#project-move-2".into(), may_create }]);
         }
         let router = router(json!({}));
@@ -238,7 +238,7 @@ mod tests {
         }));
         let (change, names) = (task(), Names::default());
         let (routes, _) = router.asked(&change);
-        let (taken, _) = router.destinations(routes[0], &telling(&change, &names));
+        let (taken, _) = router.destinations(routes[0], &context_of(&change, &names));
         let expected = PortalPerson { user: 6, name: None, email: None, slack: Some("U6".into()) };
         assert_eq!(taken.destinations, [CardDestination::Person(expected)]);
     }

@@ -207,7 +207,7 @@ impl NotionSync {
         let known = match stored {
             Some(known) if !is_old => known,
             // If Notion is down, work continues with what is known well enough.
-            stored => match self.look(portal, settings, database, stored.clone()).await {
+            stored => match self.check_schema(portal, settings, database, stored.clone()).await {
                 Err(failure) => stored.filter(|known| known.closed.is_none()).ok_or(failure)?,
                 known => known?,
             },
@@ -218,12 +218,12 @@ impl NotionSync {
     }
 
     /// Checks a database now.
-    pub async fn look_at(&self, tenant: &TenantId, name: &str) -> Result<Option<KnownDatabase>, Failure> {
+    pub async fn validate_schema(&self, tenant: &TenantId, name: &str) -> Result<Option<KnownDatabase>, Failure> {
         let portal = self.connections.portal(tenant).await?;
         let settings = Self::settings(&portal)?;
         let Some(database) = settings.notion.named(name) else { return Ok(None) };
         let stored = self.stored(tenant, name).await?.filter(|known| known.asked == database.database);
-        self.look(&portal, &settings, database, stored).await.map(Some)
+        self.check_schema(&portal, &settings, database, stored).await.map(Some)
     }
 
     /// Clears the note of missed edits: they are being made up for.
@@ -235,7 +235,7 @@ impl NotionSync {
         Ok(())
     }
 
-    async fn look(
+    async fn check_schema(
         &self,
         portal: &Arc<Portal>,
         settings: &Settings,
@@ -277,7 +277,7 @@ impl NotionSync {
             let again = paused(&before).iter().any(|field| !paused(&known).contains(field));
             known.missed_since = before.missed_since.or(again.then_some(now));
         }
-        self.tell(portal, database, &before, &known).await?;
+        self.notify(portal, database, &before, &known).await?;
         self.backend.store.put(StoreWrite::new(key(tenant, &database.name), &known, WriteCondition::Always)?).await?;
         self.lock().remove(&(tenant.clone(), database.name.clone()));
         Ok(known)
@@ -349,7 +349,7 @@ impl NotionSync {
     }
 
     /// Alerts the operators to new trouble: once for each.
-    async fn tell(
+    async fn notify(
         &self,
         portal: &Portal,
         database: &DatabaseSettings,

@@ -74,7 +74,7 @@ impl NotionSync {
                 return Ok(map);
             }
         }
-        let map = Arc::new(look_up(settings, notion, portal, now).await?);
+        let map = Arc::new(read_people(settings, notion, portal, now).await?);
         self.backend.store.put(StoreWrite::new(key(tenant), map.as_ref(), WriteCondition::Always)?).await?;
         self.remember_people(tenant, &map);
         Ok(map)
@@ -85,7 +85,7 @@ impl NotionSync {
     }
 }
 
-async fn look_up(
+async fn read_people(
     settings: &Settings,
     notion: &NotionClient,
     portal: &PortalClient,

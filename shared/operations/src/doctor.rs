@@ -86,12 +86,12 @@ pub struct Doctor<'a> {
 }
 
 /// Receives each check as it is done.
-pub type Tell<'a> = &'a mut (dyn FnMut(Check) + Send);
+pub type ReportCheck<'a> = &'a mut (dyn FnMut(Check) + Send);
 
 impl Doctor<'_> {
     /// Checks what all tenants share.
-    pub async fn examine_deployment(&self, tell: Tell<'_>) {
-        tell(match self.connections.key_ring().await {
+    pub async fn examine_deployment(&self, report: ReportCheck<'_>) {
+        report(match self.connections.key_ring().await {
             Ok(_) => Check::fine(texts::operations::CHECK_KEYS, texts::operations::KEYS_READABLE),
             Err(failure) => Check::wrong(
                 texts::operations::CHECK_KEYS,
@@ -99,7 +99,7 @@ impl Doctor<'_> {
                 texts::operations::RESTORE_KEYS,
             ),
         });
-        tell(match self.public_url {
+        report(match self.public_url {
             Some(url) => Check::fine(texts::operations::CHECK_ADDRESS, Localized::data(url)),
             None => Check::notice(
                 texts::operations::CHECK_ADDRESS,
@@ -107,7 +107,7 @@ impl Doctor<'_> {
                 texts::operations::SET_ADDRESS,
             ),
         });
-        tell(match self.backend.secrets.get(SLACK_SIGNING).await {
+        report(match self.backend.secrets.get(SLACK_SIGNING).await {
             Ok(text) if text.expose_secret().lines().any(|line| !line.trim().is_empty()) => {
                 Check::fine(texts::operations::CHECK_SIGNING, texts::operations::SIGNING_KNOWN)
             }
@@ -122,7 +122,7 @@ impl Doctor<'_> {
         });
         for queue in queues::ALL {
             let what = Localized::of(|_| texts::operations::CheckQueue { queue: queue.name() });
-            tell(match self.backend.queue.depth(queue).await {
+            report(match self.backend.queue.depth(queue).await {
                 Ok(depth) => queue_check(what, &depth),
                 Err(error) => Check::wrong(what, Localized::data(error), texts::operations::CHECK_QUEUE_EXISTS),
             });
@@ -130,12 +130,12 @@ impl Doctor<'_> {
     }
 
     /// Checks a tenant.
-    pub async fn examine(&self, tenant: &TenantId, tell: Tell<'_>) {
+    pub async fn examine(&self, tenant: &TenantId, report: ReportCheck<'_>) {
         let portal = match self.connections.portal(tenant).await {
             Ok(portal) => portal,
             Err(failure) => {
                 let seen = Localized::data(failure.text);
-                return tell(Check::wrong(texts::operations::CHECK_PORTAL, seen, texts::operations::CONNECT));
+                return report(Check::wrong(texts::operations::CHECK_PORTAL, seen, texts::operations::CONNECT));
             }
         };
         let settings = match portal.settings_as::<Settings>() {
@@ -143,39 +143,39 @@ impl Doctor<'_> {
             Err(error) => {
                 let seen = Localized::of(|_| texts::operations::SettingsNotRead { reason: error.0.clone() });
                 let fix = texts::operations::APPLY_CHECKED_SETTINGS;
-                return tell(Check::wrong(texts::operations::CHECK_SETTINGS, seen, fix));
+                return report(Check::wrong(texts::operations::CHECK_SETTINGS, seen, fix));
             }
         };
         let problems = settings.problems();
         if problems.is_empty() {
             let (routes, databases) = (settings.routes.len() as u64, settings.notion.databases.len() as u64);
             let seen = Localized::of(|_| texts::operations::SettingsHold { routes, databases });
-            tell(Check::fine(texts::operations::CHECK_SETTINGS, seen));
+            report(Check::fine(texts::operations::CHECK_SETTINGS, seen));
         }
         for problem in problems {
             let fix = texts::operations::FIX_SETTINGS;
-            tell(Check::wrong(texts::operations::CHECK_SETTINGS, problem.whole(), fix));
+            report(Check::wrong(texts::operations::CHECK_SETTINGS, problem.whole(), fix));
         }
-        let bitrix24 = self.bitrix24(&portal, &settings, tell).await;
-        self.sweeps(tenant, tell).await;
-        let slack = self.slack(&portal, &settings, tell).await;
+        let bitrix24 = self.bitrix24(&portal, &settings, report).await;
+        self.sweeps(tenant, report).await;
+        let slack = self.slack(&portal, &settings, report).await;
         if let (Some(bitrix24), Some(slack)) = (&bitrix24, &slack) {
-            self.people(&settings, bitrix24, slack, tell).await;
+            self.people(&settings, bitrix24, slack, report).await;
         }
-        self.notion(&portal, &settings, tell).await;
+        self.notion(&portal, &settings, report).await;
     }
 
     async fn bitrix24(
         &self,
         portal: &std::sync::Arc<Portal>,
         settings: &Settings,
-        tell: Tell<'_>,
+        report: ReportCheck<'_>,
     ) -> Option<PortalClient> {
         let what = Localized::of(|_| texts::operations::CheckBitrix24 { domain: portal.domain.as_str() });
         let client = match self.connections.bitrix24(portal).await {
             Ok(client) => client.in_lane(Priority::Person),
             Err(failure) => {
-                tell(Check::wrong(what, Localized::data(failure.text), texts::operations::CONNECT_AGAIN));
+                report(Check::wrong(what, Localized::data(failure.text), texts::operations::CONNECT_AGAIN));
                 return None;
             }
         };
@@ -183,11 +183,11 @@ impl Doctor<'_> {
         let answer = match client.call(method, &json!({})).await {
             Ok(answer) => answer,
             Err(failure) => {
-                tell(failed(what, &failure));
+                report(failed(what, &failure));
                 return None;
             }
         };
-        tell(match (&answer.result["INSTALLED"], &answer.result["PAYMENT_EXPIRED"]) {
+        report(match (&answer.result["INSTALLED"], &answer.result["PAYMENT_EXPIRED"]) {
             (Value::Bool(false), _) => {
                 Check::wrong(what, texts::operations::NOT_INSTALLED, texts::operations::OPEN_APPLICATION)
             }
@@ -197,21 +197,21 @@ impl Doctor<'_> {
             _ => Check::fine(what, texts::operations::ANSWERS),
         });
         if let Some(there) = answer.started_at {
-            tell(skew(self.backend.clock.now(), there));
+            report(skew(self.backend.clock.now(), there));
         }
-        self.bitrix24_rights(portal, &client, tell).await;
-        self.subscriptions(portal, settings, &client, tell).await;
+        self.bitrix24_rights(portal, &client, report).await;
+        self.subscriptions(portal, settings, &client, report).await;
         Some(client)
     }
 
-    async fn bitrix24_rights(&self, portal: &Portal, client: &PortalClient, tell: Tell<'_>) {
+    async fn bitrix24_rights(&self, portal: &Portal, client: &PortalClient, report: ReportCheck<'_>) {
         let given: Vec<String> = match client.call("scope", &json!({})).await {
             Ok(answer) => serde_json::from_value(answer.result).unwrap_or_default(),
             Err(_) => portal.application.as_ref().map(|own| own.scopes.clone()).unwrap_or_default(),
         };
         if given.is_empty() {
             let seen = texts::operations::RIGHTS_UNKNOWN;
-            return tell(Check::notice(texts::operations::CHECK_RIGHTS, seen, Localized::data("")));
+            return report(Check::notice(texts::operations::CHECK_RIGHTS, seen, Localized::data("")));
         }
         // Either of these is enough.
         let has_user = given.iter().any(|scope| scope.starts_with("user"));
@@ -222,23 +222,29 @@ impl Doctor<'_> {
             .filter(|(scope, _)| !(*scope == "task" && given.iter().any(|scope| scope.starts_with("task"))))
             .collect();
         if lacking.is_empty() {
-            tell(Check::fine(texts::operations::CHECK_RIGHTS, texts::operations::RIGHTS_GIVEN));
+            report(Check::fine(texts::operations::CHECK_RIGHTS, texts::operations::RIGHTS_GIVEN));
         }
         for (scope, why) in lacking {
             let fix =
                 if client.is_application() { texts::operations::ADD_RIGHT } else { texts::operations::TICK_RIGHT };
-            tell(Check::wrong(Localized::of(|_| texts::operations::CheckRight { scope }), missing(why), fix));
+            report(Check::wrong(Localized::of(|_| texts::operations::CheckRight { scope }), missing(why), fix));
         }
     }
 
-    async fn subscriptions(&self, portal: &Portal, settings: &Settings, client: &PortalClient, tell: Tell<'_>) {
+    async fn subscriptions(
+        &self,
+        portal: &Portal,
+        settings: &Settings,
+        client: &PortalClient,
+        report: ReportCheck<'_>,
+    ) {
         let wanted: BTreeSet<String> = events::wanted(settings).iter().map(|event| event.code.to_owned()).collect();
         let sightings = Sightings::new(self.backend.store.clone());
         let seen = sightings.all(&portal.tenant).await.unwrap_or_default();
         let what = texts::operations::CHECK_EVENTS;
         if !client.is_application() {
             let unseen: Vec<_> = wanted.iter().filter(|code| !seen.contains_key(*code)).cloned().collect();
-            return tell(if unseen.is_empty() {
+            return report(if unseen.is_empty() {
                 let count = wanted.len() as u64;
                 Check::fine(what, Localized::of(|_| texts::operations::EventsSeen { count }))
             } else {
@@ -248,20 +254,20 @@ impl Doctor<'_> {
         }
         let bound = match subscriptions::bound(client).await {
             Ok(bound) => bound,
-            Err(failure) => return tell(failed(what, &failure)),
+            Err(failure) => return report(failed(what, &failure)),
         };
         let Some(url) = self.public_url else {
             let (seen, fix) = (texts::operations::EVENTS_LEAD_NOWHERE, texts::operations::SET_ADDRESS_ONLY);
-            return tell(Check::notice(what, seen, fix));
+            return report(Check::notice(what, seen, fix));
         };
         let handler = match self.connections.hook_url(&portal.tenant, url).await {
             Ok(handler) => handler,
             Err(failure) => {
-                return tell(Check::wrong(what, Localized::data(failure.text), texts::operations::CONNECT_AGAIN));
+                return report(Check::wrong(what, Localized::data(failure.text), texts::operations::CONNECT_AGAIN));
             }
         };
         let missing = events::compare(&wanted, &bound, &handler, false).bind;
-        tell(if missing.is_empty() {
+        report(if missing.is_empty() {
             let count = wanted.len() as u64;
             Check::fine(what, Localized::of(|_| texts::operations::AllBound { count }))
         } else {
@@ -270,11 +276,11 @@ impl Doctor<'_> {
         });
     }
 
-    async fn sweeps(&self, tenant: &TenantId, tell: Tell<'_>) {
+    async fn sweeps(&self, tenant: &TenantId, report: ReportCheck<'_>) {
         let sweeps = Sweeps::new(self.backend.store.clone());
         let lease = sweeps.lease(tenant, SWEEP).await.ok().flatten();
         let what = texts::operations::CHECK_SWEEP;
-        tell(match lease {
+        report(match lease {
             None => Check::notice(what, texts::operations::SWEEP_NEVER, texts::operations::SWEEP_SOON),
             Some(Lease { stopped_by: Some(cause), .. }) => {
                 let seen = Localized::of(|_| texts::operations::SweepStopped { reason: cause.as_str() });
@@ -287,10 +293,10 @@ impl Doctor<'_> {
         });
     }
 
-    async fn slack(&self, portal: &Portal, settings: &Settings, tell: Tell<'_>) -> Option<WorkspaceClient> {
+    async fn slack(&self, portal: &Portal, settings: &Settings, report: ReportCheck<'_>) -> Option<WorkspaceClient> {
         let Some(connection) = &portal.slack else {
             let (seen, fix) = (texts::operations::NOT_CONNECTED, texts::operations::CONNECT);
-            tell(Check::wrong(texts::operations::CHECK_SLACK, seen, fix));
+            report(Check::wrong(texts::operations::CHECK_SLACK, seen, fix));
             return None;
         };
         let team = if connection.team.is_empty() { &connection.team_id } else { &connection.team };
@@ -298,18 +304,18 @@ impl Doctor<'_> {
         let client = match self.connections.slack(portal).await {
             Ok(client) => client,
             Err(failure) => {
-                tell(Check::wrong(what, Localized::data(failure.text), texts::operations::CONNECT_AGAIN));
+                report(Check::wrong(what, Localized::data(failure.text), texts::operations::CONNECT_AGAIN));
                 return None;
             }
         };
         if let Err(failure) = client.check().await {
-            tell(failed(what, &failure));
+            report(failed(what, &failure));
             return None;
         }
-        tell(Check::fine(what, texts::operations::ANSWERS));
+        report(Check::fine(what, texts::operations::ANSWERS));
         for (scope, why) in scopes::lacking(&scopes::SLACK, &connection.scopes) {
             let what = Localized::of(|_| texts::operations::CheckScope { scope });
-            tell(Check::wrong(what, missing(why), texts::operations::ADD_SCOPE));
+            report(Check::wrong(what, missing(why), texts::operations::ADD_SCOPE));
         }
         let mut channels: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for route in &settings.routes {
@@ -328,12 +334,18 @@ impl Doctor<'_> {
             channels.entry(bridge.channel.clone()).or_default().push("bridges");
         }
         for (name, of) in channels {
-            tell(channel(&client, &name, &of).await);
+            report(channel(&client, &name, &of).await);
         }
         Some(client)
     }
 
-    async fn people(&self, settings: &Settings, bitrix24: &PortalClient, slack: &WorkspaceClient, tell: Tell<'_>) {
+    async fn people(
+        &self,
+        settings: &Settings,
+        bitrix24: &PortalClient,
+        slack: &WorkspaceClient,
+        report: ReportCheck<'_>,
+    ) {
         let found = async {
             let (mut emails, mut cursor) = (BTreeSet::new(), None::<String>);
             for _ in 0..MAX_PAGES {
@@ -363,19 +375,19 @@ impl Doctor<'_> {
             Ok::<_, Failure>(alone)
         };
         let what = texts::operations::CHECK_PEOPLE;
-        tell(match found.await {
+        report(match found.await {
             Ok(alone) if alone.is_empty() => Check::fine(what, texts::operations::EVERYONE_FOUND),
             Ok(alone) => Check::notice(what, not_found(&alone), texts::operations::LINK_PEOPLE),
             Err(failure) => Check { verdict: CheckVerdict::Notice, ..failed(what, &failure) },
         });
     }
 
-    async fn notion(&self, portal: &Portal, settings: &Settings, tell: Tell<'_>) {
+    async fn notion(&self, portal: &Portal, settings: &Settings, report: ReportCheck<'_>) {
         let databases = &settings.notion.databases;
         if portal.notion.is_none() {
             if !databases.is_empty() {
                 let (seen, fix) = (texts::operations::NOTION_WITHOUT_WORKSPACE, texts::operations::CONNECT);
-                tell(Check::wrong(texts::operations::CHECK_NOTION, seen, fix));
+                report(Check::wrong(texts::operations::CHECK_NOTION, seen, fix));
             }
             return;
         }
@@ -385,22 +397,22 @@ impl Doctor<'_> {
             match self.mirror.open(&portal.tenant, &database.name).await {
                 Ok(Open::Ready(opened)) => {
                     let count = opened.fields.len() as u64;
-                    tell(Check::fine(what, Localized::of(|_| texts::operations::DatabaseOpen { count })));
+                    report(Check::fine(what, Localized::of(|_| texts::operations::DatabaseOpen { count })));
                     let known = self.mirror.stored(&portal.tenant, &database.name).await.ok().flatten();
                     for trouble in known.map(|known| known.troubles).unwrap_or_default() {
                         let field = trouble.field.as_str();
                         let what = Localized::of(|_| texts::operations::CheckField { database: name, field });
-                        tell(Check::wrong(what, trouble.text, texts::operations::FIELD_PAUSES));
+                        report(Check::wrong(what, trouble.text, texts::operations::FIELD_PAUSES));
                     }
                 }
                 Ok(Open::Closed(closed)) => {
-                    tell(Check::wrong(what, closed.text, texts::operations::OPENS_ITSELF));
+                    report(Check::wrong(what, closed.text, texts::operations::OPENS_ITSELF));
                 }
-                Err(failure) => tell(failed(what, &failure)),
+                Err(failure) => report(failed(what, &failure)),
             }
         }
         if databases.is_empty() {
-            tell(Check::fine(texts::operations::CHECK_NOTION, texts::operations::NOTION_UNUSED));
+            report(Check::fine(texts::operations::CHECK_NOTION, texts::operations::NOTION_UNUSED));
         }
     }
 }

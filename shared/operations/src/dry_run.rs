@@ -48,12 +48,12 @@ pub async fn dry_run(
     now: Timestamp,
 ) -> Result<Vec<DryRunResult>, Failure> {
     let router = Router::new(settings.clone());
-    let (mut told, mut steps) = (Vec::new(), MAX_STEPS);
+    let (mut results, mut steps) = (Vec::new(), MAX_STEPS);
     for (at, trace, change) in last_changes(ledger, &portal.tenant, now).await? {
         let names = names.of(&portal.tenant, &change).await;
-        told.push(tell(&router, &change, &names, portal, at, trace, &mut steps));
+        results.push(result_of(&router, &change, &names, portal, at, trace, &mut steps));
     }
-    Ok(told)
+    Ok(results)
 }
 
 async fn last_changes(
@@ -81,7 +81,7 @@ async fn last_changes(
     Ok(changes)
 }
 
-fn tell(
+fn result_of(
     router: &Router,
     change: &Change,
     names: &records::Names,

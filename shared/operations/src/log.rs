@@ -166,7 +166,7 @@ impl LogFilter {
         if self.text.trim().is_empty() {
             return true;
         }
-        let words = told(way).to_lowercase();
+        let words = words_of(way).to_lowercase();
         // "deal 42" must not match deal 421.
         let wanted = self.text.trim().to_lowercase();
         match wanted.split_once(' ') {
@@ -180,7 +180,7 @@ impl LogFilter {
 }
 
 /// All texts of an event and its deliveries that a search may match.
-fn told(way: &EventTrail) -> String {
+fn words_of(way: &EventTrail) -> String {
     let mut told = way.trace.to_string();
     let mut add = |text: &str| {
         told.push(' ');

@@ -88,7 +88,7 @@ struct Silence {
 }
 
 /// Reads everything; no provider is asked.
-pub async fn look(
+pub async fn read(
     backend: &Backend,
     connections: &Connections,
     mirror: &NotionSync,

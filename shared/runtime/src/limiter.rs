@@ -249,7 +249,7 @@ impl Limiter {
 
     /// How much of a bucket is used, for display; uses no slot.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
-    pub async fn look(&self, account: &RateBucket) -> Result<Usage, StoreError> {
+    pub async fn usage(&self, account: &RateBucket) -> Result<Usage, StoreError> {
         let (state, _) = self.read(&account.name).await?;
         let now = self.clock.now();
         let (used, of) = match account.window {

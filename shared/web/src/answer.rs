@@ -16,7 +16,7 @@ pub struct Refused {
     /// Our code, for counters and logs.
     pub code: &'static str,
     /// The code in the answer; different from ours if the difference should not be known.
-    pub told: &'static str,
+    pub shown_code: &'static str,
     /// The explanation.
     pub text: String,
     /// The allowed method, if the method was wrong.
@@ -26,13 +26,13 @@ pub struct Refused {
 impl Refused {
     /// A refusal whose answer has its own code.
     pub fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Self {
-        Self { status, code, told: code, text: text.into(), allow: "POST" }
+        Self { status, code, shown_code: code, text: text.into(), allow: "POST" }
     }
 
     /// The same refusal with another code in the answer, if the difference should not be known.
     #[must_use]
-    pub fn told(self, told: &'static str) -> Self {
-        Self { told, ..self }
+    pub fn shown_as(self, shown_code: &'static str) -> Self {
+        Self { shown_code, ..self }
     }
 
     /// The same with the allowed method.
@@ -75,7 +75,9 @@ impl Refused {
 
     /// The answer, counted as `counter`.
     pub fn answer(&self, metrics: &dyn Metrics, counter: &'static str) -> Response<Bytes> {
-        self.answer_with(metrics, counter, |status| answer(status, &json!({"error": self.told, "message": self.text})))
+        self.answer_with(metrics, counter, |status| {
+            answer(status, &json!({"error": self.shown_code, "message": self.text}))
+        })
     }
 
     /// The same with another body than JSON: a page.

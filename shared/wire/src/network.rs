@@ -305,7 +305,7 @@ impl Network {
     pub async fn resolve(&self, name: &str) -> Result<Vec<SocketAddr>, Unresolved> {
         let found = match &self.lookup {
             Some(lookup) => lookup(name.to_owned()).await,
-            None => look_up(name).await,
+            None => resolve_name(name).await,
         };
         let found = found.map_err(|_| Unresolved::NotFound)?;
         if found.is_empty() {
@@ -326,7 +326,7 @@ impl Network {
     }
 }
 
-async fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
+async fn resolve_name(name: &str) -> io::Result<Vec<IpAddr>> {
     Ok(tokio::net::lookup_host((name, 0)).await?.map(|found| found.ip()).collect())
 }
 

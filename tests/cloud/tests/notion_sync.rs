@@ -95,7 +95,7 @@ async fn connect(backend: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime
             user_id: "U0".into(),
             bot_id: "B0".into(),
         },
-        notion: Some(connections.look_at_notion(&sandbox.notion.token().to_owned().into()).await?),
+        notion: Some(connections.verify_notion_token(&sandbox.notion.token().to_owned().into()).await?),
         signing_secret: None,
         settings: Some(settings),
     };

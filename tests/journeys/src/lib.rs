@@ -114,7 +114,7 @@ impl World {
         let notion = &world.sandbox.notion;
         let token = notion.token().to_owned().into();
         let access = ConnectionCredentials {
-            notion: Some(world.connections.look_at_notion(&token).await.unwrap()),
+            notion: Some(world.connections.verify_notion_token(&token).await.unwrap()),
             ..access_to(&world.sandbox, &settings)
         };
         world.connections.join(access).await.unwrap();

@@ -32,7 +32,7 @@ pub fn all_are_listed() {
     assert!(unlisted.is_empty(), "name these in shared/tenants/src/catalogue.rs: {unlisted:?}");
 }
 
-fn look_up(key: &ItemKey) {
+fn note_read(key: &ItemKey) {
     if tenants::catalogue::kind_of(key).is_none() {
         let name = format!("{} {} {}", key.table.name(), key.partition, key.sort);
         UNLISTED.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
@@ -135,7 +135,7 @@ impl Store for Watched<dyn Store> {
     async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
         self.touch(&write.key);
         self.note("dynamodb:PutItem", pascal(write.key.table.name()));
-        look_up(&write.key);
+        note_read(&write.key);
         self.inner.put(write).await
     }
 
@@ -143,7 +143,7 @@ impl Store for Watched<dyn Store> {
         for write in &writes {
             self.touch(&write.key);
             self.note("dynamodb:PutItem", pascal(write.key.table.name()));
-            look_up(&write.key);
+            note_read(&write.key);
         }
         self.inner.put_all(writes).await
     }

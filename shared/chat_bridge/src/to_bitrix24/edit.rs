@@ -68,7 +68,7 @@ async fn write_over(
         let body = &delivery.job.body;
         let uuid = uuid_of(&format!("{}{index}", body.delivery));
         let earlier = match &call {
-            Some(_) => delivery.look_up(&uuid, text, line.queued_at(), &link.bitrix24).await?,
+            Some(_) => delivery.find_posted(&uuid, text, line.queued_at(), &link.bitrix24).await?,
             None => None,
         };
         let message = match earlier {
@@ -145,7 +145,7 @@ async fn say_taken(
     let body = &delivery.job.body;
     let uuid = uuid_of(&format!("{}taken{place}", body.delivery));
     let text = taken_back(name, delivery.tenant.settings.language).to_bbcode(false);
-    if line.open_call().await.is_some() && delivery.look_up(&uuid, &text, line.queued_at(), &[]).await?.is_some() {
+    if line.open_call().await.is_some() && delivery.find_posted(&uuid, &text, line.queued_at(), &[]).await?.is_some() {
         return Ok(());
     }
     let request = delivery.bot.send(&body.dialog, &text, None, &uuid);

@@ -148,7 +148,7 @@ async fn say(
     let text = said.by(author).to_bbcode(false);
     let known = delivery.link.as_ref().map(|(link, _)| link.bitrix24.clone()).unwrap_or_default();
     if let Some(call) = line.open_call().await
-        && let Some(message) = delivery.look_up(&uuid, &text, call.began_at, &known).await?
+        && let Some(message) = delivery.find_posted(&uuid, &text, call.began_at, &known).await?
     {
         return delivery.posted(line, message, thread).await;
     }

@@ -139,7 +139,7 @@ pub(crate) async fn go_on(
     loop {
         let step = match running.run.phase.clone() {
             Phase::Rows { .. } => rows::read(&mut running).await,
-            Phase::Numbers { after } => numbers::look(&mut running, after).await,
+            Phase::Numbers { after } => numbers::read(&mut running, after).await,
             Phase::Keys { after } => running.keys(after).await,
             Phase::Records { after } => running.records(after).await,
             Phase::Done | Phase::Stopped { .. } => Ok(()),

@@ -18,7 +18,7 @@ use crate::work::matching::{self, row_ref};
 const ROWS: usize = 500;
 
 /// Checks some numbers.
-pub(super) async fn look(running: &mut RunningBackfill<'_>, after: Option<String>) -> Result<(), Failure> {
+pub(super) async fn read(running: &mut RunningBackfill<'_>, after: Option<String>) -> Result<(), Failure> {
     let query = Query { after, limit: ROWS, ..Query::prefix(Table::Links, running.partition(), NUMBERS) };
     let page = running.sync.backend.store.list(&query).await?;
     let mut groups: BTreeMap<u64, Vec<String>> = BTreeMap::new();
@@ -44,7 +44,7 @@ pub(super) async fn look(running: &mut RunningBackfill<'_>, after: Option<String
     for (number, pages) in groups {
         let record = running.opened.kind().record(number);
         let rows = own_rows(running, record, &pages, &mut entries).await?;
-        if let Some(rows) = look_at(running, record, rows, &mut entries).await? {
+        if let Some(rows) = check_record(running, record, rows, &mut entries).await? {
             unknown.insert(number, rows);
         }
     }
@@ -91,7 +91,7 @@ async fn own_rows(
 }
 
 /// Notes duplicates; returns the rows of a number of which it is not known whether it is a record's.
-async fn look_at(
+async fn check_record(
     running: &mut RunningBackfill<'_>,
     record: Record,
     mut rows: Vec<RowRef>,

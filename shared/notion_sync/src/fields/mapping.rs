@@ -128,7 +128,7 @@ pub fn resolve(
             continue;
         };
         let wanted = wanted_type(&field, &setting, targets);
-        let property = match look(source, &setting, &field, known.get(&name), &database.name) {
+        let property = match check_field(source, &setting, &field, known.get(&name), &database.name) {
             FieldCheck::Found(property) => property.clone(),
             FieldCheck::Renamed(property) => {
                 let text = texts::sync::PropertyRenamed {
@@ -297,7 +297,7 @@ enum FieldCheck<'a> {
     Broken(Localized),
 }
 
-fn look<'a>(
+fn check_field<'a>(
     source: &'a DataSource,
     setting: &FieldSetting,
     field: &PortalField,

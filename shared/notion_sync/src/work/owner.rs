@@ -170,7 +170,7 @@ pub(crate) async fn check_schemas(sync: &NotionSync, job: &ReceivedJob<SyncJob>)
     let settings = NotionSync::settings(&portal)?;
     let mut found = Vec::new();
     for database in &settings.notion.databases {
-        let Some(known) = sync.look_at(&job.tenant, &database.name).await? else { continue };
+        let Some(known) = sync.validate_schema(&job.tenant, &database.name).await? else { continue };
         found.extend(known.closed.map(|closed| format!("{}: {}", database.name, closed.code)));
         found.extend(known.troubles.iter().map(|trouble| format!("{}: {} pauses", database.name, trouble.field)));
     }

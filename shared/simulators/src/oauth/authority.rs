@@ -146,17 +146,17 @@ impl OauthServers {
 
     /// The portal reports that an application was installed, where the application's card says.
     pub fn install(&self, portal: &crate::PortalSimulator, client: &str, handler: &str, user: u64) {
-        self.tell(portal, "ONAPPINSTALL", client, handler, user);
+        self.send_event(portal, "ONAPPINSTALL", client, handler, user);
     }
 
     /// The application is updated: it has another application token, and everything that it had bound is gone.
     pub fn update(&self, portal: &crate::PortalSimulator, client: &str, handler: &str, user: u64) {
         self.inner.renew_application_token(&portal.credentials().member_id, client);
         portal.forget_bound_events();
-        self.tell(portal, "ONAPPUPDATE", client, handler, user);
+        self.send_event(portal, "ONAPPUPDATE", client, handler, user);
     }
 
-    fn tell(&self, portal: &crate::PortalSimulator, event: &str, client: &str, handler: &str, user: u64) {
+    fn send_event(&self, portal: &crate::PortalSimulator, event: &str, client: &str, handler: &str, user: u64) {
         let mut auth = self.tokens(portal, client, user);
         auth["application_token"] = self.application_token(portal, client).into();
         auth["domain"] = portal.host().into();

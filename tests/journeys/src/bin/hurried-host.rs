@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
         workspace: slack::client::SlackIdentity { team_id: text("team_id"), ..slack::client::SlackIdentity::default() },
         signing_secret: None,
         notion: match told["notion_token"].as_str() {
-            Some(token) => Some(connections.look_at_notion(&token.to_owned().into()).await?),
+            Some(token) => Some(connections.verify_notion_token(&token.to_owned().into()).await?),
             None => None,
         },
         settings: match &told["settings"] {
