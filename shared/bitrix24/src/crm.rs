@@ -84,7 +84,7 @@ impl fmt::Display for EntityType {
 }
 
 /// The fields that [`CrmItem`] reads of leads and deals.
-const DEAL_FIELDS: [&str; 15] = [
+pub const DEAL_FIELDS: [&str; 15] = [
     "id",
     "title",
     "stageId",
@@ -102,7 +102,7 @@ const DEAL_FIELDS: [&str; 15] = [
     "createdBy",
 ];
 /// The fields of contacts and companies; what one of them lacks is named in neither list.
-const CONTACT_FIELDS: [&str; 9] =
+pub const CONTACT_FIELDS: [&str; 9] =
     ["id", "name", "lastName", "assignedById", "sourceId", "companyId", "createdTime", "updatedTime", "createdBy"];
 const COMPANY_FIELDS: [&str; 6] = ["id", "title", "assignedById", "createdTime", "updatedTime", "createdBy"];
 

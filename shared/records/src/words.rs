@@ -1,6 +1,7 @@
 //! The words of a card: which may be in braces in a template, and what each shows for a change.
 
 use bitrix24::EntityType;
+use bitrix24::crm::{CONTACT_FIELDS, DEAL_FIELDS};
 use jiff::Timestamp;
 use locale::Language;
 use locale::money;
@@ -176,70 +177,49 @@ impl RecordFacts {
 }
 
 /// The portal's fields that `record.` and `before.` reach, in addition to custom fields.
-fn fields(noun: Noun) -> &'static [&'static str] {
-    match noun {
-        Noun::Lead | Noun::Deal | Noun::Item => &[
-            "id",
-            "title",
-            "stageId",
-            "stageSemanticId",
-            "categoryId",
-            "opportunity",
-            "currencyId",
-            "assignedById",
-            "sourceId",
-            "companyId",
-            "contactId",
-            "createdTime",
-            "updatedTime",
-            "movedTime",
-            "createdBy",
-            "entityTypeId",
-        ],
-        Noun::Contact | Noun::Company => &[
-            "id",
-            "title",
-            "name",
-            "lastName",
-            "assignedById",
-            "sourceId",
-            "companyId",
-            "createdTime",
-            "updatedTime",
-            "createdBy",
-        ],
-        Noun::Task => &[
-            "id",
-            "title",
-            "status",
-            "priority",
-            "deadline",
-            "createdBy",
-            "responsibleId",
-            "accomplices",
-            "auditors",
-            "groupId",
-            "createdDate",
-            "changedDate",
-            "activityDate",
-            "chatId",
-            "ufCrmTask",
-        ],
-        Noun::Call => &[
-            "callId",
-            "callType",
-            "phoneNumber",
-            "portalUserId",
-            "callDuration",
-            "callStartDate",
-            "callFailedCode",
-            "callFailedReason",
-            "crmActivityId",
-            "crmEntityType",
-            "crmEntityId",
-        ],
-        Noun::Custom => &[],
-    }
+fn fields(noun: Noun) -> Vec<&'static str> {
+    let own: (&[_], &[_]) = match noun {
+        Noun::Lead | Noun::Deal | Noun::Item => (&DEAL_FIELDS, &["entityTypeId"]),
+        Noun::Contact | Noun::Company => (&CONTACT_FIELDS, &["title"]),
+        Noun::Task => (
+            &[
+                "id",
+                "title",
+                "status",
+                "priority",
+                "deadline",
+                "createdBy",
+                "responsibleId",
+                "accomplices",
+                "auditors",
+                "groupId",
+                "createdDate",
+                "changedDate",
+                "activityDate",
+                "chatId",
+                "ufCrmTask",
+            ],
+            &[],
+        ),
+        Noun::Call => (
+            &[
+                "callId",
+                "callType",
+                "phoneNumber",
+                "portalUserId",
+                "callDuration",
+                "callStartDate",
+                "callFailedCode",
+                "callFailedReason",
+                "crmActivityId",
+                "crmEntityType",
+                "crmEntityId",
+            ],
+            &[],
+        ),
+        Noun::Custom => (&[], &[]),
+    };
+    [own.0, own.1].concat()
 }
 
 /// Whether a field of the record can be read for changes of this kind.

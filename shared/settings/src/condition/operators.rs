@@ -209,33 +209,27 @@ pub(super) fn arithmetic<'a>(
     }
 }
 
-fn ints(operator: &str, left: i64, right: i64) -> Result<i64, EvaluationFault> {
-    if right == 0 && matches!(operator, "/" | "%") {
-        return Err(EvaluationFault::Failed("division by zero".into()));
-    }
-    let outcome = match operator {
-        "+" => left.checked_add(right),
-        "-" => left.checked_sub(right),
-        "*" => left.checked_mul(right),
-        "/" => left.checked_div(right),
-        _ => left.checked_rem(right),
+/// Arithmetic of one type of whole numbers.
+macro_rules! whole_numbers {
+    ($name:ident, $number:ty) => {
+        fn $name(operator: &str, left: $number, right: $number) -> Result<$number, EvaluationFault> {
+            if right == 0 && matches!(operator, "/" | "%") {
+                return Err(EvaluationFault::Failed("division by zero".into()));
+            }
+            let outcome = match operator {
+                "+" => left.checked_add(right),
+                "-" => left.checked_sub(right),
+                "*" => left.checked_mul(right),
+                "/" => left.checked_div(right),
+                _ => left.checked_rem(right),
+            };
+            outcome.ok_or_else(too_large)
+        }
     };
-    outcome.ok_or_else(too_large)
 }
 
-fn uints(operator: &str, left: u64, right: u64) -> Result<u64, EvaluationFault> {
-    if right == 0 && matches!(operator, "/" | "%") {
-        return Err(EvaluationFault::Failed("division by zero".into()));
-    }
-    let outcome = match operator {
-        "+" => left.checked_add(right),
-        "-" => left.checked_sub(right),
-        "*" => left.checked_mul(right),
-        "/" => left.checked_div(right),
-        _ => left.checked_rem(right),
-    };
-    outcome.ok_or_else(too_large)
-}
+whole_numbers!(ints, i64);
+whole_numbers!(uints, u64);
 
 fn doubles(operator: &str, left: f64, right: f64) -> Option<f64> {
     Some(match operator {
