@@ -62,7 +62,7 @@ test("a planted fault is found from the overview, fixed, retried and seen delive
   await until(way, () => admin.getByText("Delivered after").first().isVisible());
 });
 
-test("the card is shown while one types, and what it would have told", async () => {
+test("the card is shown while one types, and what it would have posted", async () => {
   await admin.goto(`${host.address}/admin/routes/edit?route=new%20deals`);
   await admin.getByText("The card", { exact: true }).click();
   await admin.getByLabel("Headline").fill("Fresh: {title}");

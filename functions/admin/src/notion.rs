@@ -98,7 +98,7 @@ async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
         }
         @if address.is_some() {
             form.inline method="post" action="/admin/notion/webhook" {
-                (token(visit)) input type="hidden" name="anew" value="yes";
+                (token(visit)) input type="hidden" name="again" value="yes";
                 button { (language.text(texts::configuration::NEW_ADDRESS)) }
             }
             p.hint { (language.text(texts::configuration::NEW_ADDRESS_HELP)) }
@@ -252,9 +252,9 @@ fn because(language: Language, why: Why) -> &'static str {
 }
 
 pub(crate) async fn open_window(visit: &Visit<'_>, form: &Form) -> Result<PageAnswer, Failure> {
-    let anew = !form.get("anew").is_empty();
-    visit.deps.mirror.connections.open_notion_window(&visit.id, anew).await?;
-    let what = if anew { "new address for webhooks made" } else { "window for a verification token opened" };
+    let again = !form.get("again").is_empty();
+    visit.deps.mirror.connections.open_notion_window(&visit.id, again).await?;
+    let what = if again { "new address for webhooks made" } else { "window for a verification token opened" };
     visit.note(what, "Notion", "", "").await?;
     Ok(PageAnswer::to("/notion", visit.language.text(texts::configuration::WINDOW_IS_OPEN)))
 }

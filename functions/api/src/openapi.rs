@@ -113,7 +113,7 @@ pub fn document() -> Value {
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
         "paths": {
-            "/api/v1/{member_id}/sync": {"post": operation("beginSync", "Make records and their Notion pages alike", "sync", &sync)},
+            "/api/v1/{member_id}/sync": {"post": operation("beginSync", "Sync records with their Notion pages", "sync", &sync)},
             "/api/v1/{member_id}/jobs/{id}": {"get": operation("getJob", "How a sync goes", "sync", &progress)},
             "/api/v1/{member_id}/events": {"get": listing("listEvents", "What came in", "events", "Event")},
             "/api/v1/{member_id}/deliveries": {"get": listing("listDeliveries", "What went out", "deliveries", "Delivery")},
@@ -243,6 +243,6 @@ mod tests {
             let _ = std::fs::write(copy, &text);
         }
         let is_same = std::fs::read_to_string(copy).is_ok_and(|kept| kept == text);
-        assert!(is_same, "docs/openapi.json is old: UPDATE_OPENAPI=1 cargo test -p api writes it anew");
+        assert!(is_same, "docs/openapi.json is old: UPDATE_OPENAPI=1 cargo test -p api writes it again");
     }
 }

@@ -187,7 +187,7 @@ impl DeliveryAttempt {
             _ => DeliveryStatus::Retrying { cause: failure.text.clone() },
         };
         if let Err(error) = self.write(status).await {
-            tracing::warn!(trace = %self.trace, tenant = %self.tenant, %error, "the ledger could not be told of a failure");
+            tracing::warn!(trace = %self.trace, tenant = %self.tenant, %error, "a failure could not be written to the ledger");
             // Another worker has the line; the next try sees what it did.
             return JobOutcome::Retry { after: Duration::from_secs(1), cause: error.text };
         }

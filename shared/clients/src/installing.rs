@@ -564,8 +564,9 @@ fn not_installed() -> Result<TenantId, Failure> {
 }
 
 fn no_app(provider: &str) -> Failure {
-    let text =
-        format!("no {provider} app is set up here; docs/installing.md says how whoever runs Switchboard does that");
+    let text = format!(
+        "no {provider} app is set up here; ask the person who runs Switchboard to set it up (docs/installing.md)"
+    );
     Failure::permanent("no_app", text)
 }
 

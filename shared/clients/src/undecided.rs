@@ -52,7 +52,7 @@ pub async fn undecided(
         _ => EventStatus::Waiting { cause: failure.text.clone() },
     };
     if let Err(error) = ledger.record_event(tenant, EventLine { waited, status, ..line }).await {
-        tracing::warn!(%trace, %tenant, %error, "the ledger could not be told of a failure");
+        tracing::warn!(%trace, %tenant, %error, "a failure could not be written to the ledger");
     }
     outcome
 }

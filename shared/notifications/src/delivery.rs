@@ -227,7 +227,7 @@ impl CardDelivery<'_> {
         if matches!(&failure.class, ErrorClass::Permanent { code } if channel_trouble::is_of_the_channel(code))
             && let Err(error) = self.report(failure).await
         {
-            tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
+            tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be alerted to a channel's trouble");
         }
         self.line.fail(failure, &reason).await
     }

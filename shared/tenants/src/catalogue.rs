@@ -40,7 +40,8 @@ pub struct StoredKind {
 
 const SETTINGS: &str = "settings are written by administrators; take the name or e-mail out on the page Settings, or change the connection";
 const NO_WORDS: &str = "it holds ids, digests and times only";
-const AUDIT: &str = "the audit says who changed what, for a year: whoever runs Switchboard has to be able to show it";
+const AUDIT: &str =
+    "the audit says who changed what, for a year: the person who runs Switchboard has to be able to show it";
 const API_KEY: &str = "the name of an API key; revoke the key on the page API keys";
 
 const fn kind(

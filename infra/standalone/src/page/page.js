@@ -196,8 +196,8 @@ function drawReach(reach) {
   const refused = reach.subscriptions && reach.subscriptions.refused.length ? ` Not bound: ${reach.subscriptions.refused.join("; ")}.` : "";
   const swept = reach.sweep && reach.sweep.finished_at ? `Last sweep ${time(reach.sweep.finished_at)}` : "No sweep has finished yet";
   const stopped = reach.sweep && reach.sweep.stopped_by ? `, stopped: ${reach.sweep.stopped_by}` : "";
-  $("counts").textContent = `${swept}${stopped}. Today: ${reach.counts.swept} records looked at, ${reach.counts.lost} changes found that no `
-    + `event had told, ${reach.counts.late} of them told late, ${reach.counts.conditions_failed} conditions failed.${refused}`;
+  $("counts").textContent = `${swept}${stopped}. Today: ${reach.counts.swept} records checked, ${reach.counts.lost} changes found without `
+    + `an event, ${reach.counts.late} late events, ${reach.counts.conditions_failed} conditions failed.${refused}`;
 }
 
 function drawDead(letters) {
