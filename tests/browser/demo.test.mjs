@@ -103,7 +103,7 @@ test("the events to tick are listed, and those that arrived are marked", async (
   await wanted.filter({ hasText: "ONVOXIMPLANTCALLEND" }).locator(".seen").waitFor();
   assert.equal(await wanted.filter({ hasText: "ONCRMLEADDELETE" }).locator(".seen").count(), 0);
   assert.match(await page.locator("#reach-hint").innerText(), /outgoing webhook/);
-  assert.match(await page.locator("#counts").innerText(), /\d+ records looked at, 0 changes found/);
+  assert.match(await page.locator("#counts").innerText(), /\d+ records checked, 0 changes found/);
 });
 
 test("a deal that is deleted leaves the board", async () => {
