@@ -156,7 +156,7 @@ async fn operators_find_a_fault_and_redrive_it_through_the_built_binaries() -> a
     assert!(checks.contains("#sales-pipeline") && checks.contains("not found"), "{checks}");
     let fields = [("name", "more"), ("change", "lead.created"), ("to", "#general"), ("thread", "none")];
     let saved = browser.submit("/admin/routes/edit", "/admin/routes/save", &fields).await;
-    assert!(saved.location.unwrap().contains("in+force"));
+    assert!(saved.location.unwrap().contains("takes+effect"));
     browser.submit("/admin/notion", "/admin/notion/backfill", &[("database", "Deals"), ("dry", "yes")]).await;
     deployment.work_until("the plan", async || browser.get("/admin/notion/runs").await.text.contains(": done")).await?;
 
@@ -174,7 +174,7 @@ async fn operators_find_a_fault_and_redrive_it_through_the_built_binaries() -> a
     assert_eq!(cards, ["New deal: Alpha", "New deal: Bravo"]);
     let discarded =
         browser.submit("/admin/dead/plan?act=discard&q=Carol", "/admin/dead/discard", &[("why", "a test")]).await;
-    assert!(discarded.location.unwrap().contains("1+letter"));
+    assert!(discarded.location.unwrap().contains("1+delivery+was+discarded"));
     assert_eq!(deployment.dead().await, 0);
     assert!(browser.get("/admin/audit").await.text.contains("dead letters discarded: a test"));
 
