@@ -112,8 +112,8 @@ test("three companies install at once, and each sees its own first card", async 
   await page.getByText("The Notion workspace Sandbox is connected.").waitFor();
   await page.getByRole("link", { name: "API keys" }).click();
   await page.getByLabel("What it is for").fill("Shop");
-  await page.getByLabel("bring in deals and contacts").check();
-  await page.getByRole("button", { name: "Make the key" }).click();
+  await page.getByLabel("create deals and contacts").check();
+  await page.getByRole("button", { name: "Create the key" }).click();
   const key = await page.locator("code", { hasText: "swb_" }).innerText();
   if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, "keys.png"), fullPage: true });
   const member = key.slice(4).split(".")[0];
