@@ -568,7 +568,22 @@ fn a_moment_that_cannot_be_read_turns_no_text() {
 }
 
 #[test]
-fn an_address_that_turns_text_is_no_link() {
+fn an_address_that_turns_text_turns_none_on_either_side() {
     let document = Document::from_bbcode("[url=tel:+\u{202e}49]call[/url]");
     assert_eq!(document.to_bbcode(false), "call (tel:+49)");
+    let link = json!({"type": "link", "url": "tel:+\u{202e}49", "text": "call"});
+    let rich_text = json!({"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]});
+    for document in [
+        document,
+        Document::from_bbcode(
+            "[url=https://a.example/\u{2067}x][b]call[/b][/url] [url]https://a.example/\u{2066}[/url]",
+        ),
+        Document::from_bbcode("[timestamp=\u{202a}1] [user=\u{202b}5]Ann\u{202c}[/user] [file=\u{202d}a]"),
+        Document::from_mrkdwn("<tel:+\u{202e}49|call>"),
+        Document::from_rich_text(&rich_text),
+    ] {
+        for text in [document.to_bbcode(false), document.to_mrkdwn(false), document.to_rich_text(false).to_string()] {
+            assert_eq!(bidi::without_overrides(&text), text);
+        }
+    }
 }

@@ -25,7 +25,7 @@ use settings::Settings;
 use tenants::administrators::SignInProof;
 use tenants::api_keys::{ApiKeys, Scope};
 use tenants::audit::{Audit, AuditEntry};
-use tenants::portals::{Portal, Portals, TokenDigest};
+use tenants::portals::{Portal, Portals};
 use tenants::user_links::{EndReason, EndedLink, LinkOrigin, UserLink};
 use user_mapping::profiles::PortalProfile;
 use user_mapping::rights::Reach;
@@ -68,17 +68,8 @@ impl Office {
         let tenant = TenantId::new("member1").unwrap();
         let settings = json!({"time_zone": "UTC", "routes": []});
         let portal = Portal {
-            tenant: tenant.clone(),
-            domain: "портал.рф".into(),
-            webhook: None,
-            application: None,
-            application_token: TokenDigest::nobodys(),
-            hook_key: None,
-            hook_key_before: None,
-            slack: None,
-            notion: None,
             settings: settings.into(),
-            connected_at: at(-1_000_000),
+            ..Portal::new(tenant.clone(), "портал.рф".into(), at(-1_000_000))
         };
         Portals::new(backend.store.clone(), backend.clock.clone()).put(&portal).await.unwrap();
         let cookie = sessions::start_with(&backend, tenant.clone(), "Анна", SignInProof::Operator).await.unwrap();
