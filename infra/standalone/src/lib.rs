@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod metrics;
 pub mod names;
 pub mod page;
+mod refusals;
 pub mod replay;
 #[cfg(feature = "demo")]
 pub mod sandbox;

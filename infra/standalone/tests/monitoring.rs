@@ -141,8 +141,17 @@ fn everything_that_is_counted_or_measured_has_its_description() {
     let mut counted = BTreeSet::new();
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
-        for call in [".count(\"", ".add(\"", ".measure(\"", "measure(deps, \""] {
-            counted.extend(text.split(call).skip(1).filter_map(|rest| rest.split('"').next().map(str::to_owned)));
+        let calls = [
+            "metrics.count(",
+            "metrics.add(",
+            "metrics.measure(",
+            "metrics().count(",
+            "counters.count(",
+            "measure(deps, ",
+        ];
+        for call in calls.map(|call| format!("{call}\"")) {
+            counted
+                .extend(text.split(call.as_str()).skip(1).filter_map(|rest| rest.split('"').next().map(str::to_owned)));
         }
         let refusals = text.split('"').filter(|word| word.ends_with("_refused") && !word.contains(' '));
         counted.extend(refusals.map(str::to_owned));
