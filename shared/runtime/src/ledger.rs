@@ -227,6 +227,9 @@ pub struct DeliveryLine {
     /// When it was last looked for at its provider, and not found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed_at: Option<Timestamp>,
+    /// Since when it waits to be looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sought_since: Option<Timestamp>,
     /// What a reader should know besides the status: that it was found, that it may be repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
@@ -262,6 +265,7 @@ impl DeliveryLine {
             queued_at,
             caused_at: None,
             missed_at: None,
+            sought_since: None,
             remark: None,
             attempts: 0,
             waited: Duration::ZERO,
