@@ -1,6 +1,7 @@
 //! Switchboard on one machine: the same handlers as on Lambda, with HTTP, workers, schedules and SQLite in one process.
 
 pub mod database;
+pub mod database_command;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod engine;

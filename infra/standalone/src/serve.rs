@@ -89,6 +89,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     );
     workers.join_all().await;
     scheduled.join_all().await;
+    host.engine.close().await;
     public.and(status).context("HTTP ended early")
 }
 
