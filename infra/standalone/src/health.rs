@@ -124,16 +124,20 @@ impl Health {
         readiness
     }
 
-    /// Writes the present moment and reads it back.
+    /// Whether the database is well, and writes the present moment and reads it back.
     async fn store(&self) -> Option<FailedCheck> {
+        let database = &self.0.engine.database;
         let problem = match timeout(MAX_CHECK, self.write_and_read()).await {
-            Ok(Ok(())) => return None,
-            Ok(Err(problem)) => problem,
-            Err(_) => format!("a write and a read took longer than {} s", MAX_CHECK.as_secs()),
+            Ok(Ok(())) => None,
+            Ok(Err(problem)) => Some(problem),
+            Err(_) => Some(format!("a write and a read took longer than {} s", MAX_CHECK.as_secs())),
         };
-        let problem = format!("the database {}: {problem}", self.0.engine.path.display());
-        let remedy = "free space on its disk, check that the file is there and writable, and that no other process holds a lock on it; docs/operations.md#one-machine";
-        Some(FailedCheck { check: "store", problem, remedy })
+        // What is known to be wrong says more than what came of it, and a file that was deleted can still be written.
+        if let Some(fault) = database.health().fault() {
+            return Some(FailedCheck { check: "store", problem: fault.to_string(), remedy: fault.kind.remedy() });
+        }
+        let problem = format!("the database {}: {}", database.path().display(), problem?);
+        Some(FailedCheck { check: "store", problem, remedy: "check whether its disk is full, overloaded or hangs" })
     }
 
     async fn write_and_read(&self) -> Result<(), String> {
