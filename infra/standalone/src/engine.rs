@@ -1,6 +1,6 @@
 //! The engine of one machine: the ports on SQLite, files and the system clock.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use runtime::clock::Clock;
 use runtime::metrics::Counters;
 use runtime::{Backend, QueueName, Store, generation};
 use sqlite::{FileSecrets, HostLock, SqliteFile, SqliteQueue, SqliteStore};
+
+use crate::metrics::HostMetrics;
 
 /// How often what has expired is deleted, and the host notes that it works on this database. In real time: a test whose
 /// clock runs by itself does not wait for it.
@@ -24,14 +26,23 @@ pub struct Engine {
     pub queue: Arc<SqliteQueue>,
     /// The counts so far.
     pub counters: Arc<Counters>,
+    /// The same, with what was measured.
+    pub measures: HostMetrics,
     /// The file, with its health.
     pub database: SqliteFile,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 impl Engine {
     /// Opens the database at `path`, and its key ring in the folder beside it, and puts back the messages that a
     /// process that is gone had received. Only one process may use a database: another one is refused.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Self::open_with(path, clock, HostMetrics::default()).await
+    }
+
+    /// The same with counters that are there before it.
+    pub async fn open_with(path: &Path, clock: Arc<dyn Clock>, measures: HostMetrics) -> anyhow::Result<Self> {
         // It waits for the lock of a host that is just ending, and checks the file after one that was killed.
         let file = path.to_owned();
         let opening = move || SqliteFile::open_for_host(&file, HostLock::acquire(&file)?);
@@ -44,10 +55,14 @@ impl Engine {
         let queue = Arc::new(SqliteQueue::new(database.clone(), clock.clone()));
         queue.recover().await?;
         tokio::spawn(care(Arc::downgrade(&store), clock.clone()));
-        let counters = Arc::new(Counters::default());
-        let backend =
-            Backend { store, queue: queue.clone(), secrets: Arc::new(secrets), clock, metrics: counters.clone() };
-        Ok(Self { backend, queue, counters, database })
+        let backend = Backend {
+            store,
+            queue: queue.clone(),
+            secrets: Arc::new(secrets),
+            clock,
+            metrics: Arc::new(measures.clone()),
+        };
+        Ok(Self { backend, queue, counters: measures.counters(), measures, database, path: path.to_owned() })
     }
 
     /// Ends writing and notes that the end was clean: the next start need not check the file. Later writes are refused.

@@ -1,70 +1,14 @@
 //! The command as a user runs it: `serve` against the simulators, `replay`, `sandbox`.
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use runtime::SystemClock;
 use serde_json::Value;
 use simulators::Sandbox;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-fn switchboard(arguments: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-struct Serving {
-    process: Child,
-    events: String,
-    status: String,
-}
-
-impl Serving {
-    async fn start(folder: &Path, config: &str) -> Self {
-        let (listen, status) = (free_port(), free_port());
-        let config = format!("listen = '127.0.0.1:{listen}'\nstatus = '127.0.0.1:{status}'\n{config}");
-        std::fs::write(folder.join("serve.toml"), config).unwrap();
-        let mut process = switchboard(&["serve", "--config", "serve.toml"], folder).spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if line.starts_with("Status:") {
-                break;
-            }
-        }
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let (events, status) = (format!("http://127.0.0.1:{listen}"), format!("http://127.0.0.1:{status}"));
-        Self { process, events: format!("{events}/webhooks/bitrix24"), status }
-    }
-
-    async fn state(&self) -> Value {
-        let answer = reqwest::get(format!("{}/api/state", self.status)).await.unwrap();
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
-    }
-
-    async fn stop(mut self) {
-        let pid = self.process.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
-        assert!(self.process.wait().await.unwrap().success(), "Ctrl-C ends cleanly");
-    }
-}
-
-async fn until(mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap();
-}
+use crate::harness::{Serving, switchboard, until};
 
 fn config(sandbox: &Sandbox) -> String {
     format!(
@@ -109,128 +53,6 @@ async fn serve_learns_its_portal_from_the_first_event_and_goes_on_after_a_restar
     serving.stop().await;
 }
 
-/// The status of the answer to an event, and how long it took.
-async fn posted(serving: &Serving, body: &str) -> (u16, Duration) {
-    let began = std::time::Instant::now();
-    let request =
-        reqwest::Client::new().post(&serving.events).header("content-type", "application/x-www-form-urlencoded");
-    let answer = request.body(body.to_owned()).send().await.unwrap();
-    (answer.status().as_u16(), began.elapsed())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_database_of_a_host_is_its_own_and_is_backed_up_and_restored() {
-    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let database = async |arguments: &[&str]| {
-        let output = switchboard(&[&["database"], arguments].concat(), folder.path()).output().await.unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.success(), format!("{}{}", text(&output.stdout), text(&output.stderr)))
-    };
-    let member = format!("member_id = '{}'\n[slack]", sandbox.portal.credentials().member_id);
-    let config = config(&sandbox).replace("[slack]", &member);
-    let serving = Serving::start(folder.path(), &config).await;
-    let pid = serving.process.id().unwrap();
-    let other = format!("listen = '127.0.0.1:{}'\nstatus = '127.0.0.1:{}'\n{config}", free_port(), free_port());
-    std::fs::write(folder.path().join("other.toml"), other).unwrap();
-    let second = switchboard(&["serve", "--config", "other.toml"], folder.path()).output().await.unwrap();
-    let refused = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(!second.status.success() && refused.contains(&format!("the process {pid} works on it")), "{refused}");
-
-    // Beside the host: a check and a backup, but nothing that needs it stopped.
-    let (good, said) = database(&["check"]).await;
-    assert!(good && said.contains("is whole") && said.contains("the key ring opens all of them"), "{said}");
-    let (good, said) = database(&["backup", "saved"]).await;
-    assert!(good && said.contains("Backed up into saved") && said.contains("keep it as safe"), "{said}");
-    let (good, said) = database(&["backup", "saved"]).await;
-    assert!(!good && said.contains("is there already"), "{said}");
-    for command in [&["compact"][..], &["restore", "saved"], &["new-keys", "--yes"]] {
-        let (good, said) = database(command).await;
-        assert!(!good && (said.contains(&pid.to_string()) || said.contains("keys rotate")), "{command:?}: {said}");
-    }
-
-    // Files that disappear are not written to.
-    let body = sandbox.portal.event_body("ONCRMDEALADD", sandbox.portal.add_deal("Roof", 1, "EUR"));
-    assert_eq!(posted(&serving, &body).await.0, 200);
-    let (file, aside) = (folder.path().join("switchboard.db"), folder.path().join("aside"));
-    std::fs::rename(&file, &aside).unwrap();
-    let (status, took) = posted(&serving, &body).await;
-    assert!(status == 503 && took < Duration::from_secs(2), "{status} after {took:?}");
-    std::fs::rename(&aside, &file).unwrap();
-    until(async || posted(&serving, &body).await.0 == 200).await;
-    serving.stop().await;
-
-    let log = std::fs::metadata(folder.path().join("switchboard.db-wal"));
-    assert_eq!(log.map_or(0, |log| log.len()), 0, "the log is empty after the end");
-    let (good, said) = database(&["compact"]).await;
-    assert!(good && said.contains("before,"), "{said}");
-
-    // A backup that was cut off is not restored, and nothing is touched.
-    let before = std::fs::read(&file).unwrap();
-    let saved = folder.path().join("saved/switchboard.db");
-    let whole = std::fs::read(&saved).unwrap();
-    std::fs::write(&saved, &whole[..whole.len() / 2]).unwrap();
-    let (good, said) = database(&["restore", "saved"]).await;
-    assert!(!good && said.contains("is damaged"), "{said}");
-    assert!(std::fs::read(&file).unwrap() == before);
-    std::fs::write(&saved, &whole).unwrap();
-    let (good, said) = database(&["restore", "saved", "--dry-run"]).await;
-    assert!(good && said.contains("can be restored"), "{said}");
-    let (good, said) = database(&["restore", "saved"]).await;
-    assert!(good && said.contains("Restored switchboard.db") && said.contains("replaced-"), "{said}");
-    let kept: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| name.contains("replaced-") && !name.ends_with("-wal") && !name.ends_with("-shm"))
-        .collect();
-    assert_eq!(kept.len(), 2, "the database and the secrets: {kept:?}");
-
-    let backend = standalone::database::open(&file).unwrap();
-    let mark = runtime::generation::find(backend.store.as_ref()).await.unwrap().unwrap();
-    assert!(mark.backup_at.unwrap() < mark.restored_at);
-    drop(backend);
-    let serving = Serving::start(folder.path(), &config).await;
-    assert_eq!(posted(&serving, &body).await.0, 200);
-    serving.stop().await;
-    let backend = standalone::database::open(&file).unwrap();
-    let again = runtime::generation::find(backend.store.as_ref()).await.unwrap();
-    assert_eq!(again, Some(mark), "a start does not restore");
-    drop(backend);
-
-    // Copied back by hand: noticed at the next start.
-    std::fs::copy(&saved, &file).unwrap();
-    let serving = Serving::start(folder.path(), &config).await;
-    serving.stop().await;
-    let backend = standalone::database::open(&file).unwrap();
-    let by_hand = runtime::generation::find(backend.store.as_ref()).await.unwrap().unwrap();
-    assert!(by_hand.restored_at > mark.restored_at, "{by_hand:?}");
-}
-
-#[cfg(unix)]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_was_killed_starts_again_with_all_that_it_accepted() {
-    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let member = format!("member_id = '{}'\n[slack]", sandbox.portal.credentials().member_id);
-    let config = config(&sandbox).replace("[slack]", &member);
-    let mut serving = Serving::start(folder.path(), &config).await;
-    let titles: Vec<_> = (0..20).map(|number| format!("Roof {number}")).collect();
-    for title in &titles {
-        let body = sandbox.portal.event_body("ONCRMDEALADD", sandbox.portal.add_deal(title, 1, "EUR"));
-        assert_eq!(posted(&serving, &body).await.0, 200);
-    }
-    serving.process.kill().await.unwrap();
-    let mut serving = Serving::start(folder.path(), &config).await;
-    let cards = || sandbox.slack.texts("sales-pipeline");
-    until(async || titles.iter().all(|title| cards().contains(&format!("New deal: {title}")))).await;
-    let mut log = BufReader::new(serving.process.stderr.take().unwrap());
-    serving.stop().await;
-    let mut said = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut log, &mut said).await.unwrap();
-    assert!(said.contains("the last host did not close the database"), "{said}");
-    assert_eq!(cards().len(), titles.len(), "each once: {:?}", cards());
-}
-
 /// What a page answers to a browser that was led there by this name.
 async fn by_name(url: &str, host: &str) -> (u16, String) {
     let answer = reqwest::Client::new().get(url).header("host", host).send().await.unwrap();
@@ -260,7 +82,8 @@ async fn serve_keeps_its_files_and_its_status_page_to_itself() {
     let (status, text) = by_name(&state, "evil.example").await;
     assert!(status == 421 && text.contains("status_names"), "{status} {text}");
     assert_eq!(by_name(&state, "localhost").await.0, 200);
-    assert_eq!(by_name(&format!("{}/healthz", serving.status), "evil.example").await, (200, "ok\n".into()));
+    assert_eq!(by_name(&format!("{}/livez", serving.status), "evil.example").await, (200, "ok\n".into()));
+    assert_eq!(by_name(&format!("{}/healthz", serving.status), "evil.example").await.0, 200);
 
     let mut log = BufReader::new(serving.process.stderr.take().unwrap());
     serving.stop().await;
@@ -346,22 +169,6 @@ async fn settings_are_checked_compared_and_applied_beside_a_serve_that_runs() {
     std::fs::write(folder.path().join("own.toml"), own).unwrap();
     let (good, _, said) = settings(&["apply", "good.yaml", "--config", "own.toml"]).await;
     assert!(!good && said.contains("names settings itself"), "{said}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn serve_says_which_credentials_do_not_work() {
-    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    for (wrong, right, said) in [
-        ("/rest/1/no/", "/rest/1/s4ndb0xw3bh00k/", "the portal does not take the incoming webhook"),
-        ("xoxb-no", "xoxb-sandbox-bot-token", "Slack does not take the bot token"),
-    ] {
-        std::fs::write(folder.path().join("serve.toml"), config(&sandbox).replace(right, wrong)).unwrap();
-        let output = switchboard(&["serve", "--config", "serve.toml"], folder.path()).output().await.unwrap();
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && error.contains(said), "{error}");
-        assert!(!error.contains(wrong), "a secret, even a wrong one, is not printed: {error}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

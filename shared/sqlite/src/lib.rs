@@ -11,6 +11,7 @@
 mod database;
 mod fault;
 mod files;
+mod gauges;
 mod health;
 mod host_lock;
 pub mod maintenance;
@@ -26,6 +27,7 @@ mod writer;
 
 pub use database::{MAX_LOG_BYTES, OpenError, SqliteFile};
 pub use fault::{FaultKind, SqliteFault};
+pub use gauges::GaugeError;
 pub use health::SqliteHealth;
 pub use host_lock::HostLock;
 pub use queue::SqliteQueue;
