@@ -152,6 +152,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
     });
     http::serve(listener, router, stop).await.context("HTTP ended early")?;
     work.finish().await;
+    engine.close().await;
     inviting.abort();
     subscribing.abort();
     telling.abort();
@@ -360,7 +361,7 @@ impl Demo {
 
 /// Deletes what an earlier demonstration made, and nothing else in its folder.
 fn forget(data: &Path) -> anyhow::Result<()> {
-    for name in ["demo.db", "demo.db-wal", "demo.db-shm", "simulators.json"] {
+    for name in ["demo.db", "demo.db-wal", "demo.db-shm", "demo.db.lock", "simulators.json"] {
         match std::fs::remove_file(data.join(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}

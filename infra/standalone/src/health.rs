@@ -126,12 +126,18 @@ impl Health {
 
     /// Writes the present moment and reads it back.
     async fn store(&self) -> Option<FailedCheck> {
-        let problem = match timeout(MAX_CHECK, self.write_and_read()).await {
-            Ok(Ok(())) => return None,
-            Ok(Err(problem)) => problem,
-            Err(_) => format!("a write and a read took longer than {} s", MAX_CHECK.as_secs()),
+        let tried = timeout(MAX_CHECK, self.write_and_read()).await;
+        // What is known to be wrong explains a write that fails, and counts also while writes succeed: a disk is full before
+        // one does not fit.
+        let problem = match (self.0.engine.database.health().fault(), tried) {
+            (Some(fault), _) => fault.to_string(),
+            (None, Ok(Ok(()))) => return None,
+            (None, Ok(Err(problem))) => problem,
+            (None, Err(_)) => {
+                let path = self.0.engine.path.display();
+                format!("the database {path}: a write and a read took longer than {} s", MAX_CHECK.as_secs())
+            }
         };
-        let problem = format!("the database {}: {problem}", self.0.engine.path.display());
         let remedy = "free space on its disk, check that the file is there and writable, and that no other process holds a lock on it; docs/operations.md#one-machine";
         Some(FailedCheck { check: "store", problem, remedy })
     }

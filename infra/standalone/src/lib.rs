@@ -2,6 +2,7 @@
 
 pub mod credentials;
 pub mod database;
+pub mod database_command;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod engine;

@@ -12,6 +12,7 @@ use command_line::operate::Deployment;
 use command_line::settings::{self, SettingsCommand};
 use command_line::{SharedCommand, codes, terminal};
 use runtime::Backend;
+use standalone::database_command::{self, DatabaseCommand};
 use standalone::log::OneLine;
 use standalone::simulated::{self, Simulated};
 use standalone::sync::{self, SyncArguments};
@@ -65,6 +66,9 @@ enum Command {
         #[arg(long, conflicts_with = "tenant")]
         connect: bool,
     },
+    /// Checks, compacts, backs up and restores the database.
+    #[command(subcommand)]
+    Database(DatabaseCommand),
     #[command(flatten)]
     Shared(SharedCommand),
     /// Prints the script with which a shell completes these commands.
@@ -132,6 +136,7 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
         }
         Command::AdminCode { connect: true, .. } => codes::to_connect(&host.backend()?).await?,
         Command::AdminCode { tenant, .. } => codes::new(&host.backend()?, tenant).await?,
+        Command::Database(command) => Box::pin(database_command::run(command, &host.database()?, host.json)).await?,
         Command::Shared(command) => Box::pin(command_line::run(&host.deployment()?, command)).await?,
         Command::Completions { shell } => terminal::completions(shell, &mut Arguments::command(), "switchboard"),
         Command::Manifest { url, portal } => manifest::yaml(&url, portal.as_deref()),

@@ -77,7 +77,9 @@ pub async fn serve(file: &Path, mut stop: watch::Receiver<bool>) -> anyhow::Resu
     // Webhooks are durable once they are answered, so they are accepted until the work has ended.
     work.finish().await;
     close.send_replace(true);
-    addresses.served.await.context("HTTP did not end")?.context("HTTP ended early")
+    let served = addresses.served.await;
+    host.engine.close().await;
+    served.context("HTTP did not end")?.context("HTTP ended early")
 }
 
 /// The addresses, which answer from the first moment.
