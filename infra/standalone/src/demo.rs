@@ -133,7 +133,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
     // A page that is open to others has host names that we do not know.
     let shown = if options.listen.ip().is_loopback() { names::only(shown, &[]) } else { shown };
     let router = http::webhooks(functions.clone()).merge(shown);
-    let workers = workers::start(&engine, &functions, &stop);
+    let workers = workers::start(&engine.backend, &functions, &stop);
     let scheduled = schedule::start(&functions, &engine.backend.clock, SCHEDULE, &stop);
     let inviting = tokio::spawn({
         let sandbox = sandbox.clone();

@@ -102,6 +102,7 @@ async fn repeat<F: Future<Output = ()>>(
     while !*stop.borrow() {
         run().await;
         tokio::select! {
+            biased;
             () = clock.sleep(every) => {}
             _ = stop.changed() => return,
         }

@@ -76,7 +76,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     }
     println!("Status:  http://{}/", config.status);
     let counters = host.engine.counters.clone();
-    let workers = workers::start(&host.engine, &host.functions, &stop);
+    let workers = workers::start(&host.engine.backend, &host.functions, &stop);
     let scheduled = schedule::start(&host.functions, &host.engine.backend.clock, Schedule::default(), &stop);
     let watching = host.clone();
     let look: page::Look = Arc::new(move || {

@@ -230,7 +230,19 @@ impl Bot {
 
 /// The last messages of a chat: what is looked at before a message is written again.
 pub fn last_messages(dialog: &str) -> Request {
-    Request { method: "im.dialog.messages.get", params: json!({"DIALOG_ID": dialog, "LIMIT": 50}) }
+    messages_before(dialog, None)
+}
+
+/// The most messages of a chat in one answer.
+pub const CHAT_PAGE: usize = 50;
+
+/// The messages of a chat before one of them, or its last ones.
+pub fn messages_before(dialog: &str, message: Option<u64>) -> Request {
+    let mut params = json!({"DIALOG_ID": dialog, "LIMIT": CHAT_PAGE});
+    if let Some(message) = message {
+        params["LAST_ID"] = message.into();
+    }
+    Request { method: "im.dialog.messages.get", params }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 //! A server is known by the address at which it also listens, so a URL means the same both ways. Addresses are unique
 //! within a process: stories that run in parallel do not meet.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::marker::PhantomData;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,10 +28,55 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What answers the requests of a server.
 pub type DirectHandler = Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, HttpAnswer> + Send + Sync>;
 
-static SERVERS: Mutex<BTreeMap<SocketAddr, (bool, DirectHandler)>> = Mutex::new(BTreeMap::new());
+/// Servers by their address: whether they speak https, and what answers.
+type ListedServers = BTreeMap<SocketAddr, (bool, DirectHandler)>;
 
-fn servers() -> MutexGuard<'static, BTreeMap<SocketAddr, (bool, DirectHandler)>> {
-    SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
+static SERVERS: Mutex<ListedServers> = Mutex::new(BTreeMap::new());
+
+thread_local! {
+    /// The servers of a thread that has its own.
+    static OWN_SERVERS: RefCell<Option<OwnServers>> = const { RefCell::new(None) };
+}
+
+struct OwnServers {
+    listed: ListedServers,
+    next_port: u16,
+}
+
+/// Servers that this thread starts listen on no socket until this is dropped: they answer in process only, at addresses
+/// that count up, and no other thread sees them. Two runs then have the same addresses.
+#[derive(Debug)]
+pub struct Isolated(PhantomData<*const ()>);
+
+/// Isolates this thread: run everything on a runtime of the current thread alone.
+#[must_use = "the thread is isolated for as long as this lives"]
+pub fn isolate() -> Isolated {
+    OWN_SERVERS.set(Some(OwnServers { listed: BTreeMap::new(), next_port: 20_001 }));
+    Isolated(PhantomData)
+}
+
+impl Drop for Isolated {
+    fn drop(&mut self) {
+        let own = OWN_SERVERS.take();
+        // Only now: a handler may hold the last of another server.
+        drop(own);
+    }
+}
+
+/// The next address of this thread's own servers, if it has any.
+pub fn next_address() -> Option<SocketAddr> {
+    OWN_SERVERS.with_borrow_mut(|own| {
+        let own = own.as_mut()?;
+        own.next_port += 1;
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, own.next_port - 1)))
+    })
+}
+
+fn with_servers<T>(work: impl FnOnce(&mut ListedServers) -> T) -> T {
+    OWN_SERVERS.with_borrow_mut(|own| match own {
+        Some(own) => work(&mut own.listed),
+        None => work(&mut SERVERS.lock().unwrap_or_else(PoisonError::into_inner)),
+    })
 }
 
 /// A server that can be reached without sockets until this is dropped.
@@ -39,7 +86,7 @@ pub struct ListedServer(SocketAddr);
 impl ListedServer {
     /// Lets `handler` answer what is sent to `address`, by https if `is_secure`.
     pub fn new(address: SocketAddr, is_secure: bool, handler: DirectHandler) -> Self {
-        let replaced = servers().insert(address, (is_secure, handler));
+        let replaced = with_servers(|servers| servers.insert(address, (is_secure, handler)));
         drop(replaced);
         Self(address)
     }
@@ -47,7 +94,7 @@ impl ListedServer {
 
 impl Drop for ListedServer {
     fn drop(&mut self) {
-        let removed = servers().remove(&self.0);
+        let removed = with_servers(|servers| servers.remove(&self.0));
         // Only now, without the lock: a handler may hold the last of another server.
         drop(removed);
     }
@@ -105,11 +152,11 @@ async fn address_of(url: &Url, network: &Network) -> Result<SocketAddr, SendErro
 }
 
 fn handler_at(address: SocketAddr, url: &Url) -> Result<DirectHandler, SendError> {
-    match servers().get(&address) {
+    with_servers(|servers| match servers.get(&address) {
         None => Err(SendError::NotConnected(Cause::Refused)),
         Some((is_secure, _)) if *is_secure != (url.scheme() == "https") => Err(SendError::NotConnected(Cause::Tls)),
         Some((_, handler)) => Ok(handler.clone()),
-    }
+    })
 }
 
 /// The whole body, if it is as long as was said: a connection with another length breaks.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::direct::{DirectHandler, ListedServer};
+use crate::direct::{DirectHandler, ListedServer, next_address};
 use crate::fault::Fault;
 use crate::tls;
 
@@ -67,8 +67,13 @@ impl Server {
     where
         F: Future<Output = HttpAnswer> + Send + 'static,
     {
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
-        let address = listener.local_addr()?;
+        let (address, listener) = match next_address() {
+            Some(address) => (address, None),
+            None => {
+                let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
+                (listener.local_addr()?, Some(listener))
+            }
+        };
         let acceptor = tls::wanted();
         let is_secure = acceptor.is_some();
         let slow: Arc<Mutex<Vec<(String, Duration)>>> = Arc::default();
@@ -84,6 +89,7 @@ impl Server {
         });
         let listed = ListedServer::new(address, is_secure, handler.clone());
         let task = tokio::spawn(async move {
+            let Some(listener) = listener else { return };
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (handler, acceptor) = (handler.clone(), acceptor.clone());

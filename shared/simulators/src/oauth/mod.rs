@@ -58,5 +58,5 @@ pub(crate) fn fields(text: &[u8]) -> std::collections::BTreeMap<String, String> 
 
 /// A fresh secret that begins so.
 pub(crate) fn secret(beginning: &str) -> String {
-    format!("{beginning}{}", uuid::Uuid::new_v4().simple())
+    format!("{beginning}{}", runtime::random::hex())
 }

@@ -185,11 +185,11 @@ fn in_turn(shared: &Arc<PortalShared>, url: String, body: String) {
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);
     let turn = shared.turns.fetch_add(1, Ordering::SeqCst);
     tokio::spawn(async move {
-        while shared.served.load(Ordering::SeqCst) != turn {
-            tokio::task::yield_now().await;
-        }
+        let mut served = shared.served.subscribe();
+        // It cannot end: `shared` holds the sender.
+        let _ = served.wait_for(|served| *served == turn).await;
         send(&shared, &url, body).await;
-        shared.served.fetch_add(1, Ordering::SeqCst);
+        shared.served.send_modify(|served| *served += 1);
         shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
     });
 }

@@ -73,7 +73,7 @@ pub(crate) struct PortalShared {
     on_the_way: AtomicU64,
     /// Bots' events are sent in turn: the next turn, and whose it is.
     turns: AtomicU64,
-    served: AtomicU64,
+    served: tokio::sync::watch::Sender<u64>,
     /// Bitrix24's queue service has so many requests open at a time.
     senders: tokio::sync::Semaphore,
 }
@@ -194,7 +194,7 @@ impl PortalSimulator {
             courier: Courier::default(),
             on_the_way: AtomicU64::new(0),
             turns: AtomicU64::new(0),
-            served: AtomicU64::new(0),
+            served: tokio::sync::watch::Sender::new(0),
             senders: tokio::sync::Semaphore::new(32),
         });
         let serving = shared.clone();
