@@ -119,6 +119,7 @@ async fn repeat<F: Future<Output = ()> + Send + 'static>(
             fell(&error);
         }
         tokio::select! {
+            biased;
             () = clock.sleep(every) => {}
             _ = stop.changed() => return,
         }

@@ -29,7 +29,7 @@ pub struct Work {
 impl Work {
     /// Starts the workers and the schedule.
     pub fn start(engine: &Engine, functions: &Functions, schedule: Schedule, stop: &watch::Receiver<bool>) -> Self {
-        let workers = workers::start(engine, functions, stop);
+        let workers = workers::start(&engine.backend, functions, stop);
         let schedules = schedule::start(functions, &engine.backend.clock, schedule, stop);
         Self { engine: engine.clone(), tasks: vec![workers, schedules], beside: JoinSet::new() }
     }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use jobs::queues;
-use runtime::QueueName;
+use runtime::{Backend, QueueName};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::engine::Engine;
 use crate::functions::Functions;
 
 /// Workers for each queue: this many batches are worked in parallel.
@@ -20,21 +19,22 @@ const WAIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the workers of all queues. When `stop` becomes true, they finish their batches.
-pub fn start(engine: &Engine, functions: &Functions, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+pub fn start(backend: &Backend, functions: &Functions, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     for queue in queues::ALL {
         for _ in 0..WORKERS {
-            workers.spawn(work(engine.clone(), functions.clone(), queue, stop.clone()));
+            workers.spawn(work(backend.clone(), functions.clone(), queue, stop.clone()));
         }
     }
     workers
 }
 
-async fn work(engine: Engine, functions: Functions, queue: QueueName, mut stop: watch::Receiver<bool>) {
+async fn work(backend: Backend, functions: Functions, queue: QueueName, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let received = tokio::select! {
-            received = engine.backend.queue.receive(queue, BATCH, WAIT) => received,
+            biased;
             _ = stop.changed() => return,
+            received = backend.queue.receive(queue, BATCH, WAIT) => received,
         };
         match received {
             Ok(batch) if batch.is_empty() => {}
@@ -51,7 +51,7 @@ async fn work(engine: Engine, functions: Functions, queue: QueueName, mut stop: 
             }
             Err(error) => {
                 tracing::error!(%error, "the queue cannot be read");
-                engine.backend.clock.sleep(PAUSE).await;
+                backend.clock.sleep(PAUSE).await;
             }
         }
     }

@@ -264,6 +264,7 @@ impl Queue for Memory {
             }
             let wake = due.filter(|due| *due > now).map_or(end, |due| due.min(end));
             tokio::select! {
+                biased;
                 () = sent => {}
                 () = self.clock.sleep(until(now, wake)) => {}
             }

@@ -50,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
     };
     connections.join(access).await?;
     let (_stop, stopped) = watch::channel(false);
-    let workers = workers::start(&engine, &functions, &stopped);
+    let workers = workers::start(&engine.backend, &functions, &stopped);
     let listener = http::listen(text("listen").parse()?).await?;
     let router = http::webhooks(functions).route("/waiting", get(move || waiting(engine.clone())));
     http::serve(listener, router, stopped).await?;
