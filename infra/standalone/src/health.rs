@@ -27,7 +27,7 @@ use crate::names::{self, ForeignName};
 
 /// How long each check can take.
 const MAX_CHECK: Duration = Duration::from_secs(1);
-/// How long an outcome is given to whoever asks: a flood of requests causes no flood of writes.
+/// How long an outcome is given to everyone who asks: a flood of requests causes no flood of writes.
 const OUTCOME_TTL: Duration = Duration::from_secs(1);
 /// How often the host checks itself, for the log.
 const SELF_CHECK: Duration = Duration::from_secs(15);
