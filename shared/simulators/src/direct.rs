@@ -204,7 +204,7 @@ fn handler_at(address: SocketAddr, url: &Url) -> Result<DirectHandler, SendError
         None => Err(SendError::NotConnected(Cause::Refused)),
         Some((is_secure, _)) if *is_secure != (url.scheme() == "https") => Err(SendError::NotConnected(Cause::Tls)),
         Some((_, handler)) => Ok(handler.clone()),
-    })
+    }
 }
 
 /// The whole body, if it is as long as was said: a connection with another length breaks.
