@@ -262,7 +262,8 @@ async fn restore(path: &Path, from: &Path, dry_run: bool) -> anyhow::Result<Stri
     let now = SystemClock.now();
     let new = Beside::prepare(path, &database, &secrets)?;
     let replaced = new.put_in_place(path, now)?;
-    mark(path, host, RestoreMark { restored_at: now, backup_at: Some(description.made_at) }).await?;
+    let worked_until = host.last_beat();
+    mark(path, host, RestoreMark { restored_at: now, backup_at: Some(description.made_at), worked_until }).await?;
     let mut text = format!("Restored {}, {backup}.\n", path.display());
     for aside in replaced {
         writeln!(text, "What was there is kept as {}; delete it when everything works.", aside.display())?;

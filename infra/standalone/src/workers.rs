@@ -45,7 +45,7 @@ async fn work(backend: Backend, functions: Functions, queue: QueueName, mut stop
                 let mut handler = JoinSet::new();
                 handler.spawn(async move { functions.work(queue, batch).await });
                 if let Some(Err(error)) = handler.join_next().await {
-                    engine.backend.metrics.count("function_failures", queue.name());
+                    backend.metrics.count("function_failures", queue.name());
                     tracing::error!(queue = queue.name(), %error, "a handler fell");
                 }
             }
