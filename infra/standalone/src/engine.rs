@@ -1,6 +1,6 @@
 //! The engine of one machine: the ports on SQLite, files and the system clock.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -30,8 +30,6 @@ pub struct Engine {
     pub measures: HostMetrics,
     /// The file, with its health.
     pub database: SqliteFile,
-    /// Where it is.
-    pub path: PathBuf,
 }
 
 impl Engine {
@@ -62,7 +60,7 @@ impl Engine {
             clock,
             metrics: Arc::new(measures.clone()),
         };
-        Ok(Self { backend, queue, counters: measures.counters(), measures, database, path: path.to_owned() })
+        Ok(Self { backend, queue, counters: measures.counters(), measures, database })
     }
 
     /// Ends writing and notes that the end was clean: the next start need not check the file. Later writes are refused.

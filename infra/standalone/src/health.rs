@@ -27,7 +27,7 @@ use crate::names::{self, ForeignName};
 
 /// How long each check can take.
 const MAX_CHECK: Duration = Duration::from_secs(1);
-/// How long an outcome is given to whoever asks: a flood of requests causes no flood of writes.
+/// How long an outcome is given to everyone who asks: a flood of requests causes no flood of writes.
 const OUTCOME_TTL: Duration = Duration::from_secs(1);
 /// How often the host checks itself, for the log.
 const SELF_CHECK: Duration = Duration::from_secs(15);
@@ -124,22 +124,20 @@ impl Health {
         readiness
     }
 
-    /// Writes the present moment and reads it back.
+    /// Whether the database is well, and writes the present moment and reads it back.
     async fn store(&self) -> Option<FailedCheck> {
-        let tried = timeout(MAX_CHECK, self.write_and_read()).await;
-        // What is known to be wrong explains a write that fails, and counts also while writes succeed: a disk is full before
-        // one does not fit.
-        let problem = match (self.0.engine.database.health().fault(), tried) {
-            (Some(fault), _) => fault.to_string(),
-            (None, Ok(Ok(()))) => return None,
-            (None, Ok(Err(problem))) => problem,
-            (None, Err(_)) => {
-                let path = self.0.engine.path.display();
-                format!("the database {path}: a write and a read took longer than {} s", MAX_CHECK.as_secs())
-            }
+        let database = &self.0.engine.database;
+        let problem = match timeout(MAX_CHECK, self.write_and_read()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(problem)) => Some(problem),
+            Err(_) => Some(format!("a write and a read took longer than {} s", MAX_CHECK.as_secs())),
         };
-        let remedy = "free space on its disk, check that the file is there and writable, and that no other process holds a lock on it; docs/operations.md#one-machine";
-        Some(FailedCheck { check: "store", problem, remedy })
+        // What is known to be wrong says more than what came of it, and a file that was deleted can still be written.
+        if let Some(fault) = database.health().fault() {
+            return Some(FailedCheck { check: "store", problem: fault.to_string(), remedy: fault.kind.remedy() });
+        }
+        let problem = format!("the database {}: {}", database.path().display(), problem?);
+        Some(FailedCheck { check: "store", problem, remedy: "check whether its disk is full, overloaded or hangs" })
     }
 
     async fn write_and_read(&self) -> Result<(), String> {

@@ -244,9 +244,9 @@ impl Exporter {
     }
 
     fn files(&self, text: &mut Exposition) {
-        let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        let log = format!("{}-wal", self.engine.path.display());
-        let files = [("database", number(size(&self.engine.path))), ("log", number(size(std::path::Path::new(&log))))];
+        let health = self.engine.database.health();
+        let size = std::fs::metadata(health.path()).map_or(0, |file| file.len());
+        let files = [("database", number(size)), ("log", number(health.log_bytes()))];
         text.gauge("database_bytes", "Size of the database and of its log", "file", files);
     }
 }

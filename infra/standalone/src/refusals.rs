@@ -1,6 +1,6 @@
-//! How many refused requests one address may make before it is refused without being looked at: whoever guesses keys, codes
-//! or paths. Webhooks are not counted: all tenants of a provider share its addresses, and one of them must not be able to
-//! shut the others out.
+//! How many refused requests one address may make before it is refused without being looked at: this slows down who guesses
+//! keys, codes or paths. Webhooks are not counted: all tenants of a provider share its addresses, and one of them must not be
+//! able to shut the others out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -31,6 +31,8 @@ use crate::systemd::ServiceManager;
 use crate::work::Work;
 use crate::{http, page, server};
 
+/// How long moving the database's log into it can take at the end.
+const CLOSING: Duration = Duration::from_secs(1);
 /// How long the first event of a portal can take to be stored.
 const MAX_LEARNING: Duration = Duration::from_secs(2);
 
@@ -77,9 +79,11 @@ pub async fn serve(file: &Path, mut stop: watch::Receiver<bool>) -> anyhow::Resu
     // Webhooks are durable once they are answered, so they are accepted until the work has ended.
     work.finish().await;
     close.send_replace(true);
-    let served = addresses.served.await;
-    host.engine.close().await;
-    served.context("HTTP did not end")?.context("HTTP ended early")
+    let served = addresses.served.await.context("HTTP did not end");
+    if timeout(CLOSING, host.engine.close()).await.is_err() {
+        tracing::warn!("the database could not be closed in time; the next start checks it");
+    }
+    served?.context("HTTP ended early")
 }
 
 /// The addresses, which answer from the first moment.

@@ -13,7 +13,7 @@ use crate::workers;
 
 /// How long what is in hand can take to end after the host was asked to stop. Together with [`crate::server::ENDING`] it
 /// is less than the 10 s after which Docker ends a process.
-pub const FINISHING: Duration = Duration::from_secs(5);
+pub const FINISHING: Duration = Duration::from_secs(4);
 /// How long giving messages back can take.
 const GIVING_BACK: Duration = Duration::from_millis(500);
 

@@ -64,7 +64,7 @@ async fn a_locked_database_makes_it_unready_and_every_answer_comes_in_time() {
     let failed = &body["failed"][0];
     assert_eq!((failed["check"].as_str(), body["ready"].as_bool()), (Some("store"), Some(false)), "{body}");
     assert!(failed["problem"].as_str().unwrap().contains("switchboard.db"), "{body}");
-    assert!(failed["remedy"].as_str().unwrap().contains("lock"), "{body}");
+    assert!(failed["remedy"].as_str().unwrap().contains("End the process"), "{body}");
     let (status, body, took) = ask(&format!("{}/readyz", serving.public)).await;
     assert_eq!((status, body), (503, json!({"ready": false, "failed": [{"check": "store"}]})));
     assert!(took < MAX_ANSWER, "{took:?}");

@@ -13,7 +13,7 @@ const RUNBOOK: &str = include_str!("../../../docs/operations.md");
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 const UNIT: &str = include_str!("../systemd/switchboard.service");
 
-/// The words of a text that begin like a metric of ours or of a process.
+/// The words of a text that begin like one of our metrics or of those of a process.
 fn metrics_in(text: &str) -> BTreeSet<&str> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     words.filter(|word| word.starts_with("switchboard_") || word.starts_with("process_")).collect()

@@ -156,7 +156,7 @@ impl DeliveryAttempt {
             LookUp::Absent => return Ok(None),
             LookUp::Unknowable(why) => why,
             LookUp::Later { failure, waits_since } => {
-                let since = (*self.line.sought_since.get_or_insert_with(|| waits_since)).min(waits_since);
+                let since = (*self.line.sought_since.get_or_insert(waits_since)).min(waits_since);
                 if runtime::clock::until(since, self.now()) < MAX_LOOK_UP_WAIT {
                     return Err(Failure {
                         text: format!("it may have been made already; {}", failure.text),

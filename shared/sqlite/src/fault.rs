@@ -76,7 +76,8 @@ impl FaultKind {
         }
     }
 
-    fn remedy(self) -> &'static str {
+    /// What to do.
+    pub fn remedy(self) -> &'static str {
         match self {
             Self::DiskFull => "Free space on that disk; the work goes on by itself",
             Self::ReadOnly => {

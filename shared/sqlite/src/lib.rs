@@ -27,7 +27,6 @@ mod writer;
 
 pub use database::{MAX_LOG_BYTES, OpenError, SqliteFile};
 pub use fault::{FaultKind, SqliteFault};
-pub use gauges::GaugeError;
 pub use health::SqliteHealth;
 pub use host_lock::HostLock;
 pub use queue::SqliteQueue;
