@@ -1,5 +1,6 @@
 //! Switchboard on one machine: the same handlers as on Lambda, with HTTP, workers, schedules and SQLite in one process.
 
+pub mod beats;
 pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;

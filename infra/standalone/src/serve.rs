@@ -16,6 +16,7 @@ use secrecy::ExposeSecret;
 use tenants::portals::TokenDigest;
 use tokio::sync::watch;
 
+use crate::beats::Beats;
 use crate::engine::Engine;
 use crate::functions::Functions;
 use crate::schedule::{self, Schedule};
@@ -36,6 +37,8 @@ struct Host {
 pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let config = Config::read(file)?;
     let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
+    let beats = Beats::of(&engine.backend, &config.database);
+    beats.notice().await?;
     if let Some(apps) = &config.apps {
         config::store_apps(apps, engine.backend.secrets.as_ref()).await?;
     }
@@ -78,6 +81,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let counters = host.engine.counters.clone();
     let workers = workers::start(&host.engine, &host.functions, &stop);
     let scheduled = schedule::start(&host.functions, &host.engine.backend.clock, Schedule::default(), &stop);
+    let beats = beats.start(stop.clone());
     let watching = host.clone();
     let look: page::Look = Arc::new(move || {
         let host = watching.clone();
@@ -89,6 +93,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     );
     workers.join_all().await;
     scheduled.join_all().await;
+    beats.await.context("the moments of the database ended early")?;
     public.and(status).context("HTTP ended early")
 }
 
