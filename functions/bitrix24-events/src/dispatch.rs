@@ -12,6 +12,7 @@ use crm::{Crm, calls, hints};
 use jobs::hint::FollowUp;
 use jobs::{Hint, queues};
 use notifications::digest::Digest;
+use notifications::routing::Cause;
 use notifications::{Router, digest, routing};
 use notion_sync::notion_jobs;
 use records::{Change, ChangeKind, RecordRef, RecordState};
@@ -143,7 +144,7 @@ async fn route(
     found: FoundChanges,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
-    let FoundChanges { changes, identity, found_by_sweep, update } = found;
+    let FoundChanges { changes, identity, caused_at, found_by_sweep, update } = found;
     if let Some(update) = update {
         if update.is_news {
             let (record, now) = (update.record, deps.crm.backend.clock.now());
@@ -152,7 +153,8 @@ async fn route(
         decision.writes.push(update.write);
     }
     let has_syncs = !decision.outbox.is_empty();
-    let has_deliveries = routing::route(&deps.crm, job, decision, portal, router, &changes, &identity).await?;
+    let cause = Cause { identity: &identity, at: caused_at };
+    let has_deliveries = routing::route(&deps.crm, job, decision, portal, router, &changes, cause).await?;
     decision.claims.extend(job.body.identity());
     decision.swept = found_by_sweep;
     let line = &mut decision.line;

@@ -114,6 +114,11 @@ impl DeliveryAttempt {
         self.line.id.as_str()
     }
 
+    /// Whether another message may carry its id, too: then only one with the same words is its own.
+    pub fn is_ambiguous(&self) -> bool {
+        self.line.is_ambiguous
+    }
+
     /// Whether an earlier try, or one that a restore from a backup made us forget, may have had its effect; returned
     /// after enough time for it.
     pub async fn doubt(&self) -> Option<Doubt> {
@@ -337,7 +342,7 @@ mod tests {
 
     #[test]
     fn an_open_call_and_a_cause_older_than_a_restore_are_doubted() {
-        let mark = Some(RestoreMark { restored_at: at(1_000), backup_at: Some(at(600)) });
+        let mark = Some(RestoreMark { backup_at: Some(at(600)), ..RestoreMark::at(at(1_000)) });
         assert_eq!(doubt_of(&line(500, None), None), None);
         assert_eq!(doubt_of(&line(500, Some(510)), None), doubt(Some("C1"), 510, 515));
         assert_eq!(doubt_of(&line(500, None), mark), doubt(None, 600, 1_000));
@@ -347,14 +352,14 @@ mod tests {
 
     #[test]
     fn a_change_that_a_sweep_found_is_as_old_as_it_can_be() {
-        let mark = Some(RestoreMark { restored_at: at(1_000), backup_at: Some(at(600)) });
+        let mark = Some(RestoreMark { backup_at: Some(at(600)), ..RestoreMark::at(at(1_000)) });
         let swept = DeliveryLine { caused_at: Some(at(550)), ..line(1_200, None) };
         assert_eq!(doubt_of(&swept, mark), doubt(None, 600, 1_000));
     }
 
     #[test]
     fn what_was_looked_for_is_not_doubted_again_until_it_is_called() {
-        let mark = Some(RestoreMark { restored_at: at(1_000), backup_at: None });
+        let mark = Some(RestoreMark::at(at(1_000)));
         let missed = DeliveryLine { missed_at: Some(at(1_010)), ..line(500, None) };
         assert_eq!(doubt_of(&missed, mark), None);
         let called = DeliveryLine { missed_at: Some(at(1_010)), ..line(500, Some(1_011)) };

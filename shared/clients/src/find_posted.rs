@@ -61,6 +61,8 @@ pub struct SoughtMessage<'a> {
     pub place: &'a HistoryPlace,
     /// The delivery that it is marked with.
     pub mark: &'a str,
+    /// Its text, if another message may carry the same mark.
+    pub text: Option<&'a str>,
     pub doubt: &'a Doubt,
 }
 
@@ -78,12 +80,19 @@ struct Reading {
     /// How far it has come, newest first.
     reached: Timestamp,
     /// The deliveries found, and their messages.
-    found: HashMap<String, Ts>,
+    found: HashMap<String, Vec<MarkedMessage>>,
     /// Files that an app shared: they carry no mark.
     files: Vec<SharedFile>,
     cursor: Option<String>,
     pages: u32,
     is_complete: bool,
+}
+
+/// A message that carries the mark of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct MarkedMessage {
+    ts: Ts,
+    text: String,
 }
 
 /// A file in a message of an app.
@@ -118,7 +127,8 @@ impl Reading {
         for message in page.items {
             self.files.extend(files_of_app(&message));
             if let Some(delivery) = message.metadata.as_ref().and_then(delivery_marked) {
-                self.found.entry(delivery.to_owned()).or_insert(message.ts);
+                let text = message.shown["text"].as_str().unwrap_or_default().to_owned();
+                self.found.entry(delivery.to_owned()).or_default().push(MarkedMessage { ts: message.ts, text });
             }
         }
         self.pages += 1;
@@ -155,8 +165,12 @@ impl Readings {
 
 /// Looks for the message of a delivery. `Err` is a failure of the look-up itself, to be tried again.
 pub async fn find_posted(workspace: &WorkspaceClient, sought: SoughtMessage<'_>) -> Result<LookUp<Posted>, Failure> {
-    let SoughtMessage { place, mark, doubt } = sought;
-    look_up(workspace, place, doubt, |reading| reading.found.get(mark).cloned()).await
+    let SoughtMessage { place, mark, text, doubt } = sought;
+    let is_it = |message: &&MarkedMessage| text.is_none_or(|text| message.text == text);
+    look_up(workspace, place, doubt, |reading| {
+        reading.found.get(mark)?.iter().find(is_it).map(|message| message.ts.clone())
+    })
+    .await
 }
 
 /// Looks for a file that we may have shared without knowing its id, by its name and size; not in the messages `known`.

@@ -133,11 +133,20 @@ impl CardDelivery<'_> {
         doubt: &Doubt,
         place: &HistoryPlace,
     ) -> Result<Option<JobOutcome>, Failure> {
-        let found = find_posted(workspace, SoughtMessage { place, mark: self.line.id(), doubt }).await?;
+        let text = self.line.is_ambiguous().then(|| self.text_in(place));
+        let sought = SoughtMessage { place, mark: self.line.id(), text: text.as_deref(), doubt };
+        let found = find_posted(workspace, sought).await?;
         match self.line.looked_up(found)? {
             Some(posted) => self.delivered(&posted, place.thread.is_none()).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The text of its message in a place: in the thread of a live card it is one line.
+    fn text_in(&self, place: &HistoryPlace) -> String {
+        let body = &self.job.body;
+        let line = body.line.as_ref().filter(|_| body.thread == Thread::Live && place.thread.is_some());
+        line.unwrap_or(&body.message.text).as_str().to_owned()
     }
 
     /// Where the card would be, if it was posted without a trace here.

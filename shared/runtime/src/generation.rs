@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Clock, later};
+use crate::clock::{Clock, earlier, later};
 use crate::store::{ItemKey, Store, StoreError, StoreWrite, Table, WriteCondition};
 
 /// How long a reading of the mark is used. The store is restored while nothing runs, or, on AWS, before the functions
@@ -21,6 +21,9 @@ const MARK_TTL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 /// How long the moment of the last beat is kept: a host that rests for longer is not recognised.
 const BEAT_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
+/// What happened later than this before the work on the lost store ended may not have been acted on any more.
+const LAST_WORK: Duration = Duration::from_secs(5 * 60);
+
 /// A restore of the store from a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreMark {
@@ -29,12 +32,26 @@ pub struct RestoreMark {
     /// When the backup was made, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_at: Option<Timestamp>,
+    /// Until when work was done on the store that was lost, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worked_until: Option<Timestamp>,
 }
 
 impl RestoreMark {
+    /// A restore of which nothing is known but its time.
+    pub fn at(restored_at: Timestamp) -> Self {
+        Self { restored_at, backup_at: None, worked_until: None }
+    }
+
     /// Whether an effect may have been made without a trace here, if its cause may be as old as `caused_at`.
     pub fn is_doubtful(&self, caused_at: Timestamp) -> bool {
         caused_at < self.restored_at
+    }
+
+    /// Whether what happened at a moment was certainly acted on, without a trace here: long enough before the work ended.
+    pub fn was_acted_on(&self, happened_at: Timestamp) -> bool {
+        let last = earlier(self.worked_until.unwrap_or(self.restored_at), LAST_WORK);
+        self.backup_at.is_none_or(|backup| backup < happened_at) && happened_at < last
     }
 
     /// The earliest moment at which an effect of such a cause can have been made without a trace here.
@@ -117,7 +134,7 @@ fn put_in_place(inside: Option<Timestamp>, outside: Option<Timestamp>, now: Time
     let outside = outside?;
     let is_older = inside.is_none_or(|inside| inside < outside);
     // A clock that was set back since does not make the restore earlier than what was done before it.
-    is_older.then(|| RestoreMark { restored_at: outside.max(now), backup_at: inside })
+    is_older.then(|| RestoreMark { restored_at: outside.max(now), backup_at: inside, worked_until: Some(outside) })
 }
 
 fn mark_key() -> ItemKey {
@@ -139,15 +156,27 @@ mod tests {
 
     #[test]
     fn only_what_was_caused_before_the_restore_is_doubtful() {
-        let mark = RestoreMark { restored_at: at(100), backup_at: Some(at(50)) };
+        let mark = RestoreMark { backup_at: Some(at(50)), ..RestoreMark::at(at(100)) };
         assert_eq!([at(99), at(100)].map(|moment| mark.is_doubtful(moment)), [true, false]);
         assert_eq!([at(40), at(60)].map(|moment| mark.earliest_effect(moment)), [at(50), at(60)]);
         let unknown = RestoreMark { backup_at: None, ..mark };
         assert_eq!(unknown.earliest_effect(at(40)), at(40));
     }
     #[test]
+    fn what_happened_shortly_before_the_end_of_the_work_may_not_have_been_acted_on() {
+        let mark =
+            RestoreMark { backup_at: Some(at(1_000)), worked_until: Some(at(5_000)), ..RestoreMark::at(at(9_000)) };
+        assert_eq!(
+            [900, 1_001, 4_699, 4_700, 6_000].map(|moment| mark.was_acted_on(at(moment))),
+            [false, true, true, false, false]
+        );
+    }
+
+    #[test]
     fn a_store_that_is_older_than_the_last_beat_was_put_in_place() {
-        let restored = |restored_at, backup_at| Some(RestoreMark { restored_at: at(restored_at), backup_at });
+        let restored = |restored_at, backup_at| {
+            Some(RestoreMark { backup_at, worked_until: Some(at(90)), ..RestoreMark::at(at(restored_at)) })
+        };
         assert_eq!(put_in_place(Some(at(50)), Some(at(90)), at(100)), restored(100, Some(at(50))));
         assert_eq!(put_in_place(None, Some(at(90)), at(100)), restored(100, None));
         assert_eq!(put_in_place(Some(at(50)), Some(at(90)), at(70)), restored(90, Some(at(50))));

@@ -224,6 +224,9 @@ pub struct DeliveryLine {
     /// changes that are older than itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caused_at: Option<Timestamp>,
+    /// Whether its id may have been given to another change before a restore: only a message with the same words is it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_ambiguous: bool,
     /// When it was last looked for at its provider, and not found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed_at: Option<Timestamp>,
@@ -264,6 +267,7 @@ impl DeliveryLine {
             destination: String::new(),
             queued_at,
             caused_at: None,
+            is_ambiguous: false,
             missed_at: None,
             sought_since: None,
             remark: None,
