@@ -28,6 +28,7 @@ mod onpremise;
 mod operations;
 mod places;
 mod recipes;
+mod restored;
 mod routes;
 mod slack_input;
 mod sweep;
