@@ -138,8 +138,12 @@ impl WorkspaceState {
             channel.messages.iter().rev().filter(|message| moment(message) >= oldest && !is_reply(message)).collect();
         let start = text(params, "cursor").parse::<usize>().unwrap_or_default();
         let limit = number(params, "limit").unwrap_or(100).clamp(1, 999);
-        let page: Vec<Value> =
-            all.iter().skip(start).take(limit).map(|message| shown(message, with_metadata)).collect();
+        let page: Vec<Value> = all
+            .iter()
+            .skip(start)
+            .take(limit)
+            .map(|message| with_replies(&channel.messages, shown(message, with_metadata)))
+            .collect();
         let next = start + page.len();
         let cursor = if next < all.len() { next.to_string() } else { String::new() };
         Ok(json!({
@@ -202,6 +206,17 @@ impl WorkspaceState {
         self.set_reaction(channel, ts, name, BOT_USER, add);
         Ok(json!({}))
     }
+}
+
+/// The first message of a thread shows its last reply and their number.
+fn with_replies(all: &[Value], mut first: Value) -> Value {
+    let replies = || all.iter().filter(|reply| reply["thread_ts"] == first["ts"] && reply["ts"] != first["ts"]);
+    if let Some(last) = replies().last().map(|reply| reply["ts"].clone()) {
+        let count = replies().count();
+        (first["latest_reply"], first["reply_count"]) = (last, count.into());
+        first["thread_ts"] = first["ts"].clone();
+    }
+    first
 }
 
 /// A message as the history shows it.
