@@ -1,4 +1,4 @@
-//! A channel's history read for what people wrote there: what no event told of is found in it.
+//! A channel's history read for what people wrote there: what no event brought is found in it.
 
 use serde_json::{Value, json};
 
