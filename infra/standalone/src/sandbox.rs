@@ -8,11 +8,7 @@ use anyhow::Context;
 use runtime::{SystemClock, private_files};
 use serde_json::Value;
 use simulators::Sandbox;
-use simulators::portal::PortalEventDelivery;
 use tokio::sync::watch;
-
-/// How long a handler can take to answer: the simulated portal calls a slower one less often.
-const SLOW_HANDLER: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Which simulators run, and how they answer.
 #[derive(Debug, clap::Args)]
@@ -48,7 +44,6 @@ pub async fn run(options: Options, mut stop: watch::Receiver<bool>) -> anyhow::R
         Some(trusted) => trusted.authority.secure(starting).await?,
         None => starting.await?,
     };
-    sandbox.portal.deliver(PortalEventDelivery { slow_after: SLOW_HANDLER, ..PortalEventDelivery::default() });
     println!("{}", secured(sandbox.describe()));
     tokio::select! {
         () = sandbox.notion.keep_sending() => {}

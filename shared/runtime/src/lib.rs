@@ -22,6 +22,7 @@ pub mod limiter;
 pub mod metrics;
 pub mod private_files;
 pub mod queue;
+pub mod random;
 pub mod reasons;
 pub mod retry;
 pub mod runner;

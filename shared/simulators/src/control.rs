@@ -1,5 +1,6 @@
 //! All simulators together, with an address at which a test in any language can control them.
 
+pub(crate) mod accounts;
 pub(crate) mod portal;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,9 @@ use jiff::Timestamp;
 use runtime::clock::Clock;
 use serde_json::{Value, json};
 
-use crate::fault::{Fault, Rule};
+use self::accounts::{SteeredSide, SteeredSides};
+use crate::bucket::ExceededLimit;
+use crate::fault::Fault;
 use crate::http::{Server, answer, not_found};
 use crate::notion::NotionSimulator;
 use crate::portal::{DEAL, PortalEventDelivery, PortalSimulator, Quirk};
@@ -88,6 +91,11 @@ impl Sandbox {
         self.portal.revision() + self.slack.revision() + self.notion.revision()
     }
 
+    /// Which limits were exceeded so far, by account and method.
+    pub fn exceeded_limits(&self) -> Vec<ExceededLimit> {
+        [self.portal.exceeded_limits(), self.slack.exceeded_limits(), self.notion.exceeded_limits()].concat()
+    }
+
     /// The data of all, to be restored later.
     pub fn save(&self) -> Value {
         json!({"bitrix24": self.portal.save(), "slack": self.slack.save(), "notion": self.notion.save()})
@@ -151,15 +159,14 @@ impl All<'_> {
             Ok(body) => body,
             Err(error) => return Some(answer(400, &json!({"error": format!("the body is not JSON: {error}")}))),
         };
+        let query = request.uri().query().unwrap_or_default();
         let done = match (method.as_str(), path) {
-            ("GET", "/faults") => Ok(self.faults()),
-            ("POST", "/faults") => self.add_faults(&body),
-            ("DELETE", "/faults") => Ok(self.clear_faults()),
-            ("POST", "/latency") => self.slow_down(&body),
-            ("DELETE", "/latency") => Ok(self.hurry_up()),
             ("GET", "/clock") => Ok(self.time()),
             ("POST", "/clock") => self.pass_time(&body),
-            _ => portal::steer(self.portal, method, path, request.uri().query().unwrap_or_default(), &body)?,
+            _ => match self.sides().steer(method, path, query, &body) {
+                Some(done) => done,
+                None => portal::steer(self.portal, method, path, query, &body)?,
+            },
         };
         Some(match done {
             Ok(done) => answer(200, &done),
@@ -167,68 +174,12 @@ impl All<'_> {
         })
     }
 
-    fn faults(&self) -> Value {
-        json!({
-            "bitrix24": self.portal.faults(|faults| faults.waiting()), "slack": self.slack.faults(|faults| faults.waiting()),
-            "notion": self.notion.faults(|faults| faults.waiting()),
-        })
-    }
-
-    fn add_faults(&self, body: &Value) -> Result<Value, String> {
-        let list = body["faults"].as_array().ok_or("\"faults\" has to be a list")?;
-        let read = |fault: &Value| {
-            let mut rule = fault.as_object().cloned().unwrap_or_default();
-            let provider = rule.remove("provider").unwrap_or_else(|| json!("bitrix24"));
-            let rule: Rule =
-                serde_json::from_value(Value::Object(rule)).map_err(|error| format!("{fault}: {error}"))?;
-            match provider.as_str() {
-                Some("slack" | "notion") if rule.contains.is_some() => {
-                    Err(format!("{fault}: \"contains\" is for bitrix24 alone"))
-                }
-                Some(known @ ("bitrix24" | "slack" | "notion")) => Ok((known.to_owned(), rule)),
-                _ => Err(format!("{fault}: the provider is none of bitrix24, slack, notion")),
-            }
-        };
-        // All of them, or none.
-        let rules: Result<Vec<(String, Rule)>, String> = list.iter().map(read).collect();
-        for (provider, rule) in rules? {
-            match provider.as_str() {
-                "slack" => self.slack.faults(|faults| faults.add(rule)),
-                "notion" => self.notion.faults(|faults| faults.add(rule)),
-                _ => self.portal.faults(|faults| faults.add(rule)),
-            }
-        }
-        Ok(json!({"ok": true}))
-    }
-
-    fn clear_faults(&self) -> Value {
-        self.portal.faults(crate::fault::Faults::forget);
-        self.slack.faults(crate::fault::Faults::forget);
-        self.notion.faults(crate::fault::Faults::forget);
-        json!({"ok": true})
-    }
-
-    fn servers(&self) -> [(&'static str, &Server); 3] {
-        [("bitrix24", self.portal.server()), ("slack", self.slack.server()), ("notion", self.notion.server())]
-    }
-
-    fn slow_down(&self, body: &Value) -> Result<Value, String> {
-        let wanted = body["provider"].as_str();
-        let known = self.servers().into_iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));
-        let known: Vec<_> = known.collect();
-        if known.is_empty() {
-            return Err("the provider is none of bitrix24, slack, notion".into());
-        }
-        let pause = body["milliseconds"].as_u64().ok_or("\"milliseconds\" has to be a whole number")?;
-        for (_, server) in known {
-            server.slow_down(body["method"].as_str().unwrap_or("*"), Duration::from_millis(pause));
-        }
-        Ok(json!({"ok": true}))
-    }
-
-    fn hurry_up(&self) -> Value {
-        self.servers().iter().for_each(|(_, server)| server.hurry_up());
-        json!({"ok": true})
+    fn sides(&self) -> SteeredSides<'_> {
+        SteeredSides(vec![
+            (None, SteeredSide::Portal(self.portal)),
+            (None, SteeredSide::Workspace(self.slack)),
+            (None, SteeredSide::Notion(self.notion)),
+        ])
     }
 
     fn time(&self) -> Value {
@@ -250,22 +201,24 @@ impl All<'_> {
 /// All addresses, each with an example.
 fn help(own: Value) -> Value {
     let shared = json!({
-        "GET /faults": "the faults that wait, with the counts that are left",
-        "POST /faults": {"faults": [
-            {"provider": "bitrix24", "method": "crm.item.*", "contains": "\"id\":7", "count": 2, "fault": {"how": "html", "status": 502, "when": "before_effect"}},
-            {"provider": "notion", "method": "*", "fault": {"how": "too_many", "seconds": 3}},
-        ]},
-        "DELETE /faults": "no fault waits any longer",
-        "POST /latency": {"provider": "slack", "method": "chat.postMessage", "milliseconds": 500},
-        "DELETE /latency": "no request waits any longer",
         "GET /clock": "what time it is for the simulators",
         "POST /clock": {"advance_seconds": 3600},
     });
     let mut all = serde_json::Map::new();
-    for part in [own, portal::help(), Value::Object(crate::notion::help()), shared] {
+    for part in [own, portal::help(), Value::Object(crate::notion::help()), accounts::help(), shared] {
         all.extend(part.as_object().cloned().unwrap_or_default());
     }
     Value::Object(all)
+}
+
+fn counts(portal: &PortalSimulator, slack: &SlackSimulator, notion: &NotionSimulator) -> Value {
+    let exceeded = [portal.exceeded_limits(), slack.exceeded_limits(), notion.exceeded_limits()].concat();
+    json!({
+        "bitrix24": {"requests": portal.requests(), "calls": portal.calls(), "refused_for_limits": portal.refused_for_limits()},
+        "notion": {"requests": notion.requests(), "calls": notion.calls(), "refused_for_limits": notion.refused_for_limits()},
+        "slack": {"calls": slack.calls(), "refused_for_limits": slack.refused_for_limits(), "refused_blocks": slack.refused_blocks()},
+        "exceeded_limits": exceeded,
+    })
 }
 
 async fn steer(
@@ -337,11 +290,7 @@ async fn steer(
         (&Method::GET, "/slack/whispers") => {
             json!(slack.whispers(&slack.person(request.uri().query().unwrap_or_default())))
         }
-        (&Method::GET, "/counts") => json!({
-            "bitrix24": {"requests": portal.requests(), "calls": portal.calls(), "refused_for_limits": portal.refused_for_limits()},
-            "notion": {"requests": notion.requests(), "calls": notion.calls(), "refused_for_limits": notion.refused_for_limits()},
-            "slack": {"calls": slack.calls(), "refused_for_limits": slack.refused_for_limits(), "refused_blocks": slack.refused_blocks()},
-        }),
+        (&Method::GET, "/counts") => counts(portal, slack, notion),
         (&Method::GET, "/messages") => json!(slack.messages(request.uri().query().unwrap_or_default())),
         (&Method::POST, "/deals") => {
             json!({"id": portal.add_deal(&text("title"), number("amount"), &text("currency"))})
@@ -374,6 +323,7 @@ async fn steer(
                     Some(milliseconds) => Duration::from_millis(milliseconds),
                     None => portal.delivery().slow_after,
                 },
+                disorder: portal.delivery().disorder,
             });
             json!({"ok": true})
         }

@@ -1,68 +1,154 @@
 //! Requests to servers of this process, without sockets.
 //!
 //! A server is known by the address at which it also listens, so a URL means the same both ways. Addresses are unique
-//! within a process: stories that run in parallel do not meet.
+//! within a process: stories that run in parallel do not meet. [`isolate`] goes further: servers that are started on a
+//! thread then have no sockets at all, and the same addresses in each run.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::marker::PhantomData;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, select};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use runtime::clock::Clock;
 use url::{Host, Url};
 use wire::{Body, Cause, Network, Peer, SendError, TimeLimit, Transport};
 
 use crate::http::{HangUp, HttpAnswer};
 
-/// How long a provider waits for a handler's answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a provider waits in real time for an answer where its clock does not move.
+const REAL_PATIENCE: Duration = Duration::from_secs(10);
+/// How often it looks at the clock meanwhile.
+const LOOK_AT_CLOCK: Duration = Duration::from_millis(50);
+/// The port of the first server of an isolated thread.
+const FIRST_PORT: u16 = 20_001;
 
 /// What answers the requests of a server.
 pub type DirectHandler = Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, HttpAnswer> + Send + Sync>;
 
-static SERVERS: Mutex<BTreeMap<SocketAddr, (bool, DirectHandler)>> = Mutex::new(BTreeMap::new());
+/// Servers by their addresses, and whether they speak https.
+#[derive(Default)]
+struct Directory {
+    servers: BTreeMap<SocketAddr, (bool, DirectHandler)>,
+    given: u16,
+}
 
-fn servers() -> MutexGuard<'static, BTreeMap<SocketAddr, (bool, DirectHandler)>> {
-    SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
+type SharedDirectory = Arc<Mutex<Directory>>;
+
+static OF_PROCESS: OnceLock<SharedDirectory> = OnceLock::new();
+
+thread_local! {
+    static OF_THREAD: RefCell<Option<SharedDirectory>> = const { RefCell::new(None) };
+}
+
+/// The servers that this thread reaches.
+fn directory() -> SharedDirectory {
+    let own = OF_THREAD.with_borrow(Clone::clone);
+    own.unwrap_or_else(|| OF_PROCESS.get_or_init(SharedDirectory::default).clone())
+}
+
+fn locked(directory: &SharedDirectory) -> MutexGuard<'_, Directory> {
+    directory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While it lives, this thread is isolated: see [`isolate`].
+#[derive(Debug)]
+pub struct Isolated {
+    /// It belongs to its thread.
+    _thread: PhantomData<*const ()>,
+}
+
+/// Isolates this thread, for histories that repeat to the last byte.
+///
+/// The servers that it starts open no sockets. Their addresses are 127.0.0.1:20001, 20002 and so on, in the order in
+/// which they start, and only this thread reaches them and they only each other. What simulators wait for, they wait for
+/// by the clock that they were given: it must let a sleeper wait until its time has come, as
+/// [`runtime::ManualClock::automatic`] does not.
+#[must_use = "the thread is isolated for as long as this lives"]
+pub fn isolate() -> Isolated {
+    OF_THREAD.set(Some(SharedDirectory::default()));
+    Isolated { _thread: PhantomData }
+}
+
+impl Drop for Isolated {
+    fn drop(&mut self) {
+        OF_THREAD.set(None);
+    }
+}
+
+fn is_isolated() -> bool {
+    OF_THREAD.with_borrow(Option::is_some)
+}
+
+/// An address for a server on an isolated thread; `None` on others, where the system gives one.
+pub fn next_address() -> Option<SocketAddr> {
+    let own = OF_THREAD.with_borrow(Clone::clone)?;
+    let mut directory = locked(&own);
+    directory.given += 1;
+    Some((Ipv4Addr::LOCALHOST, FIRST_PORT - 1 + directory.given).into())
 }
 
 /// A server that can be reached without sockets until this is dropped.
-#[derive(Debug)]
-pub struct ListedServer(SocketAddr);
+pub struct ListedServer {
+    address: SocketAddr,
+    directory: SharedDirectory,
+}
+
+impl std::fmt::Debug for ListedServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ListedServer").field(&self.address).finish()
+    }
+}
 
 impl ListedServer {
     /// Lets `handler` answer what is sent to `address`, by https if `is_secure`.
     pub fn new(address: SocketAddr, is_secure: bool, handler: DirectHandler) -> Self {
-        let replaced = servers().insert(address, (is_secure, handler));
+        let directory = directory();
+        let replaced = locked(&directory).servers.insert(address, (is_secure, handler));
         drop(replaced);
-        Self(address)
+        Self { address, directory }
     }
 }
 
 impl Drop for ListedServer {
     fn drop(&mut self) {
-        let removed = servers().remove(&self.0);
+        let removed = locked(&self.directory).servers.remove(&self.address);
         // Only now, without the lock: a handler may hold the last of another server.
         drop(removed);
     }
 }
 
 /// The transport of stories: it reaches the servers of this process, and nothing else.
-#[derive(Debug)]
 pub struct Direct {
     patience: Duration,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl std::fmt::Debug for Direct {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Direct").field("patience", &self.patience).finish_non_exhaustive()
+    }
 }
 
 impl Direct {
-    /// A transport on which a call takes at most `patience` of real time.
+    /// A transport on which a call takes at most `patience` of real time, and a server that never answers none.
     pub fn new(patience: Duration) -> Self {
-        Self { patience }
+        Self { patience, clock: None }
+    }
+
+    /// A transport on which a call takes at most `patience` by a clock on which sleepers wait, and a server that never
+    /// answers takes all of it.
+    pub fn by(clock: Arc<dyn Clock>, patience: Duration) -> Self {
+        Self { patience, clock: Some(clock) }
     }
 }
 
@@ -71,7 +157,16 @@ impl Transport for Direct {
     async fn send(&self, request: Request<Body>, network: &Network) -> Result<Response<Body>, SendError> {
         let limit = request.extensions().get().map_or(self.patience, |TimeLimit(limit)| self.patience.min(*limit));
         let call = call(request, network);
-        tokio::time::timeout(limit, call).await.unwrap_or(Err(SendError::Lost(Cause::Timeout)))
+        let too_late = Err(SendError::Lost(Cause::Timeout));
+        let Some(clock) = &self.clock else { return tokio::time::timeout(limit, call).await.unwrap_or(too_late) };
+        match select(pin!(call), clock.sleep(limit)).await {
+            Either::Left((Err(SendError::Lost(Cause::Timeout)), the_rest)) => {
+                the_rest.await;
+                too_late
+            }
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => too_late,
+        }
     }
 }
 
@@ -105,7 +200,7 @@ async fn address_of(url: &Url, network: &Network) -> Result<SocketAddr, SendErro
 }
 
 fn handler_at(address: SocketAddr, url: &Url) -> Result<DirectHandler, SendError> {
-    match servers().get(&address) {
+    match locked(&directory()).servers.get(&address) {
         None => Err(SendError::NotConnected(Cause::Refused)),
         Some((is_secure, _)) if *is_secure != (url.scheme() == "https") => Err(SendError::NotConnected(Cause::Tls)),
         Some((_, handler)) => Ok(handler.clone()),
@@ -146,26 +241,83 @@ fn leaving(mut answer: Response<Bytes>) -> Response<Bytes> {
     answer
 }
 
+/// What a provider makes of a request that it sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Answer {
+        status: u16,
+        headers: HeaderMap,
+        body: Bytes,
+    },
+    /// It has stopped waiting. The request may still be worked.
+    Late,
+    /// Nobody was there, or the connection broke.
+    NotConnected,
+}
+
+/// A request that a provider sends.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: String,
+    /// How long it waits for the answer, by its clock.
+    pub(crate) patience: Duration,
+}
+
 /// Sends requests as a provider does: to the servers of this process directly, to others over the network.
 #[derive(Debug, Default)]
 pub(crate) struct Courier(OnceLock<reqwest::Client>);
 
 impl Courier {
-    /// Posts a body; the answer's status and body, or nothing if none came.
-    pub(crate) async fn post(&self, url: &str, headers: &[(&str, &str)], body: String) -> Option<(u16, Bytes)> {
-        match listed(url) {
-            Some((url, handler)) => post_directly(&url, handler, headers, body).await,
-            None => self.post_over_the_network(url, headers, body).await,
+    /// Posts a body.
+    pub(crate) async fn post(&self, clock: &dyn Clock, request: Outgoing<'_>) -> Reply {
+        let patience = request.patience;
+        let arrived = match listed(request.url) {
+            Some((url, handler)) => in_time(clock, patience, post_directly(&url, handler, request)).await,
+            None if is_isolated() => Some(None),
+            None => in_time(clock, patience, self.post_over_the_network(request)).await,
+        };
+        match arrived {
+            None => Reply::Late,
+            Some(None) => Reply::NotConnected,
+            Some(Some(answer)) => {
+                let (head, body) = answer.into_parts();
+                Reply::Answer { status: head.status.as_u16(), headers: head.headers, body }
+            }
         }
     }
 
-    async fn post_over_the_network(&self, url: &str, headers: &[(&str, &str)], body: String) -> Option<(u16, Bytes)> {
-        let client = self.0.get_or_init(|| reqwest::Client::builder().timeout(PATIENCE).build().unwrap_or_default());
-        let request = headers.iter().fold(client.post(url), |request, (name, value)| request.header(*name, *value));
-        let response = request.body(body).send().await.ok()?;
-        let status = response.status().as_u16();
-        Some((status, response.bytes().await.ok()?))
+    async fn post_over_the_network(&self, request: Outgoing<'_>) -> Option<Response<Bytes>> {
+        let post = self.0.get_or_init(reqwest::Client::default).post(request.url);
+        let post = request.headers.iter().fold(post, |post, (name, value)| post.header(*name, *value));
+        let response = post.body(request.body).send().await.ok()?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut answer = Response::new(response.bytes().await.ok()?);
+        (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
+        Some(answer)
     }
+}
+
+/// An answer, if it comes before the patience is at its end. By the clock alone on an isolated thread; elsewhere the
+/// clock may be one that never moves, or one that a sleeper moves, so that it is looked at now and then.
+async fn in_time<T>(clock: &dyn Clock, patience: Duration, answer: impl Future<Output = T>) -> Option<T> {
+    let mut answer = pin!(answer);
+    if is_isolated() {
+        return match select(answer, clock.sleep(patience)).await {
+            Either::Left((answer, _)) => Some(answer),
+            Either::Right(_) => None,
+        };
+    }
+    let began = clock.now();
+    let is_late = || Duration::try_from(clock.now().duration_since(began)).is_ok_and(|passed| passed > patience);
+    for _ in 0..REAL_PATIENCE.as_millis() / LOOK_AT_CLOCK.as_millis() {
+        match tokio::time::timeout(LOOK_AT_CLOCK, &mut answer).await {
+            Ok(answer) => return (!is_late()).then_some(answer),
+            Err(_) if is_late() => return None,
+            Err(_) => {}
+        }
+    }
+    None
 }
 
 fn listed(url: &str) -> Option<(Url, DirectHandler)> {
@@ -179,17 +331,16 @@ fn listed(url: &str) -> Option<(Url, DirectHandler)> {
     Some((url, handler))
 }
 
-async fn post_directly(
-    url: &Url,
-    handler: DirectHandler,
-    headers: &[(&str, &str)],
-    body: String,
-) -> Option<(u16, Bytes)> {
+async fn post_directly(url: &Url, handler: DirectHandler, sent: Outgoing<'_>) -> Option<Response<Bytes>> {
     let request =
-        headers.iter().fold(Request::post(url.as_str()), |request, (name, value)| request.header(*name, *value));
-    let request = arriving(url, request.body(Bytes::from(body)).ok()?);
-    let answer = tokio::time::timeout(PATIENCE, handler(request)).await.ok()?.ok()?;
-    Some((answer.status().as_u16(), answer.into_body()))
+        sent.headers.iter().fold(Request::post(url.as_str()), |request, (name, value)| request.header(*name, *value));
+    let request = arriving(url, request.body(Bytes::from(sent.body)).ok()?);
+    // A server goes on with its work when the caller has stopped waiting.
+    match tokio::spawn(handler(request)).await {
+        Ok(Ok(answer)) => Some(answer),
+        Ok(Err(HangUp::Silence)) => std::future::pending().await,
+        Ok(Err(HangUp::Breaks)) | Err(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -268,6 +419,50 @@ mod tests {
         let url = at("/");
         drop(server);
         assert_eq!(error(own(), &url).await, SendError::NotConnected(Cause::Refused));
+    }
+
+    #[tokio::test]
+    async fn an_isolated_thread_has_no_sockets_and_the_same_addresses_each_time() {
+        let outside = server().await;
+        for _ in 0..2 {
+            let isolated = isolate();
+            let (first, second) = (server().await, server().await);
+            assert_eq!(
+                (first.url().as_str(), second.url().as_str()),
+                ("http://127.0.0.1:20001", "http://127.0.0.1:20002")
+            );
+            assert_eq!(next_address(), Some(([127, 0, 0, 1], 20_003).into()));
+            let reached = http(Network::this_machine()).post(format!("{}/", first.url())).send().await.unwrap();
+            assert_eq!(reached.status().as_u16(), 200);
+            let refused = SendError::NotConnected(Cause::Refused);
+            assert_eq!(error(Network::this_machine(), &format!("{}/", outside.url())).await, refused);
+            let sent = |url: String| async move {
+                let clock = runtime::SystemClock;
+                let outgoing = Outgoing { url: &url, headers: &[], body: String::new(), patience: REAL_PATIENCE };
+                Courier::default().post(&clock, outgoing).await
+            };
+            assert!(matches!(sent(first.url()).await, Reply::Answer { status: 200, .. }));
+            assert_eq!(sent(outside.url()).await, Reply::NotConnected);
+            drop(isolated);
+            assert_eq!(error(Network::this_machine(), &format!("{}/", first.url())).await, refused);
+        }
+        assert_eq!(next_address(), None);
+        assert!(tokio::net::TcpStream::connect("127.0.0.1:20001").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_costs_all_the_patience_by_the_clock() {
+        let time = crate::testing::VirtualTime::start();
+        let server = server().await;
+        let direct = Arc::new(Direct::by(time.clock.clone(), Duration::from_secs(60)));
+        let http = Http::over(direct, Network::this_machine());
+        for path in ["/silence", "/late"] {
+            let began = time.seconds();
+            let asked = http.get(format!("{}{path}", server.url()));
+            let asked = async { (asked.send().await.unwrap_err(), time.seconds() - began) };
+            let (answer, ()) = tokio::join!(asked, time.pass(61));
+            assert_eq!(answer, (SendError::Lost(Cause::Timeout), 60), "{path}");
+        }
     }
 
     #[tokio::test]

@@ -8,6 +8,8 @@ use http::{Method, Request, Response};
 use runtime::clock::Clock;
 use serde_json::{Value, json};
 
+use crate::bucket::ExceededLimit;
+use crate::control::accounts::{SteeredSide, SteeredSides};
 use crate::http::{Server, answer, not_found};
 use crate::notion::NotionSimulator;
 use crate::oauth::{AppCard, OauthServers, Region, SlackHub};
@@ -58,14 +60,27 @@ impl Estate {
         let hub = Arc::new(SlackHub::start(clock.clone(), card(SLACK_APP, "chat:write,commands"), &known).await?);
         let notion = Arc::new(NotionSimulator::start(clock, 0).await?);
         notion.publish(NOTION_APP.0, NOTION_APP.1);
-        let steered = (portals.clone(), workspaces.clone(), authority.clone(), hub.clone());
+        let steered = Steered {
+            portals: portals.clone(),
+            workspaces: workspaces.clone(),
+            authority: authority.clone(),
+            hub: hub.clone(),
+            notion: notion.clone(),
+        };
         let control = Server::start(0, move |request| {
-            let (portals, workspaces, authority, hub) = steered.clone();
-            async move { Ok(steer(&portals, &workspaces, &authority, &hub, &request)) }
+            let steered = steered.clone();
+            async move { Ok(steered.steer(&request)) }
         });
         // Whoever steers needs no certificate.
         let control = crate::tls::plainly(control).await?;
         Ok(Self { portals, workspaces, authority, hub, notion, control })
+    }
+
+    /// Which limits were exceeded so far, by account and method.
+    pub fn exceeded_limits(&self) -> Vec<ExceededLimit> {
+        let portals = self.portals.iter().flat_map(|portal| portal.exceeded_limits());
+        let workspaces = self.workspaces.iter().flat_map(|workspace| workspace.exceeded_limits());
+        portals.chain(workspaces).chain(self.notion.exceeded_limits()).collect()
     }
 
     /// Tells the providers where the deployment under test is.
@@ -118,59 +133,81 @@ fn deploy(workspaces: &[Arc<SlackSimulator>], authority: &OauthServers, hub: &Sl
     }
 }
 
-fn steer(
-    portals: &[Arc<PortalSimulator>],
-    workspaces: &[Arc<SlackSimulator>],
-    authority: &OauthServers,
-    hub: &SlackHub,
-    request: &Request<Bytes>,
-) -> Response<Bytes> {
-    let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    let place = usize::try_from(body["company"].as_u64().unwrap_or_default()).unwrap_or_default();
-    let done = match (request.method(), request.uri().path()) {
-        (&Method::POST, "/deploy") => {
-            deploy(workspaces, authority, hub, &text("url"));
-            json!({"ok": true})
+/// What the control address acts on.
+#[derive(Clone)]
+struct Steered {
+    portals: Vec<Arc<PortalSimulator>>,
+    workspaces: Vec<Arc<SlackSimulator>>,
+    authority: Arc<OauthServers>,
+    hub: Arc<SlackHub>,
+    notion: Arc<NotionSimulator>,
+}
+
+impl Steered {
+    fn steer(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let given = if request.body().is_empty() { Ok(json!({})) } else { serde_json::from_slice(request.body()) };
+        let done = match given {
+            Ok(body) => self.act(request, &body),
+            Err(error) => Some(Err(format!("the body is not JSON: {error}"))),
+        };
+        match done {
+            Some(Ok(done)) => answer(200, &done),
+            Some(Err(error)) => answer(400, &json!({"error": error})),
+            None => not_found(),
         }
-        (&Method::POST, "/deals") => match portals.get(place) {
-            Some(portal) => json!({"id": portal.add_deal(&text("title"), 100, "EUR")}),
-            None => return not_found(),
-        },
-        (&Method::GET, "/") => json!({
-            "POST /deploy": {"url": "http://127.0.0.1/…"},
-            "POST /deals": {"company": 0, "title": "Roof"},
-            "POST /messages": {"company": 0, "channel": "sales-pipeline"},
-            "POST /tokens": {"company": 0, "do": "expire | revoke | keep old refresh tokens | unpaid | paid | fire", "user": 6},
-            "POST /bitrix24/…": "as for one company, with \"company\": 0",
-        }),
-        (&Method::POST, "/tokens") => match portals.get(place) {
-            Some(portal) => match change_tokens(authority, portal, &body) {
-                Ok(()) => json!({"ok": true}),
-                Err(error) => return answer(400, &json!({"error": error})),
-            },
-            None => return not_found(),
-        },
-        (&Method::POST, "/messages") => match workspaces.get(place) {
-            Some(workspace) => json!(workspace.texts(&text("channel"))),
-            None => return not_found(),
-        },
-        (method, path) if path.starts_with("/bitrix24/") => {
-            let Some(portal) = portals.get(place) else { return not_found() };
-            let mut body = body.clone();
-            if let Some(body) = body.as_object_mut() {
-                body.remove("company");
+    }
+
+    /// Does what the address says; `None` for an address or a company that is not there.
+    fn act(&self, request: &Request<Bytes>, body: &Value) -> Option<Result<Value, String>> {
+        let text = |name: &str| body[name].as_str().unwrap_or_default();
+        let company = usize::try_from(body["company"].as_u64().unwrap_or_default()).unwrap_or(usize::MAX);
+        let (portal, workspace) = (|| self.portals.get(company), || self.workspaces.get(company));
+        let (method, path) = (request.method(), request.uri().path());
+        let query = request.uri().query().unwrap_or_default();
+        Some(match (method, path) {
+            (&Method::GET, "/") => Ok(help()),
+            (&Method::POST, "/deploy") => {
+                deploy(&self.workspaces, &self.authority, &self.hub, text("url"));
+                Ok(json!({"ok": true}))
             }
-            match crate::control::portal::steer(portal, method, path, request.uri().query().unwrap_or_default(), &body)
-            {
-                Some(Ok(done)) => done,
-                Some(Err(error)) => return answer(400, &json!({"error": error})),
-                None => return not_found(),
+            (&Method::POST, "/deals") => Ok(json!({"id": portal()?.add_deal(text("title"), 100, "EUR")})),
+            (&Method::POST, "/tokens") => change_tokens(&self.authority, portal()?, body).map(|()| json!({"ok": true})),
+            (&Method::POST, "/messages") => Ok(json!(workspace()?.texts(text("channel")))),
+            (_, path) if path.starts_with("/bitrix24/") => {
+                let mut body = body.clone();
+                if let Some(body) = body.as_object_mut() {
+                    body.remove("company");
+                }
+                crate::control::portal::steer(portal()?, method, path, query, &body)?
             }
-        }
-        _ => return not_found(),
-    };
-    answer(200, &done)
+            (&Method::POST, path) if path.starts_with("/slack/") => Ok(crate::slack::steer(workspace()?, path, body)?),
+            _ => self.sides().steer(method, path, query, body)?,
+        })
+    }
+
+    fn sides(&self) -> SteeredSides<'_> {
+        let portals = self.portals.iter().enumerate().map(|(at, portal)| (Some(at), SteeredSide::Portal(portal)));
+        let workspaces =
+            self.workspaces.iter().enumerate().map(|(at, workspace)| (Some(at), SteeredSide::Workspace(workspace)));
+        let shared = [(None, SteeredSide::Notion(&self.notion)), (None, SteeredSide::Authority(&self.authority))];
+        SteeredSides(portals.chain(workspaces).chain(shared).collect())
+    }
+}
+
+/// All addresses, each with an example.
+fn help() -> Value {
+    let mut all = json!({
+        "POST /deploy": {"url": "http://127.0.0.1/…"},
+        "POST /deals": {"company": 0, "title": "Roof"},
+        "POST /messages": {"company": 0, "channel": "sales-pipeline"},
+        "POST /tokens": {"company": 0, "do": "expire | revoke | keep old refresh tokens | unpaid | paid | fire", "user": 6},
+        "POST /bitrix24/…": "as for one company, with \"company\": 0",
+        "POST /slack/…": "as for one company, with \"company\": 0",
+    });
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), crate::control::accounts::help()) {
+        all.extend(more);
+    }
+    all
 }
 
 /// What happens to the tokens of a portal's application.

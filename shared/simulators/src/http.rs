@@ -10,11 +10,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use runtime::clock::{Clock, SystemClock};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
-use crate::direct::{DirectHandler, ListedServer};
+use crate::direct::{self, DirectHandler, ListedServer};
 use crate::fault::Fault;
 use crate::tls;
 
@@ -48,13 +50,16 @@ pub struct Server {
     pub address: SocketAddr,
     is_secure: bool,
     slow: Arc<Mutex<Vec<(String, Duration)>>>,
-    task: JoinHandle<()>,
+    /// None on an isolated thread: there are no sockets to accept at.
+    task: Option<JoinHandle<()>>,
     _listed: ListedServer,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -67,43 +72,39 @@ impl Server {
     where
         F: Future<Output = HttpAnswer> + Send + 'static,
     {
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
-        let address = listener.local_addr()?;
+        Self::start_by(Arc::new(SystemClock), port, handle).await
+    }
+
+    /// The same, where requests that are slowed down wait by `clock`.
+    pub async fn start_by<F>(
+        clock: Arc<dyn Clock>,
+        port: u16,
+        handle: impl Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
+    ) -> std::io::Result<Self>
+    where
+        F: Future<Output = HttpAnswer> + Send + 'static,
+    {
         let acceptor = tls::wanted();
         let is_secure = acceptor.is_some();
         let slow: Arc<Mutex<Vec<(String, Duration)>>> = Arc::default();
         let waits = slow.clone();
         let handler: DirectHandler = Arc::new(move |request| {
-            let (handle, pause) = (handle.clone(), latency(&waits, request.uri().path()));
+            let (handle, pause, clock) = (handle.clone(), latency(&waits, request.uri().path()), clock.clone());
             Box::pin(async move {
                 if !pause.is_zero() {
-                    tokio::time::sleep(pause).await;
+                    clock.sleep(pause).await;
                 }
                 handle(request).await
             })
         });
-        let listed = ListedServer::new(address, is_secure, handler.clone());
-        let task = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let (handler, acceptor) = (handler.clone(), acceptor.clone());
-                let service =
-                    service_fn(move |request: Request<Incoming>| answer_over_socket(handler.clone(), request));
-                connections.spawn(async move {
-                    let _ = stream.set_nodelay(true);
-                    let http1 = hyper::server::conn::http1::Builder::new();
-                    match acceptor {
-                        None => drop(http1.serve_connection(TokioIo::new(stream), service).await),
-                        Some(acceptor) => {
-                            let Ok(stream) = acceptor.accept(stream).await else { return };
-                            let _ = http1.serve_connection(TokioIo::new(stream), service).await;
-                        }
-                    }
-                });
-                while connections.try_join_next().is_some() {}
+        let (address, task) = match direct::next_address() {
+            Some(address) => (address, None),
+            None => {
+                let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
+                (listener.local_addr()?, Some(tokio::spawn(accept(listener, handler.clone(), acceptor))))
             }
-        });
-        Ok(Self { address, is_secure, slow, task, _listed: listed })
+        };
+        Ok(Self { address, is_secure, slow, task, _listed: ListedServer::new(address, is_secure, handler) })
     }
 
     /// `http`, or `https` where certificates are wanted.
@@ -123,7 +124,6 @@ impl Server {
     }
 
     /// Lets every request whose path has `part` in it (`*` is any) wait so long before it is worked; zero for no longer.
-    /// This is real time, whatever the clock of the simulators says.
     pub fn slow_down(&self, part: &str, pause: Duration) {
         let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
         slow.retain(|(known, _)| known != part);
@@ -135,6 +135,27 @@ impl Server {
     /// No request waits any longer.
     pub fn hurry_up(&self) {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// Serves each connection in a task of its own.
+async fn accept(listener: TcpListener, handler: DirectHandler, acceptor: Option<TlsAcceptor>) {
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let (handler, acceptor) = (handler.clone(), acceptor.clone());
+        let service = service_fn(move |request: Request<Incoming>| answer_over_socket(handler.clone(), request));
+        connections.spawn(async move {
+            let _ = stream.set_nodelay(true);
+            let http1 = hyper::server::conn::http1::Builder::new();
+            match acceptor {
+                None => drop(http1.serve_connection(TokioIo::new(stream), service).await),
+                Some(acceptor) => {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let _ = http1.serve_connection(TokioIo::new(stream), service).await;
+                }
+            }
+        });
+        while connections.try_join_next().is_some() {}
     }
 }
 
@@ -183,7 +204,11 @@ pub fn spoil(fault: &Fault, good: Response<Bytes>) -> HttpAnswer {
         }
         Fault::CutJson { .. } => Ok(good.map(|body| body.slice(..body.len() / 2))),
         // The provider's own form of these is the provider's to make.
-        Fault::TooMany { .. } | Fault::Code { .. } | Fault::Saved { .. } => Ok(good),
+        Fault::TooMany { .. }
+        | Fault::Throttled { .. }
+        | Fault::Slow { .. }
+        | Fault::Code { .. }
+        | Fault::Saved { .. } => Ok(good),
     }
 }
 

@@ -10,16 +10,22 @@ pub mod direct;
 pub mod estate;
 pub mod fault;
 pub mod http;
+mod ids;
 pub mod notion;
 pub mod oauth;
 pub mod portal;
 pub mod slack;
+#[cfg(test)]
+mod testing;
 pub mod tls;
+pub mod traffic;
 
+pub use bucket::ExceededLimit;
 pub use control::Sandbox;
 pub use estate::Estate;
-pub use fault::{Fault, When};
+pub use fault::{Fault, RetryAfterForm, Rule, When};
 pub use notion::NotionSimulator;
 pub use oauth::{OauthServers, Region, SlackHub};
 pub use portal::PortalSimulator;
 pub use slack::SlackSimulator;
+pub use traffic::{Disorder, SentOutcome, SentRequest};

@@ -1,7 +1,7 @@
 //! The Web API client: one call, one answer, every failure with a kind. It neither retries nor limits.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
-use wire::{Http, NoAnswer, Observer, OutgoingRequest, Response, SeenAnswer};
+use wire::{Http, Instant, NoAnswer, Observer, OutgoingRequest, Response, SeenAnswer};
 
 use crate::error::Error;
 use crate::event::SlackUser;

@@ -313,6 +313,34 @@ async fn a_run_that_is_stopped_goes_on_where_it_was() {
     bridge.nothing_is_stuck().await;
 }
 
+#[tokio::test]
+async fn a_channel_that_may_be_read_once_a_minute_is_caught_up_with_in_order() {
+    let bridge = Bridged::start().await;
+    let slack = &bridge.world.sandbox.slack;
+    slack.be_distributed(true);
+    bridge.says(&bridge.ann, "known").await;
+    bridge.sweeps_chats().await;
+    bridge.goes_deaf();
+    let many: Vec<String> = (0..40).map(|n| format!("m{n}")).collect();
+    for text in &many {
+        bridge.say(&bridge.ann, text);
+    }
+    bridge.hears_again();
+    let (mut found, mut runs) = (0, 0);
+    while found < 40 && runs < 12 {
+        bridge.world.clock.advance(Duration::from_secs(4 * 60));
+        found += bridge.sweeps_chats().await.found;
+        runs += 1;
+    }
+    // Three pages down, and two of them once more on the way up.
+    assert_eq!((found, runs), (40, 5));
+    let wanted: Vec<_> = std::iter::once("known").chain(many.iter().map(String::as_str)).collect();
+    let said: Vec<_> = bridge.in_bitrix24().iter().map(|line| line.replace("[b]user6:[/b] ", "")).collect();
+    assert_eq!(said, wanted);
+    assert!(slack.refused_for_limits() <= 1, "{}", slack.refused_for_limits());
+    bridge.nothing_is_stuck().await;
+}
+
 /// The texts of both sides, each without the time that a late one is below, in the order of one side's authors.
 fn said(lines: &[String]) -> Vec<String> {
     let bare = |line: &String| {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::portal::{COMPANY, CONTACT, DEAL, LEAD, NewField, PhoneCall, PortalSimulator};
+use crate::portal::{COMPANY, CONTACT, DEAL, LEAD, NewField, PhoneCall, PortalPlan, PortalSimulator};
 
 /// The addresses, each with an example.
 pub(super) fn help() -> Value {
@@ -34,7 +34,7 @@ pub(super) fn help() -> Value {
         "POST /bitrix24/scopes": {"remove": ["task"], "give": ["crm"]},
         "POST /bitrix24/portal": {
             "installed": true, "limits": true, "first_is_administrator": true, "old_task_card": false, "old_bots": false,
-            "behind_seconds": 0, "moved_to": "host:port", "features": ["rest_offline_extended"], "cost": {"crm.item.list": 2.5},
+            "behind_seconds": 0, "plan": "usual | enterprise", "moved_to": "host:port", "features": ["rest_offline_extended"], "cost": {"crm.item.list": 2.5},
         },
     })
 }
@@ -399,6 +399,10 @@ impl RecordQuery<'_> {
                     portal.be_behind(std::time::Duration::from_secs(value.as_u64().unwrap_or_default()));
                 }
                 "moved_to" => portal.move_to(value.as_str().ok_or("\"moved_to\" has to be a host")?),
+                "plan" => {
+                    let plan = value.as_str().and_then(PortalPlan::named);
+                    portal.be_of_plan(plan.ok_or_else(|| format!("\"plan\" is usual or enterprise, not {value}"))?);
+                }
                 "features" => {
                     let codes = value.as_array().into_iter().flatten().filter_map(Value::as_str);
                     codes.for_each(|code| portal.add_feature(code));

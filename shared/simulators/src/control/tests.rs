@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use runtime::clock::Clock as _;
 use serde_json::{Value, json};
 
 use super::Sandbox;
@@ -16,6 +17,7 @@ struct Steered {
     /// Names of the events that came.
     heard: Arc<Mutex<Vec<String>>>,
     handler: Server,
+    clock: Arc<runtime::ManualClock>,
 }
 
 impl Steered {
@@ -28,7 +30,7 @@ impl Steered {
     async fn on(clock: Arc<runtime::ManualClock>, takes: Duration) -> Self {
         let sandbox = Sandbox::start(clock.clone()).await.unwrap();
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-        let hears = heard.clone();
+        let (hears, own_clock) = (heard.clone(), clock.clone());
         let handler = Server::start(0, move |request| {
             let (hears, clock) = (hears.clone(), clock.clone());
             async move {
@@ -38,7 +40,7 @@ impl Steered {
                 Ok(answer(200, &json!({})))
             }
         });
-        Self { sandbox, http: reqwest::Client::new(), heard, handler: handler.await.unwrap() }
+        Self { sandbox, http: reqwest::Client::new(), heard, handler: handler.await.unwrap(), clock: own_clock }
     }
 
     async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
@@ -141,6 +143,10 @@ async fn what_cannot_be_done_says_what_is_wrong() {
         ("/bitrix24/portal", json!({"instaled": true}), "instaled"),
         ("/faults", json!({"faults": [{"method": "x"}]}), "fault"),
         ("/latency", json!({"provider": "nobody", "milliseconds": 1}), "none of bitrix24, slack, notion"),
+        ("/disorder", json!({"seeds": 1}), "seeds"),
+        ("/disorder", json!({"provider": "slack", "lost": 1}), "Slack loses no event"),
+        ("/disorder", json!({"provider": "notion"}), "notion sends no events with a seed"),
+        ("/bitrix24/portal", json!({"plan": "gold"}), "usual or enterprise"),
         ("/clock", json!({"advance_seconds": -1}), "does not go back"),
     ] {
         let (status, answer) = steered.ask("POST", path, body.clone()).await;
@@ -148,7 +154,14 @@ async fn what_cannot_be_done_says_what_is_wrong() {
         assert!(status == 400 && text.contains(part), "{path} {body}: {status} {text}");
     }
     let help = steered.done("GET", "/", Value::Null).await;
-    let named = ["POST /bitrix24/fields", "POST /faults", "POST /clock", "POST /slack/say", "POST /notion/edit"];
+    let named = [
+        "POST /bitrix24/fields",
+        "POST /faults",
+        "POST /disorder",
+        "POST /clock",
+        "POST /slack/say",
+        "POST /notion/edit",
+    ];
     assert!(named.iter().all(|name| help.get(*name).is_some()), "{help}");
 }
 
@@ -211,19 +224,84 @@ async fn access_faults_latency_and_the_clock_are_set_over_http() {
     steered.done("DELETE", "/faults", Value::Null).await;
     assert_eq!(by_webhook().await, "fine");
 
-    let slow_down = |milliseconds: u64| {
-        let slow = json!({"provider": "bitrix24", "method": "profile", "milliseconds": milliseconds});
-        steered.done("POST", "/latency", slow)
+    let slow = json!({"provider": "bitrix24", "method": "profile", "milliseconds": 30_000});
+    steered.done("POST", "/latency", slow).await;
+    let took = async |path: String| {
+        let began = steered.clock.now();
+        assert_eq!(call(path).await, "fine");
+        steered.clock.now().duration_since(began).as_secs()
     };
-    slow_down(30).await;
-    let began = Instant::now();
-    assert_eq!(by_webhook().await, "fine");
-    assert!(began.elapsed() >= Duration::from_millis(30), "{:?}", began.elapsed());
-    // Longer than anybody waits: other methods do not, nor does this one any more afterwards.
-    slow_down(600_000).await;
-    assert_eq!(call(format!("1/{}/server.time", known.secret)).await, "fine");
+    assert_eq!(took(format!("1/{}/profile", known.secret)).await, 30);
+    assert_eq!(took(format!("1/{}/server.time", known.secret)).await, 0);
     steered.done("DELETE", "/latency", Value::Null).await;
-    assert_eq!(by_webhook().await, "fine");
+    assert_eq!(took(format!("1/{}/profile", known.secret)).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_lasts_as_long_as_it_says_for_the_companies_that_it_names() {
+    let clock = Arc::new(runtime::ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
+    let estate = crate::Estate::start(clock.clone(), 2).await.unwrap();
+    let described = estate.describe();
+    let control = described["control"].as_str().unwrap().to_owned();
+    let http = reqwest::Client::new();
+    let done = async |method: &str, path: &str, body: Value| {
+        let request = http.request(method.parse().unwrap(), format!("{control}{path}"));
+        let answer = request.body(if body.is_null() { String::new() } else { body.to_string() }).send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap_or_default())
+    };
+    let statuses = async || {
+        let mut all = Vec::new();
+        for portal in &estate.portals {
+            let answer = http.post(format!("{}server.time", portal.webhook_url())).send().await;
+            all.push(answer.map_or(0, |answer| answer.status().as_u16()));
+        }
+        all
+    };
+    let outage = |fault: Value| json!({"faults": [{"company": 1, "method": "*", "for_seconds": 60, "fault": fault}]});
+    for (fault, seen) in [
+        (json!({"how": "code", "status": 503, "code": "OVERLOAD_LIMIT"}), 503),
+        (json!({"how": "html", "status": 502, "when": "before_effect"}), 502),
+        (json!({"how": "reset", "when": "before_effect"}), 0),
+        (json!({"how": "throttled", "status": 429, "retry_after": {"date": 60}}), 429),
+    ] {
+        assert_eq!(done("POST", "/faults", outage(fault)).await.0, 200);
+        assert_eq!(statuses().await, [200, seen]);
+        assert_eq!(done("GET", "/faults", Value::Null).await.1["bitrix24"][0], json!([]));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(statuses().await, [200, 200]);
+    }
+    let all = json!({"faults": [{"method": "*", "count": 1, "fault": {"how": "reset", "when": "before_effect"}}]});
+    assert_eq!(done("POST", "/faults", all).await.0, 200);
+    assert_eq!(statuses().await, [0, 0]);
+    let (status, refused) = done("POST", "/faults", outage(json!({"how": "burn"}))).await;
+    assert!(status == 400 && refused["error"].as_str().unwrap().contains("burn"), "{refused}");
+    let (status, refused) = done("POST", "/disorder", json!({"provider": "slack", "company": 7})).await;
+    assert_eq!((status, refused["error"].as_str().unwrap()), (400, "company 7 does not exist"));
+
+    let said = json!({"company": 1, "email": "user6@example.com", "channel": "general", "text": "hello"});
+    assert!(done("POST", "/slack/say", said).await.1["ts"].is_string());
+    assert_eq!(estate.workspaces[1].posted().len(), 1);
+    assert_eq!((estate.workspaces[0].posted().len(), estate.workspaces[1].posted()[0].text.as_str()), (0, "hello"));
+    while statuses().await[0] == 200 {}
+    let (_, limits) = done("GET", "/limits", Value::Null).await;
+    assert_eq!(limits[0]["account"], estate.portals[0].credentials().member_id);
+    assert_eq!((&limits[0]["method"], &limits[0]["times"]), (&json!("server.time"), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_disturbed_by_a_seed_and_listed_with_how_they_were_answered() {
+    let steered = Steered::start().await;
+    steered.done("POST", "/handlers", json!({"url": steered.handler.url(), "events": ["ONCRMDEALADD"]})).await;
+    let disorder = json!({"provider": "bitrix24", "seed": 7, "max_delay_ms": 5000, "lost": 1000});
+    steered.done("POST", "/disorder", disorder).await;
+    steered.done("POST", "/deals", json!({"title": "Roof", "amount": 1, "currency": "EUR"})).await;
+    assert_eq!(steered.events().await, [""; 0]);
+    steered.done("POST", "/disorder", json!({})).await;
+    steered.done("POST", "/deals", json!({"title": "Roof", "amount": 1, "currency": "EUR"})).await;
+    assert_eq!(steered.events().await, ["ONCRMDEALADD"]);
+    let sent = steered.done("GET", "/sent?bitrix24", Value::Null).await["bitrix24"].clone();
+    let outcomes: Vec<_> = sent.as_array().unwrap().iter().map(|sent| sent["outcome"].clone()).collect();
+    assert_eq!(outcomes, [json!("lost"), json!({"answered": 200})]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,22 +1,23 @@
 //! The API: version, token, limits, and every address that is simulated.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use serde_json::{Value, json};
 
 use super::text::{NotionRefusal, invalid};
-use super::{BOT, NAME, NotionShared, NotionState, WORKSPACE, normal};
-use crate::fault::Fault;
+use super::{BOT, NAME, NotionShared, NotionState, OverlapRule, WORKSPACE, normal};
+use crate::fault::{Fault, wait_if_slow};
 use crate::http::{HttpAnswer, answer as json_answer, spoil};
 
 /// The largest body of JSON.
 const MAX_BODY: usize = 500 * 1024;
 /// The largest part of a file that is sent.
 const MAX_PART: usize = 20 * 1024 * 1024;
-/// How long a write takes while overlapping writes conflict.
-const OVERLAP: std::time::Duration = std::time::Duration::from_millis(30);
+/// How often a write lets others run before it is done, so that those that were sent together overlap.
+const TURNS_OF_A_WRITE: u32 = 4;
 
 pub(super) type NotionResult = Result<Value, NotionRefusal>;
 
@@ -116,7 +117,7 @@ pub(super) async fn answer(shared: Arc<NotionShared>, request: Request<Bytes>) -
         state.switches.latency
     };
     if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
+        shared.clock.sleep(latency).await;
     }
     if let Some(answer) = super::door::answer(&shared, &request) {
         return Ok(answer);
@@ -124,9 +125,20 @@ pub(super) async fn answer(shared: Arc<NotionShared>, request: Request<Bytes>) -
     if let Some(refused) = admitted(&shared, &request) {
         return Ok(refused);
     }
-    let fault = shared.lock().faults.take(&call);
-    match fault {
+    let fault = {
+        let mut state = shared.lock();
+        let now = state.now;
+        state.faults.take_for(&call, &request, now)
+    };
+    match wait_if_slow(shared.clock.as_ref(), fault).await {
         None => Ok(overlapping(&shared, &request, &path).await),
+        Some(Fault::Throttled { status, retry_after }) => {
+            let code = if status == 529 { "service_overload" } else { "rate_limited" };
+            let data = json!({"rate_limit_reason": "public_api_space_request_rate_limit"});
+            let text = "You have been rate limited. Please try again later.";
+            let refused = refusal(&(status, "", text.into(), data), Some(code));
+            Ok(retry_after.on(refused, shared.clock.now()))
+        }
         Some(Fault::TooMany { seconds }) => {
             shared.lock().refused_for_limits += 1;
             Ok(too_many(seconds, "public_api_space_request_rate_limit"))
@@ -161,17 +173,36 @@ pub(super) async fn answer(shared: Arc<NotionShared>, request: Request<Bytes>) -
 async fn overlapping(shared: &Arc<NotionShared>, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
     let target = {
         let mut state = shared.lock();
-        let target = state.switches.conflicts.then(|| written(&state, request, path)).flatten();
+        let rule = state.switches.conflicts;
+        let target = written(&state, request, path).filter(|target| match rule {
+            OverlapRule::None => false,
+            OverlapRule::Pages => state.pages.contains_key(target),
+            OverlapRule::All => true,
+        });
         if target.as_ref().is_some_and(|target| !state.busy.insert(target.clone())) {
+            state.conflicts += 1;
             return failure(409, "conflict_error");
         }
         target
     };
     let Some(target) = target else { return respond(shared, request, path) };
-    tokio::time::sleep(OVERLAP).await;
-    let answer = respond(shared, request, path);
-    shared.lock().busy.remove(&target);
-    answer
+    let _busy = BusyTarget { shared, target };
+    for _ in 0..TURNS_OF_A_WRITE {
+        tokio::task::yield_now().await;
+    }
+    respond(shared, request, path)
+}
+
+/// What a write keeps busy until it is done, or its caller has gone.
+struct BusyTarget<'a> {
+    shared: &'a NotionShared,
+    target: String,
+}
+
+impl Drop for BusyTarget<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().busy.remove(&self.target);
+    }
 }
 
 /// The page or data source that a request writes to.
@@ -272,6 +303,8 @@ fn admitted(shared: &NotionShared, request: &Request<Bytes>) -> Option<Response<
     }
     if state.window.1 >= state.switches.most_a_minute {
         state.refused_for_limits += 1;
+        let call = shape(request.method(), request.uri().path().trim_end_matches('/'));
+        state.exceeded.note(&call, "requests a minute");
         let left = u64::try_from((minute + 1) * 60 - now).unwrap_or(60).max(1);
         return Some(too_many(left, "public_api_request_rate_limit"));
     }
@@ -421,7 +454,8 @@ impl NotionState {
     /// A page of a list, shorter than asked for if lists are short.
     pub(super) fn listed(&self, all: &[Value], kind: &str, call: &ApiRequest) -> NotionResult {
         let (start, size) = call.window()?;
-        let page: Vec<_> = all.iter().skip(start).take(self.shortened(size)).cloned().collect();
+        let size = self.shortened(size, all.len().saturating_sub(start));
+        let page: Vec<_> = all.iter().skip(start).take(size).cloned().collect();
         let next = start.saturating_add(page.len());
         let has_more = !page.is_empty() && next < all.len();
         Ok(json!({
@@ -430,9 +464,14 @@ impl NotionState {
         }))
     }
 
-    /// How many items a list of this size gives.
-    pub(super) fn shortened(&self, size: usize) -> usize {
-        if self.switches.short_pages { size.div_ceil(2) } else { size }
+    /// How many items a list of this size gives when so many are left: not always all that were asked for.
+    pub(super) fn shortened(&self, size: usize, left: usize) -> usize {
+        if left <= 1 {
+            return size;
+        }
+        let number = self.long_lists.fetch_add(1, Ordering::SeqCst) + 1;
+        let every = self.switches.short_every;
+        if every > 0 && number.is_multiple_of(every) { size.min(left).div_ceil(2) } else { size }
     }
 
     fn list_users(&self, call: &ApiRequest) -> NotionResult {

@@ -36,7 +36,7 @@ pub(crate) fn help() -> Map<String, Value> {
         "POST /notion/comment/delete": {"comment": "…"},
         "POST /notion/comment/resolve": {"comment": "…"},
         "POST /notion/delivery": {"drop_every": 0, "double_every": 0, "reversed": false},
-        "POST /notion/switches": {"limited": true, "cap": 10_000, "lag_ms": 0, "short_pages": false, "conflicts": false, "latency_ms": 0, "out_of_blocks": false},
+        "POST /notion/switches": {"limited": true, "cap": 10_000, "lag_ms": 0, "short_every": 5, "short_pages": true, "conflicts": "none | pages | all", "latency_ms": 0, "out_of_blocks": false},
         "POST /notion/expire": "ends all access tokens of the public connection",
     });
     all.as_object().cloned().unwrap_or_default()
@@ -179,16 +179,16 @@ impl NotionSimulator {
     fn switch(&self, body: &Value) {
         let mut state = self.shared.lock();
         let switches = &mut state.switches;
-        let flags = [
-            ("limited", &mut switches.limited),
-            ("short_pages", &mut switches.short_pages),
-            ("conflicts", &mut switches.conflicts),
-            ("out_of_blocks", &mut switches.out_of_blocks),
-        ];
+        let flags = [("limited", &mut switches.limited), ("out_of_blocks", &mut switches.out_of_blocks)];
         for (name, flag) in flags {
             *flag = body[name].as_bool().unwrap_or(*flag);
         }
         let number = |name: &str| body[name].as_u64();
+        let short = body["short_pages"].as_bool().map(u64::from);
+        switches.short_every = number("short_every").or(short).unwrap_or(switches.short_every);
+        if let Ok(which) = serde_json::from_value(body["conflicts"].clone()) {
+            switches.conflicts = which;
+        }
         switches.cap = number("cap").and_then(|cap| usize::try_from(cap).ok()).unwrap_or(switches.cap);
         switches.lag = number("lag_ms").map_or(switches.lag, Duration::from_millis);
         switches.latency = number("latency_ms").map_or(switches.latency, Duration::from_millis);

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::{BOT, NotionShared, NotionSimulator, TOKEN, WORKSPACE};
 use crate::http::answer as json_answer;
-use crate::oauth::{fields, page, redirect, secret};
+use crate::ids::SecretSource;
+use crate::oauth::{fields, page, redirect};
 
 /// What the public connection has given out.
-#[derive(Default)]
 pub(crate) struct ConnectionGrants {
     keys: Option<(String, String)>,
     /// With where they lead.
@@ -22,6 +22,19 @@ pub(crate) struct ConnectionGrants {
     /// By refresh token.
     pairs: BTreeMap<String, String>,
     pub(crate) access: BTreeSet<String>,
+    source: SecretSource,
+}
+
+impl Default for ConnectionGrants {
+    fn default() -> Self {
+        Self {
+            keys: None,
+            codes: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            access: BTreeSet::new(),
+            source: SecretSource::labelled("notion"),
+        }
+    }
 }
 
 impl NotionSimulator {
@@ -56,7 +69,7 @@ fn consent(shared: &NotionShared, given: &BTreeMap<String, String>) -> Option<St
     if *given.get("client_id")? != id || given.get("response_type")? != "code" || given.get("owner")? != "user" {
         return None;
     }
-    let code = secret("code");
+    let code = state.door.source.secret("code");
     state.door.codes.insert(code.clone(), to.clone());
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("code", &code).append_pair("state", given.get("state").map_or("", String::as_str));
@@ -143,7 +156,7 @@ fn token(shared: &NotionShared, request: &Request<Bytes>) -> Result<Value, (u16,
         }
         _ => return Err((400, "unsupported_grant_type")),
     }
-    let (access, refresh) = (secret("ntn_"), secret("nrt_"));
+    let (access, refresh) = (state.door.source.secret("ntn_"), state.door.source.secret("nrt_"));
     state.door.access.insert(access.clone());
     state.door.pairs.insert(refresh.clone(), access.clone());
     Ok(json!({

@@ -9,6 +9,8 @@ use runtime::clock::later;
 use serde_json::{Value, json};
 
 use super::{INTEGRATION, NotionShared, NotionState, WORKSPACE};
+use crate::direct::{Outgoing, Reply};
+use crate::traffic::{SentOutcome, SentRequest};
 
 /// Edits of a page within a minute of one that was sent are sent together when the minute is over.
 const TOGETHER: Duration = Duration::from_secs(60);
@@ -221,7 +223,17 @@ pub(super) fn send_due(shared: &Arc<NotionShared>) {
     tokio::spawn(async move {
         for waiting in &mut due {
             waiting.event["attempt_number"] = json!(waiting.attempt);
-            let status = post(&shared, &hook.0, &hook.1, &waiting.event.to_string()).await;
+            let reply = post(&shared, &hook.0, &hook.1, &waiting.event.to_string()).await;
+            let status = status(&reply);
+            let text = |name: &str| waiting.event[name].as_str().unwrap_or_default().to_owned();
+            let sent = SentRequest {
+                at: shared.clock.now(),
+                kind: text("type"),
+                id: text("id"),
+                attempt: waiting.attempt,
+                outcome: SentOutcome::from(&reply),
+            };
+            shared.lock().journal.note(sent);
             if !(200..300).contains(&status) && waiting.attempt < ATTEMPTS {
                 let pause = Duration::from_secs(60 << waiting.attempt);
                 let again = WaitingEvent {
@@ -236,10 +248,22 @@ pub(super) fn send_due(shared: &Arc<NotionShared>) {
     });
 }
 
-async fn post(shared: &NotionShared, url: &str, token: &str, body: &str) -> u16 {
+/// How long Notion waits for an answer. It names no number of seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn post(shared: &NotionShared, url: &str, token: &str, body: &str) -> Reply {
     let signature = notion_wire::signature::sign(&token.to_owned().into(), body.as_bytes());
     let headers = [("content-type", "application/json"), ("x-notion-signature", signature.as_str())];
-    shared.courier.post(url, &headers, body.to_owned()).await.map_or(0, |(status, _)| status)
+    let outgoing = Outgoing { url, headers: &headers, body: body.to_owned(), patience: PATIENCE };
+    shared.courier.post(shared.clock.as_ref(), outgoing).await
+}
+
+/// The status of an answer; 0 if none came.
+fn status(reply: &Reply) -> u16 {
+    match reply {
+        Reply::Answer { status, .. } => *status,
+        Reply::Late | Reply::NotConnected => 0,
+    }
 }
 
 /// A subscription is made: its token goes to the address, signed with itself. From now on events go there.
@@ -249,7 +273,7 @@ pub(super) async fn subscribe(shared: &Arc<NotionShared>, url: &str) -> (String,
         state.last += 1;
         format!("secret_sandboxverification{:020}", state.last)
     };
-    let status = post(shared, url, &token, &json!({"verification_token": token}).to_string()).await;
+    let status = status(&post(shared, url, &token, &json!({"verification_token": token}).to_string()).await);
     if (200..300).contains(&status) {
         shared.lock().hook = Some((url.to_owned(), token.clone()));
     }

@@ -42,9 +42,11 @@ use runtime::clock::Clock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::bucket::{ExceededLimit, ExceededLimits};
 use crate::direct::Courier;
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, Rule};
 use crate::http::Server;
+use crate::traffic::{Journal, SentRequest};
 
 pub(crate) use control::help;
 pub use events::NotionEventDelivery;
@@ -161,15 +163,28 @@ pub(crate) struct Switches {
     pub(crate) cap: usize,
     /// How far the index of queries is behind.
     pub(crate) lag: Duration,
-    /// Whether lists give fewer items than they were asked for, with `has_more`.
-    pub(crate) short_pages: bool,
-    /// Whether writes that overlap on one page or data source conflict.
-    pub(crate) conflicts: bool,
+    /// Each so-many-th list gives fewer items than it was asked for, with `has_more`; 1 for each, 0 for none.
+    pub(crate) short_every: u64,
+    pub(crate) conflicts: OverlapRule,
     /// How long every answer takes.
     pub(crate) latency: Duration,
     pub(crate) out_of_blocks: bool,
     pub(crate) largest_file: usize,
 }
+
+/// Which writes that overlap conflict: all but the first are answered 409.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverlapRule {
+    None,
+    /// Those of one page and its blocks, as Notion always refuses them.
+    Pages,
+    /// Those of one page, and those that add rows to one data source or change it: Notion refuses some of them.
+    All,
+}
+
+/// Notion may give fewer items than it was asked for at any time.
+const SHORT_EVERY: u64 = 5;
 
 impl Default for Switches {
     fn default() -> Self {
@@ -178,8 +193,8 @@ impl Default for Switches {
             most_a_minute: 180,
             cap: 10_000,
             lag: Duration::ZERO,
-            short_pages: false,
-            conflicts: false,
+            short_every: SHORT_EVERY,
+            conflicts: OverlapRule::Pages,
             latency: Duration::ZERO,
             out_of_blocks: false,
             largest_file: 5 * 1024 * 1024,
@@ -205,6 +220,12 @@ pub(crate) struct NotionState {
     pub(crate) window: (i64, u32),
     /// What is being written to, while overlapping writes conflict.
     pub(crate) busy: BTreeSet<String>,
+    /// Writes that were refused because of one that they overlapped.
+    pub(crate) conflicts: u64,
+    /// Lists that had more than they gave.
+    pub(crate) long_lists: AtomicU64,
+    pub(crate) exceeded: ExceededLimits,
+    pub(crate) journal: Journal,
     pub(crate) hook: Option<(String, String)>,
     /// The types of events that the subscription has; all if it is empty.
     pub(crate) subscribed: BTreeSet<String>,
@@ -240,9 +261,9 @@ pub(crate) const SOMEBODY: &str = "c7c11cca-1d73-471d-9b6e-bdef51470190";
 impl NotionSimulator {
     /// Starts an empty workspace on `port` (0 for a free one).
     pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
-        let shared = Arc::new(NotionShared::new(clock));
+        let shared = Arc::new(NotionShared::new(clock.clone()));
         let serving = shared.clone();
-        let server = Server::start(port, move |request| api::answer(serving.clone(), request)).await?;
+        let server = Server::start_by(clock, port, move |request| api::answer(serving.clone(), request)).await?;
         Ok(Self { shared, server })
     }
 
@@ -266,9 +287,17 @@ impl NotionSimulator {
         self.shared.lock().faults.next(method, fault);
     }
 
-    /// What is to fail.
-    pub(crate) fn faults<T>(&self, with: impl FnOnce(&mut Faults) -> T) -> T {
-        with(&mut self.shared.lock().faults)
+    /// Makes requests fail by a rule: `GET /v1/pages/`, or `*`.
+    pub fn fail(&self, rule: Rule) {
+        let mut state = self.shared.lock();
+        let now = state.now;
+        state.faults.add(rule, now);
+    }
+
+    /// The rules that wait for their requests.
+    pub fn faults(&self) -> Vec<Rule> {
+        let state = self.shared.lock();
+        state.faults.waiting(state.now)
     }
 
     /// Its server, for what happens on the way.
@@ -301,17 +330,33 @@ impl NotionSimulator {
         self.shared.lock().switches.out_of_blocks = used;
     }
 
-    /// Lets lists give fewer items than they were asked for, while there are more: Notion may.
+    /// Whether each list gives fewer items than it was asked for while there are more, or none does; by default each fifth
+    /// does.
     pub fn short_pages(&self, short: bool) {
-        self.shared.lock().switches.short_pages = short;
+        self.shared.lock().switches.short_every = u64::from(short);
     }
 
-    /// Lets writes that overlap on one page or data source conflict: all but the first get 409.
-    pub fn conflict(&self, conflicts: bool) {
-        self.shared.lock().switches.conflicts = conflicts;
+    /// Sets which writes that overlap conflict; those of one page do by default.
+    pub fn conflict(&self, which: OverlapRule) {
+        self.shared.lock().switches.conflicts = which;
     }
 
-    /// Lets every answer take so long.
+    /// Writes that were answered 409 so far.
+    pub fn conflicts(&self) -> u64 {
+        self.shared.lock().conflicts
+    }
+
+    /// Which limits were exceeded so far, and how often.
+    pub fn exceeded_limits(&self) -> Vec<ExceededLimit> {
+        self.shared.lock().exceeded.of(WORKSPACE)
+    }
+
+    /// The webhooks that were sent so far, and what became of each.
+    pub fn sent(&self) -> Vec<SentRequest> {
+        self.shared.lock().journal.all()
+    }
+
+    /// Lets every answer take so long by the clock.
     pub fn slow_down(&self, latency: Duration) {
         self.shared.lock().switches.latency = latency;
     }
@@ -459,6 +504,10 @@ impl NotionState {
             switches: Switches::default(),
             window: (0, 0),
             busy: BTreeSet::new(),
+            conflicts: 0,
+            long_lists: AtomicU64::new(0),
+            exceeded: ExceededLimits::default(),
+            journal: Journal::default(),
             hook: None,
             subscribed: BTreeSet::new(),
             delivery: NotionEventDelivery::default(),

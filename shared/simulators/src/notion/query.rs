@@ -44,7 +44,8 @@ impl NotionState {
         let is_capped = rows.len() > self.switches.cap;
         rows.truncate(self.switches.cap);
         let properties = call.filter_properties();
-        let page = rows.iter().skip(start).take(self.shortened(size));
+        let size = self.shortened(size, rows.len().saturating_sub(start));
+        let page = rows.iter().skip(start).take(size);
         let page: Vec<_> = page.map(|row| self.show_some(row, &properties)).collect::<Result<_, _>>()?;
         let next = start.saturating_add(page.len());
         let has_more = !page.is_empty() && next < rows.len();

@@ -52,7 +52,12 @@ impl NotionState {
             }
         }
         sort(&mut found, body)?;
-        let page: Vec<_> = found.iter().skip(start).take(self.shortened(size)).map(|(_, one)| one.clone()).collect();
+        let page: Vec<_> = found
+            .iter()
+            .skip(start)
+            .take(self.shortened(size, found.len().saturating_sub(start)))
+            .map(|(_, one)| one.clone())
+            .collect();
         let next = start.saturating_add(page.len());
         let has_more = !page.is_empty() && next < found.len();
         Ok(json!({

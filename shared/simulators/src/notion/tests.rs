@@ -10,7 +10,7 @@ use http::Request;
 use runtime::clock::ManualClock;
 use serde_json::{Value, json};
 
-use super::{BOT, NotionSimulator, SOMEBODY, TOKEN, api};
+use super::{BOT, NotionSimulator, OverlapRule, SOMEBODY, TOKEN, api};
 
 pub(super) struct Bench {
     pub(super) notion: NotionSimulator,
@@ -426,6 +426,7 @@ async fn blocks_have_their_limits() {
 #[tokio::test]
 async fn every_condition_of_a_filter_finds_what_it_should() {
     let bench = bench().await;
+    bench.notion.short_pages(false);
     let company =
         bench.notion.add_row(&bench.notion.database("Companies").unwrap().1, &json!({"Worth": {"number": 7}})).unwrap();
     bench.create(&json!({
@@ -650,7 +651,7 @@ async fn what_the_connection_may_not_do_is_refused_or_hidden() {
 async fn overlapping_writes_conflict_and_failures_speak_as_notion_does() {
     let bench = bench().await;
     let row = bench.create(&json!({"Name": name("Roof")})).await;
-    bench.notion.conflict(true);
+    bench.notion.conflict(OverlapRule::All);
     let path = format!("/v1/pages/{row}");
     let write = |amount: u64| json!({"properties": {"Amount": {"number": amount}}});
     let (one, two) = (write(1), write(2));
@@ -658,7 +659,7 @@ async fn overlapping_writes_conflict_and_failures_speak_as_notion_does() {
     assert_eq!((first.0, second.0, &second.1["code"]), (200, 409, &json!("conflict_error")));
     assert_eq!(second.1["message"], "Conflict occurred while saving. Please try again.");
     assert_eq!(bench.call("PATCH", &path, &two).await.0, 200, "later it goes through");
-    bench.notion.conflict(false);
+    bench.notion.conflict(OverlapRule::Pages);
 
     for (status, code) in [(409, "conflict_error"), (503, "service_unavailable"), (529, "service_overload")] {
         bench.notion.fail_next("*", crate::Fault::Code { status, code: code.into() });
@@ -675,6 +676,67 @@ async fn overlapping_writes_conflict_and_failures_speak_as_notion_does() {
     }
     .await;
     assert_eq!((statuses.iter().filter(|status| **status == 200).count(), statuses[180]), (180, 429));
+}
+
+#[tokio::test]
+async fn writes_of_one_page_that_overlap_conflict_unless_a_test_says_otherwise() {
+    let bench = bench().await;
+    let row = bench.create(&json!({"Name": name("Roof")})).await;
+    let other = bench.create(&json!({"Name": name("Door")})).await;
+    let amount = |amount: u64| json!({"properties": {"Amount": {"number": amount}}});
+    let (one, two) = (amount(1), amount(2));
+    let (page, elsewhere) = (format!("/v1/pages/{row}"), format!("/v1/pages/{other}"));
+    let body = json!({"children": [{"divider": {}}]});
+    let children = format!("/v1/blocks/{row}/children");
+    let (first, second, third, fourth) = tokio::join!(
+        bench.call("PATCH", &page, &one),
+        bench.call("PATCH", &page, &two),
+        bench.call("PATCH", &children, &body),
+        bench.call("PATCH", &elsewhere, &two),
+    );
+    assert_eq!([first.0, second.0, third.0, fourth.0], [200, 409, 409, 200]);
+    assert_eq!(bench.notion.conflicts(), 2);
+    let reads = tokio::join!(
+        bench.call("GET", &page, &Value::Null),
+        bench.call("PATCH", &page, &two),
+        bench.call("GET", &page, &Value::Null)
+    );
+    assert_eq!([reads.0.0, reads.1.0, reads.2.0], [200, 200, 200], "reads conflict with nothing");
+    bench.notion.conflict(OverlapRule::None);
+    let (first, second) = tokio::join!(bench.call("PATCH", &page, &one), bench.call("PATCH", &page, &two));
+    assert_eq!((first.0, second.0), (200, 200));
+}
+
+#[tokio::test]
+async fn now_and_then_a_list_gives_less_than_it_was_asked_for() {
+    let bench = bench().await;
+    for number in 0..6 {
+        bench.create(&json!({"Name": name(&number.to_string())})).await;
+    }
+    let path = format!("/v1/data_sources/{}/query", bench.source);
+    let mut lengths = Vec::new();
+    for _ in 0..10 {
+        let page = bench.good("POST", &path, &json!({"page_size": 100})).await;
+        let length = page["results"].as_array().unwrap().len();
+        assert_eq!(page["has_more"], length < 6, "{page}");
+        lengths.push(length);
+    }
+    assert_eq!(lengths, [6, 6, 6, 6, 3, 6, 6, 6, 6, 3]);
+}
+
+#[tokio::test]
+async fn a_throttle_is_written_as_a_test_wants_it_and_counts_as_no_limit() {
+    let bench = bench().await;
+    let form = crate::RetryAfterForm::Date(90);
+    let throttled = crate::Fault::Throttled { status: 529, retry_after: form };
+    bench.notion.fail(crate::Rule { count: Some(1), ..crate::Rule::every("GET /v1/users/me", throttled) });
+    let (status, answer) = bench.call("GET", "/v1/users/me", &Value::Null).await;
+    assert_eq!((status, &answer["code"]), (529, &json!("service_overload")));
+    assert_eq!(bench.notion.exceeded_limits(), []);
+    bench.notion.limit_calls(true);
+    while bench.call("GET", "/v1/users/me", &Value::Null).await.0 == 200 {}
+    let exceeded = bench.notion.exceeded_limits();
+    assert_eq!((exceeded.len(), exceeded[0].times, exceeded[0].method.as_str()), (1, 1, "GET /v1/users/me"));
 }
 
 #[tokio::test]

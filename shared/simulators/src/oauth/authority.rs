@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use runtime::clock::Clock;
 use serde_json::{Value, json};
 
-use super::{AppCard, escaped, fields, page, redirect, secret};
-use crate::fault::{Fault, Faults};
+use super::{AppCard, escaped, fields, page, redirect};
+use crate::fault::{Fault, Faults, Rule, wait_if_slow};
 use crate::http::{HttpAnswer, Server, answer as json_answer, params, spoil};
+use crate::ids::SecretSource;
 use crate::portal::{PortalShared, portal_time, span};
 
 const CODE_TTL: i64 = 30;
@@ -79,6 +80,7 @@ pub struct OauthServers {
 pub(crate) struct OauthServersInner {
     state: Mutex<OauthState>,
     clock: Arc<dyn Clock>,
+    source: SecretSource,
 }
 
 /// A refusal: HTTP status and code.
@@ -87,12 +89,20 @@ pub(crate) type OauthRefusal = (u16, &'static str, &'static str);
 impl OauthServers {
     /// Starts both servers.
     pub async fn start(clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        let inner = Arc::new(OauthServersInner { state: Mutex::default(), clock });
+        let waits_by = clock.clone();
+        let inner = Arc::new(OauthServersInner {
+            state: Mutex::default(),
+            clock,
+            source: SecretSource::labelled("bitrix24 authority"),
+        });
         let serve = |region: Region| {
             let inner = inner.clone();
             move |request| answer(inner.clone(), region, request)
         };
-        let (west, east) = (Server::start(0, serve(Region::West)).await?, Server::start(0, serve(Region::East)).await?);
+        let (west, east) = (
+            Server::start_by(waits_by.clone(), 0, serve(Region::West)).await?,
+            Server::start_by(waits_by, 0, serve(Region::East)).await?,
+        );
         Ok(Self { inner, west, east })
     }
 
@@ -229,6 +239,27 @@ impl OauthServers {
         self.inner.lock().faults.next(method, fault);
     }
 
+    /// Makes requests fail by a rule: `token`, `app.info`, or `*`.
+    pub fn fail(&self, rule: Rule) {
+        let now = self.inner.clock.now();
+        self.inner.lock().faults.add(rule, now);
+    }
+
+    /// The rules that wait for their requests.
+    pub fn faults(&self) -> Vec<Rule> {
+        let now = self.inner.clock.now();
+        self.inner.lock().faults.waiting(now)
+    }
+
+    pub(crate) fn servers(&self) -> [&Server; 2] {
+        [&self.west, &self.east]
+    }
+
+    /// Forgets the failures that wait.
+    pub fn forget_faults(&self) {
+        self.inner.lock().faults.forget();
+    }
+
     /// Refresh tokens that were traded so far.
     pub fn refreshes(&self) -> u64 {
         self.inner.lock().refreshes
@@ -256,7 +287,7 @@ impl OauthServersInner {
     pub(crate) fn application_token(&self, member: &str, client: &str) -> String {
         let mut state = self.lock();
         let Some(member) = state.members.get_mut(member) else { return String::new() };
-        member.application_tokens.entry(client.to_owned()).or_insert_with(|| secret("at")).clone()
+        member.application_tokens.entry(client.to_owned()).or_insert_with(|| self.source.secret("at")).clone()
     }
 
     /// What the events of an installed application carry: the token of the one that is installed, if one is.
@@ -293,6 +324,11 @@ impl OauthServersInner {
         state.usable(standing).map(|()| standing.user)
     }
 
+    /// Whether a portal's plan has not run out.
+    pub(crate) fn is_paid(&self, member: &str) -> bool {
+        !self.lock().unpaid.iter().any(|unpaid| unpaid == member)
+    }
+
     pub(crate) fn is_known(&self, client: &str) -> bool {
         self.lock().cards.contains_key(client)
     }
@@ -303,7 +339,7 @@ impl OauthServersInner {
         let region = state.members.get(member)?.region;
         let host = state.host(member)?;
         let card = state.cards.get(client)?.clone();
-        let code = secret("code");
+        let code = self.source.secret("code");
         state.codes.insert(code.clone(), GrantState { client: client.into(), member: member.into(), user, until });
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("code", &code).append_pair("state", given).append_pair("domain", &host);
@@ -343,7 +379,7 @@ impl OauthServersInner {
         else {
             return Value::Null;
         };
-        let (access, refresh) = (secret("acc"), secret("ref"));
+        let (access, refresh) = (self.source.secret("acc"), self.source.secret("ref"));
         let standing = |until| GrantState { client: client.to_owned(), member: member.to_owned(), user, until };
         state.access.insert(access.clone(), standing(after(ACCESS_TTL)));
         state.refresh.insert(refresh.clone(), standing(after(REFRESH_TTL)));
@@ -443,7 +479,6 @@ impl OauthState {
     }
 }
 
-#[allow(clippy::unused_async)] // as a server calls what answers
 async fn answer(inner: Arc<OauthServersInner>, region: Region, request: Request<Bytes>) -> HttpAnswer {
     let given = params(&request);
     let method = match request.uri().path().trim_end_matches('/') {
@@ -451,9 +486,17 @@ async fn answer(inner: Arc<OauthServersInner>, region: Region, request: Request<
         "/rest/app.info" => "app.info",
         _ => return Ok(json_answer(404, &json!({"error": "ERROR_METHOD_NOT_FOUND"}))),
     };
-    let fault = inner.lock().faults.take(method);
-    if let Some(Fault::Code { status, code }) = &fault {
-        return Ok(json_answer(*status, &json!({"error": code, "error_description": "as the test wants it"})));
+    let fault = inner.lock().faults.take_for(method, &request, inner.clock.now());
+    let fault = wait_if_slow(inner.clock.as_ref(), fault).await;
+    match &fault {
+        Some(Fault::Code { status, code }) => {
+            return Ok(json_answer(*status, &json!({"error": code, "error_description": "as the test wants it"})));
+        }
+        Some(Fault::Throttled { status, retry_after }) => {
+            let refused = json_answer(*status, &json!({"error": "QUERY_LIMIT_EXCEEDED"}));
+            return Ok(retry_after.on(refused, inner.clock.now()));
+        }
+        _ => {}
     }
     let done = match (&fault, method) {
         (Some(fault), _) if !fault.has_effect() => Ok(json!({})),

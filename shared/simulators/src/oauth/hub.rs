@@ -13,8 +13,9 @@ use runtime::clock::Clock;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{AppCard, escaped, fields, page, redirect, secret};
+use super::{AppCard, escaped, fields, page, redirect};
 use crate::http::{HttpAnswer, Server, answer as json_answer};
+use crate::ids::SecretSource;
 use crate::slack;
 use crate::slack::{SlackShared, SlackSimulator};
 
@@ -54,6 +55,7 @@ struct HubState {
 struct HubInner {
     state: Mutex<HubState>,
     clock: Arc<dyn Clock>,
+    source: SecretSource,
 }
 
 impl SlackHub {
@@ -72,7 +74,7 @@ impl SlackHub {
             sign_ins: BTreeMap::new(),
             identities: BTreeMap::new(),
         };
-        let inner = Arc::new(HubInner { state: Mutex::new(state), clock });
+        let inner = Arc::new(HubInner { state: Mutex::new(state), clock, source: SecretSource::labelled("slack hub") });
         let serving = inner.clone();
         let server = Server::start(0, move |request| answer(serving.clone(), request)).await?;
         for shared in inner.lock().workspaces.values() {
@@ -154,7 +156,7 @@ impl HubInner {
         if *given.get("client_id")? != state.card.id || redirect != state.card.redirect {
             return None;
         }
-        let code = secret("code");
+        let code = self.source.secret("code");
         let challenge = given.get("code_challenge").cloned();
         let asked = given.get("scope").cloned().unwrap_or_default();
         let scope = state.only.clone().unwrap_or(asked);
@@ -220,7 +222,7 @@ impl HubInner {
         if !is_ours || !is_openid {
             return None;
         }
-        let code = secret("code");
+        let code = self.source.secret("code");
         state.sign_ins.insert(code.clone(), (redirect.clone(), team.to_owned(), user.to_owned(), until));
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("code", &code).append_pair("state", given.get("state").map_or("", String::as_str));
@@ -244,7 +246,7 @@ impl HubInner {
         if redirect != field("redirect_uri") {
             return refused("bad_redirect_uri");
         }
-        let token = secret("xoxp-");
+        let token = self.source.secret("xoxp-");
         state.identities.insert(token.clone(), (team, user));
         json!({"ok": true, "access_token": token, "token_type": "Bearer", "id_token": "e30.e30.c2ln"})
     }
@@ -308,7 +310,7 @@ impl HubInner {
             (code.team, code.scope)
         };
         let shared = state.workspaces.get(&team).cloned().ok_or("invalid_team_for_non_distributed_app")?;
-        let token = secret(if state.rotates { "xoxe.xoxb-1-" } else { "xoxb-" });
+        let token = self.source.secret(if state.rotates { "xoxe.xoxb-1-" } else { "xoxb-" });
         let until = state.rotates.then(|| now + jiff::SignedDuration::from_secs(ROTATED_TTL));
         shared.grant(&token, until);
         let mut answer = json!({
@@ -322,7 +324,7 @@ impl HubInner {
             answer["team"] = Value::Null;
         }
         if state.rotates {
-            let refresh = secret("xoxe-1-");
+            let refresh = self.source.secret("xoxe-1-");
             answer["refresh_token"] = refresh.clone().into();
             answer["expires_in"] = ROTATED_TTL.into();
             state.refresh.insert(refresh, team);

@@ -55,8 +55,3 @@ pub(crate) fn redirect(to: &str) -> Response<Bytes> {
 pub(crate) fn fields(text: &[u8]) -> std::collections::BTreeMap<String, String> {
     form_urlencoded::parse(text).into_owned().collect()
 }
-
-/// A fresh secret that begins so.
-pub(crate) fn secret(beginning: &str) -> String {
-    format!("{beginning}{}", uuid::Uuid::new_v4().simple())
-}

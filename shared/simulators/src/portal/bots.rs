@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -23,7 +24,8 @@ pub(crate) struct BotState {
     supervisor: bool,
 }
 
-/// What each bot of a chat is sent: address and body. A supervisor hears everything, other bots what is said to them.
+/// What each bot of a chat is sent. A supervisor hears everything, other bots what is said to them.
+#[allow(clippy::too_many_arguments)]
 pub(super) fn bodies(
     state: &SimulatorState,
     chat: &Chat,
@@ -31,7 +33,8 @@ pub(super) fn bodies(
     user: u64,
     data: &Value,
     row: Option<&Value>,
-) -> Vec<(String, String)> {
+    now: Timestamp,
+) -> Vec<events::Parcel> {
     let mentions = |bot: u64| {
         row.is_some_and(|row| {
             row["text"].as_str().unwrap_or_default().to_lowercase().contains(&format!("[user={bot}]"))
@@ -48,9 +51,15 @@ pub(super) fn bodies(
         } else {
             new(state, chat, bot, word, user, by_bot, data, row)
         };
-        (bot.url.clone(), events::bot_body(state, &event, &data))
+        bot.parcel(state, &event, &data, now)
     });
     told.collect()
+}
+
+impl BotState {
+    fn parcel(&self, state: &SimulatorState, event: &str, data: &Value, now: Timestamp) -> events::Parcel {
+        events::Parcel::new(&self.url, events::bot_body(state, event, data, now), event, events::about(data))
+    }
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -116,6 +125,7 @@ fn old(
 }
 
 /// What the bot of a command is sent when it is typed.
+#[allow(clippy::too_many_arguments)]
 pub(super) fn command_bodies(
     state: &SimulatorState,
     chat: &Chat,
@@ -124,7 +134,8 @@ pub(super) fn command_bodies(
     params: &str,
     user: u64,
     row: Option<&Value>,
-) -> Vec<(String, String)> {
+    now: Timestamp,
+) -> Vec<events::Parcel> {
     let Some(bot) = state.context.bots.get(&bot) else { return Vec::new() };
     let (event, data) = if bot.old {
         let (_, mut data) = old(state, chat, bot, "MESSAGEADD", user, row);
@@ -138,18 +149,18 @@ pub(super) fn command_bodies(
         let told = json!({"command": {"id": number, "command": format!("/{command}"), "params": params, "context": "textarea"}});
         new(state, chat, bot, "COMMANDADD", user, false, &told, row)
     };
-    vec![(bot.url.clone(), events::bot_body(state, &event, &data))]
+    vec![bot.parcel(state, &event, &data, now)]
 }
 
 /// What each bot is sent when it is deleted.
-pub(super) fn deleted_bodies(state: &SimulatorState) -> Vec<(String, String)> {
+pub(super) fn deleted_bodies(state: &SimulatorState, now: Timestamp) -> Vec<events::Parcel> {
     let told = state.context.bots.values().map(|bot| {
         let (event, data) = if bot.old {
             ("ONIMBOTDELETE", json!({"BOT_ID": bot.id, "BOT_CODE": bot.code}))
         } else {
             ("ONIMBOTV2DELETE", json!({"bot": {"id": bot.id, "code": bot.code}}))
         };
-        (bot.url.clone(), events::bot_body(state, event, &data))
+        bot.parcel(state, event, &data, now)
     });
     told.collect()
 }

@@ -86,9 +86,9 @@ impl PortalSimulator {
             let Some(chat) = chat_mut(&mut state, dialog) else { return };
             chat.members.extend(bots);
             let chat = chat.clone();
-            bodies(&state, &chat, "JOINCHAT", 1, &json!({"dialogId": dialog}), None)
+            bodies(&state, &chat, "JOINCHAT", 1, &json!({"dialogId": dialog}), None, self.shared.clock.now())
         };
-        events::post_all(&self.shared, told);
+        events::send_all(&self.shared, told);
     }
 
     /// Somebody writes to the bots alone; returns the message's number.
@@ -137,9 +137,18 @@ impl PortalSimulator {
             };
             let Some(chat) = chat_mut(&mut state, &dialog).cloned() else { return false };
             let row = state.row(&dialog, message).cloned();
-            super::bots::command_bodies(&state, &chat, (number, bot), command, params, user, row.as_ref())
+            super::bots::command_bodies(
+                &state,
+                &chat,
+                (number, bot),
+                command,
+                params,
+                user,
+                row.as_ref(),
+                self.shared.clock.now(),
+            )
         };
-        events::post_all(&self.shared, told);
+        events::send_all(&self.shared, told);
         true
     }
 
@@ -152,12 +161,12 @@ impl PortalSimulator {
     pub fn delete_bots(&self) {
         let told = {
             let mut state = self.shared.lock();
-            let told = super::bots::deleted_bodies(&state);
+            let told = super::bots::deleted_bodies(&state, self.shared.clock.now());
             state.context.bots.clear();
             state.context.commands.clear();
             told
         };
-        events::post_all(&self.shared, told);
+        events::send_all(&self.shared, told);
     }
 
     /// Somebody leaves a chat.
@@ -238,9 +247,9 @@ impl PortalSimulator {
             }
             let Some(chat) = chat_mut(&mut state, dialog).cloned() else { return };
             let data = json!({"reaction": reaction, "action": if added { "add" } else { "delete" }});
-            bodies(&state, &chat, "REACTIONCHANGE", user, &data, Some(&row))
+            bodies(&state, &chat, "REACTIONCHANGE", user, &data, Some(&row), self.shared.clock.now())
         };
-        events::post_all(&self.shared, told);
+        events::send_all(&self.shared, told);
     }
 
     /// What people read in a chat, oldest first: `Name: text`.
@@ -443,9 +452,9 @@ pub(super) fn write(shared: &Arc<PortalShared>, user: u64, dialog: &str, written
         });
         state.chats.entry(chat.id).or_default().push(row.clone());
         state.revision += 1;
-        (id, bodies(&state, &chat, "MESSAGEADD", user, &json!({}), Some(&row)))
+        (id, bodies(&state, &chat, "MESSAGEADD", user, &json!({}), Some(&row), shared.clock.now()))
     };
-    events::post_all(shared, told);
+    events::send_all(shared, told);
     Some(id)
 }
 
@@ -459,9 +468,12 @@ pub(super) fn edit(shared: &Arc<PortalShared>, dialog: &str, message: u64, text:
         let row = row.clone();
         let chat = chat_mut(&mut state, dialog)?.clone();
         state.revision += 1;
-        bodies(&state, &chat, "MESSAGEUPDATE", row["author_id"].as_u64().unwrap_or_default(), &json!({}), Some(&row))
+        {
+            let author = row["author_id"].as_u64().unwrap_or_default();
+            bodies(&state, &chat, "MESSAGEUPDATE", author, &json!({}), Some(&row), shared.clock.now())
+        }
     };
-    events::post_all(shared, told);
+    events::send_all(shared, told);
     Some(())
 }
 
@@ -473,9 +485,9 @@ pub(super) fn delete(shared: &Arc<PortalShared>, dialog: &str, message: u64) -> 
         state.chats.entry(chat.id).or_default().retain(|row| row["id"] != message);
         state.revision += 1;
         let author = row["author_id"].as_u64().unwrap_or_default();
-        bodies(&state, &chat, "MESSAGEDELETE", author, &json!({"messageId": message}), Some(&row))
+        bodies(&state, &chat, "MESSAGEDELETE", author, &json!({"messageId": message}), Some(&row), shared.clock.now())
     };
-    events::post_all(shared, told);
+    events::send_all(shared, told);
     Some(())
 }
 

@@ -9,6 +9,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{PortalShared, SimulatorState};
+use crate::direct::Outgoing;
+use crate::traffic::{Disorder, SentOutcome, SentRequest};
+
+/// How long Bitrix24's queue service waits for an answer. It names no number of seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a handler may take before it counts as slow.
+const SLOW_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct OutgoingWebhook {
@@ -34,7 +41,7 @@ impl OutgoingWebhook {
 }
 
 /// How events travel.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortalEventDelivery {
     /// How long the portal's queue keeps them.
     pub delay: Duration,
@@ -49,6 +56,68 @@ pub struct PortalEventDelivery {
     /// A handler that takes longer to answer is called less often from then on, with growing pauses, until it answers
     /// quickly again; zero for never. Bitrix24 names no number of seconds.
     pub slow_after: Duration,
+    /// What else happens to events on their way, and to those of bots.
+    pub disorder: Disorder,
+}
+
+impl Default for PortalEventDelivery {
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            drop_every: 0,
+            double_every: 0,
+            shuffle: false,
+            hold: false,
+            slow_after: SLOW_AFTER,
+            disorder: Disorder::default(),
+        }
+    }
+}
+
+impl PortalEventDelivery {
+    /// Whether the event of this number is lost.
+    fn loses(&self, number: u64) -> bool {
+        every(self.drop_every, number) || self.disorder.is_lost(number)
+    }
+
+    /// How long each copy of the event of this number is on its way.
+    fn ways(&self, number: u64) -> Vec<Duration> {
+        let later = if self.shuffle && every(3, number) { Duration::from_secs(1) } else { Duration::ZERO };
+        let mut ways = vec![self.delay + later + self.disorder.delay(number)];
+        // Not those that are lost when both come round together.
+        if every(self.double_every, number + 1) || self.disorder.is_doubled(number) {
+            ways.push(self.delay + later + self.disorder.delay_of_copy(number));
+        }
+        ways
+    }
+}
+
+fn every(n: u64, number: u64) -> bool {
+    n > 0 && number.is_multiple_of(n)
+}
+
+/// An event on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Parcel {
+    url: String,
+    body: String,
+    kind: String,
+    id: String,
+}
+
+impl Parcel {
+    pub(super) fn new(url: &str, body: String, kind: &str, id: String) -> Self {
+        Self { url: url.to_owned(), body, kind: kind.to_owned(), id }
+    }
+}
+
+/// The number of the record, message or call that an event is about.
+pub(super) fn about(data: &Value) -> String {
+    let found =
+        ["/FIELDS/ID", "/FIELDS_AFTER/ID", "/ID", "/CALL_ID", "/message/id", "/messageId", "/PARAMS/MESSAGE_ID"]
+            .iter()
+            .find_map(|path| data.pointer(path).filter(|found| !found.is_null()));
+    found.map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned)).unwrap_or_default()
 }
 
 /// The first pause before the next event for a handler that is slow, and the longest.
@@ -108,35 +177,46 @@ pub(super) fn emit(shared: &Arc<PortalShared>, event: &str, data: &Value) {
     let mut state = shared.lock();
     state.queue_offline(event, data, &super::portal_time(now));
     let installed = state.installed;
-    let bodies: Vec<_> = state
+    let is_paid = shared.authority.get().is_none_or(|authority| authority.is_paid(&member));
+    let parcels: Vec<_> = state
         .handlers
         .iter()
-        // Nothing goes to an application whose installation is not finished, and some events to applications alone.
-        .filter(|handler| !handler.app || installed)
+        // Nothing goes to an application whose installation is not finished or whose plan has run out, and some events
+        // go to applications alone.
+        .filter(|handler| !handler.app || (installed && is_paid))
         .filter(|handler| handler.app || event != "ONCRMDEALMOVETOCATEGORY")
         .filter(|handler| handler.events.iter().any(|wanted| wanted == event))
         .map(|handler| {
             let token = handler.app.then(|| application_token.clone()).flatten();
-            (handler.url.clone(), body_for(&state, event, handler.id, data, now, handler.app, token.as_deref()))
+            let body = body_for(&state, event, handler.id, data, now, handler.app, token.as_deref());
+            Parcel::new(&handler.url, body, event, about(data))
         })
         .collect();
-    let delivery = state.delivery.clone();
-    let every = |n: u64, count: u64| n > 0 && count.is_multiple_of(n);
-    for (url, body) in bodies {
-        state.events_sent += 1;
-        let count = state.events_sent;
-        if every(delivery.drop_every, count) {
-            continue;
-        }
-        // Not those that are lost when both come round together.
-        let copies = if every(delivery.double_every, count + 1) { 2 } else { 1 };
-        for _ in 0..copies {
-            if delivery.hold {
-                state.held.push((url.clone(), body.clone()));
-            } else {
-                let later = if delivery.shuffle && every(3, count) { Duration::from_secs(1) } else { Duration::ZERO };
-                post(shared, url.clone(), body.clone(), delivery.delay + later);
+    drop(state);
+    send_all(shared, parcels);
+}
+
+/// Lets events set out, each in its own time, unless they are lost or held back.
+pub(super) fn send_all(shared: &Arc<PortalShared>, parcels: Vec<Parcel>) {
+    for parcel in parcels {
+        let ways = {
+            let mut state = shared.lock();
+            state.events_sent += 1;
+            let number = state.events_sent;
+            if state.delivery.loses(number) {
+                let lost = noted(&parcel, shared.clock.now(), SentOutcome::Lost);
+                state.journal.note(lost);
+                continue;
             }
+            let ways = state.delivery.ways(number);
+            if state.delivery.hold {
+                state.held.extend(ways.iter().map(|_| parcel.clone()));
+                continue;
+            }
+            ways
+        };
+        for takes in ways {
+            depart(shared, parcel.clone(), takes);
         }
     }
 }
@@ -146,8 +226,8 @@ pub(super) fn release(shared: &Arc<PortalShared>) {
     let shared = shared.clone();
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);
     tokio::spawn(async move {
-        for (url, body) in held.into_iter().rev() {
-            send(&shared, &url, body).await;
+        for parcel in held.into_iter().rev() {
+            deliver(&shared, parcel).await;
         }
         shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
     });
@@ -156,50 +236,21 @@ pub(super) fn release(shared: &Arc<PortalShared>) {
 pub(super) fn post_raw(shared: &Arc<PortalShared>, body: &str) {
     let urls: Vec<_> = shared.lock().handlers.iter().map(|handler| handler.url.clone()).collect();
     for url in urls {
-        post(shared, url, body.to_owned(), Duration::ZERO);
+        post(shared, &url, body.to_owned());
     }
 }
 
-/// Posts bodies to addresses, in order, each once.
-pub(super) fn post_all(shared: &Arc<PortalShared>, told: Vec<(String, String)>) {
-    let delivery = shared.lock().delivery.clone();
-    for (url, body) in told {
-        let count = {
-            let mut state = shared.lock();
-            state.events_sent += 1;
-            state.events_sent
-        };
-        let every = |n: u64, count: u64| n > 0 && count.is_multiple_of(n);
-        if every(delivery.drop_every, count) {
-            continue;
-        }
-        for _ in 0..if every(delivery.double_every, count + 1) { 2 } else { 1 } {
-            in_turn(shared, url.clone(), body.clone());
-        }
-    }
-}
-
-/// A bot's events are sent one after the other.
-fn in_turn(shared: &Arc<PortalShared>, url: String, body: String) {
-    let shared = shared.clone();
-    shared.on_the_way.fetch_add(1, Ordering::SeqCst);
-    let turn = shared.turns.fetch_add(1, Ordering::SeqCst);
-    tokio::spawn(async move {
-        while shared.served.load(Ordering::SeqCst) != turn {
-            tokio::task::yield_now().await;
-        }
-        send(&shared, &url, body).await;
-        shared.served.fetch_add(1, Ordering::SeqCst);
-        shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
-    });
+/// Posts a body to an address, once.
+pub(super) fn post(shared: &Arc<PortalShared>, url: &str, body: String) {
+    depart(shared, Parcel::new(url, body, "", String::new()), Duration::ZERO);
 }
 
 /// The body of a bot's event. Its application token is none that the outgoing webhook has: nobody documents which it is.
-pub(super) fn bot_body(state: &SimulatorState, event: &str, data: &Value) -> String {
+pub(super) fn bot_body(state: &SimulatorState, event: &str, data: &Value, now: Timestamp) -> String {
     let parts = [
         json!({"event": event, "event_handler_id": 1101}),
         json!({"data": data}),
-        json!({"ts": 1_772_090_363}),
+        json!({"ts": now.as_second()}),
         json!({"auth": {
             "application_token": "token-of-the-bots-events", "client_endpoint": format!("https://{}/rest/", state.host),
             "domain": state.host, "member_id": state.credentials.member_id, "server_endpoint": "https://oauth.bitrix.info/rest/",
@@ -208,31 +259,70 @@ pub(super) fn bot_body(state: &SimulatorState, event: &str, data: &Value) -> Str
     parts.iter().map(bitrix24::form::build).collect::<Vec<_>>().join("&")
 }
 
-pub(super) fn post(shared: &Arc<PortalShared>, url: String, body: String, delay: Duration) {
-    let shared = shared.clone();
+/// Lets an event set out; it arrives by itself, in parallel to others.
+fn depart(shared: &Arc<PortalShared>, parcel: Parcel, takes: Duration) {
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);
+    shared.lock().road.enter(shared.clock.now(), takes, parcel);
+    let shared = shared.clone();
     tokio::spawn(async move {
-        if !delay.is_zero() {
-            shared.clock.sleep(delay).await;
+        if !takes.is_zero() {
+            shared.clock.sleep(takes).await;
         }
-        send(&shared, &url, body).await;
-        shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
+        arrive(&shared);
     });
 }
 
-async fn send(shared: &PortalShared, url: &str, body: String) {
-    wait_for_turn(shared, url).await;
+/// Delivers what has arrived. The clock may have passed the time of several.
+fn arrive(shared: &Arc<PortalShared>) {
+    let (keeps_order, serves) = {
+        let (mut state, now) = (shared.lock(), shared.clock.now());
+        (state.road.keeps_order, state.road.keeps_order && state.road.line_up(now))
+    };
+    if serves {
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            while let Some(parcel) = next_in_line(&shared) {
+                deliver(&shared, parcel).await;
+                shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
+            }
+        });
+    }
+    if keeps_order {
+        return;
+    }
+    loop {
+        let Some(parcel) = shared.lock().road.leave(shared.clock.now()) else { return };
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            deliver(&shared, parcel).await;
+            shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+}
+
+fn next_in_line(shared: &PortalShared) -> Option<Parcel> {
+    shared.lock().road.serve()
+}
+
+fn noted(parcel: &Parcel, at: Timestamp, outcome: SentOutcome) -> SentRequest {
+    SentRequest { at, kind: parcel.kind.clone(), id: parcel.id.clone(), attempt: 1, outcome }
+}
+
+async fn deliver(shared: &PortalShared, parcel: Parcel) {
+    wait_for_turn(shared, &parcel.url).await;
     let _sender = shared.senders.acquire().await;
     let began = shared.clock.now();
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("user-agent", "Bitrix24 Webhook Engine")];
+    let outgoing = Outgoing { url: &parcel.url, headers: &headers, body: parcel.body.clone(), patience: PATIENCE };
     // Whatever comes of it, it is not sent again.
-    let _ = shared.courier.post(url, &headers, body).await;
+    let reply = shared.courier.post(shared.clock.world.as_ref(), outgoing).await;
     let now = shared.clock.now();
     let took = Duration::try_from(now.duration_since(began)).unwrap_or_default();
     let mut state = shared.lock();
+    state.journal.note(noted(&parcel, began, SentOutcome::from(&reply)));
     let slow_after = state.delivery.slow_after;
-    let pace = state.paces.get(url).copied().unwrap_or_default().after(took, slow_after, now);
-    state.paces.insert(url.to_owned(), pace);
+    let pace = state.paces.get(&parcel.url).copied().unwrap_or_default().after(took, slow_after, now);
+    state.paces.insert(parcel.url, pace);
 }
 
 /// Waits out the pause of a handler that was slow; the next event waits behind this one.

@@ -10,6 +10,7 @@ mod events;
 mod fields;
 #[cfg(test)]
 mod fuzz;
+mod operating;
 mod query;
 mod quirks;
 mod rest;
@@ -23,7 +24,7 @@ mod tests;
 mod userfields;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,14 +33,16 @@ use jiff::Timestamp;
 use runtime::clock::Clock;
 use serde_json::{Map, Value, json};
 
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, ExceededLimit, ExceededLimits};
 use crate::direct::Courier;
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, Rule};
 use crate::http::Server;
+use crate::traffic::{Journal, Road, SentRequest};
 
 pub use calls::PhoneCall;
 pub use chats::Chat;
 pub use events::{OutgoingWebhook, PortalEventDelivery};
+pub use operating::PortalPlan;
 pub use quirks::Quirk;
 pub(crate) use rest::span;
 pub use userfields::NewField;
@@ -71,9 +74,6 @@ pub(crate) struct PortalShared {
     courier: Courier,
     /// Events on their way.
     on_the_way: AtomicU64,
-    /// Bots' events are sent in turn: the next turn, and whose it is.
-    turns: AtomicU64,
-    served: AtomicU64,
     /// Bitrix24's queue service has so many requests open at a time.
     senders: tokio::sync::Semaphore,
 }
@@ -163,12 +163,14 @@ pub(crate) struct SimulatorState {
     handlers: Vec<OutgoingWebhook>,
     delivery: PortalEventDelivery,
     paces: events::Paces,
-    held: Vec<(String, String)>,
+    held: Vec<events::Parcel>,
+    road: Road<events::Parcel>,
+    journal: Journal,
     faults: Faults,
     bucket: Bucket,
     limited: bool,
-    operating: HashMap<String, Vec<(Timestamp, f64)>>,
-    costs: HashMap<String, f64>,
+    exceeded: ExceededLimits,
+    operating: operating::OperatingTime,
     hidden: BTreeSet<(u32, u64)>,
     /// Whose role reads and changes every CRM item.
     reach_all: BTreeSet<u64>,
@@ -184,6 +186,7 @@ impl PortalSimulator {
     pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
         // Fails only if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let waits_by = clock.clone();
         let shared = Arc::new(PortalShared {
             state: Mutex::new(seed::state(clock.now())),
             address: std::sync::OnceLock::new(),
@@ -193,12 +196,10 @@ impl PortalSimulator {
             clock: OwnClock { world: clock, behind: AtomicI64::new(0) },
             courier: Courier::default(),
             on_the_way: AtomicU64::new(0),
-            turns: AtomicU64::new(0),
-            served: AtomicU64::new(0),
             senders: tokio::sync::Semaphore::new(32),
         });
         let serving = shared.clone();
-        let server = Server::start(port, move |request| rest::answer(serving.clone(), request)).await?;
+        let server = Server::start_by(waits_by, port, move |request| rest::answer(serving.clone(), request)).await?;
         {
             let _ = shared.is_secure.set(server.scheme() == "https");
             let mut state = shared.lock();
@@ -280,9 +281,21 @@ impl PortalSimulator {
         self.shared.lock().faults.next(method, fault);
     }
 
-    /// What is to fail.
-    pub(crate) fn faults<T>(&self, with: impl FnOnce(&mut Faults) -> T) -> T {
-        with(&mut self.shared.lock().faults)
+    /// Makes requests fail by a rule.
+    pub fn fail(&self, rule: Rule) {
+        let now = self.shared.clock.world.now();
+        self.shared.lock().faults.add(rule, now);
+    }
+
+    /// The rules that wait for their requests.
+    pub fn faults(&self) -> Vec<Rule> {
+        let now = self.shared.clock.world.now();
+        self.shared.lock().faults.waiting(now)
+    }
+
+    /// Lets every request whose address has `part` in it (`*` is any) wait so long by the clock; zero for no longer.
+    pub fn slow_down(&self, part: &str, pause: Duration) {
+        self.server.slow_down(part, pause);
     }
 
     /// Forgets the failures that wait.
@@ -297,7 +310,18 @@ impl PortalSimulator {
 
     /// Sets what a call of `method` costs in seconds of operating time.
     pub fn set_cost(&self, method: &str, seconds: f64) {
-        self.shared.lock().costs.insert(method.to_lowercase(), seconds);
+        self.shared.lock().operating.set_cost(method, seconds);
+    }
+
+    /// Gives the portal the limits of a plan.
+    pub fn be_of_plan(&self, plan: PortalPlan) {
+        self.shared.lock().bucket = plan.bucket();
+    }
+
+    /// Which limits were exceeded so far, and how often.
+    pub fn exceeded_limits(&self) -> Vec<ExceededLimit> {
+        let state = self.shared.lock();
+        state.exceeded.of(&state.credentials.member_id)
     }
 
     /// Hides an item from the webhook's user.
@@ -608,6 +632,22 @@ impl PortalSimulator {
         self.shared.lock().refused_for_limits
     }
 
+    /// The events that were sent so far, those that were lost too, and what became of each.
+    pub fn sent(&self) -> Vec<SentRequest> {
+        self.shared.lock().journal.all()
+    }
+
+    /// Whether each event waits for the answer to the one before it. Bitrix24 never does that: it is for stories that are
+    /// about something else, and cannot do without.
+    pub fn keep_order(&self, keeps: bool) {
+        self.shared.lock().road.keeps_order = keeps;
+    }
+
+    /// When the next event arrives that is on its way.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.shared.lock().road.next_arrival()
+    }
+
     /// Events that have been sent or dropped so far.
     pub fn events_sent(&self) -> u64 {
         self.shared.lock().events_sent
@@ -625,7 +665,7 @@ impl PortalSimulator {
 
     /// Posts an event body to one address, once.
     pub fn post_to(&self, url: &str, body: &str) {
-        events::post(&self.shared, url.to_owned(), body.to_owned(), Duration::ZERO);
+        events::post(&self.shared, url, body.to_owned());
     }
 
     /// Takes all bots away, as removing their application does.

@@ -13,14 +13,8 @@ use super::crm::{ItemAuthor, RestRefusal, number};
 use super::query::{self, text};
 use super::values::{CallerAccess, FILE_METHOD, ValueWriter, is_empty, signed};
 use super::{PortalShared, SimulatorState, directory, portal_time, tasks};
-use crate::fault::Fault;
+use crate::fault::{Fault, wait_if_slow};
 use crate::http::{HttpAnswer, answer as json_answer, params, spoil};
-
-/// Operating time that a method may use in ten minutes.
-const OPERATING_LIMIT: f64 = 480.0;
-const OPERATING_WINDOW: i64 = 600;
-/// What a call costs unless a test says otherwise.
-const COST: f64 = 0.02;
 
 /// Commands that a batch may have.
 const MAX_COMMANDS: usize = 50;
@@ -77,7 +71,6 @@ impl From<Value> for MethodResult {
     }
 }
 
-#[allow(clippy::unused_async)] // as a server calls what answers
 pub(super) async fn answer(shared: Arc<PortalShared>, request: Request<Bytes>) -> HttpAnswer {
     let path = request.uri().path().to_owned();
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -92,7 +85,8 @@ pub(super) async fn answer(shared: Arc<PortalShared>, request: Request<Bytes>) -
     }
     if parts.as_slice() == ["rest", "download.json"] {
         let token = params(&request).get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let fault = shared.lock().faults.take("download");
+        let fault = shared.lock().faults.take_for("download", &request, shared.clock.world.now());
+        let fault = wait_if_slow(shared.clock.world.as_ref(), fault).await;
         let answer = match super::chats::fetched(&shared, &token) {
             Some((_, bytes)) => {
                 let mut response = Response::new(bytes);
@@ -128,16 +122,22 @@ pub(super) async fn answer(shared: Arc<PortalShared>, request: Request<Bytes>) -
     };
     let start = shared.clock.now();
     if let Err(refusal) = admit(&shared, &parts, &params) {
-        return Ok(refused(&shared, &refusal, start));
+        return Ok(refused(&shared, &method, is_app(&params), &refusal, start));
     }
     if method == FILE_METHOD.to_lowercase() {
         return Ok(document(&shared, &params));
     }
     let access = access_of(&parts, &params);
-    let fault = shared.lock().faults.take_for(&method, &request);
+    let fault = shared.lock().faults.take_for(&method, &request, shared.clock.world.now());
+    let fault = wait_if_slow(shared.clock.world.as_ref(), fault).await;
+    let app = is_app(&params);
     match fault {
         Some(Fault::TooMany { .. }) => {
-            Ok(refused(&shared, &(503, "QUERY_LIMIT_EXCEEDED", "Too many requests".into()), start))
+            Ok(refused(&shared, &method, app, &(503, "QUERY_LIMIT_EXCEEDED", "Too many requests".into()), start))
+        }
+        Some(Fault::Throttled { status, retry_after }) => {
+            let refusal = (status, "QUERY_LIMIT_EXCEEDED", "Too many requests".into());
+            Ok(retry_after.on(refused(&shared, &method, app, &refusal, start), start))
         }
         Some(Fault::Code { status, code }) => {
             Ok(json_answer(status, &json!({"error": code, "error_description": "as the test wants it"})))
@@ -194,18 +194,23 @@ fn respond(
             let mut envelope = Map::from_iter([("result".to_owned(), good.result)]);
             envelope.extend(good.next.map(|next| ("next".to_owned(), json!(next))));
             envelope.extend(good.total.map(|total| ("total".to_owned(), json!(total))));
-            envelope.insert("time".into(), time(shared, method, start));
+            envelope.insert("time".into(), time(shared, method, is_app(params), start));
             json_answer(200, &Value::Object(envelope))
         }
-        Err(refusal) => refused(shared, &refusal, start),
+        Err(refusal) => refused(shared, method, is_app(params), &refusal, start),
     }
 }
 
-fn refused(shared: &PortalShared, (status, code, text): &RestRefusal, start: Timestamp) -> Response<Bytes> {
+fn refused(
+    shared: &PortalShared,
+    method: &str,
+    app: bool,
+    (status, code, text): &RestRefusal,
+    start: Timestamp,
+) -> Response<Bytes> {
     let mut body = json!({"error": code, "error_description": text});
     if *code == "OPERATION_TIME_LIMIT" {
-        body["time"] = time(shared, "", start);
-        body["time"]["operating_reset_at"] = (start.as_second() + OPERATING_WINDOW).into();
+        body["time"] = time(shared, method, app, start);
     }
     if *status == 503 || *status == 429 {
         shared.lock().refused_for_limits += 1;
@@ -213,11 +218,12 @@ fn refused(shared: &PortalShared, (status, code, text): &RestRefusal, start: Tim
     json_answer(*status, &body)
 }
 
-fn time(shared: &PortalShared, method: &str, start: Timestamp) -> Value {
+fn time(shared: &PortalShared, method: &str, app: bool, start: Timestamp) -> Value {
     let finish = shared.clock.now();
     let mut time = span(start, finish);
-    time["operating"] = shared.lock().operating_of(method, finish).into();
-    time["operating_reset_at"] = (finish.as_second() + OPERATING_WINDOW).into();
+    let state = shared.lock();
+    time["operating"] = state.operating.of(app, method, finish).into();
+    time["operating_reset_at"] = state.operating.resets_at(app, method, finish).into();
     time
 }
 
@@ -269,26 +275,19 @@ fn admit(shared: &PortalShared, parts: &[&str], params: &Map<String, Value>) -> 
         return Err((401, "authorization_error", "Unable to authorize user".into()));
     }
     if state.limited && state.bucket.add(now).is_err() {
+        state.exceeded.note(parts.last().copied().unwrap_or_default(), "requests a second");
         return Err((503, "QUERY_LIMIT_EXCEEDED", "Too many requests".into()));
     }
     Ok(())
 }
 
 impl SimulatorState {
-    fn operating_of(&self, method: &str, now: Timestamp) -> f64 {
-        let recent = |at: &Timestamp| now.as_second() - at.as_second() < OPERATING_WINDOW;
-        let spent = self.operating.get(method).into_iter().flatten();
-        spent.filter(|(at, _)| recent(at)).map(|(_, cost)| cost).sum()
-    }
-
-    fn charge(&mut self, method: &str, now: Timestamp) -> Result<(), RestRefusal> {
-        if self.limited && self.operating_of(method, now) >= OPERATING_LIMIT {
+    fn charge(&mut self, app: bool, method: &str, now: Timestamp) -> Result<(), RestRefusal> {
+        if self.limited && self.operating.is_used_up(app, method, now) {
+            self.exceeded.note(method, "480 seconds of operating time in ten minutes");
             return Err((429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.".into()));
         }
-        let cost = self.costs.get(method).copied().unwrap_or(COST);
-        let spent = self.operating.entry(method.to_owned()).or_default();
-        spent.retain(|(at, _)| now.as_second() - at.as_second() < OPERATING_WINDOW);
-        spent.push((now, cost));
+        self.operating.charge(app, method, now);
         Ok(())
     }
 }
@@ -332,7 +331,7 @@ fn call(
         let now = shared.clock.now();
         let mut state = shared.lock();
         *state.calls.entry(method.to_owned()).or_default() += 1;
-        state.charge(method, now)?;
+        state.charge(app, method, now)?;
         if state.denied.iter().any(|denied| method.starts_with(denied.as_str())) {
             return Err((
                 401,
@@ -586,7 +585,7 @@ fn batch(shared: &Arc<PortalShared>, params: &Map<String, Value>, app: bool, use
                 results.insert(name.clone(), good.result);
                 totals.extend(good.total.map(|total| (name.clone(), json!(total))));
                 nexts.extend(good.next.map(|next| (name.clone(), json!(next))));
-                times.insert(name, time(shared, "batch", start));
+                times.insert(name, time(shared, "batch", app, start));
             }
             Err((_, code, text)) => {
                 errors.insert(name, json!({"error": code, "error_description": text}));

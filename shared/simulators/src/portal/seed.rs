@@ -1,12 +1,11 @@
 //! The portal's first data, from `fixtures/bitrix24/mini-portal-dataset.json`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{COMPANY, CONTACT, DEAL, LEAD, PortalCredentials, PortalEventDelivery, SimulatorState, portal_time, tasks};
-use crate::bucket::Bucket;
 use crate::fault::Faults;
 
 const DATASET: &str = include_str!("../../fixtures/bitrix24/mini-portal-dataset.json");
@@ -80,10 +79,12 @@ pub(super) fn state(now: Timestamp) -> SimulatorState {
         paces: BTreeMap::new(),
         held: Vec::new(),
         faults: Faults::default(),
-        bucket: Bucket::new(50.0, 2.0),
+        road: crate::traffic::Road::default(),
+        journal: crate::traffic::Journal::default(),
+        bucket: super::PortalPlan::Usual.bucket(),
         limited: true,
-        operating: HashMap::new(),
-        costs: HashMap::new(),
+        exceeded: crate::bucket::ExceededLimits::default(),
+        operating: super::operating::OperatingTime::default(),
         hidden: BTreeSet::new(),
         reach_all: BTreeSet::new(),
         requests: 0,

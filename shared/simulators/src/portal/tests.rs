@@ -1,6 +1,9 @@
 //! The portal keeps, drops and refuses values as its documents say.
 #![allow(clippy::unwrap_used)]
 
+mod delivery;
+mod limits;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -7,16 +7,9 @@ use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
 use super::messages::own_event;
-use super::{APP, BOT, BOT_USER, SlackShared, WorkspaceState, blocks, files};
-use crate::bucket::Bucket;
-use crate::fault::Fault;
+use super::{APP, BOT, BOT_USER, SlackShared, WorkspaceState, blocks, files, limits};
+use crate::fault::{Fault, wait_if_slow};
 use crate::http::{HttpAnswer, answer as json_answer, params, spoil};
-
-/// Posts in one channel: one a second, with short bursts.
-const CHANNEL_BURST: f64 = 4.0;
-/// Posts in the workspace: several hundred a minute.
-const WORKSPACE_BURST: f64 = 30.0;
-const WORKSPACE_A_SECOND: f64 = 5.0;
 
 pub(super) type SlackRefusal = (&'static str, Value);
 
@@ -27,19 +20,15 @@ pub(super) fn refusal(code: &'static str) -> SlackRefusal {
 pub(crate) async fn answer(shared: Arc<SlackShared>, request: Request<Bytes>) -> HttpAnswer {
     let base = base_of(&request);
     if let Some(id) = request.uri().path().strip_prefix("/response/") {
-        let fault = shared.lock().faults.take("response_url");
-        return match fault {
-            Some(Fault::Code { status, code }) => Ok(plain(status, &code)),
-            Some(fault) => spoil(&fault, plain(200, "ok")),
+        return match shared.fault("response_url", &request).await {
+            Some(fault) => shared.failed(&fault, plain(200, "ok")),
             None => Ok(respond_later(&shared, id, request.body())),
         };
     }
     if let Some(answer) = files::answer(&shared, &request, &base) {
         let method = if request.method() == http::Method::POST { "upload" } else { "download" };
-        let fault = shared.lock().faults.take(method);
-        return match fault {
-            Some(Fault::Code { status, code }) => Ok(plain(status, &code)),
-            Some(fault) => spoil(&fault, answer),
+        return match shared.fault(method, &request).await {
+            Some(fault) => shared.failed(&fault, answer),
             None => Ok(answer),
         };
     }
@@ -62,19 +51,37 @@ pub(crate) async fn answer(shared: Arc<SlackShared>, request: Request<Bytes>) ->
     if let Some(refused) = shared.lock().lacks(&method, &params) {
         return Ok(json_answer(200, &refused));
     }
-    let fault = shared.lock().faults.take(&method);
-    match fault {
-        Some(Fault::TooMany { seconds }) => Ok(too_many(&shared, seconds)),
-        Some(Fault::Code { status, code }) => Ok(json_answer(status, &json!({"ok": false, "error": code}))),
-        Some(fault) => {
-            let good = if fault.has_effect() {
-                respond(&shared, &method, &params, &base)
-            } else {
-                json_answer(200, &json!({"ok": true}))
-            };
-            spoil(&fault, good)
+    match shared.fault(&method, &request).await {
+        Some(fault) if fault.has_effect() => {
+            let good = respond(&shared, &method, &params, &base);
+            shared.failed(&fault, good)
         }
+        Some(fault) => shared.failed(&fault, json_answer(200, &json!({"ok": true}))),
         None => Ok(respond(&shared, &method, &params, &base)),
+    }
+}
+
+impl SlackShared {
+    /// How a request fails, if it does. One that is slow has waited.
+    async fn fault(&self, method: &str, request: &Request<Bytes>) -> Option<Fault> {
+        let fault = self.lock().faults.take_for(method, request, self.clock.now());
+        wait_if_slow(self.clock.as_ref(), fault).await
+    }
+
+    /// The answer of a request that fails.
+    fn failed(&self, fault: &Fault, good: Response<Bytes>) -> HttpAnswer {
+        let is_of_api = good.headers().contains_key(http::header::CONTENT_TYPE);
+        let refused = |status: u16, code: &str| {
+            if is_of_api { json_answer(status, &json!({"ok": false, "error": code})) } else { plain(status, code) }
+        };
+        match fault {
+            Fault::TooMany { seconds } => Ok(too_many(self, *seconds)),
+            Fault::Code { status, code } => Ok(refused(*status, code)),
+            Fault::Throttled { status, retry_after } => {
+                Ok(retry_after.on(refused(*status, "ratelimited"), self.clock.now()))
+            }
+            fault => spoil(fault, good),
+        }
     }
 }
 
@@ -112,6 +119,10 @@ fn respond_later(shared: &SlackShared, id: &str, body: &Bytes) -> Response<Bytes
     let now = shared.clock.now();
     let mut state = shared.lock();
     *state.calls.entry("response_url".into()).or_default() += 1;
+    if let Err(seconds) = state.admit("response_url", id, now) {
+        drop(state);
+        return too_many(shared, seconds);
+    }
     let Some((user, channel, since, used)) = state.responses.get_mut(id) else { return plain(404, "expired_url") };
     if now.as_second() - since.as_second() > 30 * 60 {
         return plain(404, "expired_url");
@@ -150,13 +161,13 @@ fn respond(shared: &Arc<SlackShared>, method: &str, params: &Map<String, Value>,
     let now = shared.clock.now();
     let mut state = shared.lock();
     let mut events: Vec<Value> = Vec::new();
-    if let Err(wait) = state.admit(method, params, now) {
+    if let Err(seconds) = state.admit(method, limits::place(params), now) {
         drop(state);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let seconds = wait.ceil().max(1.0) as u64;
         return too_many(shared, seconds);
     }
+    let edited_at = if method == "chat.update" { state.next_ts(now) } else { String::new() };
     let done = match method {
+        _ if limits::tier(method).is_none() => Err(refusal("unknown_method")),
         "api.test" => Ok(json!({})),
         "auth.test" => Ok(json!({
             "url": "https://sandbox.slack.com/", "team": shared.name(), "user": "switchboard", "team_id": shared.team(),
@@ -166,16 +177,17 @@ fn respond(shared: &Arc<SlackShared>, method: &str, params: &Map<String, Value>,
         "chat.postMessage" => state.post(params, now).inspect(|posted| events.push(own_event(posted))),
         "chat.update" => state.update(params).inspect(|updated| {
             let mut message = updated["message"].clone();
-            message["edited"] = json!({"user": BOT_USER, "ts": "1.1"});
+            message["edited"] = json!({"user": BOT_USER, "ts": edited_at});
             events.push(json!({
                 "type": "message", "subtype": "message_changed", "channel": updated["channel"], "message": message,
-                "previous_message": {"user": BOT_USER, "bot_id": BOT, "ts": updated["ts"], "text": "before"}, "event_ts": "1.1",
+                "previous_message": {"user": BOT_USER, "bot_id": BOT, "ts": updated["ts"], "text": "before"},
+                "event_ts": edited_at,
             }));
         }),
         "chat.delete" => state.delete(params).inspect(|deleted| {
             events.push(json!({
                 "type": "message", "subtype": "message_deleted", "channel": deleted["channel"], "deleted_ts": deleted["ts"],
-                "previous_message": {"user": BOT_USER, "bot_id": BOT, "app_id": APP, "ts": deleted["ts"], "text": "before"}, "event_ts": "1.1",
+                "previous_message": {"user": BOT_USER, "bot_id": BOT, "app_id": APP, "ts": deleted["ts"], "text": "before"},
             }));
         }),
         "chat.postEphemeral" => state.whisper(params),
@@ -235,41 +247,9 @@ pub(super) fn is_set(params: &Map<String, Value>, name: &str) -> bool {
 }
 
 impl WorkspaceState {
-    /// Tiers by method; posts by channel and by workspace.
-    fn admit(&mut self, method: &str, params: &Map<String, Value>, now: jiff::Timestamp) -> Result<(), f64> {
-        if !self.limited {
-            return Ok(());
-        }
-        if method == "chat.postMessage" {
-            let named = text(params, "channel").trim_start_matches('#').to_owned();
-            self.posts.entry(named).or_insert_with(|| Bucket::new(CHANNEL_BURST, 1.0)).add(now)?;
-            let workspace = self.methods.entry(method.to_owned());
-            return workspace.or_insert_with(|| Bucket::new(WORKSPACE_BURST, WORKSPACE_A_SECOND)).add(now);
-        }
-        let a_minute = match method {
-            "conversations.list" | "conversations.create" | "users.list" | "usergroups.list" => 20.0,
-            "users.info"
-            | "files.info"
-            | "views.publish"
-            | "chat.postEphemeral"
-            | "files.getUploadURLExternal"
-            | "files.completeUploadExternal"
-            | "views.open" => 100.0,
-            "conversations.replies"
-            | "conversations.open"
-            | "users.lookupByEmail"
-            | "conversations.history"
-            | "conversations.join"
-            | "conversations.info"
-            | "chat.update"
-            | "chat.delete"
-            | "chat.unfurl"
-            | "reactions.add"
-            | "reactions.remove"
-            | "team.info" => 50.0,
-            _ => return Ok(()),
-        };
-        self.methods.entry(method.to_owned()).or_insert_with(|| Bucket::new(a_minute, a_minute / 60.0)).add(now)
+    /// Counts a call against the limits of its method, or says in how many seconds it is allowed.
+    fn admit(&mut self, method: &str, place: &str, now: jiff::Timestamp) -> Result<(), u64> {
+        if self.limited { self.limits.admit(method, place, now) } else { Ok(()) }
     }
 
     pub(super) fn channel(&self, params: &Map<String, Value>) -> Result<&super::SimulatedChannel, SlackRefusal> {

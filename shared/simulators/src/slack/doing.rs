@@ -83,7 +83,7 @@ impl SlackSimulator {
             }
             shown
         };
-        self.shared.emit(&json!({"type": "user_change", "user": user, "cache_ts": 1, "event_ts": "1.1"}));
+        self.shared.emit(&json!({"type": "user_change", "user": user, "cache_ts": 1}));
     }
 
     /// Somebody writes in a channel, in a thread or not, with files or not; returns the message's ts.
@@ -224,7 +224,7 @@ impl SlackSimulator {
         self.shared.lock().set_reaction(channel, ts, name, user, added);
         self.shared.emit(&json!({
             "type": if added { "reaction_added" } else { "reaction_removed" }, "user": user, "reaction": name, "item_user": user,
-            "item": {"type": "message", "channel": channel, "ts": ts}, "event_ts": "1.1",
+            "item": {"type": "message", "channel": channel, "ts": ts},
         }));
     }
 
@@ -248,8 +248,7 @@ impl SlackSimulator {
 
     /// Somebody opens the app's home.
     pub fn open_home(&self, user: &str) {
-        self.shared
-            .emit(&json!({"type": "app_home_opened", "user": user, "channel": "D1", "tab": "home", "event_ts": "1.1"}));
+        self.shared.emit(&json!({"type": "app_home_opened", "user": user, "channel": "D1", "tab": "home"}));
     }
 
     /// What a person's home shows.
@@ -299,7 +298,7 @@ impl SlackSimulator {
             ];
             (state.requests_to.clone().unwrap_or_default(), fields)
         };
-        let reply = self.shared.post(&url, "application/x-www-form-urlencoded", &encoded(&fields), None).await;
+        let reply = self.shared.post(&url, "application/x-www-form-urlencoded", &encoded(&fields), command).await;
         if reply.status == 200 && reply.body["text"].is_string() {
             self.whispered(user, channel, &reply.body);
         }
@@ -451,12 +450,13 @@ impl SlackSimulator {
     async fn interact(&self, payload: &Value) -> EventReply {
         let url = self.shared.lock().requests_to.clone().unwrap_or_default();
         let body = encoded(&[("payload", payload.to_string())]);
-        self.shared.post(&url, "application/x-www-form-urlencoded", &body, None).await
+        let kind = payload["type"].as_str().unwrap_or_default();
+        self.shared.post(&url, "application/x-www-form-urlencoded", &body, kind).await
     }
 
     /// Slack makes sure that an address is the app's; its answer.
     pub async fn verify_url(&self, url: &str) -> EventReply {
         let body = json!({"type": "url_verification", "token": "deprecated", "challenge": "c-3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"});
-        self.shared.post(url, "application/json", &body.to_string(), None).await
+        self.shared.post(url, "application/json", &body.to_string(), "url_verification").await
     }
 }

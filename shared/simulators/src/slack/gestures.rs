@@ -145,7 +145,7 @@ impl SlackSimulator {
 
     /// Somebody takes back what they allowed the app; the app stays.
     pub fn revoke_person(&self, user: &str) {
-        self.shared.emit(&json!({"type": "tokens_revoked", "tokens": {"oauth": [user], "bot": []}, "event_ts": "1.1"}));
+        self.shared.emit(&json!({"type": "tokens_revoked", "tokens": {"oauth": [user], "bot": []}}));
     }
 
     /// Every n-th event comes a second time under another id, as it does at times; 0 for none.

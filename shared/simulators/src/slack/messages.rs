@@ -94,14 +94,11 @@ impl WorkspaceState {
         if !channel.messages.iter().any(|message| message["ts"] == parent) {
             return Err(refusal("thread_not_found"));
         }
-        let with_metadata = is_set(params, "include_all_metadata");
-        let oldest = text(params, "oldest").parse::<f64>().unwrap_or_default();
-        let moment = |message: &Value| message["ts"].as_str().and_then(|ts| ts.parse::<f64>().ok()).unwrap_or_default();
+        let window = Window::of(params);
         let in_thread =
-            |message: &&Value| message["ts"] == parent || (message["thread_ts"] == parent && moment(message) >= oldest);
-        let shown: Vec<Value> =
-            channel.messages.iter().filter(in_thread).map(|message| shown(message, with_metadata)).collect();
-        Ok(json!({"messages": shown, "has_more": false, "response_metadata": {"next_cursor": ""}}))
+            |message: &&Value| message["ts"] == parent || (message["thread_ts"] == parent && window.has(message));
+        let all: Vec<_> = channel.messages.iter().filter(in_thread).collect();
+        Ok(self.page(&all, params, 1_000, 1_000))
     }
 
     pub(super) fn update(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
@@ -129,26 +126,24 @@ impl WorkspaceState {
         if !channel.is_member {
             return Err(refusal("not_in_channel"));
         }
-        let with_metadata = is_set(params, "include_all_metadata");
-        let oldest = text(params, "oldest").parse::<f64>().unwrap_or_default();
-        let moment = |message: &Value| message["ts"].as_str().and_then(|ts| ts.parse::<f64>().ok()).unwrap_or_default();
+        let window = Window::of(params);
         // Replies are in their threads, not in the history.
         let is_reply = |message: &Value| !message["thread_ts"].is_null() && message["thread_ts"] != message["ts"];
-        let all: Vec<_> =
-            channel.messages.iter().rev().filter(|message| moment(message) >= oldest && !is_reply(message)).collect();
+        let firsts = channel.messages.iter().rev().filter(|message| window.has(message) && !is_reply(message));
+        let all: Vec<Value> = firsts.map(|first| with_replies(&channel.messages, first.clone())).collect();
+        Ok(self.page(&all.iter().collect::<Vec<_>>(), params, 100, 999))
+    }
+
+    /// A page of messages.
+    fn page(&self, all: &[&Value], params: &Map<String, Value>, usual: usize, most: usize) -> Value {
+        let with_metadata = is_set(params, "include_all_metadata");
         let start = text(params, "cursor").parse::<usize>().unwrap_or_default();
-        let limit = number(params, "limit").unwrap_or(100).clamp(1, 999);
-        let page: Vec<Value> = all
-            .iter()
-            .skip(start)
-            .take(limit)
-            .map(|message| with_replies(&channel.messages, shown(message, with_metadata)))
-            .collect();
+        let limit = self.limits.page(number(params, "limit"), usual, most);
+        let page: Vec<Value> =
+            all.iter().skip(start).take(limit).map(|message| shown(message, with_metadata)).collect();
         let next = start + page.len();
         let cursor = if next < all.len() { next.to_string() } else { String::new() };
-        Ok(json!({
-            "messages": page, "has_more": !cursor.is_empty(), "response_metadata": {"next_cursor": cursor},
-        }))
+        json!({"messages": page, "has_more": !cursor.is_empty(), "response_metadata": {"next_cursor": cursor}})
     }
 
     pub(super) fn delete(&mut self, params: &Map<String, Value>) -> Result<Value, SlackRefusal> {
@@ -217,6 +212,30 @@ fn with_replies(all: &[Value], mut first: Value) -> Value {
         first["thread_ts"] = first["ts"].clone();
     }
     first
+}
+
+/// Between which moments messages are asked for; those of the moments themselves only if the caller says so.
+struct Window {
+    oldest: f64,
+    latest: f64,
+    is_inclusive: bool,
+}
+
+impl Window {
+    fn of(params: &Map<String, Value>) -> Self {
+        let moment = |name: &str| text(params, name).parse::<f64>().ok();
+        Self {
+            oldest: moment("oldest").unwrap_or_default(),
+            latest: moment("latest").unwrap_or(f64::MAX),
+            is_inclusive: is_set(params, "inclusive"),
+        }
+    }
+
+    fn has(&self, message: &Value) -> bool {
+        let moment = message["ts"].as_str().and_then(|ts| ts.parse::<f64>().ok()).unwrap_or_default();
+        let is_between = self.oldest < moment && moment < self.latest;
+        is_between || (self.is_inclusive && self.oldest <= moment && moment <= self.latest)
+    }
 }
 
 /// A message as the history shows it.

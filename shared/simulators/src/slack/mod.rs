@@ -7,6 +7,7 @@ mod editor;
 mod events;
 mod files;
 mod gestures;
+mod limits;
 mod messages;
 mod people;
 mod scopes;
@@ -23,10 +24,11 @@ use runtime::clock::Clock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::bucket::Bucket;
 use crate::direct::Courier;
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, Rule};
 use crate::http::Server;
+use crate::ids::SecretSource;
+use crate::traffic::{Disorder, Journal, Road};
 
 pub use doing::Whisper;
 pub use events::{EventReply, Release};
@@ -48,8 +50,6 @@ pub(crate) struct SlackShared {
     courier: Courier,
     /// Events on their way.
     on_the_way: AtomicU64,
-    /// Events go out one after the other.
-    turn: tokio::sync::Mutex<()>,
 }
 
 /// A channel with what was posted there.
@@ -73,6 +73,42 @@ pub struct SimulatedChannel {
     pub is_shared: bool,
     /// Its messages, oldest first, as the API shows them.
     pub messages: Vec<Value>,
+}
+
+/// A message as tests compare it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PostedMessage {
+    /// The channel's id, and its name.
+    pub channel: String,
+    pub channel_name: String,
+    pub ts: String,
+    /// The first message of its thread, if it is in one.
+    pub thread_ts: Option<String>,
+    /// Whether the app wrote it.
+    pub is_ours: bool,
+    /// Who wrote it.
+    pub user: Option<String>,
+    pub text: String,
+    /// The type of its metadata, and what they say: the app's own id of the message among them.
+    pub event_type: Option<String>,
+    pub metadata: Value,
+}
+
+impl PostedMessage {
+    fn of(channel: &SimulatedChannel, message: &Value) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Self {
+            channel: channel.id.clone(),
+            channel_name: channel.name.clone(),
+            ts: text(&message["ts"]).unwrap_or_default(),
+            thread_ts: text(&message["thread_ts"]).filter(|parent| message["ts"] != parent.as_str()),
+            is_ours: message["bot_id"] == BOT,
+            user: text(&message["user"]),
+            text: text(&message["text"]).unwrap_or_default(),
+            event_type: text(&message["metadata"]["event_type"]),
+            metadata: message["metadata"]["event_payload"].clone(),
+        }
+    }
 }
 
 #[allow(clippy::struct_excessive_bools)] // what a test may switch
@@ -113,9 +149,13 @@ pub(crate) struct WorkspaceState {
     dialogs: BTreeMap<String, Value>,
     homes: BTreeMap<String, Value>,
     faults: Faults,
-    methods: BTreeMap<String, Bucket>,
-    posts: BTreeMap<String, Bucket>,
+    limits: limits::MethodLimits,
     limited: bool,
+    disorder: Disorder,
+    road: Road<events::Parcel>,
+    journal: Journal,
+    subscription: events::Subscription,
+    response_ids: SecretSource,
     last_ts: i64,
     calls: BTreeMap<String, u64>,
     refused_for_limits: u64,
@@ -133,6 +173,7 @@ impl SlackSimulator {
     pub async fn start_as(clock: Arc<dyn Clock>, port: u16, team: &str, name: &str) -> std::io::Result<Self> {
         // Fails only if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let waits_by = clock.clone();
         let shared = Arc::new(SlackShared {
             team: (team.to_owned(), name.to_owned()),
             hub: std::sync::OnceLock::new(),
@@ -161,9 +202,13 @@ impl SlackSimulator {
                 dialogs: BTreeMap::new(),
                 homes: BTreeMap::new(),
                 faults: Faults::default(),
-                methods: BTreeMap::new(),
-                posts: BTreeMap::new(),
+                limits: limits::MethodLimits::default(),
                 limited: true,
+                disorder: Disorder::default(),
+                road: Road::default(),
+                journal: Journal::default(),
+                subscription: events::Subscription::default(),
+                response_ids: SecretSource::labelled(team),
                 last_ts: 0,
                 calls: BTreeMap::new(),
                 refused_for_limits: 0,
@@ -173,10 +218,9 @@ impl SlackSimulator {
             clock,
             courier: Courier::default(),
             on_the_way: AtomicU64::new(0),
-            turn: tokio::sync::Mutex::default(),
         });
         let serving = shared.clone();
-        let server = Server::start(port, move |request| api::answer(serving.clone(), request)).await?;
+        let server = Server::start_by(waits_by, port, move |request| api::answer(serving.clone(), request)).await?;
         let workspace = Self { shared, server };
         for name in ["general", "sales-leads", "sales-pipeline", "calls", "ops"] {
             workspace.add_channel(name);
@@ -302,9 +346,31 @@ impl SlackSimulator {
         self.shared.lock().faults.next(method, fault);
     }
 
-    /// What is to fail.
-    pub(crate) fn faults<T>(&self, with: impl FnOnce(&mut Faults) -> T) -> T {
-        with(&mut self.shared.lock().faults)
+    /// Makes requests fail by a rule.
+    pub fn fail(&self, rule: Rule) {
+        let now = self.shared.clock.now();
+        self.shared.lock().faults.add(rule, now);
+    }
+
+    /// The rules that wait for their requests.
+    pub fn faults(&self) -> Vec<Rule> {
+        let now = self.shared.clock.now();
+        self.shared.lock().faults.waiting(now)
+    }
+
+    /// Forgets the failures that wait.
+    pub fn forget_faults(&self) {
+        self.shared.lock().faults.forget();
+    }
+
+    /// Sets how events travel from now on.
+    pub fn deliver(&self, disorder: Disorder) {
+        self.shared.lock().disorder = disorder;
+    }
+
+    /// Lets every request whose address has `part` in it (`*` is any) wait so long by the clock; zero for no longer.
+    pub fn slow_down(&self, part: &str, pause: std::time::Duration) {
+        self.server.slow_down(part, pause);
     }
 
     /// Its server, for what happens on the way.
@@ -335,6 +401,16 @@ impl SlackSimulator {
     /// What people read in a channel, a line a message: its fallback text.
     pub fn texts(&self, name: &str) -> Vec<String> {
         self.messages(name).iter().map(|message| message["text"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Every message that can be read, by channel and time.
+    pub fn posted(&self) -> Vec<PostedMessage> {
+        let state = self.shared.lock();
+        let of = |channel: &SimulatedChannel| {
+            let messages = channel.messages.iter().map(|message| PostedMessage::of(channel, message));
+            messages.collect::<Vec<_>>()
+        };
+        state.channels.values().flat_map(of).collect()
     }
 
     /// The channels with their messages, to be restored later.
@@ -423,9 +499,10 @@ impl SlackShared {
         state.token == token || state.granted.contains_key(token)
     }
 
-    /// Is reached at a common address from now on.
+    /// Is reached at a common address from now on. An app that many workspaces install there is a distributed one.
     pub(crate) fn join(&self, hub: String) {
         let _ = self.hub.set(hub);
+        self.lock().limits.distribute(true);
     }
 
     /// Whether it waits for an answer at this address.

@@ -25,7 +25,9 @@ pub(crate) fn help() -> Value {
         "POST /slack/group": {"handle": "sales", "name": "Sales"},
         "POST /slack/scope": {"scope": "usergroups:read", "given": false},
         "POST /slack/revoke_person": {"email": "…"},
-        "POST /slack/events": {"double_every": 0, "double_under_other_ids": 0, "hold": true, "release": "in_order | reversed"},
+        "POST /slack/say": {"email": "…", "channel": "general", "text": "hello", "thread": null},
+        "POST /slack/limits": {"distributed": true, "counted": true},
+        "POST /slack/events": {"on": true, "double_every": 0, "double_under_other_ids": 0, "hold": true, "release": "in_order | reversed"},
     })
 }
 
@@ -36,6 +38,7 @@ pub(crate) fn steer(slack: &SlackSimulator, path: &str, body: &Value) -> Option<
     let channel = || slack.channel_id(text("channel"));
     let done = || json!({"ok": true});
     Some(match path.strip_prefix("/slack/")? {
+        "say" => json!({"ts": slack.say(&user(), &channel(), text("text"), body["thread"].as_str(), &[])}),
         "post" => json!({"ts": slack.post_raw(&user(), &channel(), &body["message"])}),
         "post_as_app" => match slack.post_as_app(&channel(), text("bot"), &body["message"]) {
             Ok(ts) => json!({"ts": ts}),
@@ -98,6 +101,15 @@ pub(crate) fn steer(slack: &SlackSimulator, path: &str, body: &Value) -> Option<
             slack.revoke_person(&user());
             done()
         }
+        "limits" => {
+            if let Some(is_distributed) = body["distributed"].as_bool() {
+                slack.be_distributed(is_distributed);
+            }
+            if let Some(counted) = body["counted"].as_bool() {
+                slack.limit_calls(counted);
+            }
+            done()
+        }
         "events" => {
             disturb(slack, body);
             done()
@@ -111,6 +123,9 @@ fn words(list: &Value) -> Vec<&str> {
 }
 
 fn disturb(slack: &SlackSimulator, body: &Value) {
+    if body["on"] == true {
+        slack.switch_events_on();
+    }
     if let Some(every) = body["double_every"].as_u64() {
         slack.double_events(every);
     }

@@ -1,5 +1,8 @@
 //! The simulated Slack is as strict as Slack, and no request makes it panic.
 
+mod delivery;
+mod limits;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

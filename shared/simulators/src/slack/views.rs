@@ -18,7 +18,7 @@ impl WorkspaceState {
     }
 
     pub(super) fn new_response(&mut self, user: &str, channel: &str, now: jiff::Timestamp) -> String {
-        let id = format!("r{}", uuid::Uuid::new_v4().simple());
+        let id = self.response_ids.secret("r");
         self.responses.insert(id.clone(), (user.to_owned(), channel.to_owned(), now, 0));
         id
     }
