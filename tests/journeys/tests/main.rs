@@ -18,6 +18,7 @@ mod faults;
 mod install;
 mod kill;
 mod made_up_language;
+mod missed_chats;
 mod names;
 mod notifications;
 mod notion;
