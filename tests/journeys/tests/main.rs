@@ -39,5 +39,6 @@ mod tenants;
 mod tokens;
 mod upkeep;
 mod virtual_time;
+mod waiting;
 mod web_api;
 mod whole;
