@@ -11,7 +11,7 @@ use runtime::metrics::Counters;
 use runtime::{Backend, QueueName, Store, generation};
 use sqlite::{FileSecrets, HostLock, SqliteFile, SqliteQueue, SqliteStore};
 
-use crate::metrics::HostMetrics;
+use crate::host_metrics::HostMetrics;
 
 /// How often what has expired is deleted, and the host notes that it works on this database. In real time: a test whose
 /// clock runs by itself does not wait for it.
