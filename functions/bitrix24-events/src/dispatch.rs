@@ -8,9 +8,10 @@ use chat_bridge::{bot_answers, from_bitrix24};
 use clients::Failure;
 use crm::hints::{FoundChanges, Judged};
 use crm::reading::Readings;
+use crm::sweeps::SweepCounts;
 use crm::{Crm, calls, hints};
 use jobs::hint::FollowUp;
-use jobs::{Hint, queues};
+use jobs::{Hint, HintOrigin, queues};
 use notifications::digest::Digest;
 use notifications::routing::Cause;
 use notifications::{Router, digest, routing};
@@ -89,7 +90,11 @@ async fn decide(
                     let text = pages::answer(deps, &tenant, event, words).await?;
                     bot_answers::say_to(job, event, text, decision)
                 }
-                None => from_bitrix24::decide(&deps.context, job, &tenant, event, decision).await,
+                None => {
+                    let verdict = from_bitrix24::decide(&deps.context, job, &tenant, event, decision).await?;
+                    count_found(deps, job, decision, &verdict).await?;
+                    Ok(verdict)
+                }
             }
         }
         (errand, subject) => {
@@ -107,6 +112,21 @@ async fn decide(
             }
         }
     }
+}
+
+/// Counts what the sweep found in a chat, and lets its claim say so.
+async fn count_found(
+    deps: &Deps,
+    job: &ReceivedJob<Hint>,
+    decision: &mut Decision,
+    verdict: &Verdict,
+) -> Result<(), Failure> {
+    if job.body.origin == HintOrigin::Sweep && *verdict == Verdict::Commit {
+        decision.swept = true;
+        let counts = SweepCounts { lost: 1, ..SweepCounts::default() };
+        deps.crm.sweeps.count(&job.tenant, deps.crm.backend.clock.now(), counts).await?;
+    }
+    Ok(())
 }
 
 /// Finds what changed on the portal.

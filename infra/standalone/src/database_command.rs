@@ -18,6 +18,9 @@ use sqlite::maintenance::{self, DatabaseReport, SealReport};
 use sqlite::{FileSecrets, HostLock, SCHEMA_VERSION, SqliteFile, SqliteStore};
 use tokio::task::spawn_blocking;
 
+use crate::beats::Beats;
+use crate::database;
+
 /// What a backup consists of.
 const DATABASE: &str = "switchboard.db";
 const SECRETS: &str = "secrets";
@@ -262,8 +265,8 @@ async fn restore(path: &Path, from: &Path, dry_run: bool) -> anyhow::Result<Stri
     let now = SystemClock.now();
     let new = Beside::prepare(path, &database, &secrets)?;
     let replaced = new.put_in_place(path, now)?;
-    let worked_until = host.last_beat();
-    mark(path, host, RestoreMark { restored_at: now, backup_at: Some(description.made_at), worked_until }).await?;
+    mark(path, RestoreMark { backup_at: Some(description.made_at), ..RestoreMark::at(now) }).await?;
+    host.closed().context("the lock file cannot be written")?;
     let mut text = format!("Restored {}, {backup}.\n", path.display());
     for aside in replaced {
         writeln!(text, "What was there is kept as {}; delete it when everything works.", aside.display())?;
@@ -326,16 +329,13 @@ impl Beside {
     }
 }
 
-/// Notes in the restored database that it was restored, and beside it that this is known.
-async fn mark(path: &Path, host: HostLock, mark: RestoreMark) -> anyhow::Result<()> {
-    let file = path.to_owned();
-    let database = spawn_blocking(move || SqliteFile::open_for_host(&file, host)).await??;
-    let store = SqliteStore::new(database.clone(), Arc::new(SystemClock));
-    generation::mark_restored(&store, mark).await?;
-    if let Some(host) = database.host() {
-        host.forget_beat().context("the lock file cannot be written")?;
+/// Notes in the restored database that it was restored. What the host keeps beside it says until when it had worked; on
+/// another machine there is nothing beside it.
+async fn mark(path: &Path, mark: RestoreMark) -> anyhow::Result<()> {
+    let backend = database::open(path)?;
+    if Beats::of(&backend, path).notice().await?.is_none() {
+        generation::mark_restored(backend.store.as_ref(), mark).await?;
     }
-    database.close().await;
     Ok(())
 }
 

@@ -8,13 +8,12 @@ use anyhow::Context;
 use jobs::queues;
 use runtime::clock::Clock;
 use runtime::metrics::Counters;
-use runtime::{Backend, QueueName, Store, generation};
+use runtime::{Backend, QueueName};
 use sqlite::{FileSecrets, HostLock, SqliteFile, SqliteQueue, SqliteStore};
 
 use crate::host_metrics::HostMetrics;
 
-/// How often what has expired is deleted, and the host notes that it works on this database. In real time: a test whose
-/// clock runs by itself does not wait for it.
+/// How often what has expired is deleted. In real time: a test whose clock runs by itself does not wait for it.
 const CARE: Duration = Duration::from_secs(60);
 
 /// An open engine.
@@ -49,10 +48,9 @@ impl Engine {
         let secrets = FileSecrets::open_for(folder.clone(), &database)
             .with_context(|| format!("the folder {} cannot be used for secrets", folder.display()))?;
         let store = Arc::new(SqliteStore::new(database.clone(), clock.clone()));
-        notice_restore(&database, store.as_ref(), clock.as_ref()).await?;
         let queue = Arc::new(SqliteQueue::new(database.clone(), clock.clone()));
         queue.recover().await?;
-        tokio::spawn(care(Arc::downgrade(&store), clock.clone()));
+        tokio::spawn(care(Arc::downgrade(&store)));
         let backend = Backend {
             store,
             queue: queue.clone(),
@@ -65,10 +63,6 @@ impl Engine {
 
     /// Ends writing and notes that the end was clean: the next start need not check the file. Later writes are refused.
     pub async fn close(&self) {
-        let now = self.backend.clock.now();
-        if let Err(error) = beat(&self.database, self.backend.store.as_ref(), now).await {
-            tracing::warn!(%error, "the end could not be noted");
-        }
         self.database.close().await;
     }
 
@@ -82,31 +76,8 @@ impl Engine {
     }
 }
 
-/// Notices a database that was put in place of the one that this host worked on, without `database restore`.
-async fn notice_restore(database: &SqliteFile, store: &dyn Store, clock: &dyn Clock) -> anyhow::Result<()> {
-    let outside = database.host().and_then(HostLock::last_beat);
-    let now = clock.now();
-    if let Some(mark) = generation::notice_restore(store, outside, now).await? {
-        let (path, backup) = (database.path().display(), mark.backup_at.map(|moment| moment.to_string()));
-        tracing::warn!(
-            %path, backup, "the database is older than what the host worked on: deliveries of before now are looked up before they are made"
-        );
-    }
-    beat(database, store, now).await
-}
-
-/// Notes that the host works on this database, in it and then beside it.
-async fn beat(database: &SqliteFile, store: &dyn Store, now: jiff::Timestamp) -> anyhow::Result<()> {
-    generation::beat(store, now).await?;
-    if let Some(host) = database.host() {
-        host.set_beat(now)
-            .with_context(|| format!("the lock file of {} cannot be written", database.path().display()))?;
-    }
-    Ok(())
-}
-
 /// Looks after the database as long as it is used.
-async fn care(store: Weak<SqliteStore>, clock: Arc<dyn Clock>) {
+async fn care(store: Weak<SqliteStore>) {
     loop {
         tokio::time::sleep(CARE).await;
         let Some(store) = store.upgrade() else { return };
@@ -114,9 +85,6 @@ async fn care(store: Weak<SqliteStore>, clock: Arc<dyn Clock>) {
             Ok(0) => {}
             Ok(deleted) => tracing::info!(deleted, "deleted what has expired"),
             Err(error) => tracing::warn!(%error, "what has expired could not be deleted"),
-        }
-        if let Err(error) = beat(store.database(), store.as_ref(), clock.now()).await {
-            tracing::warn!(%error, "the host could not note that it works");
         }
     }
 }

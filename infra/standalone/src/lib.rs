@@ -1,5 +1,6 @@
 //! Switchboard on one machine: the same handlers as on Lambda, with HTTP, workers, schedules and SQLite in one process.
 
+pub mod beats;
 pub mod credentials;
 pub mod database;
 pub mod database_command;

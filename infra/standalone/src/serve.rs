@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::beats::Beats;
 use crate::credentials::{ConfiguredTenant, CredentialStates};
 use crate::engine::Engine;
 use crate::front::Front;
@@ -37,10 +38,14 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// How long the first event of a portal can take to be stored.
 const MAX_LEARNING: Duration = Duration::from_secs(2);
 
+/// How long the last moment of work can take to be kept.
+const MAX_LAST_BEAT: Duration = Duration::from_millis(500);
+
 /// A host whose database is open.
 #[derive(Clone)]
 struct Host {
     engine: Engine,
+    beats: Beats,
     functions: Functions,
     health: Health,
     credentials: CredentialStates,
@@ -64,6 +69,7 @@ pub async fn serve(file: &Path, mut stop: watch::Receiver<bool>) -> anyhow::Resu
     let mut work = Work::start(&host.engine, &host.functions, Schedule::default(), &stop);
     work.beside(service.clone().keep_alive(closed.clone()));
     work.beside(host.health.clone().keep_checking(closed.clone()));
+    work.beside(host.beats.clone().keep_beating());
     let watched = host.health.clone();
     work.beside(async move { watched.clock().keep_watching(closed).await });
     if let Some(tenant) = &host.tenant {
@@ -79,6 +85,8 @@ pub async fn serve(file: &Path, mut stop: watch::Receiver<bool>) -> anyhow::Resu
     service.stopping();
     // Webhooks are durable once they are answered, so they are accepted until the work has ended.
     work.finish().await;
+    // A database that does not answer keeps nobody from stopping.
+    let _ = timeout(MAX_LAST_BEAT, host.beats.beat_or_warn()).await;
     close.send_replace(true);
     let served = addresses.served.await.context("HTTP did not end");
     if timeout(CLOSING, host.engine.close()).await.is_err() {
@@ -143,6 +151,8 @@ impl Host {
     /// Opens the database and connects what is known. No provider is asked.
     async fn open(config: &Config, measures: HostMetrics) -> anyhow::Result<Self> {
         let engine = Engine::open_with(&config.database, Arc::new(SystemClock), measures).await?;
+        let beats = Beats::of(&engine.backend, &config.database);
+        beats.notice().await?;
         if let Some(apps) = &config.apps {
             config::store_apps(apps, engine.backend.secrets.as_ref()).await?;
         }
@@ -151,7 +161,7 @@ impl Host {
         let credentials = CredentialStates::default();
         let tenant = ConfiguredTenant::open(config, &engine.backend, &connections, &credentials).await?;
         let health = Health::of(&engine).await;
-        Ok(Self { engine, functions, health, credentials, tenant })
+        Ok(Self { engine, beats, functions, health, credentials, tenant })
     }
 
     /// What strangers reach.

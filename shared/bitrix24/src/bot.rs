@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::chat_page;
 use crate::tolerant::whole;
 
 /// Which family of methods the portal has.
@@ -217,6 +218,12 @@ impl Bot {
                 Request { method: "im.v2.File.download", params: json!({"dialogId": dialog, "fileId": file}) }
             }
         }
+    }
+
+    /// Messages on either side of one, a page each, which a supervisor may read in its chats; v1 has no such method.
+    pub fn messages_around(&self, message: u64) -> Option<Request> {
+        let params = json!({"messageId": message, "range": chat_page::PAGE});
+        (self.api == BotApi::V2).then(|| self.request("imbot.v2.Chat.Message.getContext", params))
     }
 
     /// The chat, as the bot sees it: its name, and whether the bot is in it.

@@ -55,7 +55,7 @@ async fn run(
     let link = context.conversations.of_slack_message(&job.tenant, &job.body.channel, &job.body.ts).await?;
     let delivery = MessageDelivery { context, job, tenant, bot, link };
     match &job.body.act {
-        InBitrix24::Post { text, thread } => delivery.post(line, text, thread.as_deref()).await,
+        InBitrix24::Post { text, thread, .. } => delivery.post(line, text, thread.as_deref()).await,
         InBitrix24::Say { text, answers } => delivery.say(line, text, *answers).await,
         InBitrix24::Share { file, author } => files::share(&delivery, line, file, author).await,
         InBitrix24::Edit { parts, at } => edit::edit(&delivery, line, parts, at).await,
@@ -170,8 +170,12 @@ impl MessageDelivery<'_> {
             link.bitrix24.push(message);
             link.texts += usize::from(matches!(self.job.body.act, InBitrix24::Post { .. }));
         }
-        if let InBitrix24::Share { file, .. } = &self.job.body.act {
-            link.in_slack.files.insert(file.id.clone(), message);
+        match &self.job.body.act {
+            InBitrix24::Share { file, .. } => {
+                link.in_slack.files.insert(file.id.clone(), message);
+            }
+            InBitrix24::Post { edited, .. } if !edited.is_empty() => edited.clone_into(&mut link.in_slack.edited),
+            _ => {}
         }
         self.keeping(&link, version)
     }
@@ -192,6 +196,7 @@ impl MessageDelivery<'_> {
             texts: 0,
             reactions: std::collections::BTreeMap::new(),
             deleted: false,
+            digest: String::new(),
             in_slack: SlackState::default(),
         };
         (link, None)

@@ -166,6 +166,7 @@ impl CopyDelivery<'_> {
                     texts: 0,
                     reactions: std::collections::BTreeMap::new(),
                     deleted: false,
+                    digest: String::new(),
                     in_slack: tenants::bridges::SlackState::default(),
                 },
                 None,
@@ -175,7 +176,15 @@ impl CopyDelivery<'_> {
             link.slack.push(ts.to_owned());
             link.texts += usize::from(matches!(body.in_slack, InSlack::Post { .. }));
         }
+        self.note_text(&mut link);
         self.kept(&link, version)
+    }
+
+    /// Notes in the link which text the copy shows now.
+    fn note_text(&self, link: &mut MessageLink) {
+        if !self.job.body.digest.is_empty() {
+            self.job.body.digest.clone_into(&mut link.digest);
+        }
     }
 
     fn kept(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<StoreWrite>, Failure> {
@@ -221,6 +230,7 @@ impl CopyDelivery<'_> {
             let ts = link.slack.remove(link.texts);
             line.repeatable(self.tenant.slack.delete(&self.copy(&ts))).await?;
         }
+        self.note_text(&mut link);
         let writes = self.kept(&link, Some(version))?;
         let first = link.slack.first().cloned().unwrap_or_default();
         line.done(self.copy(&first).to_string(), writes).await
@@ -230,8 +240,15 @@ impl CopyDelivery<'_> {
         let Some((link, version)) = self.link.clone() else {
             return line.skip(reasons::NEVER_COPIED).await;
         };
+        if link.deleted {
+            return line.skip(reasons::DELETED_MEANWHILE).await;
+        }
         for ts in &link.slack {
-            line.repeatable(self.tenant.slack.delete(&self.copy(ts))).await?;
+            match line.repeatable(self.tenant.slack.delete(&self.copy(ts))).await {
+                // Someone deleted the copy by hand, or an earlier try did.
+                Err(failure) if failure.code() == "message_not_found" => {}
+                deleted => deleted?,
+            }
         }
         let link = MessageLink { deleted: true, ..link };
         let writes = self.kept(&link, Some(version))?;

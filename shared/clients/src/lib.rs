@@ -196,6 +196,7 @@ impl Connections {
             limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
             store: backend.store.clone(),
             secrets: backend.secrets.clone(),
+            generation: Generation::new(backend.store.clone(), backend.clock.clone()),
             ring: Arc::default(),
             ..self.clone()
         }

@@ -18,7 +18,7 @@ use crate::{DurableState, Memory};
 const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
 
 /// A queue with its dead letters.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Lane {
     groups: BTreeMap<String, QueuedGroup>,
     /// When each group of a tenant may be handed out next.
@@ -33,12 +33,13 @@ pub(crate) struct Lane {
     served: String,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct QueuedGroup {
     ready_at: Timestamp,
     messages: BTreeMap<u64, QueuedMessageState>,
 }
 
+#[derive(Clone)]
 struct QueuedMessageState {
     body: String,
     visible_at: Timestamp,

@@ -23,6 +23,8 @@ pub const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How often the log is moved into the database, and the files are looked at.
 const CARE: Duration = Duration::from_millis(250);
+/// How long closing may take.
+const MAX_CLOSING: Duration = Duration::from_secs(2);
 /// After its truncation a log is not kept larger than this.
 const KEPT_LOG_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -196,8 +198,9 @@ impl SqliteFile {
     /// the end was clean. Later writes are refused.
     pub async fn close(&self) {
         let (closed, done) = oneshot::channel();
-        if self.writes.send(Request::Close(closed)).is_ok() {
-            let _ = done.await;
+        // A disk that does not answer keeps nobody from stopping.
+        if self.writes.send(Request::Close(closed)).is_ok() && timeout(MAX_CLOSING, done).await.is_err() {
+            tracing::warn!(path = %self.path().display(), "the database could not be closed in time; the next start checks it");
         }
     }
 

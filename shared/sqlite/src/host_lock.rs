@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use runtime::private_files;
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +26,6 @@ struct HostNote {
     pid: u32,
     /// Whether the host has not closed the database yet.
     running: bool,
-    /// The moment that the host noted last, in the database and then here.
-    beat: Option<Timestamp>,
 }
 
 /// The right to be the host of a database. It ends when this is dropped, or with the process.
@@ -87,27 +84,13 @@ impl HostLock {
         self.found.running
     }
 
-    /// The moment that the last host noted last.
-    pub fn last_beat(&self) -> Option<Timestamp> {
-        self.found.beat
-    }
-
-    /// Notes a moment that the database knows already.
-    pub fn set_beat(&self, beat: Timestamp) -> std::io::Result<()> {
-        self.change(|note| note.beat = Some(beat))
-    }
-
-    /// Forgets the moment of the last beat: the database beside this file is another one from now on.
-    pub fn forget_beat(&self) -> std::io::Result<()> {
-        self.change(|note| note.beat = None)
-    }
-
+    /// Notes that this process works on the database.
     pub(crate) fn begin(&self) -> std::io::Result<()> {
         self.change(|note| (note.pid, note.running) = (std::process::id(), true))
     }
 
-    /// Notes that the database is closed.
-    pub(crate) fn end(&self) -> std::io::Result<()> {
+    /// Notes that the database is whole, and closed: the next start need not check it.
+    pub fn closed(&self) -> std::io::Result<()> {
         self.change(|note| note.running = false)
     }
 
@@ -126,14 +109,16 @@ impl HostLock {
         file.sync_data()
     }
 
-    /// The words about a database that was in use and is not there any more.
+    /// The words about a database that is not there any more, if one was there.
     pub(crate) fn missing(&self) -> Option<String> {
-        let beat = self.found.beat?;
-        Some(format!(
-            "the file is missing or empty, but a host worked on it until {beat}. Put it back, or restore a backup with \
-             `switchboard database restore`. To begin with an empty database, delete {}",
-            self.path.display()
-        ))
+        let was_used = self.found.pid != 0;
+        was_used.then(|| {
+            format!(
+                "the file is missing or empty, but a host has worked on it. Put it back, or restore a backup with \
+                 `switchboard database restore`. To begin with an empty database, delete {}",
+                self.path.display()
+            )
+        })
     }
 }
 

@@ -149,7 +149,7 @@ impl Writer {
                     tracing::warn!(%error, "the log of the database could not be moved into it at the end");
                 }
                 (Ok(_), Some(host)) => {
-                    if let Err(error) = host.end() {
+                    if let Err(error) = host.closed() {
                         tracing::warn!(%error, "the lock file could not be written; the next start checks the database");
                     }
                 }

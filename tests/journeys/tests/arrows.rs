@@ -75,7 +75,7 @@ const FUNCTIONS: [(&str, &[&str]); 17] = [
     ("slack-delivery", &["user_mapping", "crm", "notifications", "chat_bridge"]),
     ("record-sync", &["user_mapping", "crm", "notifications", "notion_sync"]),
     ("notion-poll", &["user_mapping", "crm", "notifications", "notion_sync"]),
-    ("portal-sweep", &["user_mapping", "crm"]),
+    ("portal-sweep", &["user_mapping", "crm", "chat_bridge"]),
     ("token-renewal", &[]),
     ("upkeep", &["user_mapping", "crm", "notifications", "chat_bridge"]),
     ("schedules", &["user_mapping", "crm", "notifications", "notion_sync"]),
