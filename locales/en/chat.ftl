@@ -33,6 +33,8 @@ forwarded-from = ↪ Forwarded from { $author }, in { $channel }
 open-in-slack = open in Slack
 open-in-bitrix24 = open in Bitrix24
 older-message-edited = An older message was edited in Slack:
+# $time (text): a date and a time
+written-then = Written at { $time }, copied late:
 
 ## Huddles and calls
 

@@ -212,6 +212,7 @@ not-bridged-yet = This channel is not bridged. Add the bot Switchboard to the ch
 not-bridged = This channel is not bridged.
 # $chat (text): the chat, as a link
 bridged = This channel is bridged with the chat { $chat }
+bridged-chat-unread = Switchboard cannot read the chat, so messages missed while it is unreachable are not found. Add the user with whose rights the portal is connected to the chat.
 no-longer-bridged = The channel is no longer bridged with the chat.
 only-administrators-bridge = Only administrators of this workspace can bridge channels with chats. Ask one of them to type this command.
 nobody-bridges = Bridges cannot be changed by this command: the settings turn it off (chats.who_bridges: nobody). They are changed on the administrators' pages and in the settings document.

@@ -144,6 +144,10 @@ document-is-saved = Saved. It takes effect within a minute.
 ## Chat bridges
 
 bridges-help = Messages in a channel appear in its chat, and messages in the chat appear in the channel.
+bridges-missed-help = Messages, edits, deletions and files of which no event reached Switchboard are found within minutes and copied late. Reactions, commands and private chats with the bot cannot be found.
+# $code (text): Slack's code of the error
+channel-unread = Slack does not let Switchboard read this channel ({ $code }), so missed messages are not found here. Invite the bot: /invite @Switchboard
+chat-unread = Switchboard cannot read this chat, so messages missed while it was unreachable are not found here. Add the user with whose rights the portal is connected to the chat.
 # $id (text): the bot's user number
 bot-is-user = The bot in Bitrix24 is user { $id }. It must be a member of every bridged chat.
 no-bot-yet = There is no bot in Bitrix24 yet. The first bridge creates it.

@@ -74,6 +74,7 @@ check-rights = Bitrix24: rights
 check-right = Bitrix24: right { $scope }
 check-events = Bitrix24: events
 check-sweep = Check for missed events
+check-bridges = Missed messages in chats
 check-slack = Slack
 # $team (text): the workspace
 check-workspace = Slack: { $team }
@@ -162,6 +163,14 @@ sweep-finished = finished { $time }; today it found { $count ->
     [one] { $count } change
    *[other] { $count } changes
 } without an event
+# $count (number): how many chats
+chats-readable = all { $count ->
+    [one] { $count } bridged chat
+   *[other] { $count } bridged chats
+} can be read, so missed messages are found
+# $chats (text): their names
+chats-unreadable = messages missed in these chats cannot be found, because they cannot be read: { $chats }
+add-to-chats = Add the user with whose rights the portal is connected to these chats.
 not-connected = not connected
 add-scope = Add the scope to the app (docs/installing.md has its manifest), and reconnect at /install.
 everyone-found = everyone on the portal is found in Slack

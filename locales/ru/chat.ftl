@@ -28,6 +28,7 @@ forwarded-from = ↪ Переслано от: { $author }, { $channel }
 open-in-slack = открыть в Slack
 open-in-bitrix24 = открыть в Битрикс24
 older-message-edited = Изменено более раннее сообщение в Slack:
+written-then = Написано { $time }, доставлено с опозданием:
 
 ## Созвоны и звонки
 

@@ -55,6 +55,7 @@ check-rights = Битрикс24: права
 check-right = Битрикс24: право { $scope }
 check-events = Битрикс24: события
 check-sweep = Поиск пропущенных событий
+check-bridges = Пропущенные сообщения в чатах
 check-slack = Slack
 check-workspace = Slack: { $team }
 check-scope = Slack: разрешение { $scope }
@@ -128,6 +129,13 @@ sweep-finished = завершился: { $time }; сегодня { $count ->
     [few] найдено { $count } изменения без событий
    *[many] найдено { $count } изменений без событий
 }
+chats-readable = Switchboard может читать { $count ->
+    [one] { $count } связанный чат: пропущенные сообщения находятся
+    [few] все { $count } связанных чата: пропущенные сообщения находятся
+   *[many] все { $count } связанных чатов: пропущенные сообщения находятся
+}
+chats-unreadable = эти чаты недоступны для чтения, пропущенные в них сообщения не находятся: { $chats }
+add-to-chats = Добавьте в эти чаты пользователя, с правами которого подключён портал.
 not-connected = не подключён
 add-scope = Добавьте разрешение приложению (манифест — в docs/installing.md) и подключите заново на странице /install.
 everyone-found = все сотрудники портала найдены в Slack

@@ -1,5 +1,7 @@
 //! The page of chat bridges: the list, a form for a new one, a button that ends one.
 
+use chat_bridge::sweep;
+use chat_bridge::sweep::BridgeState;
 use clients::{ErrorClass, Failure};
 use locale::texts;
 use maud::{Markup, html};
@@ -17,8 +19,13 @@ pub(crate) async fn show(visit: &ConnectedVisit<'_>, done: &str) -> Result<PageA
     let bridges = visit.deps.context.conversations.bridges(&visit.tenant.id).await?;
     let bot = chat_bridge::registration::bot(&visit.deps.context, &visit.tenant).await?;
     let in_settings = &visit.tenant.settings.bridges;
+    let mut states = Vec::new();
+    for bridge in &bridges {
+        states.push(sweep::state(&visit.deps.context, &visit.tenant.id, bridge).await?);
+    }
     let body = html! {
         p { (language.text(texts::configuration::BRIDGES_HELP)) }
+        p.hint { (language.text(texts::configuration::BRIDGES_MISSED_HELP)) }
         p.hint {
             @match &bot {
                 Some(bot) => (language.text(texts::configuration::BotIsUser { id: bot.id })),
@@ -26,7 +33,7 @@ pub(crate) async fn show(visit: &ConnectedVisit<'_>, done: &str) -> Result<PageA
             }
         }
         @if bridges.is_empty() && in_settings.is_empty() { (empty(language.text(texts::configuration::NO_BRIDGES))) }
-        @else { (list(visit, &bridges, in_settings)) }
+        @else { (list(visit, &bridges, &states, in_settings)) }
         h2 { (language.text(texts::configuration::NEW_BRIDGE)) }
         form method="post" action="/admin/bridges/join" {
             (token(visit))
@@ -40,7 +47,12 @@ pub(crate) async fn show(visit: &ConnectedVisit<'_>, done: &str) -> Result<PageA
     Ok(PageAnswer::Page(signed_in(visit, Page::Conversations, done, &body)))
 }
 
-fn list(visit: &ConnectedVisit<'_>, bridges: &[Bridge], in_settings: &[BridgeSetting]) -> Markup {
+fn list(
+    visit: &ConnectedVisit<'_>,
+    bridges: &[Bridge],
+    states: &[BridgeState],
+    in_settings: &[BridgeSetting],
+) -> Markup {
     let language = visit.language;
     let columns = [
         Column::text(language.text(texts::configuration::CHANNEL)),
@@ -48,12 +60,20 @@ fn list(visit: &ConnectedVisit<'_>, bridges: &[Bridge], in_settings: &[BridgeSet
         Column::text(language.text(texts::configuration::MADE_BY)),
         Column::untitled(),
     ];
-    let made_here = bridges.iter().map(|bridge| {
+    let made_here = bridges.iter().zip(states).map(|(bridge, state)| {
         let chat = if bridge.dialog_name.is_empty() { &bridge.dialog } else { &bridge.dialog_name };
         let name = language.text(texts::configuration::UnbridgeChannel { channel: &bridge.channel_name });
         [
-            html! { "#" (bridge.channel_name) " " code { (bridge.channel) } },
-            html! { a href=(visit.tenant.chat_url(&bridge.dialog)) { (chat) } },
+            html! {
+                "#" (bridge.channel_name) " " code { (bridge.channel) }
+                @if let Some(code) = &state.channel_refused {
+                    p.hint { (language.text(texts::configuration::ChannelUnread { code })) }
+                }
+            },
+            html! {
+                a href=(visit.tenant.chat_url(&bridge.dialog)) { (chat) }
+                @if state.chat_refused.is_some() { p.hint { (language.text(texts::configuration::CHAT_UNREAD)) } }
+            },
             html! { (bridge.by) },
             html! {
                 form.inline method="post" action="/admin/bridges/part" {
@@ -126,8 +146,10 @@ async fn joined(visit: &ConnectedVisit<'_>, named: &str, chat: &str) -> Result<S
     match context.conversations.join(&visit.tenant.id, &bridge).await {
         Ok(()) => {
             visit.note("joined", &format!("#{} and {}", bridge.channel_name, bridge.dialog), "", "").await?;
+            let is_readable = sweep::is_readable(context, &visit.tenant, &bridge).await?;
             let (channel, chat) = (bridge.channel_name, bridge.dialog);
-            Ok(language.text(texts::configuration::AreBridged { channel, chat }))
+            let done = language.text(texts::configuration::AreBridged { channel, chat });
+            Ok(if is_readable { done } else { format!("{done} {}", language.text(texts::configuration::CHAT_UNREAD)) })
         }
         Err(StoreError::Conflict(_)) => Ok(language.text(texts::configuration::ONE_IS_BRIDGED).to_owned()),
         Err(error) => Err(error.into()),

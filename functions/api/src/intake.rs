@@ -10,7 +10,7 @@ use bytes::Bytes;
 use clients::{ErrorClass, Failure, PortalClient};
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
-use runtime::clock::{later, until};
+use runtime::clock::{earlier, later, until};
 use runtime::ledger::{EventLine, EventStatus, event_write};
 use runtime::limiter::Priority;
 use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
@@ -224,7 +224,8 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &I
     let now = deps.backend.clock.now();
     let (intake, is_again) = match begin(deps, &key, &digest, now).await? {
         Begun::Done(id) => return made(deps, caller, wanted.entity, id, true).await,
-        Begun::Fresh(intake) => (intake, false),
+        // A restore from a backup may have made us forget what was created under this key.
+        Begun::Fresh(intake) => (intake, was_restored(deps, now).await?),
         Begun::Again(intake) => (intake, true),
     };
     match make(deps, caller, wanted, name.as_str(), is_again).await {
@@ -253,6 +254,13 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &I
             Err(unavailable(&failure))
         }
     }
+}
+
+/// Whether keys that are still remembered elsewhere may have been forgotten here.
+async fn was_restored(deps: &Deps, now: Timestamp) -> Result<bool, Refused> {
+    let oldest_key = earlier(now, KEY_TTL);
+    let restored = deps.connections.generation().is_doubtful(oldest_key).await;
+    restored.map_err(|error| unavailable(&error.into()))
 }
 
 enum Begun {

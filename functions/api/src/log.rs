@@ -108,7 +108,7 @@ const EVENT_FIELDS: [&str; 12] = [
     "code",
 ];
 /// The fields of a delivery.
-const DELIVERY_FIELDS: [&str; 16] = [
+const DELIVERY_FIELDS: [&str; 17] = [
     "id",
     "trace",
     "record",
@@ -117,6 +117,7 @@ const DELIVERY_FIELDS: [&str; 16] = [
     "destination",
     "queued_at",
     "attempts",
+    "remark",
     "status",
     "at",
     "provider_id",

@@ -208,6 +208,7 @@ fn delivery() -> Value {
             "id": text, "trace": {"type": "string", "format": "uuid"}, "record": {"type": "string", "examples": ["deal 42"]},
             "change": {"type": "string", "examples": ["deal.stage_changed"]}, "route": text, "destination": text,
             "queued_at": moment, "attempts": {"type": "integer"},
+            "remark": {"type": "string", "description": "What its status does not say: that it had been made already, or that it may be repeated."},
             "status": {"type": "string", "enum": ["queued", "started", "retrying", "delivered", "held", "grouped", "skipped", "dead"]},
             "at": moment, "until": moment, "provider_id": text, "into": text, "reason": text, "cause": text, "code": text,
         },

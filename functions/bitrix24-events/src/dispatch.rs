@@ -8,10 +8,12 @@ use chat_bridge::{bot_answers, from_bitrix24};
 use clients::Failure;
 use crm::hints::{FoundChanges, Judged};
 use crm::reading::Readings;
+use crm::sweeps::SweepCounts;
 use crm::{Crm, calls, hints};
 use jobs::hint::FollowUp;
-use jobs::{Hint, queues};
+use jobs::{Hint, HintOrigin, queues};
 use notifications::digest::Digest;
+use notifications::routing::Cause;
 use notifications::{Router, digest, routing};
 use notion_sync::notion_jobs;
 use records::{Change, ChangeKind, RecordRef, RecordState};
@@ -88,7 +90,11 @@ async fn decide(
                     let text = pages::answer(deps, &tenant, event, words).await?;
                     bot_answers::say_to(job, event, text, decision)
                 }
-                None => from_bitrix24::decide(&deps.context, job, &tenant, event, decision).await,
+                None => {
+                    let verdict = from_bitrix24::decide(&deps.context, job, &tenant, event, decision).await?;
+                    count_found(deps, job, decision, &verdict).await?;
+                    Ok(verdict)
+                }
             }
         }
         (errand, subject) => {
@@ -106,6 +112,21 @@ async fn decide(
             }
         }
     }
+}
+
+/// Counts what the sweep found in a chat, and lets its claim say so.
+async fn count_found(
+    deps: &Deps,
+    job: &ReceivedJob<Hint>,
+    decision: &mut Decision,
+    verdict: &Verdict,
+) -> Result<(), Failure> {
+    if job.body.origin == HintOrigin::Sweep && *verdict == Verdict::Commit {
+        decision.swept = true;
+        let counts = SweepCounts { lost: 1, ..SweepCounts::default() };
+        deps.crm.sweeps.count(&job.tenant, deps.crm.backend.clock.now(), counts).await?;
+    }
+    Ok(())
 }
 
 /// Finds what changed on the portal.
@@ -143,7 +164,7 @@ async fn route(
     found: FoundChanges,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
-    let FoundChanges { changes, identity, found_by_sweep, update } = found;
+    let FoundChanges { changes, identity, caused_at, found_by_sweep, update } = found;
     if let Some(update) = update {
         if update.is_news {
             let (record, now) = (update.record, deps.crm.backend.clock.now());
@@ -152,7 +173,8 @@ async fn route(
         decision.writes.push(update.write);
     }
     let has_syncs = !decision.outbox.is_empty();
-    let has_deliveries = routing::route(&deps.crm, job, decision, portal, router, &changes, &identity).await?;
+    let cause = Cause { identity: &identity, at: caused_at };
+    let has_deliveries = routing::route(&deps.crm, job, decision, portal, router, &changes, cause).await?;
     decision.claims.extend(job.body.identity());
     decision.swept = found_by_sweep;
     let line = &mut decision.line;

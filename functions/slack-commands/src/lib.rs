@@ -15,7 +15,7 @@ use runtime::clock::Clock;
 use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::{EventStatus, Ledger};
 use runtime::store::StoreError;
-use runtime::{Backend, Decision, Jobs, Outcomes};
+use runtime::{Backend, Decision, Generation, Jobs, Outcomes};
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -23,13 +23,16 @@ pub struct Deps {
     commands: commands::request::Deps,
     backend: Backend,
     ledger: Ledger,
+    generation: Generation,
     clock: Arc<dyn Clock>,
 }
 
 impl Deps {
     /// The function on `backend`, with connections to providers, which reach us at `public_url`.
     pub fn new(backend: &Backend, connections: Connections, public_url: Option<String>) -> Self {
+        let generation = connections.generation().clone();
         Self {
+            generation,
             commands: commands::request::Deps::new(backend, connections, public_url),
             backend: backend.clone(),
             ledger: Ledger::new(backend.store.clone()),
@@ -49,7 +52,11 @@ async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
         Ok(false) => return JobOutcome::Skip("this request was already answered".into()),
         Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
     }
-    let this_try = RequestTry { trace: job.trace, arrived_at: job.arrived_at(), is_retry: job.attempt > 1 };
+    let is_retry = match was_tried(deps, &job).await {
+        Ok(was_tried) => was_tried,
+        Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
+    };
+    let this_try = RequestTry { trace: job.trace, arrived_at: job.arrived_at(), is_retry };
     let request = match CommandRequest::new(&deps.commands, &job.tenant, &job.body, this_try).await {
         Ok(request) => request,
         Err(failure) => return undecided(deps, &job, None, &failure).await,
@@ -72,6 +79,11 @@ async fn claim(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Fai
         Err(StoreError::Conflict(_)) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether an earlier try may have made something: one that ended, or one that a restore from a backup made us forget.
+async fn was_tried(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Failure> {
+    Ok(job.attempt > 1 || deps.generation.is_doubtful(job.trace.arrived_at()).await?)
 }
 
 async fn answer(

@@ -5,6 +5,7 @@ use chat_bridge::from_slack::Reaction;
 use clients::Failure;
 use commands::shared_links;
 use commands::shared_links::SharedLinks;
+use crm::sweeps::{SweepCounts, Sweeps};
 use jobs::queues;
 use runtime::claims;
 use runtime::decision::already_decided;
@@ -54,6 +55,22 @@ fn queues_of(earlier: EarlierOutbox) -> Vec<QueuedMessage> {
     earlier.outbox.into_iter().map(|message| QueuedMessage { queue, message }).collect()
 }
 
+/// Counts what the sweep found in a channel, and lets its claim say so.
+async fn count_found(
+    deps: &Deps,
+    job: &ReceivedJob<EventCallback>,
+    decision: &mut Decision,
+    verdict: &Verdict,
+) -> Result<(), Failure> {
+    if job.body.found.is_some() && *verdict == Verdict::Commit {
+        decision.swept = true;
+        let counts = SweepCounts { lost: 1, ..SweepCounts::default() };
+        let sweeps = Sweeps::new(deps.context.backend.store.clone());
+        sweeps.count(&job.tenant, deps.clock.now(), counts).await?;
+    }
+    Ok(())
+}
+
 async fn decide(
     deps: &Deps,
     job: &ReceivedJob<EventCallback>,
@@ -66,7 +83,11 @@ async fn decide(
         Ok(Verdict::Commit)
     };
     match &job.body.event {
-        WorkspaceEvent::Message(message) => from_slack::message(context, job, tenant, message, decision).await,
+        WorkspaceEvent::Message(message) => {
+            let verdict = from_slack::message(context, job, tenant, message, decision).await?;
+            count_found(deps, job, decision, &verdict).await?;
+            Ok(verdict)
+        }
         WorkspaceEvent::Reaction { added, user, name, channel, ts } => {
             let reaction = Reaction { added: *added, user, name, channel, ts };
             from_slack::reaction(context, job, tenant, reaction, decision).await

@@ -9,6 +9,7 @@ pub mod operate;
 pub mod person;
 pub mod proxies;
 pub mod reference;
+pub mod restored;
 pub mod settings;
 pub mod tenants;
 pub mod terminal;
@@ -19,6 +20,7 @@ use crate::api_keys::ApiKeyCommand;
 use crate::keys::KeysCommand;
 use crate::operate::{Deployment, OperateCommand};
 use crate::person::PersonCommand;
+use crate::restored::RestoredArguments;
 use crate::tenants::TenantsCommand;
 
 /// The commands that are the same in both programs.
@@ -39,6 +41,9 @@ pub enum SharedCommand {
     /// Creates, lists and revokes keys of the API.
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// Marks that the data was restored from a backup. Run it before anything works on the data: then nothing that was
+    /// sent since the backup is sent again.
+    Restored(RestoredArguments),
 }
 
 /// Runs a command; returns what to print.
@@ -49,5 +54,6 @@ pub async fn run(deployment: &Deployment, command: SharedCommand) -> anyhow::Res
         SharedCommand::Person(command) => person::run(&deployment.backend, command).await,
         SharedCommand::Keys(command) => keys::run(&deployment.backend, command).await,
         SharedCommand::ApiKey(command) => api_keys::run(&deployment.backend, command).await,
+        SharedCommand::Restored(arguments) => restored::run(&deployment.backend, arguments).await,
     }
 }

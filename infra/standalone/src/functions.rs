@@ -1,10 +1,13 @@
 //! All functions with their dependencies, ready to be called in this process.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
 use clients::Connections;
+use futures::FutureExt;
 use jobs::queues;
+use runtime::metrics::Metrics;
 use runtime::queue::{QueueName, Received};
 use runtime::runner;
 use runtime::runner::BatchReport;
@@ -109,8 +112,21 @@ impl Functions {
         }
     }
 
-    /// Works a batch of a queue with its function, and deletes the finished messages.
+    /// Where the functions of webhooks count.
+    pub fn metrics(&self) -> &dyn Metrics {
+        self.workers[&queues::BITRIX24_EVENTS].metrics.as_ref()
+    }
+
+    /// Works a batch of a queue with its function, deletes the finished messages, and gives back what is left, also if the
+    /// function falls.
     pub async fn work(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
+        let receipts = batch.iter().map(|received| received.receipt.clone()).collect();
+        let worked = AssertUnwindSafe(self.work_through(name, batch)).catch_unwind().await;
+        self.workers[&name].queue.give_back(name, receipts).await;
+        worked.unwrap_or_else(|fall| resume_unwind(fall))
+    }
+
+    async fn work_through(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
         let Backend { queue, clock, metrics, .. } = &self.workers[&name];
         let (queue, clock, metrics) = (queue.as_ref(), clock.as_ref(), metrics.as_ref());
         macro_rules! worked {
@@ -134,7 +150,7 @@ impl Functions {
             }
         };
         if let Err(error) = queue.delete(name, report.finished.clone()).await {
-            // They are handed out again when their lease ends, and their handlers find them done.
+            // They are deleted when writing works again; if they are handed out before, their handlers find them done.
             tracing::warn!(%error, "finished messages could not be deleted");
         }
         report

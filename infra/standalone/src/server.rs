@@ -6,18 +6,20 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ::http::header::{CONNECTION, CONTENT_TYPE};
+use ::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use command_line::config::Config;
 use command_line::proxies::Proxies;
+use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -32,10 +34,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::host_limits::HostLimits;
+use crate::names;
+use crate::refusals::{self, RefusalBudget};
 use crate::timed::{Late, Progress, Timed, Watched};
 
-/// How long open connections can continue after the host is asked to stop.
-const ENDING: Duration = Duration::from_secs(2);
+/// How long open connections can continue after the listener has closed.
+pub const ENDING: Duration = Duration::from_secs(2);
 /// How long a client can take to read the last answer of its connection.
 const PARTING: Duration = Duration::from_secs(1);
 /// How long a quiet connection that is about to end can still begin a request.
@@ -123,6 +127,7 @@ struct Host {
     open: Mutex<HashMap<u64, Progress>>,
     numbers: AtomicU64,
     logged: AtomicI64,
+    budget: RefusalBudget,
 }
 
 /// An admitted connection; it makes room when it is dropped.
@@ -182,6 +187,7 @@ impl Host {
             open: Mutex::default(),
             numbers: AtomicU64::default(),
             logged: AtomicI64::new(i64::MIN),
+            budget: RefusalBudget::default(),
             options,
         }
     }
@@ -420,6 +426,7 @@ impl Visit {
     ) -> Result<::http::Response<Watched>, Infallible> {
         self.progress.answering();
         let (head, body) = request.into_parts();
+        let is_probe = names::PROBES.contains(&head.uri.path());
         let response = match self.host.unfit(&head) {
             Some((status, reason, text)) => {
                 self.host.refused("requests_refused", reason);
@@ -427,25 +434,71 @@ impl Visit {
             }
             None => self.routed(router, ::http::Request::from_parts(head, Body::new(body))).await,
         };
+        if !is_probe {
+            self.host.options.counters.count("http_responses", class_of(response.status()));
+        }
         Ok(response.map(|body| Watched::new(body, self.progress)))
     }
 
-    async fn routed(&self, router: TowerToHyperService<Router>, mut request: ::http::Request<Body>) -> Response {
-        let limits = self.host.options.limits;
+    /// The answer, unless the client's address has been refused too often.
+    async fn routed(&self, router: TowerToHyperService<Router>, request: ::http::Request<Body>) -> Response {
         let client = self.host.options.proxies.client(self.peer, request.headers());
+        let counted = self.host.counted(client).filter(|_| refusals::is_counted(request.uri().path()));
+        if let Some(wait) = counted.and_then(|network| self.host.budget.wait(network, std::time::Instant::now())) {
+            self.host.refused("requests_refused", "refused_too_often");
+            return refused_too_often(wait);
+        }
+        let response = self.handled(client, router, request).await;
+        if let Some(network) = counted.filter(|_| response.status().is_client_error()) {
+            self.host.budget.spend(network, std::time::Instant::now());
+        }
+        response
+    }
+
+    async fn handled(
+        &self,
+        client: IpAddr,
+        router: TowerToHyperService<Router>,
+        mut request: ::http::Request<Body>,
+    ) -> Response {
+        let limits = self.host.options.limits;
         let extensions = request.extensions_mut();
         extensions.insert(ClientAddress(client));
         extensions.insert(LocalAddress(self.local));
         extensions.insert(BodyDeadline { at: Instant::now() + limits.body, limit: limits.body });
-        match timeout(limits.answer, router.call(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
+        let answered = AssertUnwindSafe(timeout(limits.answer, router.call(request))).catch_unwind().await;
+        match answered {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
             Err(_) => {
+                self.host.options.counters.count("function_failures", "http");
+                tracing::error!("a handler fell");
+                refusal(StatusCode::INTERNAL_SERVER_ERROR, "Something failed here. Try again.\n".to_owned())
+            }
+            Ok(Err(_)) => {
                 self.host.refused("requests_refused", "answer_late");
                 let text = format!("The answer took longer than {} s. Try again.\n", limits.answer.as_secs());
                 refusal(StatusCode::SERVICE_UNAVAILABLE, text)
             }
         }
+    }
+}
+
+fn refused_too_often(wait: Duration) -> Response {
+    let seconds = wait.as_secs().max(1);
+    let text = format!("Too many requests from your address were refused. Try again in {seconds} s.\n");
+    let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, text);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// The class of a status, as counters name it.
+fn class_of(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        5 => "5xx",
+        4 => "4xx",
+        3 => "3xx",
+        _ => "2xx",
     }
 }
 
@@ -476,5 +529,46 @@ mod tests {
         assert_eq!(admit("192.0.2.1").err(), Some(Full::Host(9)));
         assert_eq!(admit("198.51.100.1").err(), Some(Full::Host(9)));
         assert_eq!(host.by_address().len(), 3, "who was refused is not counted");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_refused_too_often_waits_and_others_and_webhooks_do_not() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let refuse = || async { StatusCode::UNAUTHORIZED };
+        let fall = || async {
+            assert_eq!(1, 2, "a handler that falls");
+            StatusCode::OK
+        };
+        let router = Router::new()
+            .route("/api/v1/x", axum::routing::get(refuse))
+            .route("/webhooks/slack", axum::routing::get(refuse))
+            .route("/falls", axum::routing::get(fall));
+        let options = Options { proxies: Proxies::read(&["127.0.0.1".to_owned()]).unwrap(), ..Options::default() };
+        let counters = options.counters.clone();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        tokio::spawn(serve(listener, router, options, stopped));
+        let client = reqwest::Client::new();
+        let ask = async |path: &str, from: &str| {
+            let request = client.get(format!("http://{address}{path}")).header("x-forwarded-for", from);
+            request.send().await.unwrap()
+        };
+        let mut refused = 0;
+        while ask("/api/v1/x", "203.0.113.7").await.status() == 401 {
+            refused += 1;
+            assert!(refused < 500, "it is never too often");
+        }
+        assert!(refused >= 100, "{refused}");
+        let waits = ask("/api/v1/x", "203.0.113.7").await;
+        assert_eq!((waits.status().as_u16(), waits.headers().contains_key("retry-after")), (429, true));
+        assert_eq!(ask("/api/v1/x", "203.0.113.8").await.status(), 401);
+        assert_eq!(ask("/webhooks/slack", "203.0.113.7").await.status(), 401);
+        assert!(counters.all()[&("requests_refused", "refused_too_often")] > 0);
+        // A handler that falls costs its request.
+        assert_eq!(ask("/falls", "203.0.113.8").await.status(), 500);
+        assert_eq!(ask("/api/v1/x", "203.0.113.8").await.status(), 401);
+        assert_eq!(counters.all()[&("function_failures", "http")], 1);
+        assert!(counters.all()[&("http_responses", "5xx")] == 1 && counters.all()[&("http_responses", "4xx")] > 100);
     }
 }

@@ -96,7 +96,9 @@ fn step(received_at: Timestamp, line: &DeliveryLine) -> Step {
         DeliveryStatus::Queued => ("queued", None, None, None),
         DeliveryStatus::Started { at } => ("started", None, Some(*at), None),
         DeliveryStatus::Retrying { cause } => ("retrying", Some(cause.clone()), None, None),
-        DeliveryStatus::Delivered { at, provider_id } => ("delivered", None, Some(*at), Some(provider_id.clone())),
+        DeliveryStatus::Delivered { at, provider_id } => {
+            ("delivered", line.remark.clone(), Some(*at), Some(provider_id.clone()))
+        }
         DeliveryStatus::Held { until } => {
             ("held", Some(format!("until {}", until.strftime("%H:%M:%S UTC"))), None, None)
         }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use jobs::queues;
-use runtime::QueueName;
+use runtime::{Backend, QueueName};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::engine::Engine;
 use crate::functions::Functions;
 
 /// Workers for each queue: this many batches are worked in parallel.
@@ -20,35 +19,39 @@ const WAIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the workers of all queues. When `stop` becomes true, they finish their batches.
-pub fn start(engine: &Engine, functions: &Functions, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+pub fn start(backend: &Backend, functions: &Functions, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     for queue in queues::ALL {
         for _ in 0..WORKERS {
-            workers.spawn(work(engine.clone(), functions.clone(), queue, stop.clone()));
+            workers.spawn(work(backend.clone(), functions.clone(), queue, stop.clone()));
         }
     }
     workers
 }
 
-async fn work(engine: Engine, functions: Functions, queue: QueueName, mut stop: watch::Receiver<bool>) {
+async fn work(backend: Backend, functions: Functions, queue: QueueName, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let received = tokio::select! {
-            received = engine.backend.queue.receive(queue, BATCH, WAIT) => received,
+            biased;
             _ = stop.changed() => return,
+            received = backend.queue.receive(queue, BATCH, WAIT) => received,
         };
         match received {
             Ok(batch) if batch.is_empty() => {}
             Ok(batch) => {
                 let functions = functions.clone();
                 // In a task of its own: a handler that panics must not end the worker. Its messages are handed out
-                // again when their lease ends.
-                if let Err(error) = tokio::spawn(async move { functions.work(queue, batch).await }).await {
+                // again when their lease ends. The task ends with the worker.
+                let mut handler = JoinSet::new();
+                handler.spawn(async move { functions.work(queue, batch).await });
+                if let Some(Err(error)) = handler.join_next().await {
+                    backend.metrics.count("function_failures", queue.name());
                     tracing::error!(queue = queue.name(), %error, "a handler fell");
                 }
             }
             Err(error) => {
                 tracing::error!(%error, "the queue cannot be read");
-                engine.backend.clock.sleep(PAUSE).await;
+                backend.clock.sleep(PAUSE).await;
             }
         }
     }

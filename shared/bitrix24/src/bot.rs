@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::chat_page;
 use crate::tolerant::whole;
 
 /// Which family of methods the portal has.
@@ -219,6 +220,12 @@ impl Bot {
         }
     }
 
+    /// Messages on either side of one, a page each, which a supervisor may read in its chats; v1 has no such method.
+    pub fn messages_around(&self, message: u64) -> Option<Request> {
+        let params = json!({"messageId": message, "range": chat_page::PAGE});
+        (self.api == BotApi::V2).then(|| self.request("imbot.v2.Chat.Message.getContext", params))
+    }
+
     /// The chat, as the bot sees it: its name, and whether the bot is in it.
     pub fn chat(&self, dialog: &str) -> Request {
         match self.api {
@@ -230,7 +237,19 @@ impl Bot {
 
 /// The last messages of a chat: what is looked at before a message is written again.
 pub fn last_messages(dialog: &str) -> Request {
-    Request { method: "im.dialog.messages.get", params: json!({"DIALOG_ID": dialog, "LIMIT": 50}) }
+    messages_before(dialog, None)
+}
+
+/// The most messages of a chat in one answer.
+pub const CHAT_PAGE: usize = 50;
+
+/// The messages of a chat before one of them, or its last ones.
+pub fn messages_before(dialog: &str, message: Option<u64>) -> Request {
+    let mut params = json!({"DIALOG_ID": dialog, "LIMIT": CHAT_PAGE});
+    if let Some(message) = message {
+        params["LAST_ID"] = message.into();
+    }
+    Request { method: "im.dialog.messages.get", params }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::tolerant::whole;
 /// The longest message, in characters. Bitrix24 cuts its own there; what comes longer is cut here, and says so.
 pub const MAX_MESSAGE: usize = 20_000;
 /// The longest name of anything, in characters.
-const MAX_NAME: usize = 255;
+pub(crate) const MAX_NAME: usize = 255;
 /// The most files of one message.
 const MAX_FILES: usize = 100;
 
@@ -151,12 +151,18 @@ impl ChatEvent {
 }
 
 /// The text up to `most` characters.
-fn short(text: Option<&str>, most: usize) -> String {
+pub(crate) fn short(text: Option<&str>, most: usize) -> String {
     text.unwrap_or_default().chars().take(most).collect()
 }
 
 impl ChatMessage {
-    fn new(id: u64, text: Option<&str>, answers: Option<u64>, files: Vec<ChatFile>, is_system: bool) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        text: Option<&str>,
+        answers: Option<u64>,
+        files: Vec<ChatFile>,
+        is_system: bool,
+    ) -> Self {
         let text = text.unwrap_or_default();
         let shortened = text.chars().nth(MAX_MESSAGE).is_some();
         Self { id, text: short(Some(text), MAX_MESSAGE), shortened, answers, files, is_system }
@@ -323,13 +329,18 @@ fn files(data: &Tree, at: &[&str]) -> Vec<ChatFile> {
         }
         serde_json::to_value(tree).ok()
     });
+    listed_files(found)
+}
+
+/// The files in a list, whatever its shape: numbers, objects, a map that PHP made of either, or just one.
+pub(crate) fn listed_files(found: Option<Value>) -> Vec<ChatFile> {
     let rows = match found {
         Some(Value::Object(rows)) => {
             // Keys are places in a list, or the ids of the files.
             rows.into_iter().map(|(key, row)| (whole(&Value::String(key)), row)).collect()
         }
         Some(Value::Array(rows)) => rows.into_iter().map(|row| (None, row)).collect(),
-        Some(one @ Value::String(_)) => vec![(None, one)],
+        Some(one @ (Value::String(_) | Value::Number(_))) => vec![(None, one)],
         _ => Vec::new(),
     };
     rows.into_iter().take(MAX_FILES).filter_map(|(key, row)| file(key, &row)).collect()

@@ -3,7 +3,7 @@
 //! It neither retries nor limits: both belong to the caller, who knows the account.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
-use wire::{Http, NoAnswer, Observer, Response, SeenAnswer};
+use wire::{Http, Instant, NoAnswer, Observer, Response, SeenAnswer};
 
 use crate::error::Error;
 

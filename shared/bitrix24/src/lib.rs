@@ -7,6 +7,7 @@ pub mod batch;
 pub mod bot;
 pub mod call;
 pub mod chat;
+pub mod chat_page;
 pub mod client;
 pub mod crm;
 pub mod error;

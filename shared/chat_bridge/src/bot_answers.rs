@@ -227,10 +227,11 @@ async fn to_slack(
         files: Vec::new(),
         is_system: false,
     };
-    for (index, part) in for_slack(context, tenant, &written).await?.into_iter().enumerate() {
+    for (index, part) in for_slack(context, tenant, &written, None).await?.into_iter().enumerate() {
         let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {index}")];
         let delivery = DeliveryId::of(&cause);
         let body = SlackJob::Chat(Box::new(ToSlack {
+            digest: String::new(),
             delivery: delivery.as_str().to_owned(),
             channel: bridge.channel.clone(),
             dialog: bridge.dialog.clone(),

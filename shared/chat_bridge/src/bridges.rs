@@ -1,8 +1,11 @@
 //! Which channel is bridged with which chat: as stored by a command or a page, or as the settings say.
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use tenants::bridges::Bridge;
 use user_mapping::{OpenTenant, TenantContext};
+
+/// Who made the bridges of the settings.
+const IN_SETTINGS: &str = "settings";
 
 /// The bridge of a channel, if it has one.
 pub async fn bridge_of_channel(
@@ -47,9 +50,35 @@ fn bridge_in_settings(context: &TenantContext, channel: &str, name: &str, chat: 
         dialog: bitrix24::chat::dialog_id(chat).unwrap_or_else(|| chat.to_owned()),
         channel_name: name.trim_start_matches('#').to_owned(),
         dialog_name: String::new(),
-        by: "settings".into(),
+        by: IN_SETTINGS.into(),
         at: context.backend.clock.now(),
     }
+}
+
+/// All bridges: those in `made` and those of the settings whose channel exists.
+pub(crate) async fn all(
+    context: &TenantContext,
+    tenant: &OpenTenant,
+    made: Vec<Bridge>,
+) -> Result<Vec<Bridge>, Failure> {
+    let mut bridges = made;
+    for setting in &tenant.settings.bridges {
+        let bridge = match tenant.slack.channel(&setting.channel, false).await {
+            Ok(channel) => bridge_in_settings(context, &channel.0, &setting.channel, &setting.chat),
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => continue,
+            Err(failure) => return Err(failure),
+        };
+        // What a command made comes first, as for their messages.
+        if bridges.iter().all(|made| made.channel != bridge.channel && made.dialog != bridge.dialog) {
+            bridges.push(bridge);
+        }
+    }
+    Ok(bridges)
+}
+
+/// Whether the settings make a bridge, rather than a command or the page.
+pub(crate) fn is_in_settings(bridge: &Bridge) -> bool {
+    bridge.by == IN_SETTINGS
 }
 
 /// Whether the tenant has any bridge: then it needs a bot.

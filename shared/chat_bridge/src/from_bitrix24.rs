@@ -3,7 +3,7 @@
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
 use clients::Failure;
 use jobs::Hint;
-use jobs::chat::{InSlack, SlackJob, ToSlack};
+use jobs::chat::{InSlack, SlackJob, ToSlack, text_digest};
 use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::reasons;
@@ -12,7 +12,7 @@ use tenants::bridges::{Bridge, ChatSide};
 use text::reaction_to_slack;
 use user_mapping::{OpenTenant, TenantContext};
 
-use crate::{bot_answers, bridges, registration, texts};
+use crate::{bot_answers, bridges, late, registration, texts};
 
 /// Adds what follows from an event of a chat: copies of a message, or an answer of the bot.
 pub async fn decide(
@@ -52,11 +52,15 @@ pub async fn decide(
     if let Some(why) = echo(context, tenant, event).await? {
         return Ok(Verdict::skip(why));
     }
-    let mut copies = CopiesToSlack { job, bridge: &bridge, change: change_of(&event.act), decision };
+    let digest = digest_of(&event.act);
+    decision.line.remark = late::remark_of_hint(job).or(decision.line.remark.take());
+    let mut copies = CopiesToSlack { job, bridge: &bridge, change: change_of(&event.act), digest, decision };
     match &event.act {
         ChatAct::Posted(message) => {
             let author = texts::author_for_slack(context, tenant, &event.author).await?;
-            for (index, part) in texts::for_slack(context, tenant, message).await?.into_iter().enumerate() {
+            let written_at = job.body.sent_at().filter(|_| job.body.is_overtaken);
+            let parts = texts::for_slack(context, tenant, message, written_at).await?;
+            for (index, part) in parts.into_iter().enumerate() {
                 let act = InSlack::Post { part, author: author.clone(), answers: message.answers };
                 copies.deliver(message.id, &format!("part {index}"), act)?;
             }
@@ -67,7 +71,7 @@ pub async fn decide(
         }
         ChatAct::Edited(message) => {
             let author = texts::author_for_slack(context, tenant, &event.author).await?;
-            let parts = texts::for_slack(context, tenant, message).await?;
+            let parts = texts::for_slack(context, tenant, message, None).await?;
             copies.deliver(message.id, &cause("edit", job, message), InSlack::Edit { parts, author })?;
         }
         ChatAct::Deleted { message } => {
@@ -103,11 +107,20 @@ fn change_of(act: &ChatAct) -> &'static str {
     }
 }
 
+/// The digest of the text that is copied, if one is.
+fn digest_of(act: &ChatAct) -> String {
+    match act {
+        ChatAct::Posted(message) | ChatAct::Edited(message) => text_digest(&message.text),
+        _ => String::new(),
+    }
+}
+
 /// The copies of a message that go to Slack.
 struct CopiesToSlack<'a> {
     job: &'a ReceivedJob<Hint>,
     bridge: &'a Bridge,
     change: &'static str,
+    digest: String,
     decision: &'a mut Decision,
 }
 
@@ -152,6 +165,7 @@ impl CopiesToSlack<'_> {
             channel: self.bridge.channel.clone(),
             dialog: self.bridge.dialog.clone(),
             message,
+            digest: self.digest.clone(),
             in_slack: act,
         }));
         let name = &self.bridge.channel_name;

@@ -12,6 +12,7 @@ use text::reaction_from_slack;
 use user_mapping::{OpenTenant, TenantContext};
 
 use crate::bridges::bridge_of_channel;
+use crate::late;
 use crate::texts::{author_in_slack, for_bitrix24};
 
 /// The most deliveries of one event: what fits into a transaction of DynamoDB, besides the event's own line.
@@ -43,6 +44,7 @@ pub async fn message(
         return Ok(Verdict::skip(reasons::OTHER_BOT));
     }
     decision.line.record = Some(format!("message in #{}", name_of(&bridge)));
+    decision.line.remark = late::remark_of_event(job, message);
     let mut copies = CopiesToBitrix24 { job, bridge: &bridge, decision };
     match message.change {
         MessageChange::Posted => posted(context, tenant, message, &mut copies).await,
@@ -78,12 +80,15 @@ async fn posted(
     copies: &mut CopiesToBitrix24<'_>,
 ) -> Result<Verdict, Failure> {
     let author = author_in_slack(context, tenant, message).await?;
-    let parts = for_bitrix24(context, tenant, message, &author).await?;
+    let is_overtaken = copies.job.body.found.is_some_and(|found| found.is_overtaken);
+    let written_at = late::written_at(&message.ts).filter(|_| is_overtaken);
+    let parts = for_bitrix24(context, tenant, message, &author, written_at).await?;
     copies.are("chat.posted");
     // Slack sometimes sends one message under several event ids.
     copies.decision.claims.push(format!("slack-message#{}#{}", message.channel, message.ts));
     for (index, text) in parts.into_iter().enumerate() {
-        let act = InBitrix24::Post { text, thread: message.thread.clone() };
+        let edited = message.edit.as_ref().map(|edit| edit.at.clone()).unwrap_or_default();
+        let act = InBitrix24::Post { text, thread: message.thread.clone(), edited };
         copies.add(&message.ts, &format!("part {index}"), act)?;
     }
     copies.share(message, &author, |_| true)?;
@@ -106,7 +111,7 @@ async fn edited(
     let event = &copies.job.body.event_id;
     let of_event = |what: &str| format!("{what} {event}");
     if edit.words {
-        let parts = for_bitrix24(context, tenant, message, &author).await?;
+        let parts = for_bitrix24(context, tenant, message, &author, None).await?;
         let act = InBitrix24::Edit { parts, at: edit.at };
         copies.add(&message.ts, &of_event("edit"), act)?;
     }

@@ -6,14 +6,16 @@ use std::collections::btree_map::Entry;
 use bitrix24::chat::MAX_MESSAGE as MAX_FROM_BITRIX24;
 use bitrix24::chat::{ChatAuthor, ChatMessage};
 use clients::Failure;
+use jiff::Timestamp;
 use locale::texts;
+use settings::Settings;
 use slack::Author;
 use slack::event::MessageEvent;
 use slack::text::MAX_MESSAGE as MAX_FROM_SLACK;
 use text::Document;
 use user_mapping::{OpenTenant, TenantContext};
 
-use crate::chat::said::SaidMessage;
+use crate::chat::said::{SaidMessage, written_then};
 use crate::names::Labels;
 
 /// The document, with a note at its end if it is cut.
@@ -25,12 +27,23 @@ fn shortened(document: Document, is_cut: bool, tenant: &OpenTenant, most: usize)
     }
 }
 
-/// A message from Slack, for Bitrix24, below its author's name; nothing if it is empty.
+/// The document below a line that says when it was written, in the tenant's time zone.
+fn below_its_time(document: Document, written_at: Option<Timestamp>, settings: &Settings) -> Document {
+    let Some(written_at) = written_at else { return document };
+    let time = written_at.to_zoned(settings.zone()).strftime("%Y-%m-%d %H:%M").to_string();
+    let mut all = written_then(&time, settings.language);
+    all.blocks.extend(document.blocks);
+    all
+}
+
+/// A message from Slack, for Bitrix24, below its author's name, and below the time at which it was written if it comes
+/// after newer ones; nothing if it is empty.
 pub async fn for_bitrix24(
     context: &TenantContext,
     tenant: &OpenTenant,
     message: &MessageEvent,
     author: &str,
+    written_at: Option<Timestamp>,
 ) -> Result<Vec<String>, Failure> {
     let language = tenant.settings.language;
     let said = SaidMessage::of(message, language);
@@ -46,14 +59,16 @@ pub async fn for_bitrix24(
     let document = SaidMessage { own, shown, ..said }.by(author);
     let is_cut = is_cut || is_shown_cut || message.shortened;
     let document = shortened(document, is_cut, tenant, MAX_FROM_SLACK);
+    let document = below_its_time(document, written_at, &tenant.settings);
     Ok(crate::chat::bitrix24_parts(document, tenant.settings.chats.mention_everyone, language))
 }
 
-/// A message from Bitrix24, for Slack.
+/// A message from Bitrix24, for Slack, below the time at which it was written if it comes after newer ones.
 pub async fn for_slack(
     context: &TenantContext,
     tenant: &OpenTenant,
     message: &ChatMessage,
+    written_at: Option<Timestamp>,
 ) -> Result<Vec<jobs::chat::SlackPart>, Failure> {
     let written = Document::from_bbcode(&message.text);
     if written.is_empty() {
@@ -70,6 +85,7 @@ pub async fn for_slack(
         person.slack = person.bitrix24.and_then(|user| known.get(&user).cloned().flatten());
     });
     let document = shortened(document, message.shortened, tenant, MAX_FROM_BITRIX24);
+    let document = below_its_time(document, written_at, &tenant.settings);
     Ok(crate::chat::slack_parts(document, tenant.settings.chats.mention_everyone, tenant.settings.language))
 }
 

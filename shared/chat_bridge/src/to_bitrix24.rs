@@ -7,7 +7,7 @@ mod edit;
 mod files;
 
 use bitrix24::bot::{self, Bot};
-use clients::{DeliveryAttempt, ErrorClass, Failure};
+use clients::{DeliveryAttempt, Doubt, ErrorClass, Failure, LookUp};
 use jiff::Timestamp;
 use jobs::chat::{InBitrix24, ToBitrix24};
 use runtime::DeliveryId;
@@ -24,7 +24,7 @@ use crate::registration;
 /// Delivers a message, an edit, a deletion or a reaction, once. `public_url` is the address at which the portal reaches
 /// us.
 pub async fn deliver(context: &TenantContext, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> JobOutcome {
-    let mut line = match DeliveryAttempt::take(&context.backend, &job, &job.body.delivery).await {
+    let mut line = match DeliveryAttempt::take(&context.backend, &context.connections, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -55,7 +55,7 @@ async fn run(
     let link = context.conversations.of_slack_message(&job.tenant, &job.body.channel, &job.body.ts).await?;
     let delivery = MessageDelivery { context, job, tenant, bot, link };
     match &job.body.act {
-        InBitrix24::Post { text, thread } => delivery.post(line, text, thread.as_deref()).await,
+        InBitrix24::Post { text, thread, .. } => delivery.post(line, text, thread.as_deref()).await,
         InBitrix24::Say { text, answers } => delivery.say(line, text, *answers).await,
         InBitrix24::Share { file, author } => files::share(&delivery, line, file, author).await,
         InBitrix24::Edit { parts, at } => edit::edit(&delivery, line, parts, at).await,
@@ -99,10 +99,11 @@ impl MessageDelivery<'_> {
         }
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
-        if let Some(call) = line.open_call().await
-            && let Some(message) = self.find_posted(&uuid, text, call.began_at, self.copies()).await?
-        {
-            return self.posted(line, message, thread).await;
+        if let Some(doubt) = line.doubt().await {
+            let found = self.find_posted(&doubt, &uuid, text, self.copies()).await?;
+            if let Some(message) = line.looked_up(found)? {
+                return self.posted(line, message, thread).await;
+            }
         }
         let answers = self.answered(thread).await?;
         // Where a message cannot be an answer, the beginning of the thread is quoted.
@@ -131,10 +132,11 @@ impl MessageDelivery<'_> {
     ) -> Result<JobOutcome, Failure> {
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
-        if let Some(call) = line.open_call().await
-            && let Some(message) = self.find_posted(&uuid, text, call.began_at, &[]).await?
-        {
-            return line.done(format!("{}/{message}", body.dialog), Vec::new()).await;
+        if let Some(doubt) = line.doubt().await {
+            let found = self.find_posted(&doubt, &uuid, text, &[]).await?;
+            if let Some(message) = line.looked_up(found)? {
+                return line.done(format!("{}/{message}", body.dialog), Vec::new()).await;
+            }
         }
         let request = match answers {
             Some((command, message)) => self.bot.answer(command, message, &body.dialog, text),
@@ -168,8 +170,12 @@ impl MessageDelivery<'_> {
             link.bitrix24.push(message);
             link.texts += usize::from(matches!(self.job.body.act, InBitrix24::Post { .. }));
         }
-        if let InBitrix24::Share { file, .. } = &self.job.body.act {
-            link.in_slack.files.insert(file.id.clone(), message);
+        match &self.job.body.act {
+            InBitrix24::Share { file, .. } => {
+                link.in_slack.files.insert(file.id.clone(), message);
+            }
+            InBitrix24::Post { edited, .. } if !edited.is_empty() => edited.clone_into(&mut link.in_slack.edited),
+            _ => {}
         }
         self.keeping(&link, version)
     }
@@ -190,6 +196,7 @@ impl MessageDelivery<'_> {
             texts: 0,
             reactions: std::collections::BTreeMap::new(),
             deleted: false,
+            digest: String::new(),
             in_slack: SlackState::default(),
         };
         (link, None)
@@ -222,27 +229,24 @@ impl MessageDelivery<'_> {
         self.link.as_ref().map(|(link, _)| link.bitrix24.as_slice()).unwrap_or_default()
     }
 
-    /// Our message that an earlier try has written and that is not yet `known`: by its uuid, or else by its text.
-    async fn find_posted(
-        &self,
-        uuid: &str,
-        text: &str,
-        since: Timestamp,
-        known: &[u64],
-    ) -> Result<Option<u64>, Failure> {
-        let Some(rows) = self.last_messages().await? else { return Ok(None) };
+    /// Our message that may have been written and that is not yet `known`: by its uuid, or else by its text.
+    async fn find_posted(&self, doubt: &Doubt, uuid: &str, text: &str, known: &[u64]) -> Result<LookUp<u64>, Failure> {
+        let Some(chat) = self.tenant.bitrix24.chat_since(&self.job.body.dialog, doubt).await? else {
+            // Then only the uuid keeps Bitrix24 from posting a message twice.
+            return Ok(LookUp::Unknowable(UNREADABLE_CHAT.into()));
+        };
+        let earliest = doubt.since - MAX_PROVIDER_SKEW;
         let is_ours = |row: &&Value| {
             let by_uuid = row["uuid"] == uuid;
             let at = row["date"].as_str().and_then(|date| date.parse::<Timestamp>().ok());
-            let recent = at.is_none_or(|at| at >= since - MAX_PROVIDER_SKEW);
+            let recent = at.is_none_or(|at| at >= earliest);
             by_uuid || (row["uuid"].is_null() && recent && row["author_id"] == self.bot.id && row["text"] == text)
         };
-        let ids = rows.iter().filter(is_ours).filter_map(|row| row["id"].as_u64());
-        Ok(ids.into_iter().find(|id| !known.contains(id)))
+        let mut ids = chat.messages.iter().filter(is_ours).filter_map(|row| row["id"].as_u64());
+        Ok(found_in(ids.find(|id| !known.contains(id)), chat.is_cut))
     }
 
-    /// The chat's last messages; `None` if the connection's user may not read the chat. Then only the uuid keeps
-    /// Bitrix24 from posting a message twice.
+    /// The chat's last messages; `None` if the connection's user may not read the chat.
     async fn last_messages(&self) -> Result<Option<Vec<Value>>, Failure> {
         match self.tenant.bitrix24.ask(&bot::last_messages(&self.job.body.dialog)).await {
             Ok(answer) => Ok(Some(answer.result["messages"].as_array().cloned().unwrap_or_default())),
@@ -296,6 +300,18 @@ impl MessageDelivery<'_> {
         }
         let writes = Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
         line.done(format!("{}/{message} {reaction}", link.dialog), writes).await
+    }
+}
+
+/// Why it cannot be said whether a message is in a chat.
+const UNREADABLE_CHAT: &str = "the user of the connection is not a member of the chat";
+
+/// The result of a search through a chat's messages, of which there may be more than were read.
+fn found_in(found: Option<u64>, is_cut: bool) -> LookUp<u64> {
+    match found {
+        Some(message) => LookUp::Found(message),
+        None if is_cut => LookUp::Unknowable("the chat has too many messages since then".into()),
+        None => LookUp::Absent,
     }
 }
 

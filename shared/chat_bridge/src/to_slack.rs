@@ -1,13 +1,14 @@
 //! Messages of bridged conversations, posted in Slack under the name of their author in Bitrix24.
 
 use bitrix24::chat::ChatFile;
-use clients::{DeliveryAttempt, Download, ErrorClass, Failure, find_posted};
-use jiff::Timestamp;
+use clients::{
+    DeliveryAttempt, Doubt, Download, ErrorClass, Failure, HistoryPlace, LookUp, SoughtMessage, find_posted,
+    find_shared,
+};
 use jobs::card_delivery::marked_as;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
 use locale::texts;
 use runtime::job::{JobOutcome, ReceivedJob};
-use runtime::ledger::OpenCall;
 use runtime::reasons;
 use runtime::store::{StoreWrite, Version};
 use slack::{Author, Block, ChannelId, MessageRef, Mrkdwn, Posted, SlackMessage, Ts};
@@ -22,7 +23,7 @@ const MAX_FILE: u64 = 300 * 1024 * 1024;
 
 /// Delivers a message, an edit, a deletion or a reaction, once.
 pub async fn deliver(context: &TenantContext, job: ReceivedJob<ToSlack>) -> JobOutcome {
-    let mut line = match DeliveryAttempt::take(&context.backend, &job, &job.body.delivery).await {
+    let mut line = match DeliveryAttempt::take(&context.backend, &context.connections, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -59,6 +60,10 @@ async fn run(
     }
 }
 
+fn name_of(file: &ChatFile) -> String {
+    if file.name.is_empty() { format!("file-{}", file.id) } else { file.name.clone() }
+}
+
 fn message(part: &SlackPart) -> SlackMessage {
     SlackMessage::new(Mrkdwn::from_markup(&part.text), [Block::rich_text(&part.block)])
 }
@@ -78,12 +83,13 @@ impl CopyDelivery<'_> {
         if self.was_deleted() {
             return line.skip(crate::reasons::DELETED_IN_BITRIX24).await;
         }
-        if let Some(call) = line.open_call().await
-            && let Some(posted) = self.find_copy(&call, call.began_at, self.mark()).await?
-        {
-            return self.posted(line, &posted.ts.0, answers).await;
-        }
         let thread = self.thread(answers).await?;
+        if let Some(doubt) = line.doubt().await {
+            let found = self.find_copy(&doubt, thread.as_ref(), self.mark()).await?;
+            if let Some(posted) = line.looked_up(found)? {
+                return self.posted(line, &posted.ts.0, answers).await;
+            }
+        }
         let posted = self.write(line, self.mark(), &message(part), author, thread.as_ref()).await?;
         self.posted(line, &posted.ts.0, answers).await
     }
@@ -122,8 +128,15 @@ impl CopyDelivery<'_> {
         &self.job.body.delivery
     }
 
-    async fn find_copy(&self, call: &OpenCall, since: Timestamp, mark: &str) -> Result<Option<Posted>, Failure> {
-        find_posted(&self.tenant.slack, &call.place, since, mark).await
+    /// The copy with this mark, where the open call says, or else where it would be posted now.
+    async fn find_copy(&self, doubt: &Doubt, thread: Option<&Ts>, mark: &str) -> Result<LookUp<Posted>, Failure> {
+        let called_at = doubt.place.as_deref().and_then(HistoryPlace::of);
+        let place = called_at.unwrap_or_else(|| self.place(thread));
+        find_posted(&self.tenant.slack, SoughtMessage { place: &place, mark, text: None, doubt }).await
+    }
+
+    fn place(&self, thread: Option<&Ts>) -> HistoryPlace {
+        HistoryPlace { channel: self.channel.clone(), thread: thread.cloned() }
     }
 
     /// The thread of the message that is answered: the one that it is in, or the one that it begins.
@@ -153,6 +166,7 @@ impl CopyDelivery<'_> {
                     texts: 0,
                     reactions: std::collections::BTreeMap::new(),
                     deleted: false,
+                    digest: String::new(),
                     in_slack: tenants::bridges::SlackState::default(),
                 },
                 None,
@@ -162,7 +176,15 @@ impl CopyDelivery<'_> {
             link.slack.push(ts.to_owned());
             link.texts += usize::from(matches!(body.in_slack, InSlack::Post { .. }));
         }
+        self.note_text(&mut link);
         self.kept(&link, version)
+    }
+
+    /// Notes in the link which text the copy shows now.
+    fn note_text(&self, link: &mut MessageLink) {
+        if !self.job.body.digest.is_empty() {
+            self.job.body.digest.clone_into(&mut link.digest);
+        }
     }
 
     fn kept(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<StoreWrite>, Failure> {
@@ -182,7 +204,7 @@ impl CopyDelivery<'_> {
             return line.skip(reasons::DELETED_MEANWHILE).await;
         }
         let mut link = link;
-        let call = line.open_call().await;
+        let doubt = line.doubt_of_parts().await;
         let thread = link.thread.clone().map(Ts);
         for (index, part) in parts.iter().enumerate() {
             if index < link.texts {
@@ -192,8 +214,8 @@ impl CopyDelivery<'_> {
             }
             // The delivery may have added several parts before an answer was lost; each has a mark of its own.
             let mark = format!("{}/{index}", self.mark());
-            let earlier = match &call {
-                Some(call) => self.find_copy(call, line.queued_at(), &mark).await?,
+            let earlier = match &doubt {
+                Some(doubt) => line.looked_up_part(self.find_copy(doubt, thread.as_ref(), &mark).await?)?,
                 None => None,
             };
             let posted = match earlier {
@@ -208,6 +230,7 @@ impl CopyDelivery<'_> {
             let ts = link.slack.remove(link.texts);
             line.repeatable(self.tenant.slack.delete(&self.copy(&ts))).await?;
         }
+        self.note_text(&mut link);
         let writes = self.kept(&link, Some(version))?;
         let first = link.slack.first().cloned().unwrap_or_default();
         line.done(self.copy(&first).to_string(), writes).await
@@ -217,8 +240,15 @@ impl CopyDelivery<'_> {
         let Some((link, version)) = self.link.clone() else {
             return line.skip(reasons::NEVER_COPIED).await;
         };
+        if link.deleted {
+            return line.skip(reasons::DELETED_MEANWHILE).await;
+        }
         for ts in &link.slack {
-            line.repeatable(self.tenant.slack.delete(&self.copy(ts))).await?;
+            match line.repeatable(self.tenant.slack.delete(&self.copy(ts))).await {
+                // Someone deleted the copy by hand, or an earlier try did.
+                Err(failure) if failure.code() == "message_not_found" => {}
+                deleted => deleted?,
+            }
         }
         let link = MessageLink { deleted: true, ..link };
         let writes = self.kept(&link, Some(version))?;
@@ -260,20 +290,10 @@ impl CopyDelivery<'_> {
         }
         let thread = self.thread(answers).await?;
         let file = &self.named(file).await?;
-        if let Some(call) = line.open_call().await {
-            match MessageRef::from(call.place.as_str()) {
-                // It was uploaded; the file itself shows whether it was shared.
-                MessageRef::File(id) => {
-                    let (_, shares) = self.tenant.slack.file(&id, &self.channel.0).await?;
-                    if let Some(ts) = shares.first() {
-                        return self.posted(line, ts, answers).await;
-                    }
-                }
-                MessageRef::Channel(_) | MessageRef::Thread(_) => {
-                    if let Some(posted) = self.find_copy(&call, call.began_at, self.mark()).await? {
-                        return self.posted(line, &posted.ts.0, answers).await;
-                    }
-                }
+        if let Some(doubt) = line.doubt().await {
+            let found = self.find_share(&doubt, thread.as_ref(), file).await?;
+            if let Some(ts) = line.looked_up(found)? {
+                return self.posted(line, &ts, answers).await;
             }
         }
         let language = self.tenant.settings.language;
@@ -302,7 +322,7 @@ impl CopyDelivery<'_> {
         if length > most {
             return self.note(line, file, author, too_large, thread.as_ref(), answers).await;
         }
-        let name = if file.name.is_empty() { format!("file-{}", file.id) } else { file.name.clone() };
+        let name = name_of(file);
         let id = self.tenant.slack.upload(&name, length, download).await?;
         let comment = text::Document::default().by(&author.name).to_mrkdwn(false);
         let thread_ts = thread.as_ref().map(|thread| thread.0.as_str());
@@ -312,6 +332,30 @@ impl CopyDelivery<'_> {
         let ts =
             self.tenant.slack.file(&id, &self.channel.0).await.ok().and_then(|(_, shares)| shares.first().cloned());
         self.posted(line, &ts.unwrap_or_default(), answers).await
+    }
+
+    /// The message of a file that may have been shared, or of the note instead of it.
+    async fn find_share(&self, doubt: &Doubt, thread: Option<&Ts>, file: &ChatFile) -> Result<LookUp<String>, Failure> {
+        let slack = &self.tenant.slack;
+        let ts = |found: LookUp<Posted>| found.map(|posted| posted.ts.0);
+        match doubt.place.as_deref().map(MessageRef::from) {
+            // It was uploaded; the file itself shows whether it was shared.
+            Some(MessageRef::File(id)) => {
+                let (_, shares) = slack.file(&id, &self.channel.0).await?;
+                Ok(shares.into_iter().next().map_or(LookUp::Absent, LookUp::Found))
+            }
+            Some(MessageRef::Channel(_) | MessageRef::Thread(_)) => {
+                Ok(ts(self.find_copy(doubt, thread, self.mark()).await?))
+            }
+            None => match self.find_copy(doubt, thread, self.mark()).await? {
+                LookUp::Absent => {
+                    let known = self.link.as_ref().map(|(link, _)| link.slack.clone()).unwrap_or_default();
+                    let (place, name) = (self.place(thread), name_of(file));
+                    Ok(ts(find_shared(slack, &place, doubt, (&name, file.size), &known).await?))
+                }
+                found => Ok(ts(found)),
+            },
+        }
     }
 
     /// The file with its name and size: the event may only have its number.

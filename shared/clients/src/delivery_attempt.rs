@@ -11,15 +11,50 @@ use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_w
 use runtime::metrics::Unit;
 use runtime::retry::GIVE_UP_AFTER;
 use runtime::store::{StoreWrite, Version, WriteCondition};
-use runtime::{Backend, DeliveryId, TenantId, TraceId};
+use runtime::{Backend, DeliveryId, RestoreMark, TenantId, TraceId};
 use tenants::portals::Portals;
 use wire::ErrorClass;
 
-use crate::Failure;
 use crate::failure::GONE;
+use crate::{Connections, Failure, LookUp};
 
 /// A call whose answer was lost may still be on its way: its effect is looked for only after this time.
 const SETTLES: Duration = Duration::from_secs(5);
+/// Where a provider lets so little be read that a look-up takes long, deliveries wait this long for it; then they are
+/// made, and their lines say that they may be repeated.
+pub const MAX_LOOK_UP_WAIT: Duration = Duration::from_secs(10 * 60);
+/// The remark of a delivery that had been made.
+pub const FOUND: &str = "found; already delivered";
+
+/// An effect that may have been made: its call has no outcome, or what we know is older than a restore from a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// Where it would be found, if an open call says so.
+    pub place: Option<String>,
+    /// The earliest moment at which it can have been made.
+    pub since: Timestamp,
+    /// From when on it can be seen whether it was made.
+    pub settled_at: Timestamp,
+}
+
+/// What there is to doubt of a delivery, by its line.
+fn doubt_of(line: &DeliveryLine, restored: Option<RestoreMark>) -> Option<Doubt> {
+    let restored = restored.filter(|mark| mark.is_doubtful(line.earliest()));
+    let by_restore = restored.map(|mark| (mark.earliest_effect(line.earliest()), mark.restored_at));
+    let doubt = match (&line.open_call, by_restore) {
+        (Some(call), None) => {
+            Doubt { place: Some(call.place.clone()), since: call.began_at, settled_at: later(call.began_at, SETTLES) }
+        }
+        (Some(call), Some((since, restored_at))) => Doubt {
+            place: Some(call.place.clone()),
+            since: since.min(call.began_at),
+            settled_at: later(call.began_at, SETTLES).max(restored_at),
+        },
+        (None, Some((since, restored_at))) => Doubt { place: None, since, settled_at: restored_at },
+        (None, None) => return None,
+    };
+    line.missed_at.is_none_or(|missed| missed < doubt.settled_at).then_some(doubt)
+}
 
 /// An attempt at a delivery: its line is written before the effect and after it.
 pub struct DeliveryAttempt {
@@ -30,15 +65,26 @@ pub struct DeliveryAttempt {
     line: DeliveryLine,
     /// The version to write the line over.
     version: Version,
+    /// The last restore of what we know.
+    restored: Option<RestoreMark>,
     /// Whether this attempt has called the provider.
     has_begun: bool,
 }
 
 impl DeliveryAttempt {
     /// Begins an attempt; or returns the outcome of its job at once.
-    pub async fn take<T>(backend: &Backend, job: &ReceivedJob<T>, delivery: &str) -> Result<Self, JobOutcome> {
+    pub async fn take<T>(
+        backend: &Backend,
+        connections: &Connections,
+        job: &ReceivedJob<T>,
+        delivery: &str,
+    ) -> Result<Self, JobOutcome> {
         let ledger = Ledger::new(backend.store.clone());
         let id = DeliveryId::from_text(delivery);
+        let restored = match connections.generation().restored().await {
+            Ok(restored) => restored,
+            Err(error) => return Err(Failure::from(error).outcome(backend.clock.now(), job.attempt)),
+        };
         match ledger.delivery(&job.tenant, job.trace, &id).await {
             Ok(Some((line, _))) if matches!(line.status, DeliveryStatus::Delivered { .. }) => {
                 Err(JobOutcome::Skip("already delivered".into()))
@@ -49,7 +95,8 @@ impl DeliveryAttempt {
                     line.waited = Duration::ZERO;
                 }
                 let (tenant, trace) = (job.tenant.clone(), job.trace);
-                Ok(Self { backend: backend.clone(), ledger, tenant, trace, line, version, has_begun: false })
+                let backend = backend.clone();
+                Ok(Self { backend, ledger, tenant, trace, line, version, restored, has_begun: false })
             }
             Ok(None) if is_gone(backend, &job.tenant).await => {
                 Err(JobOutcome::Skip("the portal is not connected any more".into()))
@@ -67,19 +114,61 @@ impl DeliveryAttempt {
         self.line.id.as_str()
     }
 
-    /// When it was queued: none of its effects is older.
-    pub fn queued_at(&self) -> Timestamp {
-        self.line.queued_at
+    /// Whether another message may carry its id, too: then only one with the same words is its own.
+    pub fn is_ambiguous(&self) -> bool {
+        self.line.is_ambiguous
     }
 
-    /// A call of an earlier try that may have had its effect, after enough time for it.
-    pub async fn open_call(&self) -> Option<OpenCall> {
-        let call = self.line.open_call.clone()?;
-        let wait = runtime::clock::until(self.now(), later(call.began_at, SETTLES));
+    /// Whether an earlier try, or one that a restore from a backup made us forget, may have had its effect; returned
+    /// after enough time for it.
+    pub async fn doubt(&self) -> Option<Doubt> {
+        let doubt = doubt_of(&self.line, self.restored)?;
+        let wait = runtime::clock::until(self.now(), doubt.settled_at).min(SETTLES);
         if !wait.is_zero() {
             self.backend.clock.sleep(wait).await;
         }
-        Some(call)
+        Some(doubt)
+    }
+
+    /// The same for a delivery with several effects, of which each is looked for.
+    pub async fn doubt_of_parts(&self) -> Option<Doubt> {
+        let doubt = self.doubt().await?;
+        Some(Doubt { since: doubt.since.min(self.line.queued_at), ..doubt })
+    }
+
+    /// Takes the result of a look-up: what was found; or nothing, if the delivery is to be made. It waits for a look-up
+    /// that takes long, but not longer than [`MAX_LOOK_UP_WAIT`].
+    pub fn looked_up<T>(&mut self, result: LookUp<T>) -> Result<Option<T>, Failure> {
+        let found = self.looked_up_part(result)?;
+        if found.is_none() {
+            self.line.missed_at = Some(self.now());
+        }
+        Ok(found)
+    }
+
+    /// The same for one of several effects.
+    pub fn looked_up_part<T>(&mut self, result: LookUp<T>) -> Result<Option<T>, Failure> {
+        let unknowable = match result {
+            LookUp::Found(found) => {
+                self.line.remark = Some(FOUND.to_owned());
+                return Ok(Some(found));
+            }
+            LookUp::Absent => return Ok(None),
+            LookUp::Unknowable(why) => why,
+            LookUp::Later { failure, waits_since } => {
+                let since = (*self.line.sought_since.get_or_insert(waits_since)).min(waits_since);
+                if runtime::clock::until(since, self.now()) < MAX_LOOK_UP_WAIT {
+                    return Err(Failure {
+                        text: format!("it may have been made already; {}", failure.text),
+                        ..failure
+                    });
+                }
+                format!("it could not be looked up within {} minutes", MAX_LOOK_UP_WAIT.as_secs() / 60)
+            }
+        };
+        tracing::warn!(trace = %self.trace, tenant = %self.tenant, delivery = %self.line.id, unknowable, "may be repeated");
+        self.line.remark = Some(format!("may be repeated: {unknowable}"));
+        Ok(None)
     }
 
     /// Notes that a call begins whose effect would be found at `place`.
@@ -228,4 +317,52 @@ impl DeliveryAttempt {
 async fn is_gone(backend: &Backend, tenant: &TenantId) -> bool {
     let portals = Portals::new(backend.store.clone(), backend.clock.clone());
     matches!(portals.fresh(tenant).await, Ok(None))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn line(queued: i64, open_call: Option<i64>) -> DeliveryLine {
+        let id = DeliveryId::of(&["1"]);
+        DeliveryLine {
+            open_call: open_call.map(|began| OpenCall { began_at: at(began), place: "C1".into() }),
+            ..DeliveryLine::new(id, TraceId::new(at(queued)), at(queued), DeliveryStatus::Queued)
+        }
+    }
+
+    fn doubt(place: Option<&str>, since: i64, settled: i64) -> Option<Doubt> {
+        Some(Doubt { place: place.map(str::to_owned), since: at(since), settled_at: at(settled) })
+    }
+
+    #[test]
+    fn an_open_call_and_a_cause_older_than_a_restore_are_doubted() {
+        let mark = Some(RestoreMark { backup_at: Some(at(600)), ..RestoreMark::at(at(1_000)) });
+        assert_eq!(doubt_of(&line(500, None), None), None);
+        assert_eq!(doubt_of(&line(500, Some(510)), None), doubt(Some("C1"), 510, 515));
+        assert_eq!(doubt_of(&line(500, None), mark), doubt(None, 600, 1_000));
+        assert_eq!(doubt_of(&line(500, Some(510)), mark), doubt(Some("C1"), 510, 1_000));
+        assert_eq!(doubt_of(&line(1_000, None), mark), None);
+    }
+
+    #[test]
+    fn a_change_that_a_sweep_found_is_as_old_as_it_can_be() {
+        let mark = Some(RestoreMark { backup_at: Some(at(600)), ..RestoreMark::at(at(1_000)) });
+        let swept = DeliveryLine { caused_at: Some(at(550)), ..line(1_200, None) };
+        assert_eq!(doubt_of(&swept, mark), doubt(None, 600, 1_000));
+    }
+
+    #[test]
+    fn what_was_looked_for_is_not_doubted_again_until_it_is_called() {
+        let mark = Some(RestoreMark::at(at(1_000)));
+        let missed = DeliveryLine { missed_at: Some(at(1_010)), ..line(500, None) };
+        assert_eq!(doubt_of(&missed, mark), None);
+        let called = DeliveryLine { missed_at: Some(at(1_010)), ..line(500, Some(1_011)) };
+        assert_eq!(doubt_of(&called, mark), doubt(Some("C1"), 500, 1_016));
+    }
 }

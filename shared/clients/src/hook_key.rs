@@ -19,7 +19,7 @@ impl Connections {
         let gone = || Failure::permanent(GONE, format!("portal {tenant} is not connected"));
         let place = ItemKey::new(Table::Portals, tenant.as_str(), "hook-key");
         let version = self.store.get(&place).await?.map(|item| item.version);
-        let secret = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+        let secret = SecretString::from(runtime::random::hex());
         let sealed = self.seal(tenant, HOOK_KEY, &secret).await?;
         let kept = StoreWrite::new(place, &sealed, version.map_or(WriteCondition::Absent, WriteCondition::Version))?;
         let until = later(self.clock.now(), grace);

@@ -321,7 +321,7 @@ impl Connections {
         if let Some(item) = self.store.get(&place).await? {
             return self.open_for(tenant, HOOK_KEY, &item.decode()?).await;
         }
-        let secret = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+        let secret = SecretString::from(runtime::random::hex());
         let sealed = self.seal(tenant, HOOK_KEY, &secret).await?;
         // It must be known before anyone gets it: an event that arrives at once must be accepted.
         self.portals.set_hook_key(tenant, TokenDigest::of(secret.expose_secret())).await?;

@@ -7,9 +7,11 @@ mod apps;
 pub mod audience;
 mod call_observer;
 mod channels;
+mod chat_history;
 mod delivery_attempt;
 mod failure;
 mod find_posted;
+mod history;
 mod hook_key;
 mod installing;
 mod joining;
@@ -37,16 +39,18 @@ use runtime::clock::{Clock, later};
 use runtime::limiter::{Limiter, Usage};
 use runtime::seal::{KeyRing, RING_TTL, SealError, Sealed};
 use runtime::secrets::KEY_RING;
-use runtime::{Backend, Invoke, Secrets, Store, TenantId};
+use runtime::{Backend, Generation, Invoke, Secrets, Store, TenantId};
 use secrecy::SecretString;
 use slack::SlackApiBase;
 use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
 use wire::{Http, Transport};
 
 pub use apps::{Apps, SlackKeys};
-pub use delivery_attempt::DeliveryAttempt;
+pub use chat_history::ChatMessages;
+pub use delivery_attempt::{DeliveryAttempt, Doubt, FOUND, MAX_LOOK_UP_WAIT};
 pub use failure::Failure;
-pub use find_posted::find_posted;
+pub use find_posted::{LookUp, SoughtMessage, find_posted, find_shared};
+pub use history::{HistoryClass, HistoryPlace, HistoryUse, moment_of, slack_moment};
 pub use installing::{Brought, Installation, Unproven};
 pub use joining::{ConnectionCredentials, JoinError, NotionAccess, PortalAccess};
 pub use notion_workspace::NotionClient;
@@ -94,6 +98,10 @@ pub struct Connections {
     auth_servers: AuthServers,
     ring: Arc<Mutex<Option<(Arc<KeyRing>, Timestamp)>>>,
     seen: tokens::SeenTokens,
+    /// What was read of channels, to look up deliveries in.
+    pub(crate) readings: find_posted::Readings,
+    pub(crate) chat_readings: chat_history::ChatReadings,
+    generation: Generation,
     /// The function that renews tokens; none if that is done here.
     renewal: Option<Arc<dyn Invoke>>,
 }
@@ -116,6 +124,9 @@ impl Connections {
             auth_servers: AuthServers::default(),
             ring: Arc::default(),
             seen: tokens::SeenTokens::default(),
+            readings: find_posted::Readings::default(),
+            chat_readings: chat_history::ChatReadings::default(),
+            generation: Generation::new(backend.store.clone(), backend.clock.clone()),
             renewal: None,
         }
     }
@@ -185,6 +196,7 @@ impl Connections {
             limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
             store: backend.store.clone(),
             secrets: backend.secrets.clone(),
+            generation: Generation::new(backend.store.clone(), backend.clock.clone()),
             ring: Arc::default(),
             ..self.clone()
         }
@@ -211,6 +223,11 @@ impl Connections {
                 .map_err(|error| Failure::transient(format!("no HTTP client: {error}")))?,
         };
         Ok(self.http.get_or_init(|| made).clone())
+    }
+
+    /// Whether what we know was restored from a backup.
+    pub fn generation(&self) -> &Generation {
+        &self.generation
     }
 
     /// The portals, for connecting one.

@@ -233,7 +233,7 @@ impl Connections {
         let (key, place) = match known {
             Some(known) => known,
             None => {
-                let fresh = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+                let fresh = SecretString::from(runtime::random::hex());
                 self.set_notion_address(tenant, fresh, false).await?
             }
         };

@@ -20,8 +20,8 @@ const OPERATING_LIMIT: f64 = 430.0;
 
 /// Calls one portal.
 pub struct PortalClient {
-    connections: Connections,
-    portal: Arc<Portal>,
+    pub(crate) connections: Connections,
+    pub(crate) portal: Arc<Portal>,
     http: Http,
     base: Mutex<RestBase>,
     /// The slot of its token, if it is renewed.

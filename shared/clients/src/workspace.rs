@@ -2,7 +2,7 @@
 
 use runtime::TenantId;
 use runtime::limiter::RateBucket;
-use slack::client::{Channel, HistoryMessage, SlackPage};
+use slack::client::{Channel, SlackPage};
 use slack::event::SlackUser;
 use slack::{ChannelId, Metadata, Posted, SlackMessage, Ts};
 use wire::ErrorClass;
@@ -132,36 +132,11 @@ impl WorkspaceClient {
         }
     }
 
-    /// A page of a thread's replies since `oldest`, with the parent.
-    pub async fn replies(
-        &self,
-        channel: &ChannelId,
-        parent: &Ts,
-        oldest: &str,
-        cursor: Option<&str>,
-    ) -> Result<SlackPage<HistoryMessage>, Failure> {
-        let account = rate_buckets::tier_3(&self.team, "conversations.replies");
-        self.admit(&account).await?;
-        self.note(&account, self.client.replies(channel, parent, oldest, cursor).await).await
-    }
-
     /// Joins a public channel.
     pub async fn join(&self, channel: &ChannelId) -> Result<(), Failure> {
         let account = rate_buckets::tier_3(&self.team, "conversations.join");
         self.admit(&account).await?;
         self.note(&account, self.client.join(channel).await).await
-    }
-
-    /// A page of a channel's history since `oldest`, newest first.
-    pub async fn history(
-        &self,
-        channel: &ChannelId,
-        oldest: &str,
-        cursor: Option<&str>,
-    ) -> Result<SlackPage<HistoryMessage>, Failure> {
-        let account = rate_buckets::tier_3(&self.team, "conversations.history");
-        self.admit(&account).await?;
-        self.note(&account, self.client.history(channel, oldest, cursor).await).await
     }
 
     pub(crate) fn tenant(&self) -> &TenantId {

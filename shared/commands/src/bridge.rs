@@ -182,7 +182,12 @@ mod act {
         };
         match context.conversations.join(&request.tenant.id, &bridge).await {
             Ok(()) => {
-                let message = answers::say(&bridged(request, &bridge));
+                let mut said = bridged(request, &bridge);
+                if !chat_bridge::sweep::is_readable(context, &request.tenant, &bridge).await? {
+                    let note = request.language.text(texts::commands::BRIDGED_CHAT_UNREAD);
+                    said = said.then(&Mrkdwn::text(&format!("\n{note}")));
+                }
+                let message = answers::say(&said);
                 Ok(CommandAnswer::done(message, "bridge.joined", format!("#{} and {dialog}", bridge.channel_name))
                     .seen_by_all())
             }

@@ -209,7 +209,7 @@ pub(crate) mod act {
         if too_many_asks(request, &format!("user#{}", found.user)).await?.is_some() {
             return Ok(answer);
         }
-        let (code, now) = (new_code(uuid::Uuid::new_v4().as_u128()), request.deps.clock.now());
+        let (code, now) = (new_code(runtime::random::uuid().as_u128()), request.deps.clock.now());
         let tries = living(request).await?.map_or(0, |(asked, _)| asked.tries);
         let asked = PendingCode {
             code: TokenDigest::of(&code),

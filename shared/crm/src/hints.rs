@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bitrix24::{EntityType, Subject, SubjectAction};
 use clients::Failure;
+use jiff::Timestamp;
 use jobs::{Hint, HintOrigin};
 use records::names::Nameable;
 use records::{Before, Change, Record, RecordState, diff};
 use runtime::Verdict;
 use runtime::claims;
 use runtime::claims::Claim;
+use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::decision::already_decided;
 use runtime::job::ReceivedJob;
 use runtime::snapshots::{ReadMoment, Snapshot, snapshot_write};
@@ -48,6 +50,8 @@ pub struct FoundChanges {
     pub changes: Vec<Change>,
     /// What distinguishes them from other changes of the same record.
     pub identity: String,
+    /// The earliest moment at which they can have happened, if that is known.
+    pub caused_at: Option<Timestamp>,
     /// Whether no event of them had arrived.
     pub found_by_sweep: bool,
     /// The record's next snapshot, if its state was read.
@@ -209,6 +213,10 @@ async fn moved_on(
     snapshot: Snapshot<RecordState>,
     changes: Vec<Change>,
 ) -> Result<Judged, Failure> {
+    let caused_at = match &known {
+        Some((before, _)) => Some(before.read.here),
+        None => snapshot.state.created_at().map(|created| created - MAX_PROVIDER_SKEW),
+    };
     let was_swept = known.as_ref().is_some_and(|(before, _)| before.swept);
     let counts = SweepCounts {
         lost: u64::from(snapshot.swept),
@@ -226,7 +234,7 @@ async fn moved_on(
     };
     let update = SnapshotUpdate { record, revision: snapshot.revision, is_news, write };
     let found_by_sweep = found_by_sweep(job, &changes);
-    Ok(Judged::Changes(FoundChanges { changes, identity, found_by_sweep, update: Some(update) }))
+    Ok(Judged::Changes(FoundChanges { changes, identity, caused_at, found_by_sweep, update: Some(update) }))
 }
 
 /// Changes without a snapshot: a call, a comment, an event of the customer's own.
@@ -242,5 +250,8 @@ pub async fn without_snapshot(
         let counts = SweepCounts { lost: u64::from(found_by_sweep), ..SweepCounts::default() };
         crm.sweeps.count(&job.tenant, crm.backend.clock.now(), counts).await?;
     }
-    Ok(Judged::Changes(FoundChanges { changes, identity: identity.to_owned(), found_by_sweep, update: None }))
+    let happened = changes.iter().filter_map(|change| change.state.changed_at()).chain(job.body.sent_at()).min();
+    let caused_at = happened.map(|happened| happened - MAX_PROVIDER_SKEW);
+    let identity = identity.to_owned();
+    Ok(Judged::Changes(FoundChanges { changes, identity, caused_at, found_by_sweep, update: None }))
 }

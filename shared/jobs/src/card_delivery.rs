@@ -16,9 +16,9 @@ pub fn marked_as(delivery: &str) -> Metadata {
     Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({ DELIVERY_ID: delivery }) }
 }
 
-/// Whether a message is marked as this delivery's.
-pub fn is_marked_as(metadata: &Metadata, delivery: &str) -> bool {
-    metadata.event_type == METADATA_EVENT && metadata.event_payload[DELIVERY_ID] == delivery
+/// The delivery that a message is marked with, if it is one of ours.
+pub fn delivery_marked(metadata: &Metadata) -> Option<&str> {
+    (metadata.event_type == METADATA_EVENT).then(|| metadata.event_payload[DELIVERY_ID].as_str())?
 }
 
 /// A card on its way.

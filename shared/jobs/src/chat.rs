@@ -1,6 +1,7 @@
 //! Messages of bridged conversations, as the delivery queues of either side carry them.
 
 use bitrix24::chat::ChatFile;
+use runtime::DeliveryId;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -35,6 +36,9 @@ pub enum InBitrix24 {
         /// The thread's first message, if it is a reply.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thread: Option<String>,
+        /// The last edit that the text has in it, by Slack's clock; empty if none is known.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        edited: String,
     },
     /// Send a message of the bot itself.
     Say {
@@ -89,8 +93,16 @@ pub struct ToSlack {
     pub dialog: String,
     /// The message in Bitrix24 that it is about.
     pub message: u64,
+    /// A digest of the text that it had there ([`text_digest`]); empty where no text is copied.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// What to do.
     pub in_slack: InSlack,
+}
+
+/// What two texts have in common only if they are the same: by it a copy is known to be up to date.
+pub fn text_digest(text: &str) -> String {
+    DeliveryId::of(&["text", text]).as_str().to_owned()
 }
 
 /// What to do there.
@@ -189,6 +201,7 @@ mod tests {
             channel: "C1".into(),
             dialog: "chat1".into(),
             message: 1,
+            digest: String::new(),
             in_slack: InSlack::Delete,
         };
         let job = serde_json::to_value(SlackJob::Chat(Box::new(message.clone()))).unwrap();

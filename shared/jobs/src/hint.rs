@@ -62,6 +62,10 @@ pub struct Hint {
     /// How many of the event's values could not be read, or only in part.
     #[serde(default, skip_serializing_if = "is_none")]
     pub unread: usize,
+    /// Of a message that the sweep found: whether something newer of the conversation was copied before it. Then its copy
+    /// says when it was written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_overtaken: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
@@ -79,12 +83,13 @@ impl Hint {
             origin: HintOrigin::Event,
             errand: None,
             unread: event.unread,
+            is_overtaken: false,
         }
     }
 
     /// A hint without an event: something was found.
     pub fn found(event: &str, ts: Option<i64>, subject: Subject, origin: HintOrigin) -> Self {
-        Self { event: event.to_owned(), ts, subject, origin, errand: None, unread: 0 }
+        Self { event: event.to_owned(), ts, subject, origin, errand: None, unread: 0, is_overtaken: false }
     }
 
     pub fn errand(errand: FollowUp) -> Self {
@@ -92,8 +97,8 @@ impl Hint {
             FollowUp::Recording { .. } => "recording",
             FollowUp::Digest { .. } => "digest",
         };
-        let subject = Subject::Application;
-        Self { event: event.into(), ts: None, subject, origin: HintOrigin::Own, errand: Some(errand), unread: 0 }
+        let found = Self::found(event, None, Subject::Application, HintOrigin::Own);
+        Self { errand: Some(errand), ..found }
     }
 
     /// A remark for its line in the ledger, if some of it was lost.

@@ -164,7 +164,8 @@ mod tests {
 
     fn chat() -> ToSlack {
         let dialog = "chat1".into();
-        ToSlack { delivery: "d".into(), channel: "C1".into(), dialog, message: 1, in_slack: InSlack::Delete }
+        let (delivery, channel, digest) = ("d".into(), "C1".into(), String::new());
+        ToSlack { delivery, channel, dialog, message: 1, digest, in_slack: InSlack::Delete }
     }
 
     fn group(job: &SlackJob) -> String {

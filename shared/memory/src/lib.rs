@@ -34,6 +34,7 @@ struct SharedState {
 }
 
 /// Everything that survives a crash.
+#[derive(Clone)]
 struct DurableState {
     /// The start of the process that may use it; earlier ones have crashed.
     life: u64,
@@ -50,6 +51,9 @@ impl DurableState {
         self.next
     }
 }
+
+/// A copy of everything that an engine kept.
+pub struct MemoryBackup(DurableState);
 
 /// The process that this engine was given to has crashed.
 const CRASHED: &str = "this process has crashed";
@@ -91,6 +95,20 @@ impl Memory {
         drop(kept);
         self.shared.sent.notify_waiters();
         restarted
+    }
+
+    /// A copy of everything that is kept now.
+    pub fn backup(&self) -> MemoryBackup {
+        MemoryBackup(self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Puts a backup in place of everything that is kept. Messages that were received when it was made are handed out
+    /// again.
+    pub fn restore(&self, backup: &MemoryBackup) {
+        let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let life = kept.life;
+        *kept = DurableState { life, ..backup.0.clone() };
+        kept.queues.values_mut().for_each(queue::Lane::recover);
     }
 
     /// The texts of all items, jobs and dead letters, for a test that looks for something in them.

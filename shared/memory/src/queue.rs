@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::{later, until};
-use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
+use runtime::queue::{
+    Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received, after_a_fall,
+};
 
 use crate::{DurableState, Memory};
 
@@ -16,7 +18,7 @@ use crate::{DurableState, Memory};
 const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
 
 /// A queue with its dead letters.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Lane {
     groups: BTreeMap<String, QueuedGroup>,
     /// When each group of a tenant may be handed out next.
@@ -31,12 +33,13 @@ pub(crate) struct Lane {
     served: String,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct QueuedGroup {
     ready_at: Timestamp,
     messages: BTreeMap<u64, QueuedMessageState>,
 }
 
+#[derive(Clone)]
 struct QueuedMessageState {
     body: String,
     visible_at: Timestamp,
@@ -176,6 +179,19 @@ impl Lane {
         received
     }
 
+    /// Puts back a message that is still out.
+    fn give_back(&mut self, receipt: &str, now: Timestamp) {
+        let receives = self.receives(receipt);
+        self.settle(receipt, Some(later(now, after_a_fall(receives))));
+    }
+
+    /// How often the message of a receipt was handed out.
+    fn receives(&self, receipt: &str) -> u32 {
+        let number = receipt.split_once(':').and_then(|(number, _)| number.parse().ok());
+        let found = number.and_then(|number: u64| self.groups.get(self.group_of.get(&number)?)?.messages.get(&number));
+        found.map_or(0, |message| message.receives)
+    }
+
     /// Deletes a received message, or puts it back until a moment. A receipt whose lease ran out changes nothing.
     fn settle(&mut self, receipt: &str, back_at: Option<Timestamp>) {
         let Some((number, lease)) = receipt.split_once(':') else { return };
@@ -249,6 +265,7 @@ impl Queue for Memory {
             }
             let wake = due.filter(|due| *due > now).map_or(end, |due| due.min(end));
             tokio::select! {
+                biased;
                 () = sent => {}
                 () = self.clock.sleep(until(now, wake)) => {}
             }
@@ -266,6 +283,15 @@ impl Queue for Memory {
         self.lane(queue, |kept| kept.lane(queue).settle(receipt, Some(back_at)))?;
         self.shared.sent.notify_waiters();
         Ok(())
+    }
+
+    async fn give_back(&self, queue: QueueName, receipts: Vec<String>) {
+        let now = self.clock.now();
+        let given_back =
+            self.lane(queue, |kept| receipts.iter().for_each(|receipt| kept.lane(queue).give_back(receipt, now)));
+        if given_back.is_ok() {
+            self.shared.sent.notify_waiters();
+        }
     }
 
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {

@@ -18,12 +18,13 @@ const SWEEP: usize = 8;
 const BELONGINGS: usize = 500;
 
 /// The items, including expired ones that were not removed yet.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct StoredItems {
     by_key: BTreeMap<ItemKey, KeptItem>,
     expiring: BTreeSet<(Timestamp, ItemKey)>,
 }
 
+#[derive(Clone)]
 struct KeptItem {
     value: String,
     version: Version,

@@ -1,10 +1,11 @@
 //! One card's delivery, from its ledger line to its message in the channel.
 
-use clients::{Connections, DeliveryAttempt, ErrorClass, Failure, WorkspaceClient, find_posted};
+use clients::{
+    Connections, DeliveryAttempt, Doubt, ErrorClass, Failure, HistoryPlace, SoughtMessage, WorkspaceClient, find_posted,
+};
 use jobs::SlackDelivery;
 use jobs::card_delivery::{CardDestination, marked_as};
 use runtime::job::{JobOutcome, ReceivedJob};
-use runtime::ledger::OpenCall;
 use runtime::{Backend, DeliveryId, TenantId};
 use settings::schema::Thread;
 use slack::{ChannelId, MessageRef, Posted, SlackMessage, Ts};
@@ -22,7 +23,7 @@ struct CardDelivery<'a> {
 
 /// Delivers a card, once.
 pub async fn deliver(backend: &Backend, connections: &Connections, job: ReceivedJob<SlackDelivery>) -> JobOutcome {
-    let line = match DeliveryAttempt::take(backend, &job, &job.body.delivery).await {
+    let line = match DeliveryAttempt::take(backend, connections, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -42,16 +43,24 @@ struct Target {
 
 impl CardDelivery<'_> {
     async fn run(&mut self) -> Result<JobOutcome, Failure> {
-        if let Some(call) = self.line.open_call().await
-            && let Some(posted) = self.recheck(&call).await?
-        {
-            return self.delivered(&posted, MessageRef::from(call.place.as_str()).thread().is_none()).await;
-        }
+        let doubt = self.line.doubt().await;
         let workspace = self.workspace().await?;
+        let called_at = doubt.as_ref().and_then(|doubt| HistoryPlace::of(doubt.place.as_deref()?));
+        if let (Some(doubt), Some(place)) = (&doubt, &called_at)
+            && let Some(outcome) = self.recheck(&workspace, doubt, place).await?
+        {
+            return Ok(outcome);
+        }
         let target = match self.target(&workspace).await? {
             Ok(target) => target,
             Err(reason) => return self.line.skip(reason).await,
         };
+        if let (Some(doubt), None) = (&doubt, &called_at) {
+            let place = self.likely_place(&target.channel).await?;
+            if let Some(outcome) = self.recheck(&workspace, doubt, &place).await? {
+                return Ok(outcome);
+            }
+        }
         workspace.admit_post(&target.channel).await?;
         match self.place(&workspace, &target.channel).await {
             Err(failure) => self.repair(&workspace, target, failure).await,
@@ -117,18 +126,48 @@ impl CardDelivery<'_> {
         self.connections.slack(&portal).await
     }
 
-    /// The message of an earlier try whose outcome is unknown, if it was posted.
-    async fn recheck(&self, call: &OpenCall) -> Result<Option<Posted>, Failure> {
-        find_posted(&self.workspace().await?, &call.place, call.began_at, self.line.id()).await
+    /// Notes that it was delivered, if its message is found.
+    async fn recheck(
+        &mut self,
+        workspace: &WorkspaceClient,
+        doubt: &Doubt,
+        place: &HistoryPlace,
+    ) -> Result<Option<JobOutcome>, Failure> {
+        let text = self.line.is_ambiguous().then(|| self.text_in(place));
+        let sought = SoughtMessage { place, mark: self.line.id(), text: text.as_deref(), doubt };
+        let found = find_posted(workspace, sought).await?;
+        match self.line.looked_up(found)? {
+            Some(posted) => self.delivered(&posted, place.thread.is_none()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The text of its message in a place: in the thread of a live card it is one line.
+    fn text_in(&self, place: &HistoryPlace) -> String {
+        let body = &self.job.body;
+        let line = body.line.as_ref().filter(|_| body.thread == Thread::Live && place.thread.is_some());
+        line.unwrap_or(&body.message.text).as_str().to_owned()
+    }
+
+    /// Where the card would be, if it was posted without a trace here.
+    async fn likely_place(&self, channel: &ChannelId) -> Result<HistoryPlace, Failure> {
+        let first = self.first_card(channel).await?;
+        Ok(HistoryPlace { channel: channel.clone(), thread: first.map(|first| Ts::from(first.message.as_str())) })
+    }
+
+    /// The card that this one relates to, if it does and there is one.
+    async fn first_card(&self, channel: &ChannelId) -> Result<Option<first_cards::FirstCard>, Failure> {
+        let body = &self.job.body;
+        Ok(match body.thread {
+            Thread::None => None,
+            _ => first_cards::find(self.backend.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
+        })
     }
 
     /// Posts as the route says: a card of its own, a reply, or an update of the record's card.
     async fn place(&mut self, workspace: &WorkspaceClient, channel: &ChannelId) -> Result<JobOutcome, Failure> {
+        let first = self.first_card(channel).await?;
         let body = &self.job.body;
-        let first = match body.thread {
-            Thread::None => None,
-            _ => first_cards::find(self.backend.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
-        };
         let message = body.message.clone();
         match (body.thread, first) {
             (Thread::OnlyReply, None) => {

@@ -10,13 +10,13 @@ use jobs::card_delivery::CardDestination;
 use jobs::chat::SlackJob;
 use jobs::hint::FollowUp;
 use jobs::{Hint, SlackDelivery};
-use records::change::Noun;
+use records::change::{Noun, Verb};
 use records::{CardContext, Change, ChangeKind, Names};
 use runtime::job::{ReceivedJob, message};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
 use runtime::limiter::{Limiter, Rate, RateBucket, Reservation};
 use runtime::store::WriteCondition;
-use runtime::{Decision, DeliveryId, TraceId};
+use runtime::{Decision, DeliveryId, RestoreMark, TraceId};
 use settings::Route;
 use settings::subscriptions::has_route_for;
 use tenants::portals::Portal;
@@ -34,10 +34,11 @@ pub async fn route(
     portal: &Portal,
     router: &Router,
     changes: &[Change],
-    identity: &str,
+    cause: Cause<'_>,
 ) -> Result<bool, Failure> {
     let (has_deliveries, errands_set) = (false, Vec::new());
-    let mut routing = Routing { crm, job, router, identity, decision, has_deliveries, errands_set };
+    let restored = crm.connections.generation().restored().await?;
+    let mut routing = Routing { crm, job, router, cause, restored, decision, has_deliveries, errands_set };
     for change in changes {
         let (routes, left) = router.asked(change);
         routing.leave(left).await?;
@@ -53,11 +54,22 @@ pub async fn route(
     Ok(routing.has_deliveries)
 }
 
+/// What changes are caused by.
+#[derive(Debug, Clone, Copy)]
+pub struct Cause<'a> {
+    /// What distinguishes them from other changes of the same record.
+    pub identity: &'a str,
+    /// The earliest moment at which they can have happened, if that is known.
+    pub at: Option<Timestamp>,
+}
+
 struct Routing<'a> {
     crm: &'a Crm,
     job: &'a ReceivedJob<Hint>,
     router: &'a Router,
-    identity: &'a str,
+    cause: Cause<'a>,
+    /// The last restore of what we know.
+    restored: Option<RestoreMark>,
     decision: &'a mut Decision,
     has_deliveries: bool,
     /// The digests that this decision queues.
@@ -69,6 +81,9 @@ struct Made<'a> {
     route: &'a Route,
     id: DeliveryId,
     body: SlackDelivery,
+    /// The earliest moment at which its change can have happened.
+    caused_at: Option<Timestamp>,
+    is_ambiguous: bool,
 }
 
 impl Routing<'_> {
@@ -116,8 +131,9 @@ impl Routing<'_> {
     ) -> Made<'b> {
         let (tenant, name) = (self.job.tenant.as_str(), change.kind.name());
         let route = taken.route;
-        let id =
-            DeliveryId::of(&[tenant, &change.about.to_string(), self.identity, &name, &route.name, &destination.key()]);
+        let (identity, caused_at) = self.cause_of(change);
+        let about = change.about.to_string();
+        let id = DeliveryId::of(&[tenant, &about, &identity, &name, &route.name, &destination.key()]);
         let body = SlackDelivery {
             delivery: id.to_string(),
             route: route.name.clone(),
@@ -129,7 +145,28 @@ impl Routing<'_> {
             thread: route.thread,
             line: Some(taken.line(telling).to_mrkdwn()),
         };
-        Made { route, id, body }
+        Made { route, id, body, caused_at, is_ambiguous: self.is_ambiguous(change) }
+    }
+
+    /// What distinguishes a change, and when it can have happened at the earliest. A comment has an identity of its own,
+    /// whatever else of its task changed with it.
+    fn cause_of(&self, change: &Change) -> (String, Option<Timestamp>) {
+        match self.job.body.identity().filter(|_| change.kind.verb() == Verb::Commented) {
+            Some(comment) => (comment, self.job.body.sent_at()),
+            None => (self.cause.identity.to_owned(), self.cause.at),
+        }
+    }
+
+    /// Whether the revision that distinguishes a change may have been another one before a restore. A record that did not
+    /// change since then had the same; what happens once has no revision.
+    fn is_ambiguous(&self, change: &Change) -> bool {
+        let happens_once = matches!(change.kind.verb(), Verb::Created | Verb::Deleted | Verb::Commented);
+        let is_distinct = happens_once || change.record().is_none();
+        !is_distinct
+            && self.restored.is_some_and(|mark| {
+                let was_acted_on = change.state.changed_at().is_some_and(|at| mark.was_acted_on(at));
+                self.cause.at.is_some_and(|at| mark.is_doubtful(at)) && !was_acted_on
+            })
     }
 
     /// Sends a card now.
@@ -222,6 +259,8 @@ impl Routing<'_> {
             change: made.body.change.clone(),
             route: made.route.name.clone(),
             destination: made.body.destination.name(),
+            caused_at: made.caused_at,
+            is_ambiguous: made.is_ambiguous,
             ..DeliveryLine::new(made.id.clone(), self.job.trace, self.crm.backend.clock.now(), status)
         }
     }

@@ -1,13 +1,13 @@
 //! The client: one call, one answer, every failure with a kind. It neither retries nor limits.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Method;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use wire::{Http, NoAnswer, Observer, OutgoingRequest, SeenAnswer, Unread};
+use wire::{Http, Instant, NoAnswer, Observer, OutgoingRequest, SeenAnswer, Unread};
 
 use crate::VERSION;
 use crate::error::{DEFAULT_WAIT, Error};

@@ -35,7 +35,9 @@ impl Trail {
             _ => None,
         };
         match delivery {
-            Some(delivery) => Ok(Self::Delivery(Box::new(DeliveryAttempt::take(&sync.backend, job, delivery).await?))),
+            Some(delivery) => Ok(Self::Delivery(Box::new(
+                DeliveryAttempt::take(&sync.backend, &sync.connections, job, delivery).await?,
+            ))),
             None => match earlier_try(sync, job).await {
                 Ok(None) => Ok(Self::Event),
                 Ok(Some(outcome)) => Err(outcome),

@@ -2,6 +2,8 @@
 //!
 //! It changes nothing. Each check is reported as soon as it is done, so that progress can be shown.
 
+mod bridges;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use clients::{Connections, ErrorClass, Failure, PortalClient, WorkspaceClient, scopes};
@@ -161,6 +163,7 @@ impl Doctor<'_> {
         let slack = self.slack(&portal, &settings, report).await;
         if let (Some(bitrix24), Some(slack)) = (&bitrix24, &slack) {
             self.people(&settings, bitrix24, slack, report).await;
+            self.bridges(&portal, report).await;
         }
         self.notion(&portal, &settings, report).await;
     }

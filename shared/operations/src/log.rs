@@ -90,7 +90,8 @@ pub fn delivery_reason(line: &DeliveryLine) -> Option<String> {
         DeliveryStatus::Grouped { into } => Some(format!("sent together with others, delivery {into}")),
         DeliveryStatus::Skipped { reason } => Some(reason.clone()),
         DeliveryStatus::Dead { code, reason } => Some(format!("{code}: {reason}")),
-        DeliveryStatus::Queued | DeliveryStatus::Started { .. } | DeliveryStatus::Delivered { .. } => None,
+        DeliveryStatus::Delivered { .. } => line.remark.clone(),
+        DeliveryStatus::Queued | DeliveryStatus::Started { .. } => None,
     }
 }
 

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::random;
+
 /// A tenant: one portal and the workspaces connected to it. Its text is the portal's `member_id`, which
 /// stays when the portal's domain changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,9 +51,7 @@ pub struct TraceId(Uuid);
 impl TraceId {
     /// A new id for something that arrived `at`.
     pub fn new(at: Timestamp) -> Self {
-        let seconds = u64::try_from(at.as_second()).unwrap_or_default();
-        let nanos = u32::try_from(at.subsec_nanosecond()).unwrap_or_default();
-        Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
+        Self(random::uuid_at(at))
     }
 
     /// Reads an id back from its text.

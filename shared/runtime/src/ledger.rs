@@ -220,6 +220,22 @@ pub struct DeliveryLine {
     pub destination: String,
     /// When it was queued.
     pub queued_at: Timestamp,
+    /// The earliest moment at which its cause can have happened, where that is before its event arrived: a sweep finds
+    /// changes that are older than itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caused_at: Option<Timestamp>,
+    /// Whether its id may have been given to another change before a restore: only a message with the same words is it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_ambiguous: bool,
+    /// When it was last looked for at its provider, and not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_at: Option<Timestamp>,
+    /// Since when it waits to be looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sought_since: Option<Timestamp>,
+    /// What a reader should know besides the status: that it was found, that it may be repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
     /// Tries that called the provider.
     #[serde(default)]
     pub attempts: u32,
@@ -250,12 +266,23 @@ impl DeliveryLine {
             route: String::new(),
             destination: String::new(),
             queued_at,
+            caused_at: None,
+            is_ambiguous: false,
+            missed_at: None,
+            sought_since: None,
+            remark: None,
             attempts: 0,
             waited: Duration::ZERO,
             open_call: None,
             calls: Vec::new(),
             status,
         }
+    }
+
+    /// The earliest moment at which it can have been made for its cause.
+    pub fn earliest(&self) -> Timestamp {
+        let queued = self.queued_at.min(self.trace.arrived_at());
+        self.caused_at.map_or(queued, |caused| caused.min(queued))
     }
 }
 

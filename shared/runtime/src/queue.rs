@@ -173,6 +173,12 @@ pub enum Fate {
 /// Decides what to do with each dead letter.
 pub type Judge<'a> = &'a mut (dyn for<'b> FnMut(&'b Buried) -> Fate + Send);
 
+/// How long a message waits whose handler did not say what becomes of it, when it was handed out `attempt` times: 5 s,
+/// 10 s, 20 s … 320 s.
+pub fn after_a_fall(attempt: u32) -> Duration {
+    Duration::from_secs(5 << attempt.saturating_sub(1).min(6))
+}
+
 /// How full a queue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Depth {
@@ -211,6 +217,12 @@ pub trait Queue: Send + Sync + 'static {
     /// Puts a received message back, to be handed out again `after` that time (at most 12 hours). Its group
     /// waits with it.
     async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError>;
+
+    /// Ends the work on received messages: those that are still out, because their handler fell or because settling them
+    /// failed, are handed out again [`after_a_fall`], and not only when their lease ends. On AWS, Lambda does this.
+    async fn give_back(&self, queue: QueueName, receipts: Vec<String>) {
+        let _ = (queue, receipts);
+    }
 
     /// Sends a dead letter to the dead-letter queue of `queue`. The message itself is then deleted like a finished one.
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError>;

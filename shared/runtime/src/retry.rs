@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::random;
+
 /// Tries end when the waits between them add up to this.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -19,10 +21,7 @@ pub fn back_off(failures: u32, random: f64) -> Duration {
 
 /// [`back_off`] with a random number of its own.
 pub fn jittered(failures: u32) -> Duration {
-    // The low bits of a fresh UUID are random enough to spread a herd.
-    let random = uuid::Uuid::now_v7().as_u128() & u128::from(u32::MAX);
-    let random = f64::from(u32::try_from(random).unwrap_or_default()) / f64::from(u32::MAX);
-    back_off(failures, random)
+    back_off(failures, random::fraction())
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aes_gcm::aead::{Aead, AeadCore, KeyInit, OsRng, Payload};
+use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::TenantId;
+use crate::{TenantId, random};
 
 /// A secret text, sealed. Safe to store and to print.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl std::fmt::Debug for KeyRing {
 impl KeyRing {
     /// The text of a new ring with one fresh key.
     pub fn generate() -> SecretString {
-        let key = STANDARD.encode(Aes256Gcm::generate_key(OsRng));
+        let key = STANDARD.encode(random::bytes::<32>());
         let ring = RingText { current: "k1".into(), keys: BTreeMap::from([("k1".into(), key)]) };
         serde_json::to_string(&ring).unwrap_or_default().into()
     }
@@ -93,7 +93,7 @@ impl KeyRing {
         let mut ring = Self::text(text)?;
         let last = ring.keys.keys().filter_map(|name| name.strip_prefix('k')?.parse::<u32>().ok()).max();
         let name = format!("k{}", last.unwrap_or(0) + 1);
-        ring.keys.insert(name.clone(), STANDARD.encode(Aes256Gcm::generate_key(OsRng)));
+        ring.keys.insert(name.clone(), STANDARD.encode(random::bytes::<32>()));
         ring.current = name;
         Ok(serde_json::to_string(&ring).unwrap_or_default().into())
     }
@@ -156,7 +156,7 @@ impl KeyRing {
 
     fn seal_field(&self, tenant: &TenantId, field: &str, secret: &SecretString) -> Result<Sealed, SealError> {
         let cipher = self.cipher(&self.current)?;
-        let nonce = Aes256Gcm::generate_nonce(&mut OsRng);
+        let nonce = Nonce::from(random::bytes::<12>());
         let aad = bound_to(tenant, field);
         let text = cipher
             .encrypt(&nonce, Payload { msg: secret.expose_secret().as_bytes(), aad: &aad })

@@ -1,7 +1,7 @@
 //! The Web API client: one call, one answer, every failure with a kind. It neither retries nor limits.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
-use wire::{Http, NoAnswer, Observer, OutgoingRequest, Response, SeenAnswer};
+use wire::{Http, Instant, NoAnswer, Observer, OutgoingRequest, Response, SeenAnswer};
 
 use crate::error::Error;
 use crate::event::SlackUser;
@@ -108,6 +108,8 @@ pub struct HistoryMessage {
     pub ts: Ts,
     /// What travels with it.
     pub metadata: Option<Metadata>,
+    /// The whole of it, as an event would show it.
+    pub shown: Value,
 }
 
 /// A page of something, and the cursor of the next.
@@ -207,16 +209,18 @@ impl Client {
         Ok(ChannelId(text(&answer["channel"], "id")))
     }
 
-    /// `conversations.replies`: a page of a thread since `oldest`, oldest first, with their metadata.
+    /// `conversations.replies`: a page of a thread since `oldest`, oldest first, with their metadata; `most` messages
+    /// and the parent.
     pub async fn replies(
         &self,
         channel: &ChannelId,
         parent: &Ts,
         oldest: &str,
         cursor: Option<&str>,
+        most: usize,
     ) -> Result<SlackPage<HistoryMessage>, Error> {
         let mut body = json!({
-            "channel": channel, "ts": parent, "oldest": oldest, "inclusive": true, "limit": 200,
+            "channel": channel, "ts": parent, "oldest": oldest, "inclusive": true, "limit": most,
             "include_all_metadata": true,
         });
         if let Some(cursor) = cursor {
@@ -258,15 +262,16 @@ impl Client {
         self.call("conversations.join", &json!({"channel": channel})).await.map(|_| ())
     }
 
-    /// `conversations.history`: a page of messages since `oldest`, newest first, with their metadata.
+    /// `conversations.history`: a page of `most` messages since `oldest`, newest first, with their metadata.
     pub async fn history(
         &self,
         channel: &ChannelId,
         oldest: &str,
         cursor: Option<&str>,
+        most: usize,
     ) -> Result<SlackPage<HistoryMessage>, Error> {
         let mut body = json!({
-            "channel": channel, "oldest": oldest, "inclusive": true, "limit": 200, "include_all_metadata": true,
+            "channel": channel, "oldest": oldest, "inclusive": true, "limit": most, "include_all_metadata": true,
         });
         if let Some(cursor) = cursor {
             body["cursor"] = cursor.into();
@@ -331,6 +336,7 @@ fn history_message(message: &Value) -> HistoryMessage {
     HistoryMessage {
         ts: Ts(text(message, "ts")),
         metadata: message.get("metadata").and_then(|metadata| serde_json::from_value(metadata.clone()).ok()),
+        shown: message.clone(),
     }
 }
 

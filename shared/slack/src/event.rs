@@ -28,6 +28,17 @@ pub struct EventCallback {
     pub kind: String,
     /// What happened.
     pub event: WorkspaceEvent,
+    /// Set if Slack did not send it: it was found in the channel's history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<FoundInHistory>,
+}
+
+/// How something was found of which no event came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundInHistory {
+    /// Whether something newer of the conversation was copied before it: then its copy says when it was written.
+    #[serde(default)]
+    pub is_overtaken: bool,
 }
 
 /// What happened.
@@ -219,6 +230,7 @@ impl EventCallback {
             is_shared_channel: outer["is_ext_shared_channel"] == true,
             event: WorkspaceEvent::read(&kind, &outer["event"]),
             kind,
+            found: None,
         })
     }
 }
@@ -288,7 +300,7 @@ fn revoked(tokens: &Value) -> WorkspaceEvent {
 
 impl MessageEvent {
     /// `None` for what has no channel or no time.
-    fn read(event: &Value) -> Option<Self> {
+    pub(crate) fn read(event: &Value) -> Option<Self> {
         let subtype = filled(&event["subtype"]);
         let (change, message) = match subtype.as_deref() {
             Some("message_changed") => {

@@ -13,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod files;
 pub mod form;
+pub mod history;
 pub mod id;
 pub mod inbound;
 pub mod interaction;

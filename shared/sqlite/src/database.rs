@@ -1,212 +1,478 @@
-//! The SQLite file: its schema, its one writer, its readers.
+//! The SQLite file: how it is opened, its one writer, its readers, and the thread that looks after it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak, mpsc};
+use std::time::{Duration, Instant};
 
 use runtime::private_files;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-/// As many writes as wait are committed together, up to this many.
-const MAX_IN_ONE_COMMIT: usize = 256;
+use crate::fault::{FaultKind, SqliteFault};
+use crate::files::{self, ENDINGS, OpenedFiles, beside};
+use crate::health::SqliteHealth;
+use crate::host_lock::HostLock;
+use crate::maintenance;
+use crate::schema::{self, SchemaState};
+use crate::writer::{PendingWrite, Request, Writer, truncate_log};
 
-/// How often the log is moved into the database.
-const CHECKPOINT: Duration = Duration::from_millis(250);
+/// The log stays below this size, whatever the load.
+pub const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS items (
-        tbl TEXT NOT NULL, part TEXT NOT NULL, sort TEXT NOT NULL,
-        value TEXT NOT NULL, version INTEGER NOT NULL, expires_at INTEGER,
-        PRIMARY KEY (tbl, part, sort)
-    ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS items_expiring ON items (expires_at) WHERE expires_at IS NOT NULL;
+/// How often the log is moved into the database, and the files are looked at.
+const CARE: Duration = Duration::from_millis(250);
+/// How long closing may take.
+const MAX_CLOSING: Duration = Duration::from_secs(2);
+/// After its truncation a log is not kept larger than this.
+const KEPT_LOG_BYTES: u64 = 8 * 1024 * 1024;
 
-    CREATE TABLE IF NOT EXISTS messages (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, grp TEXT NOT NULL, body TEXT NOT NULL,
-        visible_at INTEGER NOT NULL, receives INTEGER NOT NULL DEFAULT 0, lease TEXT
-    );
-    CREATE INDEX IF NOT EXISTS messages_by_group ON messages (queue, grp, seq);
-    CREATE INDEX IF NOT EXISTS messages_leased ON messages (queue, grp) WHERE lease IS NOT NULL;
+/// How long callers of a host wait: less than providers wait for an answer.
+const HOST: Patience = Patience {
+    lock: Duration::from_millis(800),
+    write: Duration::from_millis(1_900),
+    read: Duration::from_millis(1_900),
+};
+/// How long commands wait, beside a busy host.
+const COMMAND: Patience =
+    Patience { lock: Duration::from_secs(5), write: Duration::from_secs(15), read: Duration::from_secs(5) };
 
-    -- One row for each group that has messages: when its next message may be handed out. A group's name begins
-    -- with its tenant: tenants take turns.
-    CREATE TABLE IF NOT EXISTS groups (
-        queue TEXT NOT NULL, grp TEXT NOT NULL, ready_at INTEGER NOT NULL, PRIMARY KEY (queue, grp)
-    ) WITHOUT ROWID;
-    DROP INDEX IF EXISTS groups_ready;
-    CREATE INDEX IF NOT EXISTS groups_in_turn ON groups (queue, substr(grp, 1, instr(grp || '#', '#') - 1), ready_at);
-
-    CREATE TABLE IF NOT EXISTS deduplications (
-        queue TEXT NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (queue, id)
-    ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS deduplications_old ON deduplications (until);
-
-    CREATE TABLE IF NOT EXISTS dead_letters (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, letter TEXT NOT NULL
-    );
-";
+/// How long something may take.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Until another process lets us write.
+    lock: Duration,
+    /// From a caller's write to its answer.
+    write: Duration,
+    /// From a caller's read to its answer. A reader holds back the end of the log: none may take long.
+    read: Duration,
+}
 
 /// The file could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("the database {path} cannot be opened: {cause}")]
+#[error("the database {} cannot be opened: {cause}", .path.display())]
 pub struct OpenError {
-    path: String,
+    path: PathBuf,
     cause: String,
 }
 
-/// Answers its caller once the commit is known to be durable, or known to have failed.
-type CommitReply = Box<dyn FnOnce(Result<(), String>) + Send>;
-type PendingWrite = Box<dyn FnOnce(&Connection) -> rusqlite::Result<CommitReply> + Send>;
+impl OpenError {
+    pub(crate) fn new(path: &Path, cause: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), cause: cause.into() }
+    }
+}
+
+impl From<SqliteFault> for OpenError {
+    fn from(fault: SqliteFault) -> Self {
+        Self { cause: fault.to_string(), path: fault.path }
+    }
+}
+
+/// What all parts of an open database share.
+pub(crate) struct Opened {
+    pub(crate) path: PathBuf,
+    pub(crate) files: OpenedFiles,
+    pub(crate) health: SqliteHealth,
+    /// The right to be its host, if this process is.
+    pub(crate) host: Option<HostLock>,
+    /// The file of the key ring, once it is known.
+    key_ring: OnceLock<PathBuf>,
+    patience: Patience,
+}
+
+impl Opened {
+    fn look_at_files(&self) {
+        let lost = || {
+            let key_ring = self.key_ring.get().filter(|file| !file.exists())?;
+            Some(SqliteFault::new(FaultKind::SecretsLost, &self.path, format!("{} is gone", key_ring.display())))
+        };
+        let fault = self.files.fault().or_else(lost).or_else(|| files::fault_of_disk(&self.path));
+        self.health.files_are(fault);
+    }
+}
 
 /// One SQLite file. Cheap to clone.
 #[derive(Clone)]
 pub struct SqliteFile {
-    writes: mpsc::Sender<PendingWrite>,
+    /// Without them the writer ends.
+    writes: Arc<mpsc::Sender<Request>>,
     readers: Arc<Readers>,
+    opened: Arc<Opened>,
 }
 
 struct Readers {
-    idle: Mutex<Vec<Connection>>,
-    path: String,
+    idle: Mutex<Vec<Reader>>,
+    opened: Arc<Opened>,
+}
+
+/// A connection for reading, and until when its present read may take.
+struct Reader {
+    connection: Connection,
+    deadline: Arc<Mutex<Instant>>,
 }
 
 impl SqliteFile {
-    /// Opens the file, creating it if need be. Only its owner may read it, and what SQLite keeps beside it.
+    /// Opens the file, creating it if need be, beside a host that may be running. Only its owner may read it, and what
+    /// SQLite keeps beside it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let file = path;
-        let path = path.to_string_lossy().into_owned();
-        let unmade = |error: std::io::Error| OpenError { path: path.clone(), cause: error.to_string() };
-        let failed = |cause: rusqlite::Error| OpenError { path: path.clone(), cause: cause.to_string() };
-        // SQLite gives its log and its index the mode of the database.
-        private_files::file(file).map_err(unmade)?;
-        for beside in ["-wal", "-shm"] {
-            private_files::tighten(Path::new(&format!("{path}{beside}")));
-        }
-        let connection = Connection::open(&path).map_err(failed)?;
-        // FULL: a commit returns only after the log is synced to the disk.
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
-                 PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -32000;",
-            )
-            .and_then(|()| connection.execute_batch(SCHEMA))
-            .map_err(failed)?;
-        connection.set_prepared_statement_cache_capacity(64);
-        let beside = Connection::open(&path).map_err(failed)?;
-        beside.execute_batch("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;").map_err(failed)?;
+        Self::open_with(path, None)
+    }
 
-        let (writes, waiting) = mpsc::channel::<PendingWrite>();
+    /// Opens the file for its host: checks it if the last one did not close it.
+    pub fn open_for_host(path: &Path, host: HostLock) -> Result<Self, OpenError> {
+        Self::open_with(path, Some(host))
+    }
+
+    fn open_with(path: &Path, host: Option<HostLock>) -> Result<Self, OpenError> {
+        let patience = if host.is_some() { HOST } else { COMMAND };
+        if let Some(host) = &host
+            && std::fs::metadata(path).map_or(0, |file| file.len()) == 0
+            && let Some(cause) = host.missing()
+        {
+            return Err(OpenError::new(path, cause));
+        }
+        // SQLite gives its log and its index the mode of the database.
+        private_files::file(path).map_err(|error| unusable(path, &error))?;
+        for ending in &ENDINGS[1..] {
+            private_files::tighten(&beside(path, ending));
+        }
+        let connection = prepare(path, host.as_ref(), patience)?;
+        let beside = configured(path, patience)?;
+        if let Some(host) = &host {
+            host.begin().map_err(|error| unusable(&HostLock::path(path), &error))?;
+        }
+        let opened = Arc::new(Opened {
+            path: path.to_owned(),
+            files: OpenedFiles::of(path),
+            health: SqliteHealth::new(path),
+            host,
+            key_ring: OnceLock::new(),
+            patience,
+        });
+        Self::start(connection, beside, opened)
+    }
+
+    fn start(connection: Connection, beside: Connection, opened: Arc<Opened>) -> Result<Self, OpenError> {
+        let (writes, waiting) = mpsc::channel::<Request>();
+        let writes = Arc::new(writes);
         let written = Arc::new(AtomicBool::new(true));
-        let writer_lives = Arc::downgrade(&written);
+        let care = Care {
+            connection: beside,
+            written: Arc::downgrade(&written),
+            opened: opened.clone(),
+            writes: Arc::downgrade(&writes),
+            trying: Arc::default(),
+        };
+        let writer = Writer { connection, opened: opened.clone(), written, log_retry: Instant::now() };
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         thread("sqlite-writer")
-            .spawn(move || write_all(connection, &waiting, &written))
-            .and_then(|_| thread("sqlite-checkpoint").spawn(move || checkpoint(&beside, &writer_lives)))
-            .map_err(unmade)?;
-        Ok(Self { writes, readers: Arc::new(Readers { idle: Mutex::default(), path }) })
+            .spawn(move || writer.run(&waiting))
+            .and_then(|_| thread("sqlite-care").spawn(move || care.run()))
+            .map_err(|error| OpenError::new(&opened.path, error.to_string()))?;
+        let readers = Arc::new(Readers { idle: Mutex::default(), opened: opened.clone() });
+        Ok(Self { writes, readers, opened })
+    }
+
+    /// Whether it can be used now.
+    pub fn health(&self) -> SqliteHealth {
+        self.opened.health.clone()
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.opened.path
+    }
+
+    /// The right to be its host, if this process is.
+    pub fn host(&self) -> Option<&HostLock> {
+        self.opened.host.as_ref()
+    }
+
+    /// From now on the loss of this file is a fault: without it, nothing sealed can be opened.
+    pub(crate) fn watch_key_ring(&self, file: PathBuf) {
+        let _ = self.opened.key_ring.set(file);
+    }
+
+    /// Ends writing: what was asked before is committed, the log is moved into the database, and the next start knows that
+    /// the end was clean. Later writes are refused.
+    pub async fn close(&self) {
+        let (closed, done) = oneshot::channel();
+        // A disk that does not answer keeps nobody from stopping.
+        if self.writes.send(Request::Close(closed)).is_ok() && timeout(MAX_CLOSING, done).await.is_err() {
+            tracing::warn!(path = %self.path().display(), "the database could not be closed in time; the next start checks it");
+        }
     }
 
     /// Runs `write` in a transaction and returns once that is durable.
     ///
     /// Others' writes share the transaction, so a `write` must decide before it writes: what it refuses (the
-    /// inner error) has changed nothing. The engine's own failure (the outer one) undoes the whole transaction.
+    /// inner error) has changed nothing. The engine's own failure (the outer one) undoes the transaction; it may be
+    /// called again then, without those who failed. `bytes` is what it writes, roughly.
     pub(crate) async fn write<R, E>(
         &self,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<Result<R, E>> + Send + 'static,
+        bytes: usize,
+        write: impl FnMut(&Connection) -> rusqlite::Result<Result<R, E>> + Send + 'static,
     ) -> Result<R, E>
     where
         R: Send + 'static,
-        E: From<SqliteTrouble> + Send + 'static,
+        E: From<SqliteFault> + Send + 'static,
+    {
+        self.write_or(bytes, write, || {}).await
+    }
+
+    /// The same; `lost` is called if the write was committed after its caller had gone.
+    pub(crate) async fn write_or<R, E>(
+        &self,
+        bytes: usize,
+        write: impl FnMut(&Connection) -> rusqlite::Result<Result<R, E>> + Send + 'static,
+        lost: impl FnOnce() + Send + 'static,
+    ) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<SqliteFault> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let write: PendingWrite = Box::new(move |connection| {
-            let result = write(connection)?;
-            let reply: CommitReply = Box::new(move |committed| {
-                let result = committed.map_err(|cause| E::from(SqliteTrouble(cause))).and(result);
-                // Nobody waits any more; the write is valid all the same.
-                let _ = reply.send(result);
-            });
-            Ok(reply)
-        });
-        self.writes.send(write).map_err(|_| SqliteTrouble("the writer has stopped".into()))?;
-        answer.await.unwrap_or_else(|_| Err(SqliteTrouble("the transaction was undone".into()).into()))
+        let caller: Box<dyn PendingWrite> = Box::new(Caller { write, lost, result: None, reply, bytes });
+        self.writes.send(Request::Write(caller)).map_err(|_| self.closed())?;
+        match timeout(self.opened.patience.write, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(self.closed().into()),
+            Err(_) => Err(self.late("the write", self.opened.patience.write).into()),
+        }
     }
 
     /// Runs `read` against what is committed now.
-    pub(crate) async fn read<R, E>(
+    pub(crate) async fn read<R: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<R, E> + Send + 'static,
-    ) -> Result<R, E>
-    where
-        R: Send + 'static,
-        E: From<SqliteTrouble> + Send + 'static,
-    {
+        read: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, SqliteFault> {
         let readers = self.readers.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let connection = readers.take()?;
-            let result = read(&connection);
-            readers.put_back(connection);
+        let limit = self.opened.patience.read;
+        let reading = tokio::task::spawn_blocking(move || {
+            let reader = readers.take()?;
+            reader.may_take(limit);
+            let result = read(&reader.connection);
+            readers.put_back(reader);
             result
         });
-        done.await.map_err(|error| SqliteTrouble(error.to_string()))?
+        let error = match timeout(limit, reading).await {
+            Ok(Ok(Ok(result))) => return Ok(result),
+            Ok(Ok(Err(error))) => error,
+            Ok(Err(fell)) => return Err(SqliteFault::new(FaultKind::Statement, self.path(), fell.to_string())),
+            Err(_) => return Err(self.late("the read", limit)),
+        };
+        let fault = SqliteFault::of(&error, self.path());
+        self.opened.health.read_met(&fault);
+        Err(match fault.kind {
+            FaultKind::Slow => self.late("the read", limit),
+            _ => fault,
+        })
+    }
+
+    fn closed(&self) -> SqliteFault {
+        SqliteFault::new(FaultKind::Closed, self.path(), "its writer has ended")
+    }
+
+    /// The fault of a caller that waits no longer: what is known to be wrong, if anything is.
+    fn late(&self, what: &str, limit: Duration) -> SqliteFault {
+        let known = self.opened.health.fault();
+        known.unwrap_or_else(|| {
+            SqliteFault::new(FaultKind::Slow, self.path(), format!("{what} took longer than {limit:?}"))
+        })
     }
 }
+
+/// A write with the one who waits for it.
+struct Caller<W, L, R, E> {
+    write: W,
+    lost: L,
+    result: Option<Result<R, E>>,
+    reply: oneshot::Sender<Result<R, E>>,
+    bytes: usize,
+}
+
+impl<W, L, R, E> PendingWrite for Caller<W, L, R, E>
+where
+    W: FnMut(&Connection) -> rusqlite::Result<Result<R, E>> + Send,
+    L: FnOnce() + Send,
+    R: Send,
+    E: From<SqliteFault> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.result = Some((self.write)(connection)?);
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), SqliteFault>) {
+        let Self { lost, result, reply, .. } = *self;
+        match (outcome, result) {
+            (Ok(()), Some(result)) => {
+                if reply.send(result).is_err() {
+                    lost();
+                }
+            }
+            (Err(fault), _) => drop(reply.send(Err(fault.into()))),
+            // A commit without its write cannot be; dropping the reply says that nothing is known.
+            (Ok(()), None) => {}
+        }
+    }
+}
+
+impl Reader {
+    fn may_take(&self, limit: Duration) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + limit;
+    }
+}
+
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS: i32 = 10_000;
 
 impl Readers {
-    fn take(&self) -> Result<Connection, SqliteTrouble> {
-        if let Some(connection) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            return Ok(connection);
+    fn take(&self) -> rusqlite::Result<Reader> {
+        if let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(reader);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.execute_batch("PRAGMA busy_timeout = 5000;")?;
-        Ok(connection)
+        let mut connection = Connection::open_with_flags(&self.opened.path, flags)?;
+        connection.busy_timeout(self.opened.patience.lock)?;
+        let deadline = Arc::new(Mutex::new(Instant::now()));
+        let until = deadline.clone();
+        let is_late = move || Instant::now() > *until.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.progress_handler(STEPS, Some(is_late))?;
+        Ok(Reader { connection, deadline })
     }
 
-    fn put_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-    }
-}
-
-/// What the engine says when something is wrong with it.
-#[derive(Debug, Clone)]
-pub(crate) struct SqliteTrouble(pub(crate) String);
-
-impl From<rusqlite::Error> for SqliteTrouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Self(error.to_string())
+    fn put_back(&self, reader: Reader) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 }
 
-/// The writer's life: takes what waits, commits it together, answers.
-fn write_all(mut connection: Connection, waiting: &mpsc::Receiver<PendingWrite>, written: &AtomicBool) {
-    while let Ok(first) = waiting.recv() {
-        let mut replies: Vec<CommitReply> = Vec::new();
-        let committed = connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
-            let more = std::iter::from_fn(|| waiting.try_recv().ok());
-            for write in std::iter::once(first).chain(more.take(MAX_IN_ONE_COMMIT - 1)) {
-                replies.push(write(&transaction)?);
+fn unusable(path: &Path, error: &std::io::Error) -> OpenError {
+    let remedy = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "free space on its disk",
+        std::io::ErrorKind::NotFound => "make its folder, or name another one",
+        _ => "make the file and its folder writable for the user that runs Switchboard",
+    };
+    OpenError::new(path, format!("{error}; {remedy}"))
+}
+
+/// A connection that writes and syncs as it should.
+fn configured(path: &Path, patience: Patience) -> Result<Connection, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::from(SqliteFault::of(&error, path));
+    let connection = Connection::open(path).map_err(failed)?;
+    if connection.is_readonly(rusqlite::MAIN_DB).map_err(failed)? {
+        return Err(SqliteFault::new(FaultKind::ReadOnly, path, "the system opens it only for reading").into());
+    }
+    connection.busy_timeout(patience.lock).map_err(failed)?;
+    // FULL: a commit returns only after the log is synced to the disk. What moves the log when is decided here.
+    connection
+        .execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+             PRAGMA cache_size = -32000; PRAGMA journal_size_limit = {KEPT_LOG_BYTES};"
+        ))
+        .map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// The connection of the writer: the file is whole, and has the schema of this program.
+fn prepare(path: &Path, host: Option<&HostLock>, patience: Patience) -> Result<Connection, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::from(SqliteFault::of(&error, path));
+    let mut connection = configured(path, patience)?;
+    if host.is_some_and(HostLock::ended_uncleanly) {
+        maintenance::check_after_unclean_end(&mut connection, path)?;
+    }
+    match schema::state(&connection).map_err(failed)? {
+        SchemaState::Current => {}
+        state @ SchemaState::Older(_) if host.is_none() => {
+            // A running host of an earlier version must not lose its schema.
+            let _alone = HostLock::acquire_within(path, Duration::ZERO)?;
+            schema::migrate(&mut connection, path, state)?;
+        }
+        state => schema::migrate(&mut connection, path, state)?,
+    }
+    if host.is_some() && truncate_log(&connection).map_err(failed)? {
+        check_length(&connection, path)?;
+    }
+    Ok(connection)
+}
+
+/// Finds a file that was cut off. Its log must be empty.
+fn check_length(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
+    let failed = |error: rusqlite::Error| OpenError::from(SqliteFault::of(&error, path));
+    let wanted = number("PRAGMA page_count").map_err(failed)? * number("PRAGMA page_size").map_err(failed)?;
+    let found = std::fs::metadata(path).map_err(|error| unusable(path, &error))?.len();
+    if found < wanted {
+        let cut = format!("it was cut off: it has {found} bytes of {wanted}");
+        return Err(SqliteFault::new(FaultKind::Damaged, path, cut).into());
+    }
+    Ok(())
+}
+
+/// What is done beside the writer: the log is moved, the files are looked at, and a fault is tried again.
+struct Care {
+    connection: Connection,
+    written: Weak<AtomicBool>,
+    opened: Arc<Opened>,
+    writes: Weak<mpsc::Sender<Request>>,
+    /// Whether a trial waits for the writer.
+    trying: Arc<AtomicBool>,
+}
+
+impl Care {
+    /// Ends with the writer.
+    fn run(self) {
+        while let Some(written) = self.written.upgrade() {
+            if written.swap(false, Ordering::Relaxed) {
+                // One that fails or is cut short by a reader is made up for by the next.
+                let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             }
-            transaction.commit()
-        });
-        written.store(true, Ordering::Relaxed);
-        let committed = committed.map_err(|error| error.to_string());
-        for reply in replies {
-            reply(committed.clone());
+            drop(written);
+            self.opened.look_at_files();
+            if self.opened.health.fault_of_writes().is_some() {
+                self.try_a_write();
+            }
+            std::thread::sleep(CARE);
+        }
+    }
+
+    /// Nobody may be writing: whether it can be done again is found out here.
+    fn try_a_write(&self) {
+        if let Some(writes) = self.writes.upgrade()
+            && !self.trying.swap(true, Ordering::Relaxed)
+        {
+            let _ = writes.send(Request::Write(Box::new(Trial(self.trying.clone()))));
         }
     }
 }
 
-/// Moves the log into the database beside the writer, so that no commit waits for it. Ends with the writer.
-fn checkpoint(connection: &Connection, written: &Weak<AtomicBool>) {
-    while let Some(written) = written.upgrade() {
-        if written.swap(false, Ordering::Relaxed) {
-            // One that fails or is cut short by a reader is made up for by the next.
-            let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        }
-        drop(written);
-        std::thread::sleep(CHECKPOINT);
+/// A write that changes nothing, but needs a page of the log.
+struct Trial(Arc<AtomicBool>);
+
+impl PendingWrite for Trial {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.pragma_update(None, "user_version", schema::SCHEMA_VERSION)
+    }
+
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    fn is_abandoned(&self) -> bool {
+        false
+    }
+
+    fn answer(self: Box<Self>, _outcome: Result<(), SqliteFault>) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }

@@ -1,18 +1,21 @@
 //! The queue port on SQLite, with the full FIFO promise: order in a group, one receipt of a group at a time.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::{Clock, later};
-use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
+use runtime::queue::{
+    Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received, after_a_fall,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
-use crate::database::{SqliteFile, SqliteTrouble};
+use crate::database::SqliteFile;
+use crate::fault::{SqliteFault, queue_error};
 
 /// How long a deduplication id is remembered, as on SQS.
 const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
@@ -26,18 +29,20 @@ pub struct SqliteQueue {
     sent: Arc<Mutex<HashMap<QueueName, Arc<Notify>>>>,
     /// The tenant that was served last, by queue: the next one is served next.
     served: Arc<Mutex<HashMap<QueueName, String>>>,
+    /// What was received and not settled.
+    out: Out,
 }
 
 impl SqliteQueue {
     /// The queues in `database`.
     pub fn new(database: SqliteFile, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock, sent: Arc::default(), served: Arc::default() }
+        Self { database, clock, sent: Arc::default(), served: Arc::default(), out: Out::default() }
     }
 
     /// Puts back what a process that is gone had taken out. For the one process that works this file, at its
     /// start: without it the messages come back when their leases end.
     pub async fn recover(&self) -> Result<(), QueueError> {
-        let recovered = self.database.write(|connection| {
+        let recovered = self.database.write(0, |connection| {
             connection.execute_batch(
                 "UPDATE messages SET lease = NULL WHERE lease IS NOT NULL;
                  UPDATE groups SET ready_at = (
@@ -46,17 +51,16 @@ impl SqliteQueue {
             )?;
             Ok(Ok(()))
         });
-        recovered.await.map_err(|error: SqlError| failed("all", error))
+        recovered.await.map_err(|fault: SqliteFault| queue_error("all", &fault))
     }
 
     /// When the next message of `queue` that waits for its time is due; `None` if none waits.
     pub async fn next_due(&self, queue: QueueName) -> Result<Option<Timestamp>, QueueError> {
-        let due = self.database.read(move |connection| {
+        let due = self.read(queue, move |connection| {
             let sql = "SELECT MIN(ready_at) FROM groups WHERE queue = ?1";
             connection.prepare_cached(sql)?.query_row([queue.name()], |row| row.get::<_, Option<i64>>(0))
         });
-        let due = due.await.map_err(|error: SqlError| failed(queue.name(), error))?;
-        Ok(due.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
+        Ok(due.await?.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
     }
 
     fn sent(&self, queue: QueueName) -> Arc<Notify> {
@@ -66,34 +70,159 @@ impl SqliteQueue {
     async fn write<R: Send + 'static>(
         &self,
         queue: QueueName,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
+        bytes: usize,
+        mut write: impl FnMut(&Connection) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<R, QueueError> {
         self.database
-            .write(|connection| write(connection).map(Ok))
+            .write(bytes, move |connection| write(connection).map(Ok::<_, SqliteFault>))
             .await
-            .map_err(|error: SqlError| failed(queue.name(), error))
+            .map_err(|fault| queue_error(queue.name(), &fault))
+    }
+
+    async fn read<R: Send + 'static>(
+        &self,
+        queue: QueueName,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, QueueError> {
+        self.database.read(read).await.map_err(|fault| queue_error(queue.name(), &fault))
+    }
+
+    /// Settles the receipts whose settling failed before.
+    async fn settle_what_is_owed(&self, queue: QueueName) -> Result<(), QueueError> {
+        self.settle_all(queue, Vec::new()).await
+    }
+
+    /// Settles receipts, with those that are owed. Those of a write that fails are kept, and settled when writing works
+    /// again.
+    async fn settle_all(&self, queue: QueueName, receipts: Vec<OwedReceipt>) -> Result<(), QueueError> {
+        let owed = self.out.settling(queue, receipts);
+        if owed.is_empty() {
+            return Ok(());
+        }
+        let mut owing = Owing { out: self.out.clone(), queue, owed: Arc::new(owed) };
+        let (owed, now) = (owing.owed.clone(), self.clock.now());
+        let settle = move |connection: &Connection| {
+            forget_old(connection, now)?;
+            owed.iter().try_for_each(|owed| owed.settle(connection, queue, now))
+        };
+        self.write(queue, 0, settle).await?;
+        owing.owed = Arc::default();
+        self.sent(queue).notify_waiters();
+        Ok(())
     }
 }
 
-/// SQLite's errors, and those of the writer around it.
-type SqlError = rusqlite::Error;
+/// What this process has received.
+#[derive(Clone, Default)]
+struct Out(Arc<Mutex<OutState>>);
 
-impl From<SqliteTrouble> for SqlError {
-    fn from(trouble: SqliteTrouble) -> Self {
-        Self::ToSqlConversionFailure(trouble.0.into())
+#[derive(Default)]
+struct OutState {
+    /// The receipts of messages that are worked on.
+    receipts: HashSet<String>,
+    /// What could not be settled yet.
+    unsettled: HashMap<QueueName, Vec<OwedReceipt>>,
+}
+
+impl Out {
+    fn lock(&self) -> MutexGuard<'_, OutState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These receipts, which are out no longer, with what `queue` is owed.
+    fn settling(&self, queue: QueueName, mut receipts: Vec<OwedReceipt>) -> Vec<OwedReceipt> {
+        let mut out = self.lock();
+        for receipt in &receipts {
+            if let OwedReceipt::One(receipt, _) = receipt {
+                out.receipts.remove(receipt);
+            }
+        }
+        receipts.extend(out.unsettled.remove(&queue).unwrap_or_default());
+        receipts
+    }
+
+    /// Those of these receipts that are still out.
+    fn left(&self, receipts: Vec<String>) -> Vec<OwedReceipt> {
+        let mut out = self.lock();
+        receipts.into_iter().filter(|receipt| out.receipts.remove(receipt)).map(OwedReceipt::Left).collect()
+    }
+
+    fn owe(&self, queue: QueueName, receipts: impl IntoIterator<Item = OwedReceipt>) {
+        self.lock().unsettled.entry(queue).or_default().extend(receipts);
     }
 }
 
-#[allow(clippy::needless_pass_by_value)] // for map_err
-fn failed(queue: &'static str, error: SqlError) -> QueueError {
-    QueueError { queue, cause: error.to_string() }
+/// Receipts that are being settled; they are owed again if that does not succeed.
+struct Owing {
+    out: Out,
+    queue: QueueName,
+    owed: Arc<Vec<OwedReceipt>>,
+}
+
+impl Drop for Owing {
+    fn drop(&mut self) {
+        if !self.owed.is_empty() {
+            self.out.owe(self.queue, self.owed.iter().cloned());
+        }
+    }
+}
+
+/// What a receipt is settled with.
+#[derive(Debug, Clone)]
+enum OwedReceipt {
+    /// One message is deleted, or visible again at a moment.
+    One(String, Option<Timestamp>),
+    /// One message is visible again after a while, because its handler left it.
+    Left(String),
+    /// Everything that a receive took, which nobody got.
+    Lease(String),
+}
+
+impl OwedReceipt {
+    fn settle(&self, connection: &Connection, queue: QueueName, now: Timestamp) -> rusqlite::Result<()> {
+        match self {
+            Self::One(receipt, visible_at) => settle(connection, queue, receipt, *visible_at),
+            Self::Left(receipt) => {
+                let Some((seq, _)) = receipt.split_once(':') else { return Ok(()) };
+                let receives: Option<u32> = connection
+                    .prepare_cached("SELECT receives FROM messages WHERE seq = ?1")?
+                    .query_row([seq], |row| row.get(0))
+                    .optional()?;
+                let visible_at = later(now, after_a_fall(receives.unwrap_or_default()));
+                settle(connection, queue, receipt, Some(visible_at))
+            }
+            Self::Lease(lease) => {
+                let seqs = connection
+                    .prepare_cached("SELECT seq FROM messages WHERE queue = ?1 AND lease = ?2")?
+                    .query_map(params![queue.name(), lease], |row| row.get(0))?
+                    .collect::<rusqlite::Result<Vec<i64>>>()?;
+                seqs.iter().try_for_each(|seq| settle(connection, queue, &format!("{seq}:{lease}"), Some(now)))
+            }
+        }
+    }
+}
+
+/// A receive whose caller may go away before it has its messages: they are given back then.
+struct Receiving {
+    out: Out,
+    queue: QueueName,
+    lease: Option<String>,
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.out.owe(self.queue, [OwedReceipt::Lease(lease)]);
+        }
+    }
 }
 
 #[async_trait]
 impl Queue for SqliteQueue {
     async fn send(&self, queue: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         let now = self.clock.now();
-        self.write(queue, move |connection| {
+        let bytes = messages.iter().map(|message| message.body.len()).sum();
+        self.write(queue, bytes, move |connection| {
             messages.iter().try_for_each(|message| send(connection, queue, message, now))
         })
         .await?;
@@ -108,15 +237,26 @@ impl Queue for SqliteQueue {
             let notify = self.sent(queue);
             let sent = notify.notified();
             let now = self.clock.now();
+            self.settle_what_is_owed(queue).await?;
             let lease = uuid::Uuid::now_v7().to_string();
+            let mut receiving = Receiving { out: self.out.clone(), queue, lease: Some(lease.clone()) };
             let served = self.served.clone();
-            let received = self
-                .write(queue, move |connection| {
+            let (out, lost) = (self.out.clone(), lease.clone());
+            let received = self.database.write_or(
+                0,
+                move |connection| {
                     let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
-                    receive(connection, queue, most, now, &lease, served.entry(queue).or_default())
-                })
-                .await?;
+                    let served = served.entry(queue).or_default();
+                    receive(connection, queue, most, now, &lease, served).map(Ok::<_, SqliteFault>)
+                },
+                move || out.owe(queue, [OwedReceipt::Lease(lost)]),
+            );
+            let received = received.await;
+            receiving.lease = None;
+            let received = received.map_err(|fault| queue_error(queue.name(), &fault))?;
             if !received.is_empty() || now >= end {
+                let receipts = received.iter().map(|received| received.receipt.clone());
+                self.out.lock().receipts.extend(receipts);
                 return Ok(received);
             }
             let due = self.next_due(queue).await?.filter(|due| *due > now);
@@ -129,25 +269,24 @@ impl Queue for SqliteQueue {
     }
 
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
-        let now = self.clock.now();
-        self.write(queue, move |connection| {
-            forget_old(connection, now)?;
-            receipts.iter().try_for_each(|receipt| settle(connection, queue, receipt, None, now))
-        })
-        .await?;
-        self.sent(queue).notify_waiters();
-        Ok(())
+        let owed = receipts.into_iter().map(|receipt| OwedReceipt::One(receipt, None)).collect();
+        self.settle_all(queue, owed).await
     }
 
     async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError> {
-        let (receipt, now) = (receipt.to_owned(), self.clock.now());
-        self.write(queue, move |connection| settle(connection, queue, &receipt, Some(after), now)).await?;
-        self.sent(queue).notify_waiters();
-        Ok(())
+        let visible_at = later(self.clock.now(), after);
+        self.settle_all(queue, vec![OwedReceipt::One(receipt.to_owned(), Some(visible_at))]).await
+    }
+
+    async fn give_back(&self, queue: QueueName, receipts: Vec<String>) {
+        let left = self.out.left(receipts);
+        if let Err(error) = self.settle_all(queue, left).await {
+            tracing::warn!(%error, "messages could not be given back; they are when writing works again");
+        }
     }
 
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
-        self.write(queue, move |connection| {
+        self.write(queue, letter.body.len(), move |connection| {
             let letter = serde_json::to_string(&letter)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             connection
@@ -160,15 +299,14 @@ impl Queue for SqliteQueue {
 
     async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let letters = self.database.read(move |connection| {
+        let letters = self.read(queue, move |connection| {
             let sql = "SELECT seq, letter FROM dead_letters WHERE queue = ?1 ORDER BY seq LIMIT ?2";
             let mut select = connection.prepare_cached(sql)?;
             let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
             select.query_map(params![queue.name(), most], row)?.collect::<Result<Vec<(i64, String)>, _>>()
         });
-        let letters = letters.await.map_err(|error: SqlError| failed(queue.name(), error))?;
         let mut settled = Vec::new();
-        for (seq, text) in letters {
+        for (seq, text) in letters.await? {
             let letter = serde_json::from_str(&text).map_err(|error| QueueError {
                 queue: queue.name(),
                 cause: format!("a dead letter cannot be read: {error}"),
@@ -183,16 +321,16 @@ impl Queue for SqliteQueue {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
-        let moved = self.write(queue, move |connection| {
+        let moved = self.write(queue, 0, move |connection| {
             let mut moved = Vec::new();
-            for (seq, fate, buried) in settled {
+            for (seq, fate, buried) in &settled {
                 // Somebody else may have settled it since it was read.
                 let taken = connection.prepare_cached("DELETE FROM dead_letters WHERE seq = ?1")?.execute([seq])?;
                 if taken == 1 {
-                    if fate == Fate::Redrive {
+                    if *fate == Fate::Redrive {
                         send(connection, queue, &buried.job(), now)?;
                     }
-                    moved.push(buried);
+                    moved.push(buried.clone());
                 }
             }
             Ok(moved)
@@ -204,17 +342,17 @@ impl Queue for SqliteQueue {
 
     async fn waiting(&self, queue: QueueName, tenant: &TenantId) -> Result<Option<Vec<String>>, QueueError> {
         let tenant = tenant.to_string();
-        let bodies = self.database.read(move |connection| {
+        let bodies = self.read(queue, move |connection| {
             let sql = "SELECT body FROM messages
                        WHERE queue = ?1 AND substr(grp, 1, instr(grp || '#', '#') - 1) = ?2 ORDER BY seq";
             let mut select = connection.prepare_cached(sql)?;
             select.query_map(params![queue.name(), tenant], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
         });
-        bodies.await.map(Some).map_err(|error: SqlError| failed(queue.name(), error))
+        bodies.await.map(Some)
     }
 
     async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
-        let depth = self.database.read(move |connection| {
+        let depth = self.read(queue, move |connection| {
             let count =
                 |sql: &str| connection.prepare_cached(sql)?.query_row([queue.name()], |row| row.get::<_, i64>(0));
             let first = "SELECT body FROM messages WHERE queue = ?1 ORDER BY seq LIMIT 1";
@@ -226,7 +364,7 @@ impl Queue for SqliteQueue {
                 oldest: first.and_then(|body| runtime::envelope::arrival(&body)),
             })
         });
-        depth.await.map_err(|error: SqlError| failed(queue.name(), error))
+        depth.await
     }
 }
 
@@ -356,13 +494,12 @@ fn receive(
     Ok(received)
 }
 
-/// Deletes a received message, or puts it back `after` a time. A receipt whose lease ran out settles nothing.
+/// Deletes a received message, or puts it back until `visible_at`. A receipt whose lease ran out settles nothing.
 fn settle(
     connection: &Connection,
     queue: QueueName,
     receipt: &str,
-    after: Option<Duration>,
-    now: Timestamp,
+    visible_at: Option<Timestamp>,
 ) -> rusqlite::Result<()> {
     let Some((seq, lease)) = receipt.split_once(':') else { return Ok(()) };
     let group: Option<String> = connection
@@ -370,11 +507,11 @@ fn settle(
         .query_row(params![seq, lease], |row| row.get(0))
         .optional()?;
     let Some(group) = group else { return Ok(()) };
-    match after {
+    match visible_at {
         None => connection.prepare_cached("DELETE FROM messages WHERE seq = ?1")?.execute([seq])?,
-        Some(after) => connection
+        Some(visible_at) => connection
             .prepare_cached("UPDATE messages SET lease = NULL, visible_at = ?2 WHERE seq = ?1")?
-            .execute(params![seq, later(now, after).as_millisecond()])?,
+            .execute(params![seq, visible_at.as_millisecond()])?,
     };
     make_ready(connection, queue, &group)
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -11,6 +11,19 @@ use runtime::seal::KeyRing;
 use runtime::secrets::{KEY_RING, Secrets, SecretsError};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::database::SqliteFile;
+use crate::maintenance;
+
+fn key_ring_is_lost(folder: &Path, database: &Path) -> String {
+    format!(
+        "there is no key ring in {}, but {} holds values that are sealed with one. Put the folder back from a backup. If \
+         it is lost for good, `switchboard database new-keys` makes a new one: then every portal and workspace has to be \
+         connected again",
+        folder.display(),
+        database.display()
+    )
+}
+
 /// Secrets in a folder.
 #[derive(Debug, Clone)]
 pub struct FileSecrets {
@@ -18,7 +31,23 @@ pub struct FileSecrets {
 }
 
 impl FileSecrets {
-    /// The secrets in `folder`. On the first start, when there is no key ring yet, one is made.
+    /// The secrets in `folder`, for `database`. On the first start, when there is no key ring yet, one is made, but not
+    /// beside values that were sealed with another.
+    pub fn open_for(folder: PathBuf, database: &SqliteFile) -> Result<Self, SecretsError> {
+        let key_ring = folder.join(KEY_RING);
+        if !key_ring.exists() {
+            let unavailable = |cause| SecretsError::Unavailable { name: KEY_RING.to_owned(), cause };
+            let sealed = maintenance::sealed_items(database.path());
+            if sealed.map_err(|error| unavailable(error.to_string()))? > 0 {
+                return Err(unavailable(key_ring_is_lost(&folder, database.path())));
+            }
+        }
+        let secrets = Self::open(folder)?;
+        database.watch_key_ring(key_ring);
+        Ok(secrets)
+    }
+
+    /// The secrets in `folder`. When there is no key ring yet, one is made.
     pub fn open(folder: PathBuf) -> Result<Self, SecretsError> {
         let unavailable = |error: std::io::Error| SecretsError::Unavailable {
             name: folder.display().to_string(),

@@ -11,16 +11,12 @@ use runtime::store::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::database::{SqliteFile, SqliteTrouble};
+use crate::database::SqliteFile;
 
 /// Expired items are swept out a few at a time, behind writes.
 const SWEEP: u32 = 8;
-
-impl From<SqliteTrouble> for StoreError {
-    fn from(trouble: SqliteTrouble) -> Self {
-        Self::Unavailable(trouble.0)
-    }
-}
+/// As many at once by themselves: others' writes do not wait for long.
+const SWEEP_ALONE: u32 = 500;
 
 /// Keeps items in a [`SqliteFile`].
 #[derive(Clone)]
@@ -34,21 +30,46 @@ impl SqliteStore {
     pub fn new(database: SqliteFile, clock: Arc<dyn Clock>) -> Self {
         Self { database, clock }
     }
+
+    /// The file that it is in.
+    pub fn database(&self) -> &SqliteFile {
+        &self.database
+    }
+
+    /// Deletes items that have expired, so that also a store that nobody writes to gives up their space. Returns how many.
+    pub async fn delete_expired(&self) -> Result<usize, StoreError> {
+        let (mut deleted, now) = (0, self.clock.now());
+        loop {
+            let some: usize = self
+                .database
+                .write(0, move |connection| sweep(connection, now, SWEEP_ALONE).map(Ok::<_, StoreError>))
+                .await?;
+            deleted += some;
+            if some < SWEEP_ALONE as usize {
+                return Ok(deleted);
+            }
+        }
+    }
+}
+
+/// What a write adds to the log, roughly.
+fn bytes(writes: &[StoreWrite]) -> usize {
+    writes.iter().map(|write| write.value.len() + write.key.partition.len() + write.key.sort.len()).sum()
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
         let (key, now) = (key.clone(), self.clock.now());
-        self.database.read(move |connection| Ok(get(connection, key, now).map_err(SqliteTrouble::from)?)).await
+        Ok(self.database.read(move |connection| get(connection, key, now)).await?)
     }
 
     async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
         let now = self.clock.now();
         self.database
-            .write(move |connection| {
-                sweep(connection, now)?;
-                let versions = put(connection, &[write], now)?;
+            .write(bytes(std::slice::from_ref(&write)), move |connection| {
+                sweep(connection, now, SWEEP)?;
+                let versions = put(connection, std::slice::from_ref(&write), now)?;
                 Ok(versions.map(|versions| versions.first().copied().unwrap_or_default()))
             })
             .await
@@ -59,13 +80,13 @@ impl Store for SqliteStore {
             return Err(StoreError::Unavailable(format!("{} writes at once; at most {MAX_WRITES}", writes.len())));
         }
         let now = self.clock.now();
-        self.database.write(move |connection| Ok(put(connection, &writes, now)?.map(|_| ()))).await
+        self.database.write(bytes(&writes), move |connection| Ok(put(connection, &writes, now)?.map(|_| ()))).await
     }
 
     async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
         let key = key.clone();
         self.database
-            .write(move |connection| {
+            .write(0, move |connection| {
                 let sql = "DELETE FROM items WHERE tbl = ?1 AND part = ?2 AND sort = ?3";
                 let mut delete = connection.prepare_cached(sql)?;
                 delete.execute(params![key.table.name(), key.partition, key.sort])?;
@@ -77,7 +98,7 @@ impl Store for SqliteStore {
     async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError> {
         let key = key.clone();
         self.database
-            .write(move |connection| {
+            .write(0, move |connection| {
                 let sql = "DELETE FROM items WHERE tbl = ?1 AND part = ?2 AND sort = ?3 AND version = ?4";
                 let mut delete = connection.prepare_cached(sql)?;
                 let version = version.cast_signed();
@@ -88,16 +109,13 @@ impl Store for SqliteStore {
 
     async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
         let (query, now) = (query.clone(), self.clock.now());
-        self.database.read(move |connection| Ok(list(connection, &query, now).map_err(SqliteTrouble::from)?)).await
+        Ok(self.database.read(move |connection| list(connection, &query, now)).await?)
     }
 
     async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
         let (owner, after, now) = (owner.to_owned(), after.cloned(), self.clock.now());
-        self.database
-            .read(move |connection| {
-                Ok(belonging(connection, table, &owner, after.as_ref(), now).map_err(SqliteTrouble::from)?)
-            })
-            .await
+        let read = move |connection: &Connection| belonging(connection, table, &owner, after.as_ref(), now);
+        Ok(self.database.read(read).await?)
     }
 }
 
@@ -161,14 +179,13 @@ fn put(
     Ok(Ok(versions))
 }
 
-fn sweep(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+fn sweep(connection: &Connection, now: Timestamp, most: u32) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
             "DELETE FROM items WHERE (tbl, part, sort) IN
                  (SELECT tbl, part, sort FROM items WHERE expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2)",
         )?
-        .execute(params![now.as_millisecond(), SWEEP])
-        .map(|_| ())
+        .execute(params![now.as_millisecond(), most])
 }
 
 /// Items of an owner that are read at once.

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use runtime::TenantId;
 use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
+use runtime::{TenantId, random};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::portals::TokenDigest;
 
@@ -83,8 +82,8 @@ impl ApiKeys {
         scopes: &[Scope],
         now: Timestamp,
     ) -> Result<(ApiKey, String), StoreError> {
-        let id = Uuid::new_v4().simple().to_string()[..12].to_owned();
-        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let id = random::hex()[..12].to_owned();
+        let secret = format!("{}{}", random::hex(), random::hex());
         let key = ApiKey {
             id: id.clone(),
             name: name.to_owned(),

@@ -64,6 +64,9 @@ pub struct MessageLink {
     /// Whether the message was deleted where it was written.
     #[serde(default)]
     pub deleted: bool,
+    /// A digest of the text that a message written in Bitrix24 had when it was last copied; empty if that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// More about a message that was written in Slack.
     #[serde(default, skip_serializing_if = "SlackState::is_empty")]
     pub in_slack: SlackState,
@@ -176,6 +179,18 @@ impl Conversations {
         self.link_at(chat_message_key(tenant, message)).await
     }
 
+    /// The last messages of a channel that are in a link, with their times in Slack, newest first; [`MAX_RECENT`] at
+    /// most.
+    pub async fn recent(&self, tenant: &TenantId, channel: &str) -> Result<Vec<(String, RecentLink)>, StoreError> {
+        let prefix = slack_message_key(tenant, channel, "").sort;
+        let mut query = Query::prefix(Table::Links, message_partition(tenant), prefix.clone());
+        query.newest_first = true;
+        query.limit = MAX_RECENT;
+        let page = self.store.list(&query).await?;
+        let named = |item: &StoredItem| Ok((item.key.sort[prefix.len()..].to_owned(), RecentLink::read(item)?));
+        page.items.iter().map(named).collect()
+    }
+
     /// Each message of a link points to the one item that holds it.
     async fn link_at(&self, key: ItemKey) -> Result<Option<(MessageLink, Version)>, StoreError> {
         let Some(item) = self.store.get(&key).await? else { return Ok(None) };
@@ -223,6 +238,34 @@ impl Conversations {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.store.put_all(Self::link_writes(tenant, link, version, now)?).await
+    }
+}
+
+/// The most links that [`Conversations::recent`] reads.
+pub const MAX_RECENT: usize = 100;
+
+/// A message in Slack that is in a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecentLink {
+    /// It was written there.
+    Written(Box<MessageLink>),
+    /// It is a copy of a message in Bitrix24.
+    CopyOf {
+        /// The number of the message in Bitrix24.
+        message: u64,
+    },
+}
+
+impl RecentLink {
+    fn read(item: &StoredItem) -> Result<Self, StoreError> {
+        if let Ok(link) = item.decode::<MessageLink>() {
+            return Ok(Self::Written(Box::new(link)));
+        }
+        let Pointer { at } = item.decode()?;
+        let message = at.strip_prefix("chat#").and_then(|id| id.parse().ok());
+        let cause = format!("it points at {at}, which is not a message in Bitrix24");
+        let message = message.ok_or_else(|| StoreError::Unreadable { key: item.key.clone(), cause })?;
+        Ok(Self::CopyOf { message })
     }
 }
 

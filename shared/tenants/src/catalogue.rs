@@ -76,6 +76,7 @@ pub const KINDS: &[StoredKind] = {
         kind(Portals, "#hooks", "", "address of Notion's webhooks", Keep(NO_WORDS)),
         kind(Portals, "#apps", "", "keys of an application", Keep(NO_WORDS)),
         kind(Portals, "#departing", "", "a deletion that runs", Keep(NO_WORDS)),
+        kind(Portals, "#generation", "", "when the data was restored from a backup", Keep(NO_WORDS)),
         kind(Portals, "#departed", "", "a tenant that left", Keep(NO_WORDS)),
         kind(Portals, "learned", "", "a portal's id", Keep(NO_WORDS)),
         kind(Links, "record", "", "last state of a record", Blank),

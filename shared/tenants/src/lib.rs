@@ -15,6 +15,7 @@ pub mod one_time_secrets;
 pub mod person;
 pub mod portals;
 pub mod secret_names;
+pub mod sweep_requests;
 pub mod tickets;
 pub mod user_links;
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 /// A fresh secret of 32 characters.
 pub fn secret() -> String {
-    uuid::Uuid::new_v4().simple().to_string()
+    runtime::random::hex()
 }
 
 /// The key of a secret's item. What is stored does not reveal the secret.

@@ -69,6 +69,19 @@ pub fn normalised(wanted: &str) -> String {
     text + rest
 }
 
+/// What somebody made of `before`, with what they typed [`normalised`]. What they left as it was remains, also where tags
+/// hide that it could be written in another way: in `[[b]\u{200b}`, say.
+fn normalised_beside(before: &str, wanted: &str) -> String {
+    if normalised(before) == before {
+        return normalised(wanted);
+    }
+    let mut text = before.to_owned();
+    for change in changes(before, wanted, LineNumbers::Count).iter().rev() {
+        text.replace_range(change.old.clone(), &normalised(&wanted[change.new.clone()]));
+    }
+    text
+}
+
 /// `now` with the edit that makes `wanted` of what is [`shown`] of it.
 ///
 /// # Errors
@@ -79,7 +92,7 @@ pub fn edit_bbcode(now: &str, wanted: &str) -> Result<String, Loss> {
     if wanted == before {
         return Ok(now.to_owned());
     }
-    let wanted = normalised(wanted);
+    let wanted = normalised_beside(&before, wanted);
     if wanted == before {
         return Ok(now.to_owned());
     }

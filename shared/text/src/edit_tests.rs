@@ -153,6 +153,9 @@ fn typed_brackets_make_no_tags() {
     edited("x", "x [b]y[/b]", "x [\u{200b}b]y[\u{200b}/b]");
     edited("[ b]x", "[b]x", "[\u{200b}b]x");
     edited("", "one\n[two]", "one\n[\u{200b}two]");
+    // What nobody edited remains, also where it could be written in another way.
+    edited("[[b]\u{200b}\n[p]one[/p]", "[\u{200b}\ntwo", "[[b]\u{200b}\n[p]two[/p]");
+    edited(":f0[b]9f918d:[/b] one", ":f09f918d: two", ":f0[b]9f918d:[/b] two");
 }
 
 /// The work of an edit, for each byte.
@@ -198,7 +201,8 @@ proptest! {
         if let Ok(edited) = edit_bbcode(&now, &wanted)
             && wanted != shown(&now)
         {
-            prop_assert_eq!(shown(&edited), normalised(&wanted), "{:?}", edited);
+            // Tags may hide from the reader that what they left as it was can be written in another way.
+            prop_assert_eq!(normalised(&shown(&edited)), normalised(&wanted), "{:?}", edited);
         }
     }
 

@@ -28,4 +28,6 @@ pub use network::{Allowed, BadEntry, Blocked, Lookup, Network, Unresolved};
 pub use no_answer::NoAnswer;
 pub use observer::Observer;
 pub use seen::SeenAnswer;
+/// A moment on the clock by which calls are measured. Where a test pauses time, it is paused.
+pub use tokio::time::Instant;
 pub use transport::{Body, Peer, Pieces, Response, TimeLimit, Transport, Unread};

@@ -84,7 +84,7 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     let listener = http::listen("127.0.0.1:0".parse()?).await?;
     let url = format!("http://{}{}", listener.local_addr()?, http::BITRIX24_WEBHOOK);
     tokio::spawn(http::serve(listener, http::webhooks(functions.clone()), stopped.clone()));
-    let workers = workers::start(&engine, &functions, &stopped);
+    let workers = workers::start(&engine.backend, &functions, &stopped);
     sandbox.portal.send_events_to(&url, &events(&each_alone()));
     sandbox.portal.deliver(PortalEventDelivery::default());
     counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));

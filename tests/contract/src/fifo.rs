@@ -60,6 +60,32 @@ pub async fn what_a_dead_worker_had_comes_back_when_its_lease_ends(engine: &Engi
     assert_eq!(bodies(&receive(backend, 10).await), ["1", "2"]);
 }
 
+pub async fn what_a_handler_leaves_comes_back_soon_and_later_each_time(engine: &Engine) {
+    let backend = &engine.backend;
+    backend.queue.send(QUEUE, vec![message("g", "left"), message("h", "done"), message("i", "later")]).await.unwrap();
+    let first = receive(backend, 10).await;
+    let receipts: Vec<_> = first.iter().map(|received| received.receipt.clone()).collect();
+    backend.queue.delete(QUEUE, vec![receipts[1].clone()]).await.unwrap();
+    backend.queue.delay(QUEUE, &receipts[2], Duration::from_secs(600)).await.unwrap();
+    for _ in 0..2 {
+        backend.queue.give_back(QUEUE, receipts.clone()).await;
+    }
+    engine.clock.advance(Duration::from_secs(4));
+    assert!(receive(backend, 10).await.is_empty());
+    engine.clock.advance(Duration::from_secs(1));
+    let again = receive(backend, 10).await;
+    assert_eq!(
+        (bodies(&again), again[0].attempt),
+        (vec!["left"], 2),
+        "what was finished or waits for its time stays so"
+    );
+    backend.queue.give_back(QUEUE, vec![again[0].receipt.clone()]).await;
+    engine.clock.advance(Duration::from_secs(9));
+    assert!(receive(backend, 10).await.is_empty());
+    engine.clock.advance(Duration::from_secs(1));
+    assert_eq!(bodies(&receive(backend, 10).await), ["left"]);
+}
+
 pub async fn what_a_process_had_received_comes_back_when_it_starts_again(engine: &Engine) {
     let backend = &engine.backend;
     backend.queue.send(QUEUE, vec![message("g", "1"), message("g", "2"), message("h", "1")]).await.unwrap();

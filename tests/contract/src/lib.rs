@@ -68,6 +68,7 @@ macro_rules! fifo_promises {
         $crate::promises! { $engine;
             fifo: a_group_waits_while_one_of_its_messages_is_out_and_others_do_not, a_delayed_head_holds_its_group_back,
                 what_a_dead_worker_had_comes_back_when_its_lease_ends,
+                what_a_handler_leaves_comes_back_soon_and_later_each_time,
                 what_a_process_had_received_comes_back_when_it_starts_again, a_waiting_receiver_is_woken_by_a_message,
                 a_backlog_of_one_tenant_holds_up_no_other;
         }
@@ -79,7 +80,7 @@ macro_rules! fifo_promises {
             fn any_history_keeps_order_and_loses_nothing(
                 steps in proptest::collection::vec($crate::fifo::step(), 1..60)
             ) {
-                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
                 runtime.block_on(async {
                     let (engine, _kept) = $engine.await;
                     $crate::fifo::any_history_keeps_order_and_loses_nothing(&engine, steps).await;

@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use ::secrecy::ExposeSecret;
 use clients::{ConnectionCredentials, Connections, PortalAccess};
+use jiff::Timestamp;
 use jobs::queues;
 use runtime::clock::Clock;
 use runtime::ledger::{Ledger, LedgerLine, today};
 use runtime::queue::DeadLetter;
-use runtime::{ManualClock, QueueName, TenantId};
+use runtime::{ManualClock, QueueName, RestoreMark, TenantId};
 use serde_json::json;
 use settings::{Route, Settings};
 use simulators::Sandbox;
@@ -80,6 +81,11 @@ impl World {
     /// The same with these settings.
     pub async fn start_with_settings(settings: serde_json::Value) -> Self {
         Box::pin(Self::start_with(Stage::usual(), serde_json::from_value(settings).unwrap(), PATIENCE, |_| {})).await
+    }
+
+    /// The same on this stage.
+    pub async fn start_with_settings_on(stage: Stage, settings: serde_json::Value) -> Self {
+        Box::pin(Self::start_with(stage, serde_json::from_value(settings).unwrap(), PATIENCE, |_| {})).await
     }
 
     /// The same, after `prepare` has changed the providers' data.
@@ -264,6 +270,22 @@ impl World {
         }
     }
 
+    /// Puts a backup in place, as if the host had been stopped for it; what is older than now is in doubt.
+    pub async fn restore(&self, backup: &memory::MemoryBackup, backup_at: Timestamp) {
+        self.none_is_on_the_way().await;
+        let now = self.clock.now();
+        let mark = RestoreMark { backup_at: Some(backup_at), worked_until: Some(now), ..RestoreMark::at(now) };
+        self.engine.restore(backup, mark).await;
+        // What the functions remember of the time before is older than they look at.
+        self.clock.advance(Duration::from_secs(10 * 60));
+    }
+
+    /// Works what is ready of one queue, and leaves the others.
+    pub async fn work_only(&self, queue: QueueName) {
+        self.none_is_on_the_way().await;
+        work_queue(&self.engine, &self.functions, queue).await;
+    }
+
     /// Works every batch that is ready now; returns how many there were.
     pub async fn work_what_is_ready(&self) -> usize {
         work_what_is_ready(&self.engine, &self.functions).await
@@ -334,16 +356,20 @@ impl World {
 async fn work_what_is_ready(engine: &Engine, functions: &Functions) -> usize {
     let mut batches = 0;
     for queue in queues::ALL {
-        loop {
-            let batch = engine.backend.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
-            if batch.is_empty() {
-                break;
-            }
-            functions.work(queue, batch).await;
-            batches += 1;
-        }
+        batches += work_queue(engine, functions, queue).await;
     }
     batches
+}
+
+async fn work_queue(engine: &Engine, functions: &Functions, queue: QueueName) -> usize {
+    for batches in 0.. {
+        let batch = engine.backend.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
+        if batch.is_empty() {
+            return batches;
+        }
+        functions.work(queue, batch).await;
+    }
+    unreachable!("a queue ends")
 }
 
 impl Drop for World {
@@ -389,7 +415,7 @@ pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> ConnectionCredential
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: identity_of(&sandbox.slack),
+        workspace: Some(identity_of(&sandbox.slack)),
         notion: None,
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(settings).unwrap()),

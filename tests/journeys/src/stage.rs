@@ -15,11 +15,11 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use jobs::queues;
-use memory::Memory;
+use memory::{Memory, MemoryBackup};
 use runtime::clock::Clock;
 use runtime::metrics::Counters;
 use runtime::queue::Queue;
-use runtime::{Backend, ClientAddress};
+use runtime::{Backend, ClientAddress, RestoreMark};
 use simulators::direct::{Direct, ListedServer};
 use simulators::http::HangUp;
 
@@ -112,6 +112,23 @@ impl Engine {
             next = [next, due].into_iter().flatten().min();
         }
         next
+    }
+
+    /// A copy of everything that it keeps; in memory only.
+    pub fn backup(&self) -> MemoryBackup {
+        match &self.kept {
+            Kept::Memory(memory) => memory.backup(),
+            Kept::Sqlite { .. } => panic!("a story with a backup chooses the stage in memory"),
+        }
+    }
+
+    /// Puts a backup in place, and marks that.
+    pub async fn restore(&self, backup: &MemoryBackup, mark: RestoreMark) {
+        match &self.kept {
+            Kept::Memory(memory) => memory.restore(backup),
+            Kept::Sqlite { .. } => panic!("a story with a backup chooses the stage in memory"),
+        }
+        runtime::generation::mark_restored(self.backend.store.as_ref(), mark).await.unwrap();
     }
 
     /// Everything that it keeps readable, as bytes.

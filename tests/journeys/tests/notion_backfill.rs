@@ -15,7 +15,6 @@ use runtime::TenantId;
 use serde_json::{Value, json};
 use simulators::Sandbox;
 use simulators::portal::DEAL;
-use standalone::engine::Engine;
 use tokio::process::Child;
 
 const ALL: RunRequest<'_> = RunRequest { dry: false, since: None, by: "a test" };
@@ -173,12 +172,11 @@ async fn whenever_it_is_killed_each_deal_gets_one_page() {
     };
     up(http.clone()).await;
     // The same database from here: the run is begun and looked at.
-    let engine = Engine::open(&database, clock).await.unwrap();
-    let connections =
-        clients::Connections::new(&engine.backend, slack::SlackApiBase::new(&sandbox.slack.api_url()).unwrap())
-            .with_notion(notion::NotionApiBase::new(&sandbox.notion.url()).unwrap())
-            .allowing(clients::Network::this_machine());
-    let mirror = NotionSync::new(&engine.backend, connections);
+    let backend = standalone::database::open_with(&database, clock).unwrap();
+    let connections = clients::Connections::new(&backend, slack::SlackApiBase::new(&sandbox.slack.api_url()).unwrap())
+        .with_notion(notion::NotionApiBase::new(&sandbox.notion.url()).unwrap())
+        .allowing(clients::Network::this_machine());
+    let mirror = NotionSync::new(&backend, connections);
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let id = mirror.start(&tenant, "Deals", &ALL).await.unwrap();
     let mut random = Random::seeded();

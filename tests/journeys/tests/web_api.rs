@@ -33,7 +33,7 @@ async fn a_message_is_posted_with_metadata_found_by_it_and_updated() {
     let metadata = Metadata { event_type: "test".into(), event_payload: json!({"id": 7}) };
     let posted = client.post_message(&channel, &message("one"), Some(&metadata)).await.unwrap();
     client.post_message(&channel, &message("two"), None).await.unwrap();
-    let page = client.history(&channel, "0", None).await.unwrap();
+    let page = client.history(&channel, "0", None, 200).await.unwrap();
     let found: Vec<_> = page.items.iter().filter(|message| message.metadata.as_ref() == Some(&metadata)).collect();
     assert_eq!(found.iter().map(|message| &message.ts).collect::<Vec<_>>(), [&posted.ts]);
     client.update_message(&posted, &message("one, corrected"), Some(&metadata)).await.unwrap();

@@ -347,6 +347,11 @@ pub fn edit_of_older(language: Language) -> Document {
     line("✏️", language.text(texts::chat::OLDER_MESSAGE_EDITED))
 }
 
+/// The line above a message that is copied after newer ones: when it was written.
+pub fn written_then(time: &str, language: Language) -> Document {
+    line("🕓", &language.text(texts::chat::WrittenThen { time }))
+}
+
 /// The text beside a file's copy: who shared it, and its transcript.
 pub fn with_copy(file: &File, author: &str) -> Document {
     let named = Document::default().by(author);

@@ -57,7 +57,7 @@ async fn write_over(
     link: &mut MessageLink,
     parts: &[String],
 ) -> Result<(), Failure> {
-    let call = line.open_call().await;
+    let doubt = line.doubt_of_parts().await;
     for (index, text) in parts.iter().enumerate() {
         if index < link.texts {
             // The same edit twice is one.
@@ -67,8 +67,8 @@ async fn write_over(
         }
         let body = &delivery.job.body;
         let uuid = uuid_of(&format!("{}{index}", body.delivery));
-        let earlier = match &call {
-            Some(_) => delivery.find_posted(&uuid, text, line.queued_at(), &link.bitrix24).await?,
+        let earlier = match &doubt {
+            Some(doubt) => line.looked_up_part(delivery.find_posted(doubt, &uuid, text, &link.bitrix24).await?)?,
             None => None,
         };
         let message = match earlier {
@@ -145,8 +145,11 @@ async fn say_taken(
     let body = &delivery.job.body;
     let uuid = uuid_of(&format!("{}taken{place}", body.delivery));
     let text = taken_back(name, delivery.tenant.settings.language).to_bbcode(false);
-    if line.open_call().await.is_some() && delivery.find_posted(&uuid, &text, line.queued_at(), &[]).await?.is_some() {
-        return Ok(());
+    if let Some(doubt) = line.doubt_of_parts().await {
+        let found = delivery.find_posted(&doubt, &uuid, &text, &[]).await?;
+        if line.looked_up_part(found)?.is_some() {
+            return Ok(());
+        }
     }
     let request = delivery.bot.send(&body.dialog, &text, None, &uuid);
     line.call(body.dialog.as_str(), delivery.tenant.bitrix24.ask(&request)).await.map(|_| ())

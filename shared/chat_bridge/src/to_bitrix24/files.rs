@@ -2,14 +2,14 @@
 
 use crate::chat::said::{instead_of_copy, not_copied, with_copy};
 use bitrix24::transfer::MAX_FILE;
-use clients::{DeliveryAttempt, ErrorClass, Failure};
+use clients::{DeliveryAttempt, Doubt, ErrorClass, Failure, LookUp};
 use locale::{Fixed, texts};
 use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::JobOutcome;
 use slack::event::File;
 use text::Document;
 
-use super::{MessageDelivery, uuid_of};
+use super::{MessageDelivery, UNREADABLE_CHAT, found_in, uuid_of};
 
 pub(super) async fn share(
     delivery: &MessageDelivery<'_>,
@@ -59,10 +59,11 @@ pub(super) async fn share(
         let why = why.unwrap_or(texts::chat::BOTS_CANNOT_SHARE);
         return note(delivery, line, &file, author, why, thread.as_deref()).await;
     };
-    if let Some(call) = line.open_call().await
-        && let Some(message) = shared_before(delivery, &file, call.began_at).await?
-    {
-        return delivery.posted(line, message, thread.as_deref()).await;
+    if let Some(doubt) = line.doubt().await {
+        let found = shared_before(delivery, &file, &doubt).await?;
+        if let Some(message) = line.looked_up(found)? {
+            return delivery.posted(line, message, thread.as_deref()).await;
+        }
     }
     let download = match delivery.tenant.slack.download(&file).await {
         Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) => {
@@ -90,35 +91,27 @@ pub(super) async fn share(
     delivery.posted(line, message, thread.as_deref()).await
 }
 
-/// Our file message that an earlier try has posted.
-async fn shared_before(
-    delivery: &MessageDelivery<'_>,
-    file: &File,
-    since: jiff::Timestamp,
-) -> Result<Option<u64>, Failure> {
-    let answer = delivery.tenant.bitrix24.ask(&bitrix24::bot::last_messages(&delivery.job.body.dialog)).await;
-    let result = match answer {
-        Ok(answer) => answer.result,
-        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => return Ok(None),
-        Err(failure) => return Err(failure),
+/// Our file message that may have been posted.
+async fn shared_before(delivery: &MessageDelivery<'_>, file: &File, doubt: &Doubt) -> Result<LookUp<u64>, Failure> {
+    let Some(chat) = delivery.tenant.bitrix24.chat_since(&delivery.job.body.dialog, doubt).await? else {
+        return Ok(LookUp::Unknowable(UNREADABLE_CHAT.into()));
     };
-    let files = result["files"].as_array().cloned().unwrap_or_default();
-    let same: Vec<u64> = files
+    let same: Vec<u64> = chat
+        .files
         .iter()
         .filter(|row| row["name"] == file.name.as_str() && bitrix24::tolerant::whole(&row["size"]) == Some(file.size))
         .filter_map(|row| bitrix24::tolerant::whole(&row["id"]))
         .collect();
     let known = delivery.link.as_ref().map(|(link, _)| link.bitrix24.clone()).unwrap_or_default();
-    let messages = result["messages"].as_array().cloned().unwrap_or_default();
-    let earliest = since - MAX_PROVIDER_SKEW;
-    let found = messages.iter().find(|row| {
+    let earliest = doubt.since - MAX_PROVIDER_SKEW;
+    let found = chat.messages.iter().find(|row| {
         let ids = row["params"]["FILE_ID"].as_array().into_iter().flatten().filter_map(bitrix24::tolerant::whole);
         let recent =
             row["date"].as_str().and_then(|date| date.parse::<jiff::Timestamp>().ok()).is_none_or(|at| at >= earliest);
         let is_new = row["id"].as_u64().is_some_and(|id| !known.contains(&id));
         recent && is_new && row["author_id"] == delivery.bot.id && ids.into_iter().any(|id| same.contains(&id))
     });
-    Ok(found.and_then(|row| row["id"].as_u64()))
+    Ok(found_in(found.and_then(|row| row["id"].as_u64()), chat.is_cut))
 }
 
 /// Posts a note in the chat that there is a file, and where. The link opens for people who can see it in Slack; it
@@ -147,10 +140,11 @@ async fn say(
     let uuid = uuid_of(&body.delivery);
     let text = said.by(author).to_bbcode(false);
     let known = delivery.link.as_ref().map(|(link, _)| link.bitrix24.clone()).unwrap_or_default();
-    if let Some(call) = line.open_call().await
-        && let Some(message) = delivery.find_posted(&uuid, &text, call.began_at, &known).await?
-    {
-        return delivery.posted(line, message, thread).await;
+    if let Some(doubt) = line.doubt().await {
+        let found = delivery.find_posted(&doubt, &uuid, &text, &known).await?;
+        if let Some(message) = line.looked_up(found)? {
+            return delivery.posted(line, message, thread).await;
+        }
     }
     let request = delivery.bot.send(&body.dialog, &text, None, &uuid);
     let sent = line.call(body.dialog.as_str(), delivery.tenant.bitrix24.ask(&request)).await?;

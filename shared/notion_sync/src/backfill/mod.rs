@@ -438,7 +438,9 @@ impl RunningBackfill<'_> {
     async fn create(&self, record: Record, read: &RecordRead, context: Context) -> Result<RecordOutcome, Failure> {
         let (sync, opened, state) = (self.sync, self.opened, &read.state);
         let created = || RecordOutcome::new(record, state, Became::Created);
-        if !sync.awaited(opened, record, state).await?.is_empty() {
+        // The rows that this run has read may lack what was created before a restore: the record's own job searches.
+        let may_exist = sync.connections.generation().is_doubtful(self.run.began_at).await?;
+        if may_exist || !sync.awaited(opened, record, state).await?.is_empty() {
             self.hand_on(record).await?;
             return Ok(created());
         }

@@ -33,6 +33,8 @@ use crate::work::{LinkWork, Next, SyncDecision, body, matching, read, write};
 const FINDABLE: SignedDuration = SignedDuration::from_secs(75);
 /// Why nothing is made.
 const NO_RECORD: &str = "the record is gone, and had no page";
+/// What a page waits for after a restore.
+const BEFORE_RESTORE: &str = "a page may have been made before the restore; it is looked for once it can be found";
 
 /// A record without a link: begins one and returns its next step, or why it gets no page.
 pub(super) async fn first<'a>(
@@ -53,6 +55,9 @@ pub(super) async fn first<'a>(
         let cause = "the pages that it leads to are made first";
         return Ok(Err(SyncDecision::wait(Duration::from_secs(3), cause)));
     }
+    if let Some(wait) = until_findable(sync).await? {
+        return Ok(Err(SyncDecision::wait(wait, BEFORE_RESTORE)));
+    }
     let Some(read) = with_addresses(sync, opened, record, read).await? else {
         return Ok(Err(SyncDecision::skip(NO_RECORD)));
     };
@@ -70,6 +75,13 @@ pub(super) async fn first<'a>(
         RowMatch::None | RowMatch::Refused { .. } => create(&mut work, &read).await?,
     };
     Ok(Ok((work, next)))
+}
+
+/// How long it takes until a query certainly finds every page that was made before what we know was restored.
+async fn until_findable(sync: &NotionSync) -> Result<Option<Duration>, Failure> {
+    let Some(mark) = sync.connections.generation().restored().await? else { return Ok(None) };
+    let wait = runtime::clock::until(sync.now(), mark.restored_at + FINDABLE);
+    Ok((!wait.is_zero()).then_some(wait))
 }
 
 /// The record with its e-mail addresses and telephone numbers, if rows are recognised by them.
@@ -150,6 +162,9 @@ pub(super) async fn again(work: &mut LinkWork<'_>, since: Timestamp, open: bool)
         }
     }
     let (sync, opened, record) = (work.sync, work.opened, work.record());
+    if let Some(wait) = until_findable(sync).await? {
+        return Ok(Next::wait(wait, BEFORE_RESTORE));
+    }
     let read = match read::record(sync, opened, record, None).await? {
         Some(read) => with_addresses(sync, opened, record, read).await?,
         None => None,

@@ -351,6 +351,14 @@ fn of_bot(
         "imbot.v2.chat.get" => {
             in_chat(&text("dialogId")).map(|chat| json!({"chat": {"id": chat.id, "name": chat.name, "type": "chat"}}))
         }
+        "imbot.v2.chat.message.getcontext" => {
+            if !bot.supervisor {
+                return Err((403, "BOT_TYPE_NOT_ALLOWED", "Bot type not allowed".into()));
+            }
+            let message = whole(["messageId", "messageId"]).unwrap_or_default();
+            let range = whole(["range", "range"]).and_then(|range| usize::try_from(range).ok()).unwrap_or(50);
+            shared.lock().around(bot.id, message, range.clamp(1, 50))
+        }
         "imbot.v2.chat.message.send" | "imbot.message.add" => {
             let dialog = if text("dialogId").is_empty() { text("DIALOG_ID") } else { text("dialogId") };
             let said = fields["message"].as_str().map_or_else(|| text("MESSAGE"), str::to_owned);

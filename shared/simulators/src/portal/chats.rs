@@ -169,6 +169,20 @@ impl PortalSimulator {
         events::send_all(&self.shared, told);
     }
 
+    /// Somebody leaves a chat.
+    pub fn leave_chat(&self, dialog: &str, user: u64) {
+        if let Some(chat) = chat_mut(&mut self.shared.lock(), dialog) {
+            chat.members.remove(&user);
+        }
+    }
+
+    /// Somebody is added to a chat.
+    pub fn join_chat(&self, dialog: &str, user: u64) {
+        if let Some(chat) = chat_mut(&mut self.shared.lock(), dialog) {
+            chat.members.insert(user);
+        }
+    }
+
     /// Takes every bot out of a chat.
     pub fn kick_bots(&self, dialog: &str) {
         let mut state = self.shared.lock();
@@ -376,6 +390,40 @@ impl SimulatorState {
         )
     }
 
+    /// The authors of a page of messages, as `im.dialog.messages.get` lists them.
+    pub(super) fn authors_of(&self, rows: &[Value]) -> Vec<Value> {
+        let authors: BTreeSet<u64> = rows.iter().filter_map(|row| row["author_id"].as_u64()).collect();
+        let shown = |id: u64| {
+            let is_bot = self.context.bots.contains_key(&id);
+            let name = if is_bot { "Switchboard".to_owned() } else { self.name_of(id) };
+            json!({"id": id, "name": name, "bot": is_bot, "connector": false, "avatar": "", "extranet": false})
+        };
+        authors.into_iter().filter(|id| *id > 0).map(shown).collect()
+    }
+
+    /// `imbot.v2.Chat.Message.getContext`: up to `range` messages on either side of one, oldest first.
+    pub(super) fn around(&self, bot: u64, message: u64, range: usize) -> Result<Value, RestRefusal> {
+        let not_found = || (400, "MESSAGE_NOT_FOUND", "Message not found".to_owned());
+        let (chat, rows) =
+            self.chats.iter().find(|(_, rows)| rows.iter().any(|row| row["id"] == message)).ok_or_else(not_found)?;
+        if self.context.chats.get(chat).is_none_or(|chat| !chat.members.contains(&bot)) {
+            return Err((403, "MESSAGE_ACCESS_DENIED", "Message access denied".into()));
+        }
+        let at = rows.iter().position(|row| row["id"] == message).ok_or_else(not_found)?;
+        let (from, to) = (at.saturating_sub(range), (at + range + 1).min(rows.len()));
+        let camel = |row: &Value| {
+            json!({
+                "id": row["id"], "chatId": chat, "authorId": row["author_id"], "date": row["date"], "text": row["text"],
+                "isSystem": row["system"], "uuid": row["uuid"].as_str().unwrap_or_default(), "forward": null,
+                "params": row["params"], "viewedByOthers": true,
+            })
+        };
+        Ok(json!({
+            "messages": rows[from..to].iter().map(camel).collect::<Vec<_>>(), "users": self.authors_of(&rows[from..to]),
+            "hasPrevPage": from > 0, "hasNextPage": to < rows.len(),
+        }))
+    }
+
     /// The files of a page of messages, as `im.dialog.messages.get` lists them.
     pub(super) fn files_of(&self, rows: &[Value]) -> Vec<Value> {
         let ids = rows.iter().flat_map(|row| row["params"]["FILE_ID"].as_array().cloned().unwrap_or_default());
@@ -416,6 +464,7 @@ pub(super) fn edit(shared: &Arc<PortalShared>, dialog: &str, message: u64, text:
         let row = state.row(dialog, message)?;
         row["text"] = text.into();
         row["edited"] = true.into();
+        row["params"]["IS_EDITED"] = "Y".into();
         let row = row.clone();
         let chat = chat_mut(&mut state, dialog)?.clone();
         state.revision += 1;

@@ -415,7 +415,7 @@ fn call(
                 .map(MethodResult::from)
                 .ok_or_else(|| (400, "ERROR_CORE", "TASKS_ERROR_EXCEPTION_#8; Comment not found".into()))
         }
-        "im.dialog.messages.get" => shared.lock().messages(params).map(MethodResult::from),
+        "im.dialog.messages.get" => shared.lock().messages(params, user).map(MethodResult::from),
         "voximplant.statistic.get" => {
             let state = shared.lock();
             let mut rows = state.statistics(params)?;

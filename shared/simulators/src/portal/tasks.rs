@@ -287,11 +287,15 @@ impl SimulatorState {
         Ok((page.into_iter().map(|task| selected(task, params)).collect(), total, next))
     }
 
-    /// `im.dialog.messages.get`: newest first; with `FIRST_ID` those after it, with `LAST_ID` those before it.
-    pub(super) fn messages(&self, params: &Map<String, Value>) -> Result<Value, RestRefusal> {
+    /// `im.dialog.messages.get`, for a member of the chat: newest first; with `FIRST_ID` those after it, with `LAST_ID`
+    /// those before it.
+    pub(super) fn messages(&self, params: &Map<String, Value>, user: u64) -> Result<Value, RestRefusal> {
         let dialog = params.get("DIALOG_ID").and_then(Value::as_str).unwrap_or_default();
         let chat = dialog.strip_prefix("chat").and_then(|id| id.parse::<u64>().ok());
         let Some(chat) = chat else { return Err((400, "DIALOG_ID_EMPTY", "Dialog ID can't be empty".into())) };
+        if self.context.chats.get(&chat).is_some_and(|chat| !chat.members.contains(&user)) {
+            return Err((403, "ACCESS_ERROR", "You don't have access to this chat".into()));
+        }
         let bound = |name: &str| params.get(name).and_then(number);
         let limit = bound("LIMIT").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(20).min(50);
         let all = self.chats.get(&chat).cloned().unwrap_or_default();
@@ -303,8 +307,8 @@ impl SimulatorState {
                 all.into_iter().rev().filter(|row| id(row) < before).take(limit).collect()
             }
         };
-        let files = self.files_of(&rows);
-        Ok(json!({"chat_id": chat, "messages": rows, "users": [], "files": files}))
+        let (users, files) = (self.authors_of(&rows), self.files_of(&rows));
+        Ok(json!({"chat_id": chat, "messages": rows, "users": users, "files": files}))
     }
 
     /// The comments of a task in the old card; the methods do not work in the new one.

@@ -158,6 +158,11 @@ impl SlackSimulator {
         self.shared.lock().held = Some(Vec::new());
     }
 
+    /// Forgets what was held back, and holds no more: as after Slack has given up sending it again.
+    pub fn lose_held_events(&self) {
+        self.shared.lock().held = None;
+    }
+
     /// Sends what was held back, in this order, and holds no more.
     pub fn release_events(&self, order: Release) {
         let held = self.shared.lock().held.take();

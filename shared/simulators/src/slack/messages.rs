@@ -129,9 +129,9 @@ impl WorkspaceState {
         let window = HistoryWindow::of(params);
         // Replies are in their threads, not in the history.
         let is_reply = |message: &Value| !message["thread_ts"].is_null() && message["thread_ts"] != message["ts"];
-        let all: Vec<_> =
-            channel.messages.iter().rev().filter(|message| window.has(message) && !is_reply(message)).collect();
-        Ok(self.page(&all, params, 100, 999))
+        let firsts = channel.messages.iter().rev().filter(|message| window.has(message) && !is_reply(message));
+        let all: Vec<Value> = firsts.map(|first| with_replies(&channel.messages, first.clone())).collect();
+        Ok(self.page(&all.iter().collect::<Vec<_>>(), params, 100, 999))
     }
 
     /// A page of messages.
@@ -201,6 +201,17 @@ impl WorkspaceState {
         self.set_reaction(channel, ts, name, BOT_USER, add);
         Ok(json!({}))
     }
+}
+
+/// The first message of a thread shows its last reply and their number.
+fn with_replies(all: &[Value], mut first: Value) -> Value {
+    let replies = || all.iter().filter(|reply| reply["thread_ts"] == first["ts"] && reply["ts"] != first["ts"]);
+    if let Some(last) = replies().last().map(|reply| reply["ts"].clone()) {
+        let count = replies().count();
+        (first["latest_reply"], first["reply_count"]) = (last, count.into());
+        first["thread_ts"] = first["ts"].clone();
+    }
+    first
 }
 
 /// Between which moments messages are asked for; those of the moments themselves only if the caller says so.

@@ -34,7 +34,10 @@ async fn main() -> anyhow::Result<()> {
         portal: PortalAccess::Webhook(text("webhook_url").into()),
         application_token: text("application_token").into(),
         bot_token: text("bot_token").into(),
-        workspace: slack::client::SlackIdentity { team_id: text("team_id"), ..slack::client::SlackIdentity::default() },
+        workspace: Some(slack::client::SlackIdentity {
+            team_id: text("team_id"),
+            ..slack::client::SlackIdentity::default()
+        }),
         signing_secret: None,
         notion: match told["notion_token"].as_str() {
             Some(token) => Some(connections.verify_notion_token(&token.to_owned().into()).await?),
@@ -47,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
     };
     connections.join(access).await?;
     let (_stop, stopped) = watch::channel(false);
-    let workers = workers::start(&engine, &functions, &stopped);
+    let workers = workers::start(&engine.backend, &functions, &stopped);
     let listener = http::listen(text("listen").parse()?).await?;
     let router = http::webhooks(functions).route("/waiting", get(move || waiting(engine.clone())));
     http::serve(listener, router, stopped).await?;
