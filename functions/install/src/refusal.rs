@@ -133,6 +133,7 @@ impl From<JoinError> for Refusal {
     fn from(error: JoinError) -> Self {
         match error {
             JoinError::Engine(failure) => failure.into(),
+            error if !error.is_rejection() => Self::Engine(Failure::transient(error.to_string())),
             JoinError::Taken { team } => Self::new(StatusCode::CONFLICT, texts::install::WorkspaceTaken { team }),
             JoinError::MemberId(_) => Self::bad_request(texts::install::BAD_MEMBER_ID),
             JoinError::Portal(error) => portal_refused(&error),

@@ -47,12 +47,13 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> PollReport {
     report.signals += again.signals;
     report.stopped.extend(again.stopped);
     report.late = again.late;
-    let late = f64::from(u32::try_from(report.late).unwrap_or(u32::MAX));
-    deps.metrics.measure("poll_lag", late, Unit::Seconds);
     report
 }
 
 /// Polls all tenants once.
 pub async fn poll(deps: &Deps) -> PollReport {
-    notion_sync::poll::poll(&deps.sync).await
+    let report = notion_sync::poll::poll(&deps.sync).await;
+    let late = f64::from(u32::try_from(report.late).unwrap_or(u32::MAX));
+    deps.metrics.measure("poll_lag", late, Unit::Seconds);
+    report
 }

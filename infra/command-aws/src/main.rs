@@ -102,7 +102,7 @@ async fn connect(backend: &Backend, config: &Path) -> anyhow::Result<()> {
     let portal = PortalAccess::Webhook(named.webhook_url);
     let access = ConnectionCredentials {
         member_id,
-        workspace: connections.verify_credentials(&portal, &slack.bot_token).await?,
+        workspace: Some(connections.verify_credentials(&portal, &slack.bot_token).await?),
         notion: match &config.notion {
             Some(notion) => Some(connections.verify_notion_token(&notion.token).await?),
             None => None,

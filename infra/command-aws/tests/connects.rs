@@ -48,7 +48,7 @@ async fn a_portal_is_connected_and_wrong_credentials_are_named() {
     let config = config(&sandbox);
     let wrong = run(&cloud, &config.replace("xoxb-", "xoxb-wrong-"));
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
-    assert!(!wrong.status.success() && said.contains("Slack does not take the bot token"), "{said}");
+    assert!(!wrong.status.success() && said.contains("Slack rejected the bot token"), "{said}");
 
     for _ in 0..2 {
         let done = run(&cloud, &config);

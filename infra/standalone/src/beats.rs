@@ -8,8 +8,6 @@ use anyhow::Context;
 use jiff::Timestamp;
 use runtime::generation::{self, RestoreMark};
 use runtime::{Backend, private_files};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 /// A backup that is put in place within this time of when it was made may not be noticed.
 const EVERY: Duration = Duration::from_secs(60);
@@ -42,22 +40,19 @@ impl Beats {
         Ok(mark)
     }
 
-    /// Keeps the present moment in the database and beside it, each minute until `stop` becomes true, and then once more.
-    pub fn start(self, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
-        tokio::spawn(async move {
-            loop {
-                let stopped = tokio::select! {
-                    () = self.backend.clock.sleep(EVERY) => false,
-                    _ = stop.wait_for(|stop| *stop) => true,
-                };
-                if let Err(error) = self.beat().await {
-                    tracing::warn!(%error, "the moment of the last work could not be kept");
-                }
-                if stopped {
-                    return;
-                }
-            }
-        })
+    /// Keeps the present moment in the database and beside it, each minute.
+    pub async fn keep_beating(self) {
+        loop {
+            self.backend.clock.sleep(EVERY).await;
+            self.beat_or_warn().await;
+        }
+    }
+
+    /// Keeps the present moment, if it can.
+    pub async fn beat_or_warn(&self) {
+        if let Err(error) = self.beat().await {
+            tracing::warn!(%error, "the moment of the last work could not be kept");
+        }
     }
 
     async fn beat(&self) -> anyhow::Result<()> {

@@ -27,8 +27,9 @@ use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::functions::Functions;
-use crate::schedule::{self, Schedule};
-use crate::{http, names, page, workers};
+use crate::schedule::Schedule;
+use crate::work::Work;
+use crate::{http, names, page};
 
 /// The events that the demonstration portal sends.
 pub fn events(settings: &Settings) -> Vec<&'static str> {
@@ -133,8 +134,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
     // A page that is open to others has host names that we do not know.
     let shown = if options.listen.ip().is_loopback() { names::only(shown, &[]) } else { shown };
     let router = http::webhooks(functions.clone()).merge(shown);
-    let workers = workers::start(&engine, &functions, &stop);
-    let scheduled = schedule::start(&functions, &engine.backend.clock, SCHEDULE, &stop);
+    let work = Work::start(&engine, &functions, SCHEDULE, &stop);
     let inviting = tokio::spawn({
         let sandbox = sandbox.clone();
         async move { conversations::let_the_bot_in(&sandbox).await }
@@ -151,8 +151,7 @@ pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Resul
         }
     });
     http::serve(listener, router, stop).await.context("HTTP ended early")?;
-    workers.join_all().await;
-    scheduled.join_all().await;
+    work.finish().await;
     inviting.abort();
     subscribing.abort();
     telling.abort();
@@ -167,7 +166,7 @@ async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<Te
     let access = ConnectionCredentials {
         member_id: credentials.member_id,
         application_token: credentials.application_token.into(),
-        workspace: connections.verify_credentials(&portal, &bot_token).await?,
+        workspace: Some(connections.verify_credentials(&portal, &bot_token).await?),
         notion: Some(connections.verify_notion_token(&sandbox.notion.token().to_owned().into()).await?),
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         portal,

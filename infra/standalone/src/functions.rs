@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clients::Connections;
 use jobs::queues;
+use runtime::metrics::Metrics;
 use runtime::queue::{QueueName, Received};
 use runtime::runner;
 use runtime::runner::BatchReport;
@@ -107,6 +108,11 @@ impl Functions {
             notion_poll: made!("notion-poll", notion_poll),
             token_renewal,
         }
+    }
+
+    /// Where the functions of webhooks count.
+    pub fn metrics(&self) -> &dyn Metrics {
+        self.workers[&queues::BITRIX24_EVENTS].metrics.as_ref()
     }
 
     /// Works a batch of a queue with its function, and deletes the finished messages.

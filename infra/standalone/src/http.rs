@@ -13,7 +13,8 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
+use web::answer::Refused;
 use web::doors;
 
 use crate::functions::Functions;
@@ -23,6 +24,9 @@ use crate::server::{self, BodyDeadline, refusal};
 pub const BITRIX24_WEBHOOK: &str = "/webhooks/bitrix24";
 /// Where Slack posts events, commands and interactivity.
 pub const SLACK_WEBHOOK: &str = "/webhooks/slack";
+
+/// How long a provider's request can take once it has arrived. Slack waits three seconds.
+const MAX_ACKNOWLEDGEMENT: Duration = Duration::from_secs(2);
 
 /// The routes that providers call.
 pub fn webhooks(functions: Functions) -> Router {
@@ -42,22 +46,45 @@ pub fn webhooks(functions: Functions) -> Router {
 }
 
 async fn bitrix24(State(functions): State<Functions>, request: Request) -> Response {
-    answered(request, bitrix24::form::MAX_EVENT_BODY, async |request| {
-        bitrix24_webhook::handle(&functions.bitrix24_webhook, request).await
+    let deps = &functions.bitrix24_webhook;
+    acknowledged(&functions, request, bitrix24::form::MAX_EVENT_BODY, "events_refused", async |request| {
+        bitrix24_webhook::handle(deps, request).await
     })
     .await
 }
 
 async fn slack(State(functions): State<Functions>, request: Request) -> Response {
-    answered(request, ::slack::inbound::MAX_REQUEST_BODY, async |request| {
-        slack_webhook::handle(&functions.slack_webhook, request).await
+    let deps = &functions.slack_webhook;
+    acknowledged(&functions, request, ::slack::inbound::MAX_REQUEST_BODY, "slack_refused", async |request| {
+        slack_webhook::handle(deps, request).await
     })
     .await
 }
 
 async fn notion(State(functions): State<Functions>, request: Request) -> Response {
-    answered(request, notion_webhook::MAX_BODY, async |request| {
-        notion_webhook::handle(&functions.notion_webhook, request).await
+    let deps = &functions.notion_webhook;
+    acknowledged(&functions, request, notion_webhook::MAX_BODY, "notion_refused", async |request| {
+        notion_webhook::handle(deps, request).await
+    })
+    .await
+}
+
+/// The answer to a provider: 503 if the store takes longer than a provider waits, so that it sends again. What was being
+/// written may be stored all the same; events with an identity are then recognised, hints are harmless twice.
+async fn acknowledged(
+    functions: &Functions,
+    request: Request,
+    most: usize,
+    counter: &'static str,
+    handle: impl AsyncFnOnce(::http::Request<Bytes>) -> ::http::Response<Bytes>,
+) -> Response {
+    let metrics = functions.metrics();
+    answered(request, most, async |request| match timeout(MAX_ACKNOWLEDGEMENT, handle(request)).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let cause = format!("the store did not answer within {} s", MAX_ACKNOWLEDGEMENT.as_secs());
+            Refused::unavailable(&cause).answer(metrics, counter)
+        }
     })
     .await
 }

@@ -1,15 +1,20 @@
 //! Switchboard on one machine: the same handlers as on Lambda, with HTTP, workers, schedules and SQLite in one process.
 
 pub mod beats;
+pub mod credentials;
 pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod engine;
+pub mod front;
 pub mod functions;
+pub mod health;
+pub mod host_clock;
 pub mod host_limits;
 pub mod http;
 pub mod log;
 pub mod manifest;
+pub mod metrics;
 pub mod names;
 pub mod page;
 pub mod replay;
@@ -20,6 +25,8 @@ pub mod serve;
 pub mod server;
 pub mod simulated;
 pub mod sync;
+pub mod systemd;
 mod timed;
 pub mod trail;
+pub mod work;
 pub mod workers;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -82,8 +83,23 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long threads that still read a file or look up a name can hold up the end.
+const MAX_LEFTOVER: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("switchboard: no threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(begin());
+    runtime.shutdown_timeout(MAX_LEFTOVER);
+    code
+}
+
+async fn begin() -> ExitCode {
     // Fails only if a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -185,29 +201,53 @@ impl Host {
     }
 }
 
-/// Becomes true on Ctrl-C and on the signal that service managers send.
+/// The code of a process that a second signal ended.
+const INTERRUPTED: i32 = 130;
+
+/// Becomes true on Ctrl-C and on the signal that service managers send. A second one ends the process at once.
 fn stopped() -> watch::Receiver<bool> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
+        let mut signals = Signals::listen();
+        signals.next().await;
+        stop.send_replace(true);
+        signals.next().await;
+        eprintln!("switchboard: ended at once by a second signal");
+        std::process::exit(INTERRUPTED);
+    });
+    stopped
+}
+
+/// The signals that ask the process to end.
+struct Signals {
+    #[cfg(unix)]
+    terminated: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn listen() -> Self {
         #[cfg(unix)]
         {
-            let mut terminated = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-                Ok(terminated) => terminated,
-                Err(error) => {
-                    tracing::warn!(%error, "only Ctrl-C will end this process");
-                    let _ = tokio::signal::ctrl_c().await;
-                    let _ = stop.send(true);
-                    return;
-                }
-            };
+            let terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+            if let Err(error) = &terminated {
+                tracing::warn!(%error, "only Ctrl-C will end this process");
+            }
+            Self { terminated: terminated.ok() }
+        }
+        #[cfg(not(unix))]
+        Self {}
+    }
+
+    /// Returns at the next one.
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(terminated) = &mut self.terminated {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminated.recv() => {}
             }
+            return;
         }
-        #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;
-        let _ = stop.send(true);
-    });
-    stopped
+    }
 }

@@ -15,28 +15,39 @@ use web::request::host_name;
 
 use crate::server::{LocalAddress, refusal};
 
-/// The address at which a probe asks whether the host is running. The answer contains nothing else, so any name is
-/// accepted.
+/// The addresses at which probes ask. Any name is accepted; under a name that is not ours the answers contain nothing but
+/// yes or no, and the names of checks.
+pub const LIVE: &str = "/livez";
+pub const READY: &str = "/readyz";
+/// The same as [`READY`].
 pub const PROBE: &str = "/healthz";
+/// All of them.
+pub const PROBES: [&str; 3] = [LIVE, READY, PROBE];
+
+/// Marks a probe's request that names another host than this one.
+#[derive(Debug, Clone, Copy)]
+pub struct ForeignName;
 
 /// Accepts only requests that name this machine, the address they came to, or one of `names`.
 pub fn only(router: Router, names: &[String]) -> Router {
     router.layer(from_fn_with_state(Arc::<[String]>::from(names), gate))
 }
 
-async fn gate(State(names): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+async fn gate(State(names): State<Arc<[String]>>, mut request: Request, next: Next) -> Response {
     let local = request.extensions().get::<LocalAddress>().map(|local| local.0);
     let given = given(&request);
     let foreign = match given.iter().find(|host| !is_own(host, local, &names)) {
         Some(foreign) => Some(*foreign),
         None => given.is_empty().then_some(""),
     };
-    let Some(foreign) = foreign.filter(|_| request.uri().path() != PROBE) else {
-        return next.run(request).await;
-    };
+    let Some(foreign) = foreign else { return next.run(request).await };
     let text = format!(
         "This page answers only to its own names, and {foreign:?} is none of them. Open it as http://localhost with its port, or add the name to status_names in the configuration.\n"
     );
+    if PROBES.contains(&request.uri().path()) {
+        request.extensions_mut().insert(ForeignName);
+        return next.run(request).await;
+    }
     refusal(StatusCode::MISDIRECTED_REQUEST, text)
 }
 

@@ -57,9 +57,9 @@ fn index() -> String {
     include_str!("page/index.html").replace("{{commands}}", &commands)
 }
 
-/// The same for a private address: with a probe, and only under its own names.
-pub fn private(look: Look, names: &[String]) -> Router {
-    names::only(router(look).route(names::PROBE, get(|| async { "ok\n" })), names)
+/// Routes of a private address: they answer only under its own names, besides probes.
+pub fn private(routes: Router, names: &[String]) -> Router {
+    names::only(routes, names)
 }
 
 /// The limits of the private address: it has few clients.

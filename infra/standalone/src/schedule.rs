@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runtime::clock::Clock;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::functions::Functions;
 
@@ -45,7 +45,7 @@ pub fn start(
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let (own, now) = (functions.clone(), clock.clone());
-    tasks.spawn(repeat(clock.clone(), schedule.sweep, stop.clone(), move || {
+    tasks.spawn(repeat(clock.clone(), schedule.sweep, stop.clone(), guarded(functions, "portal-sweep"), move || {
         let (functions, now) = (own.clone(), now.now());
         async move {
             let report = portal_sweep::handle(&functions.portal_sweep, now).await;
@@ -53,7 +53,7 @@ pub fn start(
         }
     }));
     let (own, now) = (functions.clone(), clock.clone());
-    tasks.spawn(repeat(clock.clone(), schedule.upkeep, stop.clone(), move || {
+    tasks.spawn(repeat(clock.clone(), schedule.upkeep, stop.clone(), guarded(functions, "upkeep"), move || {
         let (functions, now) = (own.clone(), now.now());
         async move {
             let report = upkeep::handle(&functions.upkeep, now).await;
@@ -61,7 +61,7 @@ pub fn start(
         }
     }));
     let own = functions.clone();
-    tasks.spawn(repeat(clock.clone(), schedule.departures, stop.clone(), move || {
+    tasks.spawn(repeat(clock.clone(), schedule.departures, stop.clone(), guarded(functions, "departures"), move || {
         let functions = own.clone();
         async move {
             let report = upkeep::let_leave(&functions.upkeep).await;
@@ -71,7 +71,7 @@ pub fn start(
         }
     }));
     let (own, now) = (functions.clone(), clock.clone());
-    tasks.spawn(repeat(clock.clone(), schedule.schedules, stop.clone(), move || {
+    tasks.spawn(repeat(clock.clone(), schedule.schedules, stop.clone(), guarded(functions, "schedules"), move || {
         let (functions, now) = (own.clone(), now.now());
         async move {
             let report = schedules::handle(&functions.schedules, now).await;
@@ -81,7 +81,7 @@ pub fn start(
         }
     }));
     let own = functions.clone();
-    tasks.spawn(repeat(clock.clone(), schedule.poll, stop.clone(), move || {
+    tasks.spawn(repeat(clock.clone(), schedule.poll, stop.clone(), guarded(functions, "notion-poll"), move || {
         let functions = own.clone();
         async move {
             let report = notion_poll::poll(&functions.notion_poll).await;
@@ -93,14 +93,31 @@ pub fn start(
     tasks
 }
 
-async fn repeat<F: Future<Output = ()>>(
+/// What notes that a run of a function ended in a panic.
+type Guard = Box<dyn Fn(&JoinError) + Send>;
+
+fn guarded(functions: &Functions, name: &'static str) -> Guard {
+    let functions = functions.clone();
+    Box::new(move |error| {
+        functions.metrics().count("function_failures", name);
+        tracing::error!(function = name, %error, "a scheduled function fell");
+    })
+}
+
+async fn repeat<F: Future<Output = ()> + Send + 'static>(
     clock: Arc<dyn Clock>,
     every: Duration,
     mut stop: watch::Receiver<bool>,
+    fell: Guard,
     run: impl Fn() -> F,
 ) {
     while !*stop.borrow() {
-        run().await;
+        // In a task of its own, which ends with this one: a panic costs one run.
+        let mut task = JoinSet::new();
+        task.spawn(run());
+        if let Some(Err(error)) = task.join_next().await {
+            fell(&error);
+        }
         tokio::select! {
             () = clock.sleep(every) => {}
             _ = stop.changed() => return,

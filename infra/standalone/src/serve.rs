@@ -1,67 +1,127 @@
 //! `serve`: the host against real portals and workspaces.
+//!
+//! It listens before it does anything else, needs no provider to start, and answers until its work has ended.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
-use clients::{ConnectionCredentials, Connections, PortalAccess};
-use command_line::config::{self, Config, PortalConfig, SlackConfig};
-use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
-use runtime::{SystemClock, TenantId};
-use secrecy::ExposeSecret;
-use tenants::portals::TokenDigest;
+use command_line::config::{self, Config};
+use runtime::SystemClock;
+use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::beats::Beats;
+use crate::credentials::{ConfiguredTenant, CredentialStates};
 use crate::engine::Engine;
+use crate::front::Front;
 use crate::functions::Functions;
-use crate::schedule::{self, Schedule};
-use crate::{http, names, page, server, workers};
+use crate::health::{self, Health};
+use crate::metrics::{self, Exporter, HostMetrics};
+use crate::schedule::Schedule;
+use crate::systemd::ServiceManager;
+use crate::work::Work;
+use crate::{http, page, server};
 
-/// A connection that waits for its `member_id`, or has it.
+/// How long the first event of a portal can take to be stored.
+const MAX_LEARNING: Duration = Duration::from_secs(2);
+
+/// How long the last moment of work can take to be kept.
+const MAX_LAST_BEAT: Duration = Duration::from_millis(500);
+
+/// A host whose database is open.
 #[derive(Clone)]
 struct Host {
     engine: Engine,
-    connections: Connections,
+    beats: Beats,
     functions: Functions,
-    /// The tenant's credentials, which wait for the first event that names its id.
-    pending: Arc<Mutex<Option<ConnectionCredentials>>>,
-    tenant: Arc<Mutex<Option<TenantId>>>,
+    health: Health,
+    credentials: CredentialStates,
+    /// The tenant that the configuration names, if it names one.
+    tenant: Option<ConfiguredTenant>,
 }
 
-/// Runs until `stop` becomes true.
-pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+/// Runs until `stop` becomes true, and then as long as it takes to end what is in hand, but less than 8 s.
+pub async fn serve(file: &Path, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    metrics::started();
+    let service = ServiceManager::from_env();
     let config = Config::read(file)?;
-    let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
-    let beats = Beats::of(&engine.backend, &config.database);
-    beats.notice().await?;
-    if let Some(apps) = &config.apps {
-        config::store_apps(apps, engine.backend.secrets.as_ref()).await?;
+    let measures = HostMetrics::default();
+    let (close, closed) = watch::channel(false);
+    let mut addresses = Addresses::listen(&config, &measures, &closed).await?;
+    let host = tokio::select! {
+        host = Host::open(&config, measures) => host?,
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+    };
+    addresses.open(&host, &config);
+    let mut work = Work::start(&host.engine, &host.functions, Schedule::default(), &stop);
+    work.beside(service.clone().keep_alive(closed.clone()));
+    work.beside(host.health.clone().keep_checking(closed.clone()));
+    work.beside(host.beats.clone().keep_beating());
+    let watched = host.health.clone();
+    work.beside(async move { watched.clock().keep_watching(closed).await });
+    if let Some(tenant) = &host.tenant {
+        work.beside(tenant.clone().keep_verifying());
+        work.beside(tenant.clone().keep_filling_the_baseline());
     }
-    let connections = config.connections(&engine.backend)?;
-    let functions = Functions::new(&engine.backend, &connections, config.public_url.as_deref());
-    let host = Host { engine, connections, functions, pending: Arc::default(), tenant: Arc::default() };
+    announce(&config, &host);
+    service.ready();
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => {}
+        ended = &mut addresses.served => return ended.context("HTTP ended early")?.context("HTTP ended early"),
+    }
+    service.stopping();
+    // Webhooks are durable once they are answered, so they are accepted until the work has ended.
+    work.finish().await;
+    // A database that does not answer keeps nobody from stopping.
+    let _ = timeout(MAX_LAST_BEAT, host.beats.beat_or_warn()).await;
+    close.send_replace(true);
+    addresses.served.await.context("HTTP did not end")?.context("HTTP ended early")
+}
 
-    if let (Some(portal), Some(slack)) = (&config.portal, &config.slack) {
-        let access = host.access(&config, portal, slack).await?;
-        if let Some(member_id) = host.member_id(portal).await? {
-            host.connect(ConnectionCredentials { member_id, ..access }).await?;
-        } else {
-            println!(
-                "The portal's member_id is not known yet. The first event with the right application token names it."
-            );
-            *host.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(access);
-        }
+/// The addresses, which answer from the first moment.
+struct Addresses {
+    public: Front,
+    private: Front,
+    served: JoinHandle<std::io::Result<()>>,
+}
+
+impl Addresses {
+    async fn listen(config: &Config, measures: &HostMetrics, closed: &watch::Receiver<bool>) -> anyhow::Result<Self> {
+        let (listen, status) = (http::listen(config.listen).await?, http::listen(config.status).await?);
+        let (public, private) = (Front::default(), Front::default());
+        let limits = server::Options::of(config, measures.counters());
+        let serve = |listener: TcpListener, front: &Front, options| {
+            server::serve(listener, front.router(), options, closed.clone())
+        };
+        let both = (serve(listen, &public, limits), serve(status, &private, page::options()));
+        let served = tokio::spawn(async move {
+            let (public, private) = tokio::join!(both.0, both.1);
+            public.and(private)
+        });
+        Ok(Self { public, private, served })
     }
-    let public = http::webhooks(host.functions.clone())
-        .layer(from_fn_with_state(host.clone(), learn))
-        .route(names::PROBE, get(|| async { "ok\n" }));
-    let listener = http::listen(config.listen).await?;
-    let status = http::listen(config.status).await?;
+
+    /// From now on, the host answers.
+    fn open(&self, host: &Host, config: &Config) {
+        self.public.open(host.public());
+        self.private.open(host.private(&config.status_names));
+    }
+}
+
+fn announce(config: &Config, host: &Host) {
+    if host.tenant.as_ref().is_some_and(ConfiguredTenant::is_unnamed) {
+        println!("The portal's member_id is not known yet. The first event with the right application token names it.");
+    }
     println!("Events:  http://{}{}  (give Bitrix24 its https address)", config.listen, http::BITRIX24_WEBHOOK);
     if config.apps.is_some() {
         println!("Connect: http://{}{}  (portals and workspaces, by a click)", config.listen, install::PATH);
@@ -78,115 +138,79 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
         }
     }
     println!("Status:  http://{}/", config.status);
-    let counters = host.engine.counters.clone();
-    let workers = workers::start(&host.engine, &host.functions, &stop);
-    let scheduled = schedule::start(&host.functions, &host.engine.backend.clock, Schedule::default(), &stop);
-    let beats = beats.start(stop.clone());
-    let watching = host.clone();
-    let look: page::Look = Arc::new(move || {
-        let host = watching.clone();
-        Box::pin(async move { host.state().await })
-    });
-    let (public, status) = tokio::join!(
-        server::serve(listener, public, server::Options::of(&config, counters), stop.clone()),
-        server::serve(status, page::private(look, &config.status_names), page::options(), stop),
-    );
-    workers.join_all().await;
-    scheduled.join_all().await;
-    beats.await.context("the moments of the database ended early")?;
-    public.and(status).context("HTTP ended early")
 }
 
 impl Host {
-    /// Checks the credentials with the providers; an error says what is wrong with which.
-    async fn access(
-        &self,
-        config: &Config,
-        named: &PortalConfig,
-        slack: &SlackConfig,
-    ) -> anyhow::Result<ConnectionCredentials> {
-        let portal = PortalAccess::Webhook(named.webhook_url.clone());
-        let workspace = self.connections.verify_credentials(&portal, &slack.bot_token).await?;
-        Ok(ConnectionCredentials {
-            member_id: String::new(),
-            portal,
-            application_token: named.application_token.clone(),
-            bot_token: slack.bot_token.clone(),
-            workspace,
-            notion: match &config.notion {
-                Some(notion) => Some(self.connections.verify_notion_token(&notion.token).await?),
-                None => None,
-            },
-            signing_secret: slack.signing_secret.clone(),
-            settings: config.named_settings().map(serde_json::to_value).transpose()?,
-        })
-    }
-
-    /// The id from the configuration, or the one that an earlier event with this application token named.
-    async fn member_id(&self, portal: &PortalConfig) -> anyhow::Result<Option<String>> {
-        if portal.member_id.is_some() {
-            return Ok(portal.member_id.clone());
+    /// Opens the database and connects what is known. No provider is asked.
+    async fn open(config: &Config, measures: HostMetrics) -> anyhow::Result<Self> {
+        let engine = Engine::open_with(&config.database, Arc::new(SystemClock), measures).await?;
+        let beats = Beats::of(&engine.backend, &config.database);
+        beats.notice().await?;
+        if let Some(apps) = &config.apps {
+            config::store_apps(apps, engine.backend.secrets.as_ref()).await?;
         }
-        let learned = self.engine.backend.store.get(&learned_key(&portal.application_token)?).await?;
-        Ok(learned.map(|item| item.decode()).transpose()?)
+        let connections = config.connections(&engine.backend)?;
+        let functions = Functions::new(&engine.backend, &connections, config.public_url.as_deref());
+        let credentials = CredentialStates::default();
+        let tenant = ConfiguredTenant::open(config, &engine.backend, &connections, &credentials).await?;
+        let health = Health::of(&engine).await;
+        Ok(Self { engine, beats, functions, health, credentials, tenant })
     }
 
-    async fn connect(&self, access: ConnectionCredentials) -> anyhow::Result<()> {
-        let tenant = self.connections.join(access).await?;
-        *self.tenant.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant.clone());
-        println!("Connected portal {tenant}.");
-        let (backend, connections) = (self.engine.backend.clone(), self.connections.clone());
-        tokio::spawn(async move {
-            match crm::baseline::fill(&backend, &connections, &tenant).await {
-                Ok(0) => {}
-                Ok(read) => tracing::info!(%tenant, read, "baseline filled"),
-                // Without it, records are judged by their history, one by one.
-                Err(failure) => tracing::warn!(%tenant, %failure, "the baseline stopped; it goes on at the next start"),
-            }
+    /// What strangers reach.
+    fn public(&self) -> Router {
+        http::webhooks(self.functions.clone())
+            .layer(from_fn_with_state(self.clone(), learn))
+            .merge(health::routes(self.health.clone(), false))
+    }
+
+    /// What operators reach.
+    fn private(&self, names: &[String]) -> Router {
+        let watched = self.clone();
+        let look: page::Look = Arc::new(move || {
+            let host = watched.clone();
+            Box::pin(async move { host.state().await })
         });
-        Ok(())
-    }
-
-    /// Connects the portal if this event is the first that carries its application token.
-    async fn learn(&self, body: &[u8]) -> anyhow::Result<()> {
-        let Some(access) = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return Ok(()) };
-        let sender = bitrix24::event::SenderProof::find(body)?;
-        let given = TokenDigest::of(sender.application_token.expose_secret());
-        if !TokenDigest::of(access.application_token.expose_secret()).matches(&given) {
-            bail!("another application token");
-        }
-        let key = learned_key(&access.application_token)?;
-        let member_id = sender.member_id;
-        self.engine.backend.store.put(StoreWrite::new(key, &member_id, WriteCondition::Always)?).await?;
-        self.connect(ConnectionCredentials { member_id, ..access }).await?;
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(())
+        let exporter = Exporter {
+            engine: self.engine.clone(),
+            health: self.health.clone(),
+            credentials: self.credentials.clone(),
+        };
+        let metrics = get(move || async move { exporter.answer().await });
+        let routes = page::router(look).route("/metrics", metrics).merge(health::routes(self.health.clone(), true));
+        page::private(routes, names)
     }
 
     async fn state(&self) -> serde_json::Value {
-        let tenant = self.tenant.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tenant = self.tenant.as_ref().and_then(ConfiguredTenant::tenant);
         let state = page::engine_state(&self.engine, tenant.as_ref()).await;
-        state.unwrap_or_else(|error| serde_json::json!({"error": error.to_string()}))
+        let mut state = state.unwrap_or_else(|error| json!({"error": error.to_string()}));
+        let credentials = self.credentials.all();
+        state["credentials"] = credentials
+            .iter()
+            .map(|(side, state)| {
+                let mut shown = json!(state);
+                shown["provider"] = side.name().into();
+                shown
+            })
+            .collect();
+        state
     }
 }
 
-fn learned_key(token: &secrecy::SecretString) -> anyhow::Result<ItemKey> {
-    let digest = serde_json::to_string(&TokenDigest::of(token.expose_secret()))?;
-    Ok(ItemKey::new(Table::Portals, "learned", digest))
-}
-
-/// This comes before the handler: an event may name the missing `member_id`.
+/// This comes before the handler: an event may name the portal's missing `member_id`.
 async fn learn(State(host): State<Host>, request: Request, next: Next) -> Response {
-    let waits = host.pending.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-    if !waits {
-        return next.run(request).await;
-    }
+    let Some(tenant) = host.tenant.filter(ConfiguredTenant::is_unnamed) else { return next.run(request).await };
     let request = match http::collected(request, bitrix24::form::MAX_EVENT_BODY).await {
         Ok(request) => request,
         Err(refused) => return refused,
     };
-    if let Err(error) = host.learn(request.body()).await {
-        tracing::info!(%error, "an event did not name the member_id");
-    }
-    next.run(request.map(axum::body::Body::from)).await
+    let problem = match timeout(MAX_LEARNING, tenant.learn(request.body())).await {
+        Ok(Ok(_)) => return next.run(request.map(axum::body::Body::from)).await,
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => format!("the store did not answer within {} s", MAX_LEARNING.as_secs()),
+    };
+    web::answer::Refused::unavailable(&problem)
+        .answer(host.engine.backend.metrics.as_ref(), "events_refused")
+        .map(axum::body::Body::from)
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ use axum::body::Body;
 use axum::response::Response;
 use command_line::config::Config;
 use command_line::proxies::Proxies;
+use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -32,10 +34,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::host_limits::HostLimits;
+use crate::names;
 use crate::timed::{Late, Progress, Timed, Watched};
 
-/// How long open connections can continue after the host is asked to stop.
-const ENDING: Duration = Duration::from_secs(2);
+/// How long open connections can continue after the listener has closed.
+pub const ENDING: Duration = Duration::from_secs(2);
 /// How long a client can take to read the last answer of its connection.
 const PARTING: Duration = Duration::from_secs(1);
 /// How long a quiet connection that is about to end can still begin a request.
@@ -420,6 +423,7 @@ impl Visit {
     ) -> Result<::http::Response<Watched>, Infallible> {
         self.progress.answering();
         let (head, body) = request.into_parts();
+        let is_probe = names::PROBES.contains(&head.uri.path());
         let response = match self.host.unfit(&head) {
             Some((status, reason, text)) => {
                 self.host.refused("requests_refused", reason);
@@ -427,6 +431,9 @@ impl Visit {
             }
             None => self.routed(router, ::http::Request::from_parts(head, Body::new(body))).await,
         };
+        if !is_probe {
+            self.host.options.counters.count("http_responses", class_of(response.status()));
+        }
         Ok(response.map(|body| Watched::new(body, self.progress)))
     }
 
@@ -437,15 +444,31 @@ impl Visit {
         extensions.insert(ClientAddress(client));
         extensions.insert(LocalAddress(self.local));
         extensions.insert(BodyDeadline { at: Instant::now() + limits.body, limit: limits.body });
-        match timeout(limits.answer, router.call(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
+        let answered = AssertUnwindSafe(timeout(limits.answer, router.call(request))).catch_unwind().await;
+        match answered {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
             Err(_) => {
+                self.host.options.counters.count("function_failures", "http");
+                tracing::error!("a handler fell");
+                refusal(StatusCode::INTERNAL_SERVER_ERROR, "Something failed here. Try again.\n".to_owned())
+            }
+            Ok(Err(_)) => {
                 self.host.refused("requests_refused", "answer_late");
                 let text = format!("The answer took longer than {} s. Try again.\n", limits.answer.as_secs());
                 refusal(StatusCode::SERVICE_UNAVAILABLE, text)
             }
         }
+    }
+}
+
+/// The class of a status, as counters name it.
+fn class_of(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        5 => "5xx",
+        4 => "4xx",
+        3 => "3xx",
+        _ => "2xx",
     }
 }
 

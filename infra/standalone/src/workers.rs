@@ -41,8 +41,11 @@ async fn work(engine: Engine, functions: Functions, queue: QueueName, mut stop: 
             Ok(batch) => {
                 let functions = functions.clone();
                 // In a task of its own: a handler that panics must not end the worker. Its messages are handed out
-                // again when their lease ends.
-                if let Err(error) = tokio::spawn(async move { functions.work(queue, batch).await }).await {
+                // again when their lease ends. The task ends with the worker.
+                let mut handler = JoinSet::new();
+                handler.spawn(async move { functions.work(queue, batch).await });
+                if let Some(Err(error)) = handler.join_next().await {
+                    engine.backend.metrics.count("function_failures", queue.name());
                     tracing::error!(queue = queue.name(), %error, "a handler fell");
                 }
             }

@@ -1,70 +1,14 @@
 //! The command as a user runs it: `serve` against the simulators, `replay`, `sandbox`.
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use runtime::SystemClock;
 use serde_json::Value;
 use simulators::Sandbox;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-fn switchboard(arguments: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-struct Serving {
-    process: Child,
-    events: String,
-    status: String,
-}
-
-impl Serving {
-    async fn start(folder: &Path, config: &str) -> Self {
-        let (listen, status) = (free_port(), free_port());
-        let config = format!("listen = '127.0.0.1:{listen}'\nstatus = '127.0.0.1:{status}'\n{config}");
-        std::fs::write(folder.join("serve.toml"), config).unwrap();
-        let mut process = switchboard(&["serve", "--config", "serve.toml"], folder).spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if line.starts_with("Status:") {
-                break;
-            }
-        }
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let (events, status) = (format!("http://127.0.0.1:{listen}"), format!("http://127.0.0.1:{status}"));
-        Self { process, events: format!("{events}/webhooks/bitrix24"), status }
-    }
-
-    async fn state(&self) -> Value {
-        let answer = reqwest::get(format!("{}/api/state", self.status)).await.unwrap();
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
-    }
-
-    async fn stop(mut self) {
-        let pid = self.process.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
-        assert!(self.process.wait().await.unwrap().success(), "Ctrl-C ends cleanly");
-    }
-}
-
-async fn until(mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap();
-}
+use crate::harness::{Serving, switchboard, until};
 
 fn config(sandbox: &Sandbox) -> String {
     format!(
@@ -138,7 +82,8 @@ async fn serve_keeps_its_files_and_its_status_page_to_itself() {
     let (status, text) = by_name(&state, "evil.example").await;
     assert!(status == 421 && text.contains("status_names"), "{status} {text}");
     assert_eq!(by_name(&state, "localhost").await.0, 200);
-    assert_eq!(by_name(&format!("{}/healthz", serving.status), "evil.example").await, (200, "ok\n".into()));
+    assert_eq!(by_name(&format!("{}/livez", serving.status), "evil.example").await, (200, "ok\n".into()));
+    assert_eq!(by_name(&format!("{}/healthz", serving.status), "evil.example").await.0, 200);
 
     let mut log = BufReader::new(serving.process.stderr.take().unwrap());
     serving.stop().await;
@@ -224,22 +169,6 @@ async fn settings_are_checked_compared_and_applied_beside_a_serve_that_runs() {
     std::fs::write(folder.path().join("own.toml"), own).unwrap();
     let (good, _, said) = settings(&["apply", "good.yaml", "--config", "own.toml"]).await;
     assert!(!good && said.contains("names settings itself"), "{said}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn serve_says_which_credentials_do_not_work() {
-    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    for (wrong, right, said) in [
-        ("/rest/1/no/", "/rest/1/s4ndb0xw3bh00k/", "the portal does not take the incoming webhook"),
-        ("xoxb-no", "xoxb-sandbox-bot-token", "Slack does not take the bot token"),
-    ] {
-        std::fs::write(folder.path().join("serve.toml"), config(&sandbox).replace(right, wrong)).unwrap();
-        let output = switchboard(&["serve", "--config", "serve.toml"], folder.path()).output().await.unwrap();
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && error.contains(said), "{error}");
-        assert!(!error.contains(wrong), "a secret, even a wrong one, is not printed: {error}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

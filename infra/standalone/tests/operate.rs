@@ -1,5 +1,4 @@
 //! What operators do on the command line, beside a host that ran: checks, dead letters, one event's way.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 use std::process::Command;

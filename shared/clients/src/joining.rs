@@ -11,6 +11,7 @@ use tenants::portals::{
     SlackConnection, TokenDigest, Workspace,
 };
 use tenants::secret_names::SLACK_SIGNING;
+use wire::ErrorClass;
 
 use crate::{Connections, Failure};
 
@@ -24,8 +25,9 @@ pub struct ConnectionCredentials {
     pub application_token: SecretString,
     /// The Slack bot token.
     pub bot_token: SecretString,
-    /// The Slack workspace and the bot in it, from [`Connections::verify_credentials`] or known before.
-    pub workspace: SlackIdentity,
+    /// The Slack workspace and the bot in it, from [`Connections::verify_slack`]. Until Slack has confirmed the token, the
+    /// workspace that was connected before stays connected, with its own token; without one, work for Slack waits.
+    pub workspace: Option<SlackIdentity>,
     /// The secret that signs the Slack app's requests. Without one Slack cannot send anything.
     pub signing_secret: Option<SecretString>,
     /// The Notion workspace. An existing one is kept if none is given.
@@ -72,13 +74,11 @@ pub enum JoinError {
     /// The portal's address or credentials do not work.
     #[error("{}", portal_refused(.0))]
     Portal(bitrix24::Error),
-    /// Slack rejects the token.
-    #[error("Slack does not take the bot token: {0}; copy the \"Bot User OAuth Token\" of your app")]
+    /// Slack rejects the token, or does not say whether it accepts it.
+    #[error("{}", slack_refused(.0))]
     Slack(slack::Error),
-    /// Notion rejects the token.
-    #[error(
-        "Notion does not take the token: {0}; copy the \"Internal integration secret\" of your connection (docs/notion.md)"
-    )]
+    /// Notion rejects the token, or does not say whether it accepts it.
+    #[error("{}", notion_refused(.0))]
     Notion(notion::Error),
     /// The app was installed for something without an id.
     #[error("Slack names neither a workspace nor an organisation; install the app again")]
@@ -96,6 +96,47 @@ pub enum JoinError {
     Engine(#[from] Failure),
 }
 
+impl JoinError {
+    /// Whether a person has to change something. Otherwise the provider or our own store could not be asked, and the
+    /// same credentials may be accepted later.
+    pub fn is_rejection(&self) -> bool {
+        match self {
+            Self::Portal(error) => is_rejected(&error.class(Timestamp::UNIX_EPOCH)),
+            Self::Slack(error) => is_rejected(&error.class(Timestamp::UNIX_EPOCH)),
+            Self::Notion(error) => is_rejected(&error.class(Timestamp::UNIX_EPOCH)),
+            Self::MemberId(_) | Self::NoWorkspace | Self::Taken { .. } => true,
+            Self::Engine(failure) => is_rejected(&failure.class),
+        }
+    }
+}
+
+fn is_rejected(class: &ErrorClass) -> bool {
+    matches!(class, ErrorClass::Reauthorise | ErrorClass::Permanent { .. })
+}
+
+/// The provider did not say whether it accepts the credentials.
+fn unanswered(provider: &str, error: &impl std::fmt::Display) -> String {
+    format!("{provider} could not be asked: {error}; nothing is known to be wrong with the credentials")
+}
+
+fn slack_refused(error: &slack::Error) -> String {
+    if is_rejected(&error.class(Timestamp::UNIX_EPOCH)) {
+        format!("Slack rejected the bot token: {error}; copy the \"Bot User OAuth Token\" of your app")
+    } else {
+        unanswered("Slack", error)
+    }
+}
+
+fn notion_refused(error: &notion::Error) -> String {
+    if is_rejected(&error.class(Timestamp::UNIX_EPOCH)) {
+        format!(
+            "Notion rejected the token: {error}; copy the \"Internal integration secret\" of your connection (docs/notion.md)"
+        )
+    } else {
+        unanswered("Notion", error)
+    }
+}
+
 fn portal_refused(error: &bitrix24::Error) -> String {
     match error {
         bitrix24::Error::Blocked { blocked, .. } => blocked.to_string(),
@@ -103,8 +144,9 @@ fn portal_refused(error: &bitrix24::Error) -> String {
         bitrix24::Error::Moved { .. } => {
             format!("{error}; copy the incoming webhook's URL from the portal again: redirects are not followed")
         }
+        other if !is_rejected(&other.class(Timestamp::UNIX_EPOCH)) => unanswered("the portal", other),
         other => format!(
-            "the portal does not take the incoming webhook: {other}; \
+            "the portal rejected the incoming webhook: {other}; \
              create one with the rights that docs/connecting.md lists and copy its whole URL"
         ),
     }
@@ -117,9 +159,20 @@ impl Connections {
         portal: &PortalAccess,
         bot_token: &SecretString,
     ) -> Result<SlackIdentity, JoinError> {
+        self.verify_portal(portal).await?;
+        self.verify_slack(bot_token).await
+    }
+
+    /// Tries the access to a portal.
+    pub async fn verify_portal(&self, portal: &PortalAccess) -> Result<(), JoinError> {
         let base = portal.base().map_err(JoinError::Portal)?;
         let portal = bitrix24::Client::new(self.http()?, base);
         portal.call("profile", &json!({})).await.map_err(JoinError::Portal)?;
+        Ok(())
+    }
+
+    /// Tries a bot token and returns the workspace that it opens.
+    pub async fn verify_slack(&self, bot_token: &SecretString) -> Result<SlackIdentity, JoinError> {
         let slack = slack::Client::new(self.http()?, self.slack_api.clone(), bot_token.clone());
         slack.auth_test().await.map_err(JoinError::Slack)
     }
@@ -167,6 +220,18 @@ impl Connections {
             }),
             None => before.as_ref().and_then(|portal| portal.notion.clone()),
         };
+        let slack = match access.workspace {
+            Some(workspace) => Some(SlackConnection {
+                team_id: workspace.team_id,
+                bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token).await?,
+                bot_id: workspace.bot_id,
+                bot_user: workspace.user_id,
+                team: workspace.team,
+                scopes: Vec::new(),
+                renews: false,
+            }),
+            None => before.as_ref().and_then(|portal| portal.slack.clone()),
+        };
         let kept = before.as_ref().map(|portal| portal.settings.clone());
         let portal = Portal {
             domain: base.domain(),
@@ -175,15 +240,7 @@ impl Connections {
             application_token: TokenDigest::of(access.application_token.expose_secret()),
             hook_key: before.as_ref().and_then(|portal| portal.hook_key),
             hook_key_before: before.as_ref().and_then(|portal| portal.hook_key_before),
-            slack: Some(SlackConnection {
-                team_id: access.workspace.team_id.clone(),
-                bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token).await?,
-                bot_id: access.workspace.bot_id,
-                bot_user: access.workspace.user_id,
-                team: access.workspace.team,
-                scopes: Vec::new(),
-                renews: false,
-            }),
+            slack,
             notion,
             settings: access.settings.map(Into::into).or(kept).unwrap_or_else(|| json!({}).into()),
             connected_at: before.map_or_else(|| whole_second(self.clock.now()), |portal| portal.connected_at),
@@ -195,7 +252,9 @@ impl Connections {
             let language = portal.settings["language"].as_str().unwrap_or_default().to_owned();
             let signing = TokenDigest::of(secret.expose_secret());
             let workspace = Workspace { tenant: tenant.clone(), signing, language };
-            self.portals.put_workspace(&access.workspace.team_id, &workspace).await.map_err(Failure::from)?;
+            if let Some(slack) = &portal.slack {
+                self.portals.put_workspace(&slack.team_id, &workspace).await.map_err(Failure::from)?;
+            }
         }
         Ok(tenant)
     }
@@ -210,4 +269,35 @@ impl Connections {
 /// Portals write times to the second; what was created in this very second is news.
 pub(crate) fn whole_second(moment: Timestamp) -> Timestamp {
     Timestamp::from_second(moment.as_second()).unwrap_or(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{NoAnswer, SeenAnswer};
+
+    use super::*;
+
+    /// Whether it is a rejection, and its text.
+    fn said(error: &JoinError) -> (bool, String) {
+        (error.is_rejection(), error.to_string())
+    }
+
+    #[test]
+    fn a_provider_that_is_down_has_rejected_nothing_and_one_that_rejects_is_named_with_the_fix() {
+        let page = || NoAnswer::Garbage(SeenAnswer::new(503, "text/html"));
+        let bitrix24 = bitrix24::Error::NoAnswer { method: "profile".into(), why: page() };
+        let slack = slack::Error::NoAnswer { method: "auth.test", why: page() };
+        let notion = notion::Error::NoAnswer { call: "GET /v1/users/me".into(), why: page(), reads: true };
+        for error in [JoinError::Portal(bitrix24), JoinError::Slack(slack), JoinError::Notion(notion)] {
+            let (rejected, text) = said(&error);
+            assert!(!rejected && text.contains("HTTP 503") && text.contains("nothing is known to be wrong"), "{text}");
+            assert!(!text.contains("copy"), "{text}");
+        }
+        let throttled = slack::Error::Throttled { method: "auth.test", wait: std::time::Duration::from_secs(5) };
+        assert!(!JoinError::Slack(throttled).is_rejection());
+        let refused =
+            slack::Error::Refused { method: "auth.test", code: "invalid_auth".into(), details: String::new() };
+        let (rejected, text) = said(&JoinError::Slack(refused));
+        assert!(rejected && text.starts_with("Slack rejected the bot token: auth.test: invalid_auth; copy"), "{text}");
+    }
 }

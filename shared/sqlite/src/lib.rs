@@ -5,6 +5,7 @@
 //! are separate and see everything that was committed.
 
 mod database;
+mod gauges;
 #[cfg(all(test, unix))]
 mod private_tests;
 mod queue;
@@ -12,6 +13,7 @@ mod secrets;
 mod store;
 
 pub use database::{OpenError, SqliteFile};
+pub use gauges::GaugeError;
 pub use queue::SqliteQueue;
 pub use secrets::FileSecrets;
 pub use store::SqliteStore;

@@ -46,10 +46,10 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
         portal: PortalAccess::Webhook("https://bench.example.com/rest/1/secret/".to_owned().into()),
         application_token: TOKEN.to_owned().into(),
         bot_token: "xoxb-bench".to_owned().into(),
-        workspace: slack::client::SlackIdentity {
+        workspace: Some(slack::client::SlackIdentity {
             team_id: "T0BENCH".into(),
             ..slack::client::SlackIdentity::default()
-        },
+        }),
         notion: None,
         signing_secret: Some(SIGNING_SECRET.to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),

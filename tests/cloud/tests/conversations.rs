@@ -73,7 +73,12 @@ async fn connect(backend: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: SlackIdentity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
+        workspace: Some(SlackIdentity {
+            team_id: team,
+            team: "Sandbox".into(),
+            user_id: user.into(),
+            bot_id: bot.into(),
+        }),
         notion: None,
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),

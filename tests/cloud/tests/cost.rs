@@ -58,7 +58,12 @@ async fn what_a_thousand_changes_cost() -> anyhow::Result<()> {
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: SlackIdentity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
+        workspace: Some(SlackIdentity {
+            team_id: team,
+            team: "Sandbox".into(),
+            user_id: user.into(),
+            bot_id: bot.into(),
+        }),
         notion: None,
         signing_secret: None,
         settings: Some(json!({"routes": routes, "group_bursts": null})),

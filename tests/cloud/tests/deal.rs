@@ -105,7 +105,7 @@ async fn connect(backend: &Backend, sandbox: &Sandbox) -> anyhow::Result<()> {
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: identity(&sandbox.slack),
+        workspace: Some(identity(&sandbox.slack)),
         notion: None,
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),

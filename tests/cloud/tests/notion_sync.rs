@@ -89,12 +89,12 @@ async fn connect(backend: &Backend, sandbox: &Sandbox) -> anyhow::Result<runtime
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: SlackIdentity {
+        workspace: Some(SlackIdentity {
             team_id: "T0".into(),
             team: "Sandbox".into(),
             user_id: "U0".into(),
             bot_id: "B0".into(),
-        },
+        }),
         notion: Some(connections.verify_notion_token(&sandbox.notion.token().to_owned().into()).await?),
         signing_secret: None,
         settings: Some(settings),

@@ -96,7 +96,12 @@ async fn connect(backend: &Backend, sandbox: &Sandbox) -> anyhow::Result<TenantI
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: SlackIdentity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
+        workspace: Some(SlackIdentity {
+            team_id: team,
+            team: "Sandbox".into(),
+            user_id: user.into(),
+            bot_id: bot.into(),
+        }),
         notion: Some(connections.verify_notion_token(&sandbox.notion.token().to_owned().into()).await?),
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(json!({

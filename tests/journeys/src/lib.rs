@@ -412,7 +412,7 @@ pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> ConnectionCredential
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: identity_of(&sandbox.slack),
+        workspace: Some(identity_of(&sandbox.slack)),
         notion: None,
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(settings).unwrap()),

@@ -57,7 +57,7 @@ async fn another_apps_secret_speaks_for_no_workspace_but_its_own() {
     let connections = &world.connections;
     let mut other = journeys::access_to(&world.sandbox, &settings::Settings::default());
     other.member_id = "ffffffffffffffffffffffffffffffff".into();
-    other.workspace.team_id = "T0OTHER".into();
+    other.workspace.as_mut().unwrap().team_id = "T0OTHER".into();
     other.signing_secret = Some("the other app's secret".to_owned().into());
     connections.join(other).await.unwrap();
     world.clock.advance(Duration::from_secs(61));

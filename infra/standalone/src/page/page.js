@@ -184,6 +184,13 @@ function drawTrail(events) {
     : [el("li", { class: "empty" }, "No event has arrived today.")]));
 }
 
+// What the providers do not accept of the configuration, or could not be asked about.
+function drawCredentials(credentials) {
+  const unwell = (credentials || []).filter((side) => side.text);
+  $("unwell").hidden = !unwell.length;
+  $("credentials").replaceChildren(...unwell.map((side) => el("li", {}, side.text)));
+}
+
 function drawReach(reach) {
   $("reach").hidden = !reach;
   if (!reach) return;
@@ -218,6 +225,7 @@ function draw() {
   drawBoard(state.board);
   if (state.board) drawTasks(state.board.tasks);
   drawReach(state.reach);
+  drawCredentials(state.credentials);
   drawSlack(state.channels);
   drawTalk();
   drawNotion(state.notion);

@@ -255,6 +255,7 @@ impl WorkspaceState {
             | "files.getUploadURLExternal"
             | "files.completeUploadExternal"
             | "views.open" => 100.0,
+            "conversations.replies" | "conversations.history" if self.is_distributed => 1.0,
             "conversations.replies"
             | "conversations.open"
             | "users.lookupByEmail"

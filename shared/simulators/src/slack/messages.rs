@@ -10,6 +10,9 @@ const TEXT: usize = 40_000;
 /// No message has more.
 const MAX_ATTACHMENTS: usize = 100;
 
+/// Messages that a read gives an app that is distributed outside of the Marketplace.
+const DISTRIBUTED_PAGE: usize = 15;
+
 impl WorkspaceState {
     pub(super) fn message(&mut self, channel: &str, ts: &str) -> Option<&mut Value> {
         self.channels.get_mut(channel)?.messages.iter_mut().find(|message| message["ts"] == ts)
@@ -137,7 +140,8 @@ impl WorkspaceState {
         let all: Vec<_> =
             channel.messages.iter().rev().filter(|message| moment(message) >= oldest && !is_reply(message)).collect();
         let start = text(params, "cursor").parse::<usize>().unwrap_or_default();
-        let limit = number(params, "limit").unwrap_or(100).clamp(1, 999);
+        let most = if self.is_distributed { DISTRIBUTED_PAGE } else { 999 };
+        let limit = number(params, "limit").unwrap_or(100).clamp(1, most);
         let page: Vec<Value> =
             all.iter().skip(start).take(limit).map(|message| shown(message, with_metadata)).collect();
         let next = start + page.len();

@@ -116,6 +116,7 @@ pub(crate) struct WorkspaceState {
     methods: BTreeMap<String, Bucket>,
     posts: BTreeMap<String, Bucket>,
     limited: bool,
+    is_distributed: bool,
     last_ts: i64,
     calls: BTreeMap<String, u64>,
     refused_for_limits: u64,
@@ -164,6 +165,7 @@ impl SlackSimulator {
                 methods: BTreeMap::new(),
                 posts: BTreeMap::new(),
                 limited: true,
+                is_distributed: false,
                 last_ts: 0,
                 calls: BTreeMap::new(),
                 refused_for_limits: 0,
@@ -330,6 +332,12 @@ impl SlackSimulator {
             .find(|channel| channel.name == name)
             .map(|channel| channel.messages.clone())
             .unwrap_or_default()
+    }
+
+    /// Whether the app is one that many workspaces install from outside the Marketplace: then it reads messages once a
+    /// minute, fifteen at a time. Workspaces that are connected by a click have such an app.
+    pub fn be_distributed(&self, is: bool) {
+        self.shared.lock().is_distributed = is;
     }
 
     /// What people read in a channel, a line a message: its fallback text.

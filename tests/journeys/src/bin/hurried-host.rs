@@ -34,7 +34,10 @@ async fn main() -> anyhow::Result<()> {
         portal: PortalAccess::Webhook(text("webhook_url").into()),
         application_token: text("application_token").into(),
         bot_token: text("bot_token").into(),
-        workspace: slack::client::SlackIdentity { team_id: text("team_id"), ..slack::client::SlackIdentity::default() },
+        workspace: Some(slack::client::SlackIdentity {
+            team_id: text("team_id"),
+            ..slack::client::SlackIdentity::default()
+        }),
         signing_secret: None,
         notion: match told["notion_token"].as_str() {
             Some(token) => Some(connections.verify_notion_token(&token.to_owned().into()).await?),

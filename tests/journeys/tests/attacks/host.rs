@@ -275,7 +275,8 @@ async fn who_does_not_read_an_answer_is_cut_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_page_answers_to_its_own_names_only() {
     let look: page::Look = std::sync::Arc::new(|| Box::pin(async { serde_json::json!({"tenant": "secret"}) }));
-    let host = Served::start(page::private(look, &["ops.internal".into()]), page::options()).await;
+    let routes = page::router(look).route(names::PROBE, axum::routing::get(|| async { "ok\n" }));
+    let host = Served::start(page::private(routes, &["ops.internal".into()]), page::options()).await;
     let ask = async |line: &str, hosts: &str| {
         host.send(&format!("{line} HTTP/1.1\r\n{hosts}connection: close\r\n\r\n")).await
     };

@@ -131,7 +131,7 @@ async fn a_workspace_is_spoken_for_by_its_own_app_only() {
     let world = World::start_on(Stage::Sockets).await;
     let mut other = journeys::access_to(&world.sandbox, &settings::Settings::default());
     other.member_id = "f".repeat(32);
-    other.workspace.team_id = "T0OTHER".into();
+    other.workspace.as_mut().unwrap().team_id = "T0OTHER".into();
     other.signing_secret = Some(secret("the other app's secret"));
     world.connections.join(other).await.unwrap();
     world.clock.advance(Duration::from_secs(61));

@@ -134,7 +134,7 @@ async fn a_tenant_whose_name_begins_anothers_reaches_nothing_of_it() {
     for (name, team) in [("abc", "T0ABC"), ("abcd", "T0ABCD"), ("abc-d", "T0ABCE"), ("ab", "T0AB")] {
         let mut access = journeys::access_to(&world.sandbox, &settings::Settings::default());
         access.member_id = name.into();
-        access.workspace.team_id = team.into();
+        access.workspace.as_mut().unwrap().team_id = team.into();
         access.application_token = SecretString::from(format!("the token of {name}"));
         access.signing_secret = Some(SecretString::from(format!("the signing secret of {name}")));
         world.connections.join(access).await.unwrap();

@@ -1,0 +1,286 @@
+//! A host as a process of its own, and providers that fail on demand.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use runtime::SystemClock;
+use serde_json::Value;
+use simulators::Sandbox;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+/// No condition is waited for longer than this.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+pub fn switchboard(arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(MAX_WAIT, waiting).await.expect("it did not happen in time");
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A host that runs `serve`.
+pub struct Serving {
+    pub process: Child,
+    /// `http://` and the public address.
+    pub public: String,
+    /// Where Bitrix24 posts its events.
+    pub events: String,
+    /// `http://` and the private address.
+    pub status: String,
+}
+
+impl Serving {
+    /// Starts a host, and waits until it says where its status page is.
+    pub async fn start(folder: &Path, config: &str) -> Self {
+        let mut serving = Self::begin(folder, config, &[]);
+        let mut lines = BufReader::new(serving.process.stdout.take().unwrap()).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.starts_with("Status:") {
+                break;
+            }
+        }
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        serving
+    }
+
+    /// Starts a host, and does not wait for anything.
+    pub fn begin(folder: &Path, config: &str, environment: &[(&str, &str)]) -> Self {
+        let (listen, status) = (free_port(), free_port());
+        let config = format!("listen = '127.0.0.1:{listen}'\nstatus = '127.0.0.1:{status}'\n{config}");
+        std::fs::write(folder.join("serve.toml"), config).unwrap();
+        let mut command = switchboard(&["serve", "--config", "serve.toml"], folder);
+        let process = command.envs(environment.iter().copied()).spawn().unwrap();
+        let (public, status) = (format!("http://127.0.0.1:{listen}"), format!("http://127.0.0.1:{status}"));
+        Self { process, events: format!("{public}/webhooks/bitrix24"), public, status }
+    }
+
+    pub async fn state(&self) -> Value {
+        let answer = reqwest::get(format!("{}/api/state", self.status)).await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// What the status page says of a provider's credentials: the state, and its text.
+    pub async fn credentials(&self, provider: &str) -> (String, String) {
+        let state = self.state().await;
+        let found = state["credentials"].as_array().unwrap().iter().find(|side| side["provider"] == provider).cloned();
+        let word = |name: &str| found.as_ref().unwrap()[name].as_str().unwrap_or_default().to_owned();
+        (word("state"), word("text"))
+    }
+
+    /// Posts an event as Bitrix24 does; the status of the answer, if there is one.
+    pub async fn post(&self, body: &str) -> Option<u16> {
+        let request = reqwest::Client::new().post(&self.events).timeout(Duration::from_secs(10));
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned());
+        request.send().await.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// Waits until the host can be connected to; the moment of the first connection.
+    pub async fn listens(&self) -> Instant {
+        let address = self.public.trim_start_matches("http://").to_owned();
+        until(async || TcpStream::connect(&address).await.is_ok()).await;
+        Instant::now()
+    }
+
+    pub async fn signal(&self, name: &str) {
+        let pid = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().await.unwrap().success());
+    }
+
+    /// Stops it as a person does.
+    pub async fn stop(mut self) {
+        self.signal("-INT").await;
+        assert!(self.process.wait().await.unwrap().success(), "Ctrl-C ends cleanly");
+    }
+
+    /// Stops it as a service manager does; how long that took.
+    pub async fn terminate(mut self) -> Duration {
+        let asked = Instant::now();
+        self.signal("-TERM").await;
+        assert!(self.process.wait().await.unwrap().success(), "SIGTERM ends cleanly");
+        asked.elapsed()
+    }
+
+    /// Ends it without a warning, and returns what it has logged.
+    pub async fn kill(mut self) -> String {
+        let mut log = self.process.stderr.take().unwrap();
+        self.process.kill().await.unwrap();
+        let mut logged = String::new();
+        log.read_to_string(&mut logged).await.unwrap();
+        logged
+    }
+}
+
+/// How a provider fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failing {
+    No,
+    Status503,
+    Html,
+    Reset,
+    Hang,
+}
+
+impl Failing {
+    pub const ALL: [Self; 4] = [Self::Status503, Self::Html, Self::Reset, Self::Hang];
+
+    fn answer(self) -> Option<&'static str> {
+        match self {
+            Self::Status503 => {
+                Some("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            }
+            Self::Html => Some(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\nconnection: close\r\n\r\n<h1>Sorry</h1>\r\n",
+            ),
+            Self::No | Self::Reset | Self::Hang => None,
+        }
+    }
+}
+
+/// A proxy before a provider, which fails on demand. It ends with the test.
+pub struct Proxy {
+    address: String,
+    failing: watch::Sender<Failing>,
+    failed: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    async fn before(provider: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, failing) = (listener.local_addr().unwrap().to_string(), watch::Sender::new(Failing::No));
+        let (failed, provider) = (Arc::new(AtomicU64::new(0)), provider.to_owned());
+        let (current, counted) = (failing.subscribe(), failed.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(carry(stream, provider.clone(), current.clone(), counted.clone()));
+            }
+        });
+        Self { address, failing, failed }
+    }
+
+    /// From now on, requests fail like that; open connections end.
+    pub fn fail(&self, failing: Failing) {
+        self.failed.store(0, Ordering::Relaxed);
+        self.failing.send_replace(failing);
+    }
+
+    /// Waits until a request has met the failure.
+    pub async fn has_failed(&self) {
+        until(async || self.failed.load(Ordering::Relaxed) > 0).await;
+    }
+}
+
+/// Carries one connection until it ends or the provider begins to fail.
+async fn carry(mut stream: TcpStream, provider: String, mut failing: watch::Receiver<Failing>, failed: Arc<AtomicU64>) {
+    // Which failure counts is decided when the request is there.
+    if stream.readable().await.is_err() {
+        return;
+    }
+    let now = *failing.borrow_and_update();
+    if now == Failing::No {
+        let Ok(mut upstream) = TcpStream::connect(&provider).await else { return };
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut stream, &mut upstream) => {}
+            _ = failing.changed() => {}
+        }
+        return;
+    }
+    failed.fetch_add(1, Ordering::Relaxed);
+    match now.answer() {
+        Some(answer) => {
+            let mut request = [0; 16 * 1024];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+        None if now == Failing::Hang => drop(failing.changed().await),
+        // What was sent is not read, so that closing resets the connection.
+        None => {}
+    }
+}
+
+/// The simulators behind proxies.
+pub struct Providers {
+    pub sandbox: Sandbox,
+    pub bitrix24: Proxy,
+    pub slack: Proxy,
+    pub notion: Proxy,
+}
+
+impl Providers {
+    pub async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+        let bitrix24 = Proxy::before(&host_of(&sandbox.portal.webhook_url())).await;
+        let slack = Proxy::before(&host_of(&sandbox.slack.api_url())).await;
+        let notion = Proxy::before(&host_of(&sandbox.notion.url())).await;
+        Self { sandbox, bitrix24, slack, notion }
+    }
+
+    pub fn proxy(&self, provider: &str) -> &Proxy {
+        match provider {
+            "Bitrix24" => &self.bitrix24,
+            "Slack" => &self.slack,
+            _ => &self.notion,
+        }
+    }
+
+    /// The configuration of a host that reaches the providers through the proxies.
+    pub fn config(&self) -> String {
+        let credentials = self.sandbox.portal.credentials();
+        let through = |url: &str, proxy: &Proxy| url.replace(&host_of(url), &proxy.address);
+        format!(
+            "[portal]\nwebhook_url = '{}'\napplication_token = '{}'\nmember_id = '{}'\n[slack]\nbot_token = '{}'\napi_url = '{}'\n[notion]\ntoken = '{}'\napi_url = '{}'\n",
+            through(&self.sandbox.portal.webhook_url(), &self.bitrix24),
+            credentials.application_token,
+            credentials.member_id,
+            self.sandbox.slack.token(),
+            through(&self.sandbox.slack.api_url(), &self.slack),
+            self.sandbox.notion.token(),
+            through(&self.sandbox.notion.url(), &self.notion),
+        )
+    }
+
+    /// Creates a deal and posts its event until it is accepted.
+    pub async fn new_deal(&self, serving: &Serving, title: &str) {
+        let deal = self.sandbox.portal.add_deal(title, 1, "EUR");
+        let body = self.sandbox.portal.event_body("ONCRMDEALADD", deal);
+        until(async || serving.post(&body).await == Some(200)).await;
+    }
+
+    /// How many cards there are of a new deal.
+    pub fn cards(&self, title: &str) -> usize {
+        let card = format!("New deal: {title}");
+        self.sandbox.slack.texts("sales-pipeline").iter().filter(|text| **text == card).count()
+    }
+
+    /// Waits for the card of each deal, and checks that there is one of each.
+    pub async fn each_has_one_card(&self, titles: &[String]) {
+        until(async || titles.iter().all(|title| self.cards(title) > 0)).await;
+        for title in titles {
+            assert_eq!(self.cards(title), 1, "{title}");
+        }
+    }
+}
+
+/// `host:port` of an address.
+fn host_of(url: &str) -> String {
+    url.split('/').nth(2).unwrap().to_owned()
+}
