@@ -50,7 +50,7 @@ impl Cast {
     }
 
     /// The text of the last message that only this person reads.
-    fn last_private(&self, user: &str) -> String {
+    fn last_text(&self, user: &str) -> String {
         text(&self.read_by(user))
     }
 
@@ -120,7 +120,7 @@ async fn a_wait_is_said_with_what_for_and_its_message_is_changed_when_it_is_over
     assert_eq!(waits, [("Bitrix24 answers again: what you asked for is done.".to_owned(), None)]);
     assert!(cast.told(&cast.ann).contains("Patient Ltd"));
     cast.presses(&cast.ann, CANCEL, &trace).await;
-    assert_eq!(cast.last_private(&cast.ann), "Too late to cancel: it no longer waits.");
+    assert_eq!(cast.last_text(&cast.ann), "Too late to cancel: it no longer waits.");
 }
 
 #[tokio::test]
@@ -131,10 +131,10 @@ async fn a_command_that_waits_is_cancelled_once_and_only_by_who_gave_it() {
     cast.begins(&cast.ann, "/b24-lead", "Regretted Ltd").await;
     let trace = cast.waits()[0].1.clone().unwrap();
     cast.presses(&cast.admin, CANCEL, &trace).await;
-    assert_eq!(cast.last_private(&cast.admin), "Only the person who gave the command can cancel it.");
+    assert_eq!(cast.last_text(&cast.admin), "Only the person who gave the command can cancel it.");
     for _ in 0..2 {
         cast.presses(&cast.ann, CANCEL, &trace).await;
-        let told = cast.last_private(&cast.ann);
+        let told = cast.last_text(&cast.ann);
         assert!(told.starts_with("Cancelled."), "{told}");
         assert_eq!(cast.waits(), [(told, None)]);
     }
