@@ -130,7 +130,7 @@ impl Serving {
 
 /// How a provider fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failing {
+pub(crate) enum Failing {
     No,
     Status503,
     Html,
