@@ -231,7 +231,7 @@ impl Queue for ProcessEngine {
             for message in &messages {
                 let head = format!("p{} send   {} {}", self.life.number, queue.name(), message.group);
                 self.sim.trace.note_with(head, &message.body);
-                self.sim.count("jobs");
+                self.sim.saw_job(queue.name(), &message.body);
             }
             self.memory.send(queue, messages).await
         })
@@ -270,6 +270,15 @@ impl Queue for ProcessEngine {
             self.memory.delay(queue, receipt, after).await
         })
         .await
+    }
+
+    async fn give_back(&self, queue: QueueName, receipts: Vec<String>) {
+        let work = async {
+            self.pause().await;
+            self.sim.trace.note(format!("p{} return {} {}", self.life.number, queue.name(), receipts.join(" ")));
+            self.memory.give_back(queue, receipts).await;
+        };
+        self.life.within(work).await;
     }
 
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
