@@ -246,7 +246,7 @@ pub fn routes(health: Health, detailed: bool) -> Router {
     };
     Router::new()
         .route(probes::LIVE, get(alive))
-        .route(probes::READY, get(ready.clone()))
+        .route(probes::READY, get(ready))
         .route(probes::PROBE, get(ready))
         .with_state(health)
 }
@@ -285,7 +285,7 @@ mod tests {
         };
         engine.queue.send(queues::SLACK_COMMANDS, vec![message]).await.unwrap();
         let second = Duration::from_secs(1);
-        clock.advance(MAX_OVERDUE_COMMAND - second);
+        clock.advance(MAX_OVERDUE_COMMAND.saturating_sub(second));
         assert_eq!(health.queues().await, None);
         clock.advance(second * 2);
         let failed = health.queues().await.unwrap();

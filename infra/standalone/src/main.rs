@@ -18,6 +18,10 @@ use standalone::simulated::{self, Simulated};
 use standalone::sync::{self, SyncArguments};
 use standalone::{database, manifest, replay, serve};
 use tokio::sync::watch;
+
+// What is shipped cannot draw its secrets from a seed. Tests are built with everything that any of them needs.
+const _: () =
+    assert!(cfg!(debug_assertions) || !runtime::random::IS_SEEDABLE, "the feature runtime/seeded is for tests");
 use tracing_subscriber::EnvFilter;
 
 /// Joins Bitrix24, Slack and Notion: cards in the right channel, conversations, records and pages in sync.

@@ -15,6 +15,10 @@ pub mod store;
 
 use std::sync::Arc;
 
+// What is shipped cannot draw its secrets from a seed. Tests are built with everything that any of them needs.
+const _: () =
+    assert!(cfg!(debug_assertions) || !runtime::random::IS_SEEDABLE, "the feature runtime/seeded is for tests");
+
 use aws_config::SdkConfig;
 use runtime::{Backend, Clock, SystemClock};
 

@@ -401,6 +401,25 @@ fn what_runs_for_customers_has_no_simulators() {
     }
 }
 
+/// Their secrets could be guessed.
+#[test]
+fn what_runs_for_customers_draws_nothing_from_a_seed() {
+    let features_of = |package: &str, arguments: &[&str]| {
+        let tree = ["tree", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p} [{f}]", "--offline"];
+        let output = Command::new(env!("CARGO")).args(tree).args(arguments).current_dir(root()).output().unwrap();
+        let tree = String::from_utf8(output.stdout).unwrap();
+        let line = tree.lines().find(|line| line.starts_with("runtime ")).unwrap_or_default().to_owned();
+        assert!(line.contains('['), "{package} is not built from the runtime: {tree}");
+        line
+    };
+    assert!(features_of("simulation", &[]).contains("seeded"));
+    let functions = FUNCTIONS.map(|(function, _)| function);
+    for package in functions.into_iter().chain(["switchboard", "switchboard-aws"]) {
+        assert!(!features_of(package, &[]).contains("seeded"), "{package}");
+    }
+    assert!(!features_of("switchboard", &["--no-default-features"]).contains("seeded"));
+}
+
 #[test]
 fn the_command_for_aws_has_no_other_engine_and_no_server() {
     let built = built_from("switchboard-aws", &[]);

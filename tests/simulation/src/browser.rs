@@ -38,6 +38,33 @@ impl PersonBrowser {
         self.again_and_again("the workspace", || self.install_workspace(company)).await
     }
 
+    /// Connects Notion.
+    pub async fn install_notion(&self) -> anyhow::Result<()> {
+        self.again_and_again("Notion", || async {
+            let page = self.submit("/install", "/install/notion", &[]).await?;
+            let page = self.follow(&self.deployment.estate.notion.consent(&leads_to(&page)?)).await?;
+            anyhow::ensure!(page.text.contains(" is connected."), "Notion is not connected: {}", words(&page.text));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes the company from Switchboard.
+    pub async fn leave(&self, company: usize) -> anyhow::Result<()> {
+        let host = self.deployment.estate.portals[company].host();
+        self.again_and_again("nothing any more", || async {
+            let page = match self.submit("/install", "/install/leave", &[("domain", &host)]).await {
+                Ok(page) => page,
+                // The answer to an earlier try was lost: the session has ended with it.
+                Err(_) if self.get("/install").await?.text.contains("Address of your portal") => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            anyhow::ensure!(page.status < 400, "HTTP {}: {}", page.status, words(&page.text));
+            Ok(())
+        })
+        .await
+    }
+
     async fn again_and_again<F: Future<Output = anyhow::Result<()>>>(
         &self,
         what: &str,
@@ -69,7 +96,7 @@ impl PersonBrowser {
 
     async fn install_workspace(&self, company: usize) -> anyhow::Result<()> {
         let estate = &self.deployment.estate;
-        let page = self.submit("/install", "/install/slack").await?;
+        let page = self.submit("/install", "/install/slack", &[]).await?;
         let asked = leads_to(&page)?;
         let back = estate.hub.allow(&asked, &estate.workspaces[company].team_id());
         let page = self.follow(&back).await?;
@@ -92,8 +119,8 @@ impl PersonBrowser {
         self.send(request, body).await
     }
 
-    /// Sends the form that leads to `action` on the page at `path`, as it is.
-    async fn submit(&self, path: &str, action: &str) -> anyhow::Result<ShownPage> {
+    /// Sends the form that leads to `action` on the page at `path`, with these fields filled in.
+    async fn submit(&self, path: &str, action: &str, filled: &[(&str, &str)]) -> anyhow::Result<ShownPage> {
         let page = self.get(path).await?;
         let form = page.text.split("<form").find(|form| form.contains(&format!("action=\"{action}\"")));
         let form = form.with_context(|| format!("{path} has no form to {action}: {}", words(&page.text)))?;
@@ -106,7 +133,8 @@ impl PersonBrowser {
                 Some((name.to_owned(), rest.split('"').next()?.replace("&quot;", "\"").replace("&amp;", "&")))
             })
             .collect();
-        let fields: Vec<_> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields: Vec<_> = hidden.chain(filled.iter().copied()).collect();
         self.post(action, &fields).await
     }
 

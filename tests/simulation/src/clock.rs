@@ -10,7 +10,7 @@ use runtime::Clock;
 use runtime::clock::later;
 use tokio::time::Instant;
 
-/// True time, by tokio's paused clock: every wait in the program, whoever makes it, passes at once.
+/// True time, by tokio's paused clock: every wait in the program, who makes it, passes at once.
 #[derive(Debug)]
 pub struct VirtualClock {
     base: Timestamp,

@@ -1,6 +1,5 @@
 //! A company: its portal, its workspace, and what its people have done so far.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ pub struct Company {
     pub workspace: Arc<SlackSimulator>,
     /// Its tenant.
     pub tenant: TenantId,
-    done: Mutex<Deeds>,
+    deeds: Mutex<Deeds>,
 }
 
 /// What people have done, as far as it is checked afterwards.
@@ -28,16 +27,33 @@ pub struct Deeds {
     pub joined_at: Option<Duration>,
     /// When it left.
     pub left_at: Option<Duration>,
-    /// The deals that people made after the company had joined, with their first stage.
+    /// The deals that people made after it had joined.
     pub deals: Vec<u64>,
-    /// When each deal was last changed by a person.
-    pub deal_changed_at: BTreeMap<u64, Duration>,
+    /// The tasks that people made after it had joined.
+    pub tasks: Vec<u64>,
+    /// What has to be read in Slack once.
+    pub news: Vec<News>,
     /// What was said in the bridged conversation.
     pub said: Vec<Said>,
     /// The bridged chat.
     pub chat: Option<String>,
     /// The commands that were typed.
     pub commands: Vec<TypedCommand>,
+    /// The Notion data source of its deals.
+    pub source: Option<String>,
+}
+
+/// Something that has to be read in Slack once.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// What it is.
+    pub kind: &'static str,
+    /// The word by which it is found.
+    pub word: String,
+    /// The channel, or the e-mail of the person.
+    pub to: String,
+    /// When it happened.
+    pub at: Duration,
 }
 
 /// Something that a person said in a bridged conversation.
@@ -49,25 +65,25 @@ pub struct Said {
     pub in_slack: bool,
     /// Its id: a `ts`, or a number.
     pub id: String,
-    /// When.
-    pub at: Duration,
     /// Its last text.
     pub text: String,
     /// Whether it was deleted.
     pub is_deleted: bool,
+    /// When it was last changed.
+    pub at: Duration,
 }
 
 /// A command that a person typed.
 #[derive(Debug, Clone)]
 pub struct TypedCommand {
+    /// The command.
+    pub command: &'static str,
     /// The word by which its effect is found.
     pub word: String,
     /// Who typed it.
     pub user: String,
     /// Whether Slack was answered in time.
     pub is_accepted: bool,
-    /// When.
-    pub at: Duration,
 }
 
 impl Company {
@@ -75,17 +91,22 @@ impl Company {
     pub fn new(estate: &Estate, number: usize) -> anyhow::Result<Self> {
         let (portal, workspace) = (estate.portals[number].clone(), estate.workspaces[number].clone());
         let tenant = TenantId::new(portal.credentials().member_id)?;
-        Ok(Self { number, portal, workspace, tenant, done: Mutex::default() })
+        Ok(Self { number, portal, workspace, tenant, deeds: Mutex::default() })
     }
 
     /// What its people have done.
     pub fn deeds(&self) -> MutexGuard<'_, Deeds> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+        self.deeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is connected.
     pub fn is_connected(&self) -> bool {
         let deeds = self.deeds();
         deeds.joined_at.is_some() && deeds.left_at.is_none()
+    }
+
+    /// The Slack id of a user of the portal.
+    pub fn person(&self, user: u64) -> String {
+        self.workspace.person(&format!("user{user}@example.com"))
     }
 }

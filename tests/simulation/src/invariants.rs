@@ -1,16 +1,32 @@
-//! What must hold when everything has settled. Each returns what is wrong, with the words by which its trail is found.
+//! What must hold when everything has settled. Each check returns what is wrong, with the words by which the trail of
+//! the thing concerned is found.
+
+mod bridged;
+mod news;
+mod pages;
+mod records;
+mod tenants;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use jobs::queues;
+use runtime::Clock;
 use runtime::Queue;
+use runtime::ledger::{Ledger, LedgerLine, today};
 use serde_json::Value;
-use simulators::portal::DEAL;
+use simulators::Estate;
 
 use crate::company::Company;
 use crate::deployment::Deployment;
+use crate::logs::Log;
 use crate::sim::Sim;
+use crate::storms::Climate;
+
+/// The longest time from healing until nothing has to be done any more.
+const MAX_RECOVERY: Duration = Duration::from_secs(45 * 60);
 
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +39,12 @@ pub struct Broken {
     pub keys: Vec<String>,
 }
 
+impl Broken {
+    fn new(promise: &'static str, what: impl Into<String>, keys: impl IntoIterator<Item = String>) -> Self {
+        Self { promise, what: what.into(), keys: keys.into_iter().collect() }
+    }
+}
+
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.promise, self.what)
@@ -33,120 +55,139 @@ impl fmt::Display for Broken {
 pub struct Checked<'a> {
     /// The world.
     pub sim: &'a Sim,
+    /// The providers.
+    pub estate: &'a Estate,
     /// The deployment, settled.
     pub deployment: &'a Deployment,
     /// The companies.
     pub companies: &'a [Arc<Company>],
+    /// What kind of history it was.
+    pub climate: Climate,
+    /// How long it took from healing until nothing had to be done any more.
+    pub settled_after: Duration,
+    /// What was logged.
+    pub log: &'a Log,
+}
+
+/// A message in Slack.
+struct Shown {
+    /// The name of its channel, or whose direct message it is.
+    to: String,
+    ts: String,
+    text: String,
+    /// Everything in it.
+    whole: Value,
 }
 
 impl Checked<'_> {
     /// Everything that is wrong.
     pub async fn all(&self) -> anyhow::Result<Vec<Broken>> {
-        let mut broken = self.nothing_waits().await?;
-        for company in self.companies.iter().filter(|company| company.is_connected()) {
-            broken.extend(self.cards_tell_each_way(company));
+        let mut broken = self.everything_ends().await?;
+        broken.extend(self.limits_are_kept());
+        broken.extend(self.nothing_secret_is_readable());
+        for company in self.companies {
+            if company.is_connected() {
+                let shown = messages_of(company);
+                broken.extend(self.lines_end(company, &shown).await?);
+                broken.extend(self.cards_tell_each_way(company, &shown));
+                broken.extend(self.news_is_read_once(company, &shown));
+                broken.extend(self.conversations_are_whole(company, &shown));
+                broken.extend(self.commands_are_done_once(company));
+                broken.extend(self.pages_show_their_records(company).await?);
+            } else if company.deeds().left_at.is_some() {
+                broken.extend(self.nothing_is_left_of(company).await?);
+            }
         }
         Ok(broken)
     }
 
-    /// No job waits, and none was given up.
-    async fn nothing_waits(&self) -> anyhow::Result<Vec<Broken>> {
+    /// No job waits, none was given up, and the last ended soon after everything was healed.
+    async fn everything_ends(&self) -> anyhow::Result<Vec<Broken>> {
         let mut broken = Vec::new();
         let memory = self.deployment.memory();
         for queue in queues::ALL {
             let depth = memory.depth(queue).await?;
             if depth.waiting > 0 {
-                broken.push(Broken {
-                    promise: "every job ends",
-                    what: format!("{} jobs still wait on {}", depth.waiting, queue.name()),
-                    keys: vec![format!(" {} ", queue.name())],
-                });
+                let what = format!("{} jobs still wait on {}", depth.waiting, queue.name());
+                broken.push(Broken::new("every job ends", what, [format!(" {} ", queue.name())]));
             }
             for buried in memory.dead_letters(queue, 10).await? {
-                broken.push(Broken {
-                    promise: "no job is given up for a trouble that passes",
-                    what: format!("{}: {} ({})", queue.name(), buried.letter.reason, buried.letter.code),
-                    keys: vec![buried.letter.trace.clone()],
-                });
+                let what = format!("{}: {} ({})", queue.name(), buried.letter.reason, buried.letter.code);
+                broken.push(Broken::new("no job is given up for a trouble that passes", what, [buried.letter.trace]));
             }
+        }
+        if self.settled_after > MAX_RECOVERY {
+            let what = format!("the last job ended {:?} after everything was healed", self.settled_after);
+            broken.push(Broken::new("nothing waits longer than its bound", what, [" back ".to_owned()]));
         }
         Ok(broken)
     }
 
-    /// The cards of a deal tell its way without a gap, in order and once: the first that it is new, each move where the
-    /// one before ended, and the last where the deal is now.
-    fn cards_tell_each_way(&self, company: &Company) -> Vec<Broken> {
-        let cards = company.workspace.texts("sales-pipeline");
-        let stages = company.portal.stages();
-        let name_of = |id: &Value| {
-            let stage = stages.iter().find(|stage| stage["STATUS_ID"] == *id);
-            // A stage without a name is shown by its id.
-            stage.map_or(id, |stage| &stage["NAME"]).as_str().unwrap_or_default().to_owned()
-        };
-        let deals = company.deeds().deals.clone();
+    /// No provider had to refuse a request for its limits.
+    fn limits_are_kept(&self) -> Vec<Broken> {
+        let exceeded = self.estate.exceeded_limits().into_iter();
+        let broken = exceeded.map(|limit| {
+            let what = format!("{}: {} exceeded {} times: {}", limit.account, limit.method, limit.times, limit.limit);
+            Broken::new("no limit of a provider is exceeded", what, [limit.method.clone()])
+        });
+        broken.collect()
+    }
+
+    /// No secret is in the log, or readable in the store or on a queue.
+    fn nothing_secret_is_readable(&self) -> Vec<Broken> {
+        let (log, kept) = (self.log.text(), self.deployment.memory().texts().join("\n"));
         let mut broken = Vec::new();
-        for id in deals {
-            let Some(item) = company.portal.item(DEAL, id) else { continue };
-            let title = item["title"].as_str().unwrap_or_default();
-            let word = title.trim_start_matches("Deal ").to_owned();
-            let about: Vec<&String> = cards.iter().filter(|card| card.contains(&word)).collect();
-            let wrong = way_of(&about, &name_of(&item["stageId"]));
-            if let Err(what) = wrong {
-                broken.push(Broken {
-                    promise: "the cards of a deal tell its way without a gap, in order and once",
-                    what: format!("company {} deal {id} {word}: {what}: {about:#?}", company.number),
-                    keys: vec![word, format!("deal#{id}"), format!("deal {id} "), format!("=CRM_DEAL&{id}")],
-                });
+        for secret in self.estate.secrets().iter().filter(|secret| secret.len() >= 12) {
+            let finder = memchr::memmem::Finder::new(secret);
+            for (place, text) in [("the log", log.as_slice()), ("the store or a queue", kept.as_bytes())] {
+                if let Some(at) = finder.find(text) {
+                    let around = String::from_utf8_lossy(&text[at.saturating_sub(200)..at]).into_owned();
+                    let what = format!("{}… is in {place}, after {around:?}", &secret[..6]);
+                    broken.push(Broken::new("no secret can be read", what, []));
+                }
             }
         }
         broken
     }
-}
 
-/// Whether cards tell a way from a new deal to its stage now.
-fn way_of(cards: &[&String], stage: &str) -> Result<(), String> {
-    let Some((first, moves)) = cards.split_first() else { return Err("it has no card".into()) };
-    if !first.starts_with("New deal: ") {
-        return Err("its first card does not say that it is new".into());
-    }
-    let mut at: Option<String> = None;
-    for card in moves {
-        let (from, to) = move_of(card).ok_or_else(|| format!("a card tells no move: {card}"))?;
-        if at.as_ref().is_some_and(|at| *at != from) {
-            return Err(format!("the card before {card:?} ends elsewhere"));
+    /// All lines of a company's log.
+    async fn lines_of(&self, company: &Company) -> anyhow::Result<Vec<LedgerLine>> {
+        let ledger = Ledger::new(self.deployment.backend().store);
+        let (mut lines, mut day) = (Vec::new(), self.sim.clock.now());
+        // A history ends on the day on which it began, or the next.
+        for _ in 0..2 {
+            let mut after = None;
+            loop {
+                let page = ledger.day(&company.tenant, &today(day), after).await?;
+                lines.extend(page.lines);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            day = runtime::clock::earlier(day, Duration::from_secs(24 * 3600));
         }
-        at = Some(to);
-    }
-    match at {
-        Some(at) if at != stage => Err(format!("it is at {stage:?}")),
-        _ => Ok(()),
+        Ok(lines)
     }
 }
 
-/// From where to where a card says that a deal moved.
-fn move_of(card: &str) -> Option<(String, String)> {
-    let (before, to) = card.split_once(" → ")?;
-    let from = before.rsplit_once(" (").or_else(|| before.rsplit_once(": ")).map(|(_, from)| from)?;
-    Some((from.to_owned(), to.trim_end_matches(')').to_owned()))
+/// Everything in a company's Slack.
+fn messages_of(company: &Company) -> Vec<Shown> {
+    let people = company.workspace.people();
+    let mut shown = Vec::new();
+    for channel in company.workspace.channels() {
+        let person = channel.person.as_ref().and_then(|id| people.iter().find(|person| person.id == *id));
+        let to = person.map_or(channel.name, |person| person.email.clone());
+        for message in channel.messages {
+            let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
+            shown.push(Shown { to: to.clone(), ts: text("ts"), text: text("text"), whole: message });
+        }
+    }
+    shown
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn way(cards: &[&str], stage: &str) -> Result<(), String> {
-        let cards: Vec<String> = cards.iter().map(|card| (*card).to_owned()).collect();
-        way_of(&cards.iter().collect::<Vec<_>>(), stage)
-    }
-
-    #[test]
-    fn a_way_has_no_gap_no_double_and_ends_where_the_deal_is() {
-        let good = ["New deal: Deal x", "Deal Deal x: A → B", "Deal won: Deal x (B → C)"];
-        assert_eq!(way(&good, "C"), Ok(()));
-        assert!(way(&good[1..], "C").is_err(), "not new");
-        assert!(way(&[good[0], good[2], good[1]], "B").is_err(), "in another order");
-        assert!(way(&[good[0], good[1], good[1]], "B").is_err(), "twice");
-        assert!(way(&good[..2], "C").is_err(), "the last is missing");
-        assert!(way(&[], "C").is_err(), "none");
-    }
+/// When a message was posted, by its `ts`.
+fn moment_of(ts: &str) -> Option<Timestamp> {
+    let (seconds, _) = ts.split_once('.')?;
+    Timestamp::from_second(seconds.parse().ok()?).ok()
 }

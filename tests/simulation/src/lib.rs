@@ -14,6 +14,7 @@ pub mod logs;
 pub mod people;
 pub mod plant;
 pub mod sim;
+pub mod storms;
 pub mod trace;
 pub mod transport;
 pub mod weather;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::VirtualClock;
 use crate::dice::Dice;
+use crate::people::words_in;
 use crate::plant::PlantedBug;
 use crate::trace::Trace;
 use crate::weather::Weather;
@@ -30,6 +31,17 @@ pub struct Sim {
     /// The bug that the invariants have to find, if one is planted.
     pub planted: Option<PlantedBug>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
+    jobs: Mutex<SeenJobs>,
+}
+
+/// What was put on queues.
+#[derive(Debug, Default, Clone)]
+pub struct SeenJobs {
+    /// The traces of events, with their tenants and queues.
+    pub traces: BTreeMap<(String, String), &'static str>,
+    /// Which job named a word first, by queue.
+    pub words: BTreeMap<(&'static str, String), usize>,
+    number: usize,
 }
 
 impl Sim {
@@ -46,11 +58,31 @@ impl Sim {
             weather,
             planted,
             counts: Mutex::default(),
+            jobs: Mutex::default(),
         }
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a job that is put on a queue.
+    pub fn saw_job(&self, queue: &'static str, body: &str) {
+        self.count("jobs");
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.number += 1;
+        let number = jobs.number;
+        if let Some((tenant, trace)) = runtime::envelope::origin(body) {
+            jobs.traces.entry((tenant, trace)).or_insert(queue);
+        }
+        for word in words_in(body) {
+            jobs.words.entry((queue, word.to_owned())).or_insert(number);
+        }
+    }
+
+    /// What was put on queues so far.
+    pub fn jobs(&self) -> SeenJobs {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts something for the summary.

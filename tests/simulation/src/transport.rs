@@ -73,8 +73,9 @@ type Sent = Result<Response<Body>, SendError>;
 impl ProcessTransport {
     /// The transport for a process.
     pub fn new(sim: Arc<Sim>, life: Arc<Life>) -> Self {
+        let clock = sim.clock.clone();
         // It limits nothing itself: the limit is for the whole, latency included.
-        Self { sim, life, direct: Direct::new(Duration::from_secs(24 * 3600)) }
+        Self { sim, life, direct: Direct::by(clock, Duration::from_secs(24 * 3600)) }
     }
 
     async fn on_the_way(&self) {
