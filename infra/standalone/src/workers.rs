@@ -96,7 +96,7 @@ fn by_tenant(batch: Vec<Received>) -> BTreeMap<String, Vec<Received>> {
     tenants
 }
 
-/// The messages of a batch whose handler fell are handed out again when their lease ends.
+/// The messages of a batch whose handler fell are handed out again soon: `Functions::work` has given them back.
 fn note_fall(backend: &Backend, queue: QueueName, ended: &Result<(), JoinError>) {
     if let Err(error) = ended {
         backend.metrics.count("function_failures", queue.name());

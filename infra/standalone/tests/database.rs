@@ -97,6 +97,40 @@ async fn the_database_of_a_host_is_its_own_and_is_backed_up_and_restored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lost_secrets_are_not_replaced_unless_an_operator_gives_them_up() {
+    let providers = Providers::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = providers.config();
+    let new_keys = async |arguments: &[&str]| {
+        let output =
+            switchboard(&[&["database", "new-keys"], arguments].concat(), folder.path()).output().await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), format!("{}{}", text(&output.stdout), text(&output.stderr)))
+    };
+    let serving = Serving::start(folder.path(), &config).await;
+    providers.new_deal(&serving, "Roof").await;
+    providers.each_has_one_card(&["Roof".to_owned()]).await;
+    serving.stop().await;
+    let secrets = folder.path().join("switchboard.secrets");
+    std::fs::remove_dir_all(&secrets).unwrap();
+
+    let refused = Serving::begin(folder.path(), &config, &[]).process.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{said}");
+    assert!(said.contains("there is no key ring in switchboard.secrets") && said.contains("new-keys"), "{said}");
+    assert!(!secrets.exists(), "nothing was made");
+    let (good, said) = new_keys(&[]).await;
+    assert!(!good && said.contains("run this with --yes") && !secrets.exists(), "{said}");
+    let (good, said) = new_keys(&["--yes"]).await;
+    assert!(good && said.contains("Made a new key ring"), "{said}");
+    // The portal of the configuration is sealed again at the start.
+    let serving = Serving::start(folder.path(), &config).await;
+    providers.new_deal(&serving, "Gutter").await;
+    providers.each_has_one_card(&["Roof".to_owned(), "Gutter".to_owned()]).await;
+    serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_was_killed_starts_again_with_all_that_it_accepted() {
     let providers = Providers::start().await;
     let folder = tempfile::tempdir().unwrap();
