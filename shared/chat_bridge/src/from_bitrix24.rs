@@ -4,6 +4,7 @@ use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
 use clients::Failure;
 use jobs::Hint;
 use jobs::chat::{InSlack, SlackJob, ToSlack, text_digest};
+use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::reasons;
@@ -159,6 +160,7 @@ async fn echo(
 impl CopiesToSlack<'_> {
     fn deliver(&mut self, message: u64, cause: &str, act: InSlack) -> Result<(), Failure> {
         let tenant = &self.job.tenant;
+        let is_copy = matches!(act, InSlack::Post { .. } | InSlack::Share { .. });
         let id = DeliveryId::of(&[tenant.as_str(), "to-slack", &self.bridge.dialog, &message.to_string(), cause]);
         let body = SlackJob::Chat(Box::new(ToSlack {
             delivery: id.as_str().to_owned(),
@@ -174,6 +176,7 @@ impl CopiesToSlack<'_> {
             change: self.change.into(),
             route: "bridge".into(),
             destination: if name.is_empty() { self.bridge.channel.clone() } else { format!("#{name}") },
+            caused_at: self.job.body.sent_at().filter(|_| is_copy).map(|at| at - MAX_PROVIDER_SKEW),
             ..DeliveryLine::new(id, self.job.trace, self.job.arrived_at(), DeliveryStatus::Queued)
         };
         Ok(self.decision.deliver(line, &body)?)

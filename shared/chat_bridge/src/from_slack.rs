@@ -1,7 +1,8 @@
 //! A message in a bridged channel, as deliveries to its chat.
 
-use clients::Failure;
+use clients::{Failure, moment_of};
 use jobs::chat::{InBitrix24, ToBitrix24};
+use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::reasons;
@@ -199,6 +200,7 @@ impl CopiesToBitrix24<'_> {
             ));
         }
         let (job, bridge) = (self.job, self.bridge);
+        let is_copy = matches!(act, InBitrix24::Post { .. } | InBitrix24::Share { .. });
         let id = DeliveryId::of(&[job.tenant.as_str(), "to-bitrix24", &bridge.channel, ts, cause]);
         let body = ToBitrix24 {
             delivery: id.as_str().to_owned(),
@@ -213,6 +215,7 @@ impl CopiesToBitrix24<'_> {
             change: self.decision.line.changes.first().cloned().unwrap_or_default(),
             route: "bridge".into(),
             destination: bridge.dialog.clone(),
+            caused_at: moment_of(ts).filter(|_| is_copy).map(|at| at - MAX_PROVIDER_SKEW),
             ..DeliveryLine::new(id, job.trace, job.arrived_at(), DeliveryStatus::Queued)
         };
         Ok(self.decision.deliver(line, &body)?)

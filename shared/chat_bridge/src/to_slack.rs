@@ -132,7 +132,7 @@ impl CopyDelivery<'_> {
     async fn find_copy(&self, doubt: &Doubt, thread: Option<&Ts>, mark: &str) -> Result<LookUp<Posted>, Failure> {
         let called_at = doubt.place.as_deref().and_then(HistoryPlace::of);
         let place = called_at.unwrap_or_else(|| self.place(thread));
-        find_posted(&self.tenant.slack, SoughtMessage { place: &place, mark, text: None, doubt }).await
+        find_posted(&self.tenant.slack, SoughtMessage { place: &place, mark: Some(mark), saying: None, doubt }).await
     }
 
     fn place(&self, thread: Option<&Ts>) -> HistoryPlace {

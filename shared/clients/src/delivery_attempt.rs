@@ -114,9 +114,14 @@ impl DeliveryAttempt {
         self.line.id.as_str()
     }
 
-    /// Whether another message may carry its id, too: then only one with the same words is its own.
+    /// Whether another message may carry its id, too.
     pub fn is_ambiguous(&self) -> bool {
         self.line.is_ambiguous
+    }
+
+    /// Whether its cause may have been reported before a restore, under another id.
+    pub fn may_be_reported(&self) -> bool {
+        self.line.caused_at.is_some()
     }
 
     /// Whether an earlier try, or one that a restore from a backup made us forget, may have had its effect; returned
@@ -336,25 +341,25 @@ mod tests {
         }
     }
 
-    fn doubt(place: Option<&str>, since: i64, settled: i64) -> Option<Doubt> {
-        Some(Doubt { place: place.map(str::to_owned), since: at(since), settled_at: at(settled) })
+    fn doubt(place: Option<&str>, since: i64, settled: i64) -> Doubt {
+        Doubt { place: place.map(str::to_owned), since: at(since), settled_at: at(settled) }
     }
 
     #[test]
     fn an_open_call_and_a_cause_older_than_a_restore_are_doubted() {
         let mark = Some(RestoreMark { backup_at: Some(at(600)), ..RestoreMark::at(at(1_000)) });
         assert_eq!(doubt_of(&line(500, None), None), None);
-        assert_eq!(doubt_of(&line(500, Some(510)), None), doubt(Some("C1"), 510, 515));
-        assert_eq!(doubt_of(&line(500, None), mark), doubt(None, 600, 1_000));
-        assert_eq!(doubt_of(&line(500, Some(510)), mark), doubt(Some("C1"), 510, 1_000));
-        assert_eq!(doubt_of(&line(1_000, None), mark), None);
+        assert_eq!(doubt_of(&line(500, Some(510)), None), Some(doubt(Some("C1"), 510, 515)));
+        assert_eq!(doubt_of(&line(500, None), mark), Some(doubt(None, 600, 1_000)));
+        assert_eq!(doubt_of(&line(500, Some(510)), mark), Some(doubt(Some("C1"), 510, 1_000)));
+        assert_eq!(doubt_of(&line(1_001, None), mark), None);
     }
 
     #[test]
     fn a_change_that_a_sweep_found_is_as_old_as_it_can_be() {
         let mark = Some(RestoreMark { backup_at: Some(at(600)), ..RestoreMark::at(at(1_000)) });
         let swept = DeliveryLine { caused_at: Some(at(550)), ..line(1_200, None) };
-        assert_eq!(doubt_of(&swept, mark), doubt(None, 600, 1_000));
+        assert_eq!(doubt_of(&swept, mark), Some(doubt(None, 600, 1_000)));
     }
 
     #[test]
@@ -363,6 +368,6 @@ mod tests {
         let missed = DeliveryLine { missed_at: Some(at(1_010)), ..line(500, None) };
         assert_eq!(doubt_of(&missed, mark), None);
         let called = DeliveryLine { missed_at: Some(at(1_010)), ..line(500, Some(1_011)) };
-        assert_eq!(doubt_of(&called, mark), doubt(Some("C1"), 500, 1_016));
+        assert_eq!(doubt_of(&called, mark), Some(doubt(Some("C1"), 500, 1_016)));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobs::card_delivery::delivery_marked;
+use jobs::card_delivery::{delivery_marked, saying_marked};
 use runtime::clock::{MAX_PROVIDER_SKEW, later};
 use serde_json::Value;
 use slack::client::{HistoryMessage, SlackPage};
@@ -59,10 +59,10 @@ impl<T> LookUp<T> {
 pub struct SoughtMessage<'a> {
     /// Where it would be.
     pub place: &'a HistoryPlace,
-    /// The delivery that it is marked with.
-    pub mark: &'a str,
-    /// Its text, if another message may carry the same mark.
-    pub text: Option<&'a str>,
+    /// The delivery that it is marked with, unless another message may carry the same mark.
+    pub mark: Option<&'a str>,
+    /// The digest of what it says, if any message that says the same is as good.
+    pub saying: Option<&'a str>,
     pub doubt: &'a Doubt,
 }
 
@@ -79,20 +79,15 @@ struct Reading {
     oldest: Timestamp,
     /// How far it has come, newest first.
     reached: Timestamp,
-    /// The deliveries found, and their messages.
-    found: HashMap<String, Vec<MarkedMessage>>,
+    /// The messages found, by the deliveries that they are marked with.
+    found: HashMap<String, Ts>,
+    /// The same by what they say.
+    said: HashMap<String, Ts>,
     /// Files that an app shared: they carry no mark.
     files: Vec<SharedFile>,
     cursor: Option<String>,
     pages: u32,
     is_complete: bool,
-}
-
-/// A message that carries the mark of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct MarkedMessage {
-    ts: Ts,
-    text: String,
 }
 
 /// A file in a message of an app.
@@ -105,8 +100,8 @@ struct SharedFile {
 
 impl Reading {
     fn new(began_at: Timestamp, oldest: Timestamp) -> Self {
-        let (found, files, cursor) = (HashMap::new(), Vec::new(), None);
-        Self { began_at, oldest, reached: began_at, found, files, cursor, pages: 0, is_complete: false }
+        let (found, said, files, cursor) = (HashMap::new(), HashMap::new(), Vec::new(), None);
+        Self { began_at, oldest, reached: began_at, found, said, files, cursor, pages: 0, is_complete: false }
     }
 
     /// Whether it can show what is sought: it began late enough, and reaches back far enough.
@@ -126,9 +121,12 @@ impl Reading {
         }
         for message in page.items {
             self.files.extend(files_of_app(&message));
-            if let Some(delivery) = message.metadata.as_ref().and_then(delivery_marked) {
-                let text = message.shown["text"].as_str().unwrap_or_default().to_owned();
-                self.found.entry(delivery.to_owned()).or_default().push(MarkedMessage { ts: message.ts, text });
+            let Some(metadata) = &message.metadata else { continue };
+            if let Some(saying) = saying_marked(metadata) {
+                self.said.entry(saying.to_owned()).or_insert_with(|| message.ts.clone());
+            }
+            if let Some(delivery) = delivery_marked(metadata) {
+                self.found.entry(delivery.to_owned()).or_insert(message.ts);
             }
         }
         self.pages += 1;
@@ -153,6 +151,10 @@ impl Readings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
+    fn forget(&self, key: &(String, HistoryPlace)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
     fn keep(&self, key: &(String, HistoryPlace), reading: Reading, now: Timestamp) {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         readings.retain(|_, known| now < later(known.began_at, READING_TTL));
@@ -165,10 +167,10 @@ impl Readings {
 
 /// Looks for the message of a delivery. `Err` is a failure of the look-up itself, to be tried again.
 pub async fn find_posted(workspace: &WorkspaceClient, sought: SoughtMessage<'_>) -> Result<LookUp<Posted>, Failure> {
-    let SoughtMessage { place, mark, text, doubt } = sought;
-    let is_it = |message: &&MarkedMessage| text.is_none_or(|text| message.text == text);
+    let SoughtMessage { place, mark, saying, doubt } = sought;
     look_up(workspace, place, doubt, |reading| {
-        reading.found.get(mark)?.iter().find(is_it).map(|message| message.ts.clone())
+        let marked = mark.and_then(|mark| reading.found.get(mark));
+        marked.or_else(|| reading.said.get(saying?)).cloned()
     })
     .await
 }
@@ -212,6 +214,11 @@ async fn look_up(
         let page = workspace.read_history(place, &oldest, reading.cursor.as_deref(), HistoryUse::LookUp).await;
         let page = match page {
             Ok(page) => page,
+            Err(failure) if failure.code() == "invalid_cursor" => {
+                readings.forget(&key);
+                let text = "Slack no longer knows how far the channel was read; it is read again from its end";
+                return Err(Failure::transient(text));
+            }
             Err(failure) => {
                 let waits_since = reading.began_at;
                 readings.keep(&key, reading, now);
@@ -232,7 +239,6 @@ async fn unread(
     match &failure.class {
         // With its parent the whole thread is gone.
         ErrorClass::Permanent { code } if code == "thread_not_found" => Ok(LookUp::Absent),
-        ErrorClass::Permanent { .. } => Ok(LookUp::Unknowable(failure.text)),
         ErrorClass::Throttled { .. } if workspace.history_class().await? == HistoryClass::Scarce => {
             Ok(LookUp::Later { failure, waits_since })
         }

@@ -29,8 +29,8 @@ const SHOWN_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const SUGGESTED_TTL: Duration = Duration::from_secs(60 * 60);
 /// Where an app may call 50 times a minute, Slack refuses none of so few calls in a row.
 const NEVER_REFUSED: u32 = 5;
-/// A refusal for a minute's budget asks to wait for a good part of a minute.
-const MINUTES_BUDGET: Duration = Duration::from_secs(20);
+/// A refusal soon after a call that used a minute's budget asks to wait for most of a minute.
+const MINUTES_BUDGET: Duration = Duration::from_secs(45);
 
 /// How much of its history a workspace lets our app read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,6 +264,6 @@ mod tests {
         let seconds = Duration::from_secs;
         assert!(is_suggested_by_refusal(2, seconds(60)));
         assert!(!is_suggested_by_refusal(9, seconds(60)));
-        assert!(!is_suggested_by_refusal(1, seconds(1)));
+        assert!(!is_suggested_by_refusal(1, seconds(30)));
     }
 }

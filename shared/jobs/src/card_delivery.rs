@@ -1,6 +1,7 @@
 //! A card's delivery to Slack, as its queue carries it.
 
 use records::{ChangeKind, RecordRef};
+use runtime::DeliveryId;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use settings::schema::Thread;
@@ -10,10 +11,29 @@ use slack::{Metadata, Mrkdwn, SlackMessage};
 const METADATA_EVENT: &str = "switchboard_delivery";
 /// The field of the metadata that has the id.
 const DELIVERY_ID: &str = "delivery_id";
+/// The field of the metadata that has the digest of what a card says.
+const SAYING: &str = "saying";
 
 /// What a delivery's message is marked with, to be found again.
 pub fn marked_as(delivery: &str) -> Metadata {
     Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({ DELIVERY_ID: delivery }) }
+}
+
+/// The same for a card that says something of a record. What is said is a digest: the same words about the same record
+/// have the same.
+pub fn marked_as_saying(delivery: &str, saying: &DeliveryId) -> Metadata {
+    let event_payload = json!({ DELIVERY_ID: delivery, SAYING: saying });
+    Metadata { event_type: METADATA_EVENT.into(), event_payload }
+}
+
+/// What a card says of a record, as a digest.
+pub fn saying_of(record: &RecordRef, text: &Mrkdwn) -> DeliveryId {
+    DeliveryId::of(&["saying", &record.to_string(), text.as_str()])
+}
+
+/// The digest of what a message says, if it is one of our cards.
+pub fn saying_marked(metadata: &Metadata) -> Option<&str> {
+    (metadata.event_type == METADATA_EVENT).then(|| metadata.event_payload[SAYING].as_str())?
 }
 
 /// The delivery that a message is marked with, if it is one of ours.

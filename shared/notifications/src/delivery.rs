@@ -4,7 +4,7 @@ use clients::{
     Connections, DeliveryAttempt, Doubt, ErrorClass, Failure, HistoryPlace, SoughtMessage, WorkspaceClient, find_posted,
 };
 use jobs::SlackDelivery;
-use jobs::card_delivery::{CardDestination, marked_as};
+use jobs::card_delivery::{CardDestination, marked_as_saying, saying_of};
 use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::{Backend, DeliveryId, TenantId};
 use settings::schema::Thread;
@@ -133,8 +133,9 @@ impl CardDelivery<'_> {
         doubt: &Doubt,
         place: &HistoryPlace,
     ) -> Result<Option<JobOutcome>, Failure> {
-        let text = self.line.is_ambiguous().then(|| self.text_in(place));
-        let sought = SoughtMessage { place, mark: self.line.id(), text: text.as_deref(), doubt };
+        let saying = self.line.may_be_reported().then(|| self.saying_in(place.thread.is_some()));
+        let mark = (!self.line.is_ambiguous()).then(|| self.line.id());
+        let sought = SoughtMessage { place, mark, saying: saying.as_ref().map(DeliveryId::as_str), doubt };
         let found = find_posted(workspace, sought).await?;
         match self.line.looked_up(found)? {
             Some(posted) => self.delivered(&posted, place.thread.is_none()).await.map(Some),
@@ -142,11 +143,11 @@ impl CardDelivery<'_> {
         }
     }
 
-    /// The text of its message in a place: in the thread of a live card it is one line.
-    fn text_in(&self, place: &HistoryPlace) -> String {
+    /// What its message says: a live card is one line in the thread.
+    fn saying_in(&self, is_reply: bool) -> DeliveryId {
         let body = &self.job.body;
-        let line = body.line.as_ref().filter(|_| body.thread == Thread::Live && place.thread.is_some());
-        line.unwrap_or(&body.message.text).as_str().to_owned()
+        let line = body.line.as_ref().filter(|_| body.thread == Thread::Live && is_reply);
+        saying_of(&body.record, line.unwrap_or(&body.message.text))
     }
 
     /// Where the card would be, if it was posted without a trace here.
@@ -203,7 +204,7 @@ impl CardDelivery<'_> {
         parent: Option<&Ts>,
         message: &SlackMessage,
     ) -> Result<Posted, Failure> {
-        let metadata = marked_as(self.line.id());
+        let metadata = marked_as_saying(self.line.id(), &self.saying_in(parent.is_some()));
         let posting = async {
             match parent {
                 Some(parent) => workspace.reply(channel, parent, message, &metadata).await,

@@ -12,6 +12,7 @@ use jobs::hint::FollowUp;
 use jobs::{Hint, SlackDelivery};
 use records::change::{Noun, Verb};
 use records::{CardContext, Change, ChangeKind, Names};
+use runtime::clock::{MAX_PROVIDER_SKEW, later};
 use runtime::job::{ReceivedJob, message};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
 use runtime::limiter::{Limiter, Rate, RateBucket, Reservation};
@@ -24,6 +25,9 @@ use tenants::portals::Portal;
 use crate::blocks;
 use crate::digest_items::{DigestItem, DigestWindow};
 use crate::router::{Left, Router, Taken};
+
+/// How long after a restore the sweep has certainly found everything that changed before.
+const SWEPT_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Adds the deliveries that the tenant's routes make of the changes to the decision; returns whether there are any,
 /// including those that wait for a digest.
@@ -132,6 +136,7 @@ impl Routing<'_> {
         let (tenant, name) = (self.job.tenant.as_str(), change.kind.name());
         let route = taken.route;
         let (identity, caused_at) = self.cause_of(change);
+        let is_ambiguous = caused_at.is_some() && self.is_ambiguous(change);
         let about = change.about.to_string();
         let id = DeliveryId::of(&[tenant, &about, &identity, &name, &route.name, &destination.key()]);
         let body = SlackDelivery {
@@ -145,16 +150,27 @@ impl Routing<'_> {
             thread: route.thread,
             line: Some(taken.line(telling).to_mrkdwn()),
         };
-        Made { route, id, body, caused_at, is_ambiguous: self.is_ambiguous(change) }
+        Made { route, id, body, caused_at, is_ambiguous }
     }
 
-    /// What distinguishes a change, and when it can have happened at the earliest. A comment has an identity of its own,
-    /// whatever else of its task changed with it.
+    /// What distinguishes a change, and when it can have happened at the earliest, if it may have been reported before a
+    /// restore. A comment has an identity of its own, whatever else of its task changed with it.
     fn cause_of(&self, change: &Change) -> (String, Option<Timestamp>) {
-        match self.job.body.identity().filter(|_| change.kind.verb() == Verb::Commented) {
+        let comment = self.job.body.identity().filter(|_| change.kind.verb() == Verb::Commented);
+        let (identity, at) = match comment {
             Some(comment) => (comment, self.job.body.sent_at()),
             None => (self.cause.identity.to_owned(), self.cause.at),
-        }
+        };
+        (identity, at.filter(|at| self.may_be_reported(change, *at)))
+    }
+
+    /// Whether a change that can be as old as `at` may have been reported before a restore. Once the sweep has gone
+    /// through everything, what changed since then is new.
+    fn may_be_reported(&self, change: &Change, at: Timestamp) -> bool {
+        let Some(mark) = self.restored.filter(|mark| mark.is_doubtful(at)) else { return false };
+        let last = change.state.changed_at().unwrap_or(mark.restored_at);
+        let is_swept = self.crm.backend.clock.now() >= later(mark.restored_at, SWEPT_AFTER);
+        !is_swept || last < mark.restored_at + MAX_PROVIDER_SKEW
     }
 
     /// Whether the revision that distinguishes a change may have been another one before a restore. A record that did not
@@ -162,11 +178,8 @@ impl Routing<'_> {
     fn is_ambiguous(&self, change: &Change) -> bool {
         let happens_once = matches!(change.kind.verb(), Verb::Created | Verb::Deleted | Verb::Commented);
         let is_distinct = happens_once || change.record().is_none();
-        !is_distinct
-            && self.restored.is_some_and(|mark| {
-                let was_acted_on = change.state.changed_at().is_some_and(|at| mark.was_acted_on(at));
-                self.cause.at.is_some_and(|at| mark.is_doubtful(at)) && !was_acted_on
-            })
+        let Some(mark) = self.restored.filter(|_| !is_distinct) else { return false };
+        !change.state.changed_at().is_some_and(|at| mark.was_acted_on(at))
     }
 
     /// Sends a card now.

@@ -45,7 +45,7 @@ impl RestoreMark {
 
     /// Whether an effect may have been made without a trace here, if its cause may be as old as `caused_at`.
     pub fn is_doubtful(&self, caused_at: Timestamp) -> bool {
-        caused_at < self.restored_at
+        caused_at <= self.restored_at
     }
 
     /// Whether what happened at a moment was certainly acted on, without a trace here: long enough before the work ended.
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn only_what_was_caused_before_the_restore_is_doubtful() {
         let mark = RestoreMark { backup_at: Some(at(50)), ..RestoreMark::at(at(100)) };
-        assert_eq!([at(99), at(100)].map(|moment| mark.is_doubtful(moment)), [true, false]);
+        assert_eq!([at(99), at(100), at(101)].map(|moment| mark.is_doubtful(moment)), [true, true, false]);
         assert_eq!([at(40), at(60)].map(|moment| mark.earliest_effect(moment)), [at(50), at(60)]);
         let unknown = RestoreMark { backup_at: None, ..mark };
         assert_eq!(unknown.earliest_effect(at(40)), at(40));

@@ -224,7 +224,7 @@ pub struct DeliveryLine {
     /// changes that are older than itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caused_at: Option<Timestamp>,
-    /// Whether its id may have been given to another change before a restore: only a message with the same words is it.
+    /// Whether its id may have been given to another change before a restore: only a message that says the same is it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_ambiguous: bool,
     /// When it was last looked for at its provider, and not found.

@@ -37,26 +37,26 @@ pub type DirectHandler = Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, HttpAn
 
 /// Servers by their addresses, and whether they speak https.
 #[derive(Default)]
-struct Directory {
+struct ServerDirectory {
     servers: BTreeMap<SocketAddr, (bool, DirectHandler)>,
     given: u16,
 }
 
-type SharedDirectory = Arc<Mutex<Directory>>;
+type SharedServers = Arc<Mutex<ServerDirectory>>;
 
-static OF_PROCESS: OnceLock<SharedDirectory> = OnceLock::new();
+static OF_PROCESS: OnceLock<SharedServers> = OnceLock::new();
 
 thread_local! {
-    static OF_THREAD: RefCell<Option<SharedDirectory>> = const { RefCell::new(None) };
+    static OF_THREAD: RefCell<Option<SharedServers>> = const { RefCell::new(None) };
 }
 
 /// The servers that this thread reaches.
-fn directory() -> SharedDirectory {
+fn directory() -> SharedServers {
     let own = OF_THREAD.with_borrow(Clone::clone);
-    own.unwrap_or_else(|| OF_PROCESS.get_or_init(SharedDirectory::default).clone())
+    own.unwrap_or_else(|| OF_PROCESS.get_or_init(SharedServers::default).clone())
 }
 
-fn locked(directory: &SharedDirectory) -> MutexGuard<'_, Directory> {
+fn locked(directory: &SharedServers) -> MutexGuard<'_, ServerDirectory> {
     directory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -75,7 +75,7 @@ pub struct Isolated {
 /// [`runtime::ManualClock::automatic`] does not.
 #[must_use = "the thread is isolated for as long as this lives"]
 pub fn isolate() -> Isolated {
-    OF_THREAD.set(Some(SharedDirectory::default()));
+    OF_THREAD.set(Some(SharedServers::default()));
     Isolated { _thread: PhantomData }
 }
 
@@ -100,7 +100,7 @@ pub fn next_address() -> Option<SocketAddr> {
 /// A server that can be reached without sockets until this is dropped.
 pub struct ListedServer {
     address: SocketAddr,
-    directory: SharedDirectory,
+    directory: SharedServers,
 }
 
 impl std::fmt::Debug for ListedServer {

@@ -60,7 +60,7 @@ impl Estate {
         let hub = Arc::new(SlackHub::start(clock.clone(), card(SLACK_APP, "chat:write,commands"), &known).await?);
         let notion = Arc::new(NotionSimulator::start(clock, 0).await?);
         notion.publish(NOTION_APP.0, NOTION_APP.1);
-        let steered = Steered {
+        let steered = SteeredEstate {
             portals: portals.clone(),
             workspaces: workspaces.clone(),
             authority: authority.clone(),
@@ -135,7 +135,7 @@ fn deploy(workspaces: &[Arc<SlackSimulator>], authority: &OauthServers, hub: &Sl
 
 /// What the control address acts on.
 #[derive(Clone)]
-struct Steered {
+struct SteeredEstate {
     portals: Vec<Arc<PortalSimulator>>,
     workspaces: Vec<Arc<SlackSimulator>>,
     authority: Arc<OauthServers>,
@@ -143,7 +143,7 @@ struct Steered {
     notion: Arc<NotionSimulator>,
 }
 
-impl Steered {
+impl SteeredEstate {
     fn steer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let given = if request.body().is_empty() { Ok(json!({})) } else { serde_json::from_slice(request.body()) };
         let done = match given {

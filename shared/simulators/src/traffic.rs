@@ -33,7 +33,7 @@ pub struct Disorder {
 
 /// What is decided about a request.
 #[derive(Debug, Clone, Copy)]
-enum Choice {
+enum TravelChoice {
     Delay,
     DelayOfCopy,
     Doubled,
@@ -41,25 +41,25 @@ enum Choice {
 }
 
 impl Disorder {
-    fn draw(&self, number: u64, choice: Choice) -> u64 {
+    fn draw(&self, number: u64, choice: TravelChoice) -> u64 {
         mixed(mixed(self.seed, choice as u64), number)
     }
 
-    fn of_a_thousand(&self, number: u64, choice: Choice, share: u16) -> bool {
+    fn of_a_thousand(&self, number: u64, choice: TravelChoice, share: u16) -> bool {
         self.draw(number, choice) % 1_000 < u64::from(share)
     }
 
     /// How long a request is on its way.
     pub(crate) fn delay(&self, number: u64) -> Duration {
-        self.delay_of(number, Choice::Delay)
+        self.delay_of(number, TravelChoice::Delay)
     }
 
     /// How long its copy is on its way.
     pub(crate) fn delay_of_copy(&self, number: u64) -> Duration {
-        self.delay_of(number, Choice::DelayOfCopy)
+        self.delay_of(number, TravelChoice::DelayOfCopy)
     }
 
-    fn delay_of(&self, number: u64, choice: Choice) -> Duration {
+    fn delay_of(&self, number: u64, choice: TravelChoice) -> Duration {
         match self.max_delay_ms {
             0 => Duration::ZERO,
             longest => Duration::from_millis(self.draw(number, choice) % longest.saturating_add(1)),
@@ -67,11 +67,11 @@ impl Disorder {
     }
 
     pub(crate) fn is_doubled(&self, number: u64) -> bool {
-        self.of_a_thousand(number, Choice::Doubled, self.doubled)
+        self.of_a_thousand(number, TravelChoice::Doubled, self.doubled)
     }
 
     pub(crate) fn is_lost(&self, number: u64) -> bool {
-        self.of_a_thousand(number, Choice::Lost, self.lost)
+        self.of_a_thousand(number, TravelChoice::Lost, self.lost)
     }
 }
 

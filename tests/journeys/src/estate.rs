@@ -17,7 +17,7 @@ use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
 
-use crate::{Engine, Stage, World, work_what_is_ready};
+use crate::{Engine, EventOrder, Stage, World, work_what_is_ready};
 
 const START: &str = "2026-11-21T12:00:00Z";
 
@@ -81,6 +81,9 @@ impl Estate {
         let listed = stage.list(address, router.clone());
         tokio::spawn(http::serve(listener, router, stopped));
         sandbox.deploy(&url);
+        for (portal, workspace) in sandbox.portals.iter().zip(&sandbox.workspaces) {
+            EventOrder::usual().apply(portal, workspace);
+        }
         Self { clock, engine, functions, connections, sandbox, url, stage, stop, _listed: listed }
     }
 
@@ -184,6 +187,7 @@ impl Estate {
     /// Runs the sweep as its schedule would, and works what it found.
     pub async fn sweep(&self) {
         self.clock.advance(Duration::from_secs(90));
+        portal_sweep::ask_for_all(&self.functions.portal_sweep).await;
         portal_sweep::handle(&self.functions.portal_sweep, self.clock.now()).await;
         self.settle().await;
     }

@@ -8,6 +8,7 @@ pub mod random;
 mod refusing;
 pub mod secrecy;
 mod stage;
+mod traffic;
 pub mod watched;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use tokio::sync::watch;
 
 pub use refusing::Refusing;
 pub use stage::{Engine, Stage};
+pub use traffic::EventOrder;
 
 /// How long a provider may take to answer in a story: short, for stories in which it never does.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -190,6 +192,7 @@ impl World {
         tokio::spawn(http::serve(listener, router, stopped));
         sandbox.portal.send_events_to(&webhook, &events(&settings));
         sandbox.slack.send_requests_to(&slack_webhook);
+        EventOrder::usual().apply(&sandbox.portal, &sandbox.slack);
         clock.advance(Duration::from_secs(1));
         Self {
             clock,
@@ -221,6 +224,7 @@ impl World {
     /// it found.
     pub async fn sweep(&self) -> portal_sweep::SweepReport {
         self.clock.advance(Duration::from_secs(90));
+        portal_sweep::ask_for_all(&self.functions.portal_sweep).await;
         let report = portal_sweep::handle(&self.functions.portal_sweep, self.clock.now()).await;
         self.settle().await;
         report

@@ -207,6 +207,7 @@ async fn with_signals_lost_doubled_and_out_of_order() {
         drop_every: 3,
         double_every: 2,
         reversed: true,
+        ..simulators::notion::NotionEventDelivery::default()
     });
     rounds(&pairs, 12).await;
 }

@@ -8,9 +8,10 @@ use journeys::estate::{Estate, json_of};
 use journeys::{Stage, World};
 use runtime::RestoreMark;
 use runtime::clock::Clock;
+use runtime::ledger::{Ledger, LedgerLine, today};
 use serde_json::{Value, json};
-use simulators::Sandbox;
 use simulators::portal::{DEAL, LEAD};
+use simulators::{Fault, Sandbox, When};
 use tenants::api_keys::{ApiKeys, Scope};
 
 use crate::bridged::Bridged;
@@ -30,18 +31,22 @@ fn add_deals(world: &World, numbers: std::ops::Range<usize>) -> Vec<u64> {
     numbers.map(|number| world.sandbox.portal.add_deal(&format!("Deal {number}"), 1, "EUR")).collect()
 }
 
-/// The lines of deliveries with a remark.
+/// How many lines of deliveries have a remark that begins so.
 async fn remarked(world: &World, remark: &str) -> usize {
-    let ledger = runtime::ledger::Ledger::new(world.engine.backend.store.clone());
-    let day = runtime::ledger::today(world.clock.now());
-    let lines = ledger.day(&world.tenant, &day, None).await.unwrap().lines;
-    let has = |line: &runtime::ledger::LedgerLine| match line {
-        runtime::ledger::LedgerLine::Delivery(line) => {
-            line.remark.as_deref().is_some_and(|own| own.starts_with(remark))
+    let ledger = Ledger::new(world.engine.backend.store.clone());
+    let (day, mut after, mut count) = (today(world.clock.now()), None, 0);
+    loop {
+        let page = ledger.day(&world.tenant, &day, after).await.unwrap();
+        let remarks = page.lines.iter().filter_map(|line| match line {
+            LedgerLine::Delivery(line) => line.remark.as_deref(),
+            LedgerLine::Event(_) => None,
+        });
+        count += remarks.filter(|own| own.starts_with(remark)).count();
+        after = page.next;
+        if after.is_none() {
+            return count;
         }
-        runtime::ledger::LedgerLine::Event(_) => false,
-    };
-    lines.iter().filter(|line| has(line)).count()
+    }
 }
 
 fn history_calls(world: &World) -> u64 {
@@ -102,6 +107,24 @@ async fn what_happened_while_nothing_ran_is_not_taken_for_what_was_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_found_again_among_others_is_recognised_by_what_its_card_says() {
+    let world = World::start_on(Stage::Memory).await;
+    let deal = add_deals(&world, 0..1)[0];
+    world.settle().await;
+    let (backup, backup_at) = (world.engine.backup(), world.clock.now());
+    world.clock.advance(Duration::from_secs(600));
+    world.sandbox.portal.change_item(DEAL, deal, json!({"opportunity": 5}));
+    world.settle().await;
+    world.sandbox.portal.move_deal(deal, "PREPARATION");
+    world.settle().await;
+    let cards = world.channel("sales-pipeline");
+    world.clock.advance(Duration::from_secs(600));
+    world.restore(&backup, backup_at).await;
+    world.sweep().await;
+    assert_eq!(world.channel("sales-pipeline"), cards);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn threads_and_live_cards_go_on_below_the_same_card() {
     for thread in ["reply", "live"] {
         let route = json!({
@@ -128,9 +151,9 @@ async fn threads_and_live_cards_go_on_below_the_same_card() {
         }
         world.settle().await;
         let messages = world.sandbox.slack.messages("general");
-        let (cards, replies): (Vec<&Value>, Vec<&Value>) =
-            messages.iter().partition(|message| message["thread_ts"].is_null());
-        assert_eq!((cards.len(), replies.len()), (6, 6), "{thread}: {messages:?}");
+        let is_reply = |message: &Value| !message["thread_ts"].is_null() && message["thread_ts"] != message["ts"];
+        let (replies, cards): (Vec<&Value>, Vec<&Value>) = messages.iter().partition(|message| is_reply(message));
+        assert_eq!((cards.len(), replies.len()), (6, 6), "{thread}");
         let parents: std::collections::BTreeSet<_> =
             replies.iter().map(|reply| reply["thread_ts"].to_string()).collect();
         assert_eq!(parents.len(), 6, "{thread}: each reply is below its own card");
@@ -232,4 +255,86 @@ async fn an_order_that_a_shop_sends_again_is_the_same_deal() {
     let (_, again) = order().await;
     assert_eq!(again["id"], made["id"]);
     assert_eq!(estate.sandbox.portals[0].ids(DEAL).len(), deals);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_little_history_may_be_read_all_is_found_within_minutes() {
+    let world = World::start_on(Stage::Memory).await;
+    world.sandbox.slack.be_distributed(true);
+    add_deals(&world, 0..20);
+    world.work_only(queues::BITRIX24_EVENTS).await;
+    let (backup, backup_at) = (world.engine.backup(), world.clock.now());
+    world.settle().await;
+    world.clock.advance(Duration::from_secs(600));
+    add_deals(&world, 20..60);
+    world.settle().await;
+
+    let before = history_calls(&world);
+    world.restore(&backup, backup_at).await;
+    let began = world.clock.now();
+    world.settle().await;
+    world.sweep().await;
+    let cards = world.channel("sales-pipeline");
+    assert_eq!((cards.len(), repeated(cards)), (60, BTreeMap::new()));
+    assert_eq!(remarked(&world, "may be repeated").await, 0);
+    // Four pages of 15 messages, and the call that was refused before the class was known.
+    let calls = history_calls(&world) - before;
+    assert!(calls <= 8, "{calls} calls");
+    let took = world.clock.now().duration_since(began);
+    assert!(took.as_mins() < 10, "{took:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_looked_up_in_ten_minutes_is_sent_in_order_and_says_so() {
+    let world = World::start_on(Stage::Memory).await;
+    let slack = &world.sandbox.slack;
+    slack.be_distributed(true);
+    add_deals(&world, 0..3);
+    world.work_only(queues::BITRIX24_EVENTS).await;
+    let (backup, backup_at) = (world.engine.backup(), world.clock.now());
+    world.settle().await;
+    let (ann, channel) = (slack.person("user6@example.com"), slack.channel_id("sales-pipeline"));
+    for number in 0..300 {
+        slack.say(&ann, &channel, &format!("chatter {number}"), None, &[]);
+    }
+    world.settle().await;
+
+    world.restore(&backup, backup_at).await;
+    let began = world.clock.now();
+    world.settle().await;
+    let took = world.clock.now().duration_since(began);
+    assert!((10..13).contains(&took.as_mins()), "{took:#}");
+    assert_eq!(remarked(&world, "may be repeated: it could not be looked up within 10 minutes").await, 3);
+    let mut cards = world.channel("sales-pipeline");
+    cards.retain(|text| !text.starts_with("chatter"));
+    let (first, again) = cards.split_at(3);
+    assert_eq!(first, again, "in the same order");
+    let classes = world.engine.everything();
+    assert!(String::from_utf8_lossy(&classes).contains("scarce"), "the class is remembered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_little_history_may_be_read_lost_answers_cost_minutes_and_no_second_card() {
+    let world = World::start_on(Stage::Memory).await;
+    world.sandbox.slack.be_distributed(true);
+    for _ in 0..3 {
+        world.sandbox.slack.fail_next("chat.postMessage", Fault::Reset { when: When::AfterEffect });
+    }
+    add_deals(&world, 0..5);
+    world.settle().await;
+    let cards = world.channel("sales-pipeline");
+    assert_eq!((cards.len(), repeated(cards)), (5, BTreeMap::new()));
+    assert!(world.dead_letters(queues::SLACK_DELIVERY).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_in_a_channel_that_the_bot_is_not_in_is_looked_up() {
+    let world = World::start().await;
+    let slack = &world.sandbox.slack;
+    slack.change_channel("sales-pipeline", |channel| channel.is_member = false);
+    slack.fail_next("chat.postMessage", Fault::Reset { when: When::AfterEffect });
+    add_deals(&world, 0..1);
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Deal 0"]);
+    assert!(world.dead_letters(queues::SLACK_DELIVERY).await.is_empty());
 }

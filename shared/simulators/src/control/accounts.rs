@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bucket::ExceededLimit;
 use crate::fault::Rule;
 use crate::http::Server;
-use crate::notion::NotionSimulator;
+use crate::notion::{NotionEventDelivery, NotionSimulator};
 use crate::oauth::OauthServers;
 use crate::portal::{PortalEventDelivery, PortalSimulator};
 use crate::slack::SlackSimulator;
@@ -29,7 +29,7 @@ pub(crate) fn help() -> Value {
         "DELETE /faults": "no fault waits any longer",
         "POST /latency": {"provider": "slack", "company": 0, "method": "chat.postMessage", "milliseconds": 500},
         "DELETE /latency": "no request waits any longer",
-        "POST /disorder": {"provider": "bitrix24 | slack", "company": 0, "seed": 7, "max_delay_ms": 5000, "doubled": 100, "lost": 0},
+        "POST /disorder": {"provider": "bitrix24 | slack | notion", "company": 0, "seed": 7, "max_delay_ms": 5000, "doubled": 100, "lost": 0},
         "GET /limits": "which limits were exceeded, by account and method, and how often",
         "GET /sent?bitrix24": "the events of a provider, or of all, and how each was answered",
     })
@@ -115,9 +115,8 @@ impl SteeredSide<'_> {
             Self::Portal(portal) => portal.deliver(PortalEventDelivery { disorder, ..portal.delivery() }),
             Self::Workspace(_) if disorder.lost > 0 => return Err("Slack loses no event; \"lost\" has to be 0".into()),
             Self::Workspace(workspace) => workspace.deliver(disorder),
-            Self::Notion(_) | Self::Authority(_) => {
-                return Err(format!("{} sends no events with a seed", self.provider()));
-            }
+            Self::Notion(notion) => notion.deliver(NotionEventDelivery { disorder, ..notion.delivery() }),
+            Self::Authority(_) => return Err(format!("{} sends no events", self.provider())),
         }
         Ok(())
     }

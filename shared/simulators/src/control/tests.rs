@@ -145,7 +145,6 @@ async fn what_cannot_be_done_says_what_is_wrong() {
         ("/latency", json!({"provider": "nobody", "milliseconds": 1}), "none of bitrix24, slack, notion"),
         ("/disorder", json!({"seeds": 1}), "seeds"),
         ("/disorder", json!({"provider": "slack", "lost": 1}), "Slack loses no event"),
-        ("/disorder", json!({"provider": "notion"}), "notion sends no events with a seed"),
         ("/bitrix24/portal", json!({"plan": "gold"}), "usual or enterprise"),
         ("/clock", json!({"advance_seconds": -1}), "does not go back"),
     ] {

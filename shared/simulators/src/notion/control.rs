@@ -142,7 +142,8 @@ impl NotionSimulator {
             ("POST", "/notion/delivery") => {
                 let number = |name: &str| body[name].as_u64().unwrap_or_default();
                 let (drop_every, double_every) = (number("drop_every"), number("double_every"));
-                self.deliver(NotionEventDelivery { drop_every, double_every, reversed: is("reversed") });
+                let disorder = self.delivery().disorder;
+                self.deliver(NotionEventDelivery { drop_every, double_every, reversed: is("reversed"), disorder });
                 ok()
             }
             ("POST", "/notion/switches") => {

@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 
 use super::{INTEGRATION, NotionShared, NotionState, WORKSPACE};
 use crate::direct::{Outgoing, Reply};
-use crate::traffic::{SentOutcome, SentRequest};
+use crate::traffic::{Disorder, SentOutcome, SentRequest};
 
 /// Edits of a page within a minute of one that was sent are sent together when the minute is over.
 const TOGETHER: Duration = Duration::from_secs(60);
 /// Events that are kept to be looked at.
 const MAX_NOTED: usize = 1_000;
+/// How much later the second of two comes.
+const SECOND_COPY: Duration = Duration::from_secs(2);
 /// How often an event is tried.
 const ATTEMPTS: u32 = 8;
 
@@ -28,6 +30,18 @@ pub struct NotionEventDelivery {
     pub double_every: u64,
     /// Whether later ones overtake earlier ones.
     pub reversed: bool,
+    /// What else happens to them on their way.
+    pub disorder: Disorder,
+}
+
+impl NotionEventDelivery {
+    fn loses(&self, number: u64) -> bool {
+        (self.drop_every > 0 && number.is_multiple_of(self.drop_every)) || self.disorder.is_lost(number)
+    }
+
+    fn doubles(&self, number: u64) -> bool {
+        (self.double_every > 0 && number.is_multiple_of(self.double_every)) || self.disorder.is_doubled(number)
+    }
 }
 
 /// An event that waits.
@@ -161,19 +175,19 @@ impl NotionState {
         if self.hook.is_none() || !(self.subscribed.is_empty() || self.subscribed.contains(kind)) {
             return;
         }
-        let number = self.last;
-        if self.delivery.drop_every > 0 && number.is_multiple_of(self.delivery.drop_every) {
+        let (number, disorder) = (self.last, self.delivery.disorder);
+        if self.delivery.loses(number) {
+            self.journal.note(noted(&event, self.now, 1, SentOutcome::Lost));
             return;
         }
-        let doubled = self.delivery.double_every > 0 && number.is_multiple_of(self.delivery.double_every);
-        if doubled {
+        if self.delivery.doubles(number) {
             self.waiting.push_back(WaitingEvent {
-                due: later(due, Duration::from_secs(2)),
+                due: later(due, SECOND_COPY + disorder.delay_of_copy(number)),
                 event: event.clone(),
                 attempt: 2,
             });
         }
-        self.waiting.push_back(WaitingEvent { due, event, attempt: 1 });
+        self.waiting.push_back(WaitingEvent { due: later(due, disorder.delay(number)), event, attempt: 1 });
     }
 }
 
@@ -210,6 +224,7 @@ pub(super) fn send_due(shared: &Arc<NotionShared>) {
         state.waiting = rest.into();
         let reversed = state.delivery.reversed;
         let mut due = due;
+        due.sort_by_key(|waiting| waiting.due);
         if reversed {
             due.reverse();
         }
@@ -225,14 +240,7 @@ pub(super) fn send_due(shared: &Arc<NotionShared>) {
             waiting.event["attempt_number"] = json!(waiting.attempt);
             let reply = post(&shared, &hook.0, &hook.1, &waiting.event.to_string()).await;
             let status = status(&reply);
-            let text = |name: &str| waiting.event[name].as_str().unwrap_or_default().to_owned();
-            let sent = SentRequest {
-                at: shared.clock.now(),
-                kind: text("type"),
-                id: text("id"),
-                attempt: waiting.attempt,
-                outcome: SentOutcome::from(&reply),
-            };
+            let sent = noted(&waiting.event, shared.clock.now(), waiting.attempt, SentOutcome::from(&reply));
             shared.lock().journal.note(sent);
             if !(200..300).contains(&status) && waiting.attempt < ATTEMPTS {
                 let pause = Duration::from_secs(60 << waiting.attempt);
@@ -246,6 +254,11 @@ pub(super) fn send_due(shared: &Arc<NotionShared>) {
         }
         shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
     });
+}
+
+fn noted(event: &Value, at: Timestamp, attempt: u32, outcome: SentOutcome) -> SentRequest {
+    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    SentRequest { at, kind: text("type"), id: text("id"), attempt, outcome }
 }
 
 /// How long Notion waits for an answer. It names no number of seconds.

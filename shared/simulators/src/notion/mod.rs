@@ -379,6 +379,11 @@ impl NotionSimulator {
         self.shared.lock().delivery = delivery;
     }
 
+    /// How webhooks travel now.
+    pub fn delivery(&self) -> NotionEventDelivery {
+        self.shared.lock().delivery.clone()
+    }
+
     /// Webhooks that are on their way now.
     pub fn on_the_way(&self) -> u64 {
         self.shared.on_the_way.load(Ordering::SeqCst)

@@ -724,6 +724,37 @@ async fn now_and_then_a_list_gives_less_than_it_was_asked_for() {
     assert_eq!(lengths, [6, 6, 6, 6, 3, 6, 6, 6, 6, 3]);
 }
 
+/// The kinds of the webhooks of ten rows, each edited at once, in the order in which a seed lets them come.
+async fn webhooks_with_seed(seed: u64) -> Vec<String> {
+    let time = crate::testing::VirtualTime::start();
+    let notion = NotionSimulator::start(time.clock.clone(), 0).await.unwrap();
+    let handler = crate::testing::NotingHandler::start(|_| crate::testing::status(200)).await;
+    let (_, source) = notion.add_database("Deals", &json!({"Amount": {"number": {}}}));
+    let (_, accepted) = notion.subscribe(&handler.server.url()).await;
+    assert_eq!(accepted, 200);
+    let disorder = crate::Disorder { seed, max_delay_ms: 10_000, doubled: 100, lost: 100 };
+    notion.deliver(super::NotionEventDelivery { disorder, ..super::NotionEventDelivery::default() });
+    for number in 0..10 {
+        let row = notion.add_row_as(&source, &json!({"Amount": {"number": number}}), SOMEBODY).unwrap();
+        notion.edit(&row, &json!({"Amount": {"number": 100 + number}})).unwrap();
+    }
+    for _ in 0..15 {
+        time.pass(1).await;
+        notion.send_due();
+    }
+    let kinds = notion.sent();
+    assert!(kinds.iter().any(|sent| sent.outcome == crate::SentOutcome::Lost), "{kinds:?}");
+    kinds.into_iter().map(|sent| format!("{} {}", sent.kind, sent.id)).collect()
+}
+
+#[tokio::test]
+async fn webhooks_come_in_the_order_that_a_seed_says() {
+    let kinds = webhooks_with_seed(2).await;
+    assert_eq!(kinds, webhooks_with_seed(2).await);
+    assert_ne!(kinds, webhooks_with_seed(3).await);
+    assert!(kinds.iter().any(|kind| kind.starts_with("page.properties_updated")), "{kinds:?}");
+}
+
 #[tokio::test]
 async fn a_throttle_is_written_as_a_test_wants_it_and_counts_as_no_limit() {
     let bench = bench().await;

@@ -34,7 +34,7 @@ pub(super) fn bodies(
     data: &Value,
     row: Option<&Value>,
     now: Timestamp,
-) -> Vec<events::Parcel> {
+) -> Vec<events::PortalParcel> {
     let mentions = |bot: u64| {
         row.is_some_and(|row| {
             row["text"].as_str().unwrap_or_default().to_lowercase().contains(&format!("[user={bot}]"))
@@ -57,8 +57,8 @@ pub(super) fn bodies(
 }
 
 impl BotState {
-    fn parcel(&self, state: &SimulatorState, event: &str, data: &Value, now: Timestamp) -> events::Parcel {
-        events::Parcel::new(&self.url, events::bot_body(state, event, data, now), event, events::about(data))
+    fn parcel(&self, state: &SimulatorState, event: &str, data: &Value, now: Timestamp) -> events::PortalParcel {
+        events::PortalParcel::new(&self.url, events::bot_body(state, event, data, now), event, events::about(data))
     }
 }
 
@@ -135,7 +135,7 @@ pub(super) fn command_bodies(
     user: u64,
     row: Option<&Value>,
     now: Timestamp,
-) -> Vec<events::Parcel> {
+) -> Vec<events::PortalParcel> {
     let Some(bot) = state.context.bots.get(&bot) else { return Vec::new() };
     let (event, data) = if bot.old {
         let (_, mut data) = old(state, chat, bot, "MESSAGEADD", user, row);
@@ -153,7 +153,7 @@ pub(super) fn command_bodies(
 }
 
 /// What each bot is sent when it is deleted.
-pub(super) fn deleted_bodies(state: &SimulatorState, now: Timestamp) -> Vec<events::Parcel> {
+pub(super) fn deleted_bodies(state: &SimulatorState, now: Timestamp) -> Vec<events::PortalParcel> {
     let told = state.context.bots.values().map(|bot| {
         let (event, data) = if bot.old {
             ("ONIMBOTDELETE", json!({"BOT_ID": bot.id, "BOT_CODE": bot.code}))

@@ -98,14 +98,14 @@ fn every(n: u64, number: u64) -> bool {
 
 /// An event on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Parcel {
+pub(crate) struct PortalParcel {
     url: String,
     body: String,
     kind: String,
     id: String,
 }
 
-impl Parcel {
+impl PortalParcel {
     pub(super) fn new(url: &str, body: String, kind: &str, id: String) -> Self {
         Self { url: url.to_owned(), body, kind: kind.to_owned(), id }
     }
@@ -189,7 +189,7 @@ pub(super) fn emit(shared: &Arc<PortalShared>, event: &str, data: &Value) {
         .map(|handler| {
             let token = handler.app.then(|| application_token.clone()).flatten();
             let body = body_for(&state, event, handler.id, data, now, handler.app, token.as_deref());
-            Parcel::new(&handler.url, body, event, about(data))
+            PortalParcel::new(&handler.url, body, event, about(data))
         })
         .collect();
     drop(state);
@@ -197,7 +197,7 @@ pub(super) fn emit(shared: &Arc<PortalShared>, event: &str, data: &Value) {
 }
 
 /// Lets events set out, each in its own time, unless they are lost or held back.
-pub(super) fn send_all(shared: &Arc<PortalShared>, parcels: Vec<Parcel>) {
+pub(super) fn send_all(shared: &Arc<PortalShared>, parcels: Vec<PortalParcel>) {
     for parcel in parcels {
         let ways = {
             let mut state = shared.lock();
@@ -242,7 +242,7 @@ pub(super) fn post_raw(shared: &Arc<PortalShared>, body: &str) {
 
 /// Posts a body to an address, once.
 pub(super) fn post(shared: &Arc<PortalShared>, url: &str, body: String) {
-    depart(shared, Parcel::new(url, body, "", String::new()), Duration::ZERO);
+    depart(shared, PortalParcel::new(url, body, "", String::new()), Duration::ZERO);
 }
 
 /// The body of a bot's event. Its application token is none that the outgoing webhook has: nobody documents which it is.
@@ -260,7 +260,7 @@ pub(super) fn bot_body(state: &SimulatorState, event: &str, data: &Value, now: T
 }
 
 /// Lets an event set out; it arrives by itself, in parallel to others.
-fn depart(shared: &Arc<PortalShared>, parcel: Parcel, takes: Duration) {
+fn depart(shared: &Arc<PortalShared>, parcel: PortalParcel, takes: Duration) {
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);
     shared.lock().road.enter(shared.clock.now(), takes, parcel);
     let shared = shared.clone();
@@ -300,15 +300,15 @@ fn arrive(shared: &Arc<PortalShared>) {
     }
 }
 
-fn next_in_line(shared: &PortalShared) -> Option<Parcel> {
+fn next_in_line(shared: &PortalShared) -> Option<PortalParcel> {
     shared.lock().road.serve()
 }
 
-fn noted(parcel: &Parcel, at: Timestamp, outcome: SentOutcome) -> SentRequest {
+fn noted(parcel: &PortalParcel, at: Timestamp, outcome: SentOutcome) -> SentRequest {
     SentRequest { at, kind: parcel.kind.clone(), id: parcel.id.clone(), attempt: 1, outcome }
 }
 
-async fn deliver(shared: &PortalShared, parcel: Parcel) {
+async fn deliver(shared: &PortalShared, parcel: PortalParcel) {
     wait_for_turn(shared, &parcel.url).await;
     let _sender = shared.senders.acquire().await;
     let began = shared.clock.now();

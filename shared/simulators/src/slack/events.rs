@@ -60,7 +60,7 @@ impl From<Reply> for EventReply {
 
 /// An event on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Parcel {
+pub(crate) struct SlackParcel {
     id: String,
     kind: String,
     body: String,
@@ -200,7 +200,7 @@ impl SlackShared {
             }
         }
         let body = self.envelope(event, &id).to_string();
-        let parcel = Parcel { id, kind, body, retry: None, is_original: true };
+        let parcel = SlackParcel { id, kind, body, retry: None, is_original: true };
         let (disorder, is_doubled) = {
             let state = self.lock();
             let every = state.double_every > 0 && number.is_multiple_of(state.double_every);
@@ -208,7 +208,7 @@ impl SlackShared {
         };
         if is_doubled {
             // As if Slack had not seen our answer.
-            let copy = Parcel { retry: Some((1, "http_timeout")), is_original: false, ..parcel.clone() };
+            let copy = SlackParcel { retry: Some((1, "http_timeout")), is_original: false, ..parcel.clone() };
             self.depart(parcel, disorder.delay(number));
             self.depart(copy, disorder.delay_of_copy(number));
         } else {
@@ -217,13 +217,13 @@ impl SlackShared {
     }
 
     /// What the app gets instead of events when there were too many in an hour.
-    fn limited(&self, now: Timestamp) -> Parcel {
+    fn limited(&self, now: Timestamp) -> SlackParcel {
         let body = json!({
             "type": "app_rate_limited", "token": "deprecated", "team_id": self.team(), "api_app_id": APP,
             "minute_rate_limited": now.as_second().div_euclid(60) * 60,
         });
         let kind = "app_rate_limited".to_owned();
-        Parcel { id: String::new(), kind, body: body.to_string(), retry: None, is_original: false }
+        SlackParcel { id: String::new(), kind, body: body.to_string(), retry: None, is_original: false }
     }
 
     fn envelope(&self, event: &Value, id: &str) -> Value {
@@ -249,7 +249,7 @@ impl SlackShared {
     }
 
     /// Lets an event set out; it arrives by itself, in parallel to others.
-    fn depart(self: &Arc<Self>, parcel: Parcel, takes: Duration) {
+    fn depart(self: &Arc<Self>, parcel: SlackParcel, takes: Duration) {
         self.on_the_way.fetch_add(1, Ordering::SeqCst);
         self.lock().road.enter(self.clock.now(), takes, parcel);
         let shared = self.clone();
@@ -289,12 +289,12 @@ impl SlackShared {
         }
     }
 
-    fn next_in_line(&self) -> Option<Parcel> {
+    fn next_in_line(&self) -> Option<SlackParcel> {
         self.lock().road.serve()
     }
 
     /// Delivers an event, and lets it set out again if it was not accepted.
-    async fn deliver(self: &Arc<Self>, parcel: Parcel) {
+    async fn deliver(self: &Arc<Self>, parcel: SlackParcel) {
         let Some(url) = self.lock().requests_to.clone() else { return };
         let attempt = parcel.retry.map_or(0, |(number, _)| number);
         let reply = self.request(&url, "application/json", &parcel.body, parcel.retry).await;
@@ -312,7 +312,7 @@ impl SlackShared {
         };
         let wait = usize::try_from(attempt).ok().and_then(|attempt| RETRIES.get(attempt));
         if let Some(wait) = wait {
-            self.depart(Parcel { retry: Some((attempt + 1, reason)), ..parcel }, *wait);
+            self.depart(SlackParcel { retry: Some((attempt + 1, reason)), ..parcel }, *wait);
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) enum Tier {
     Four,
     /// Posts: by channel, and all together.
     Posts,
+    /// Answers at a response URL: by URL.
+    Responses,
     /// Reads of messages: tier 3 for an app that a company made for itself; once a minute for one that many install
     /// from outside the Marketplace.
     Reads,
@@ -56,7 +58,7 @@ const TIERS: [(&str, Tier); 27] = [
     ("users.lookupByEmail", Tier::Three),
     ("views.open", Tier::Four),
     ("views.publish", Tier::Four),
-    ("response_url", Tier::Posts),
+    ("response_url", Tier::Responses),
 ];
 
 /// The tier of a method, if there is such a method.
@@ -88,12 +90,18 @@ impl MethodLimits {
         Err(seconds)
     }
 
+    fn here(&mut self, method: &str, place: &str) -> &mut Bucket {
+        let here = self.places.entry(format!("{method} {place}"));
+        here.or_insert_with(|| Bucket::new(CHANNEL_BURST, 1.0))
+    }
+
     fn count(&mut self, tier: Tier, method: &str, place: &str, now: Timestamp) -> Result<(), (&'static str, f64)> {
         let (limit, a_minute) = match tier {
+            Tier::Responses => {
+                return self.here(method, place).add(now).map_err(|wait| ("1 a second at a response URL", wait));
+            }
             Tier::Posts => {
-                let here = self.places.entry(format!("{method} {place}"));
-                let here = here.or_insert_with(|| Bucket::new(CHANNEL_BURST, 1.0));
-                here.add(now).map_err(|wait| ("1 a second in a channel", wait))?;
+                self.here(method, place).add(now).map_err(|wait| ("1 a second in a channel", wait))?;
                 let all = self.methods.entry(method.to_owned());
                 let all = all.or_insert_with(|| Bucket::new(WORKSPACE_BURST, WORKSPACE_A_SECOND));
                 return all.add(now).map_err(|wait| ("300 a minute in a workspace", wait));

@@ -94,7 +94,7 @@ impl WorkspaceState {
         if !channel.messages.iter().any(|message| message["ts"] == parent) {
             return Err(refusal("thread_not_found"));
         }
-        let window = Window::of(params);
+        let window = HistoryWindow::of(params);
         let in_thread =
             |message: &&Value| message["ts"] == parent || (message["thread_ts"] == parent && window.has(message));
         let all: Vec<_> = channel.messages.iter().filter(in_thread).collect();
@@ -126,7 +126,7 @@ impl WorkspaceState {
         if !channel.is_member {
             return Err(refusal("not_in_channel"));
         }
-        let window = Window::of(params);
+        let window = HistoryWindow::of(params);
         // Replies are in their threads, not in the history.
         let is_reply = |message: &Value| !message["thread_ts"].is_null() && message["thread_ts"] != message["ts"];
         let firsts = channel.messages.iter().rev().filter(|message| window.has(message) && !is_reply(message));
@@ -215,13 +215,13 @@ fn with_replies(all: &[Value], mut first: Value) -> Value {
 }
 
 /// Between which moments messages are asked for; those of the moments themselves only if the caller says so.
-struct Window {
+struct HistoryWindow {
     oldest: f64,
     latest: f64,
     is_inclusive: bool,
 }
 
-impl Window {
+impl HistoryWindow {
     fn of(params: &Map<String, Value>) -> Self {
         let moment = |name: &str| text(params, name).parse::<f64>().ok();
         Self {

@@ -152,7 +152,7 @@ pub(crate) struct WorkspaceState {
     limits: limits::MethodLimits,
     limited: bool,
     disorder: Disorder,
-    road: Road<events::Parcel>,
+    road: Road<events::SlackParcel>,
     journal: Journal,
     subscription: events::Subscription,
     response_ids: SecretSource,

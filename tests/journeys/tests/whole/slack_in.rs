@@ -1,6 +1,6 @@
 //! Everything that a Slack message can carry.
 
-use journeys::World;
+use journeys::{EventOrder, World};
 use serde_json::{Value, json};
 use simulators::slack::Release;
 
@@ -62,6 +62,8 @@ async fn cards_of_other_apps_arrive_where_apps_may_speak() {
     assert!(closed.chat_when_settled().await.is_empty() && closed.logged("chats.bots").await.len() == 1);
     let open = Bridged::with(json!({"chats": {"bots": true}})).await;
     let slack = &open.world.sandbox.slack;
+    // Which line is which says its place.
+    EventOrder::Kept.apply(&open.world.sandbox.portal, slack);
     slack.post_as_app(&open.channel, "B0CI", &card).unwrap();
     slack.post_as_app(&open.channel, "B0CI", &json!({"attachments": [{"fallback": "only this"}]})).unwrap();
     let blocks = json!([{"type": "section", "text": {"type": "mrkdwn", "text": "*3* failed"}}]);
@@ -219,6 +221,8 @@ async fn files_without_bytes_have_their_links() {
 #[tokio::test]
 async fn tables_huddles_and_what_people_do_are_lines() {
     let bridge = Bridged::start().await;
+    // Which line is which says its place.
+    EventOrder::Kept.apply(&bridge.world.sandbox.portal, &bridge.world.sandbox.slack);
     let slack = &bridge.world.sandbox.slack;
     let cell = |text: &str| json!({"type": "raw_text", "text": text});
     let table = json!([{"type": "table", "rows": [[cell("Item"), cell("Sum")], [cell("Roof"), cell("120")]]}]);

@@ -11,13 +11,13 @@ use crate::http::{HangUp, HttpAnswer};
 use crate::testing::{NotingHandler, VirtualTime, rest, status};
 use crate::traffic::{Disorder, SentOutcome};
 
-struct Heard {
+struct HearingPortal {
     time: VirtualTime,
     portal: PortalSimulator,
     handler: NotingHandler,
 }
 
-impl Heard {
+impl HearingPortal {
     async fn start(answer: impl Fn(usize) -> HttpAnswer + Clone + Send + Sync + 'static) -> Self {
         let time = VirtualTime::start();
         let portal = PortalSimulator::start(time.clock.clone(), 0).await.unwrap();
@@ -43,7 +43,7 @@ async fn an_event_is_sent_once_whatever_comes_of_it() {
         (0, SentOutcome::Late),
         (1, SentOutcome::NotConnected),
     ] {
-        let heard = Heard::start(move |_| match answer {
+        let heard = HearingPortal::start(move |_| match answer {
             0 => Err(HangUp::Silence),
             1 => Err(HangUp::Breaks),
             code => status(code),
@@ -60,7 +60,7 @@ async fn an_event_is_sent_once_whatever_comes_of_it() {
 }
 
 /// A bot that hears a whole chat.
-fn bot(heard: &Heard) -> String {
+fn bot(heard: &HearingPortal) -> String {
     let fields = json!({
         "code": "switchboard", "eventMode": "webhook", "webhookUrl": heard.handler.server.url(), "type": "supervisor",
         "properties": {"name": "Switchboard"},
@@ -74,7 +74,7 @@ fn bot(heard: &Heard) -> String {
 }
 
 async fn chat_with_seed(seed: u64) -> Vec<String> {
-    let heard = Heard::start(|_| status(200)).await;
+    let heard = HearingPortal::start(|_| status(200)).await;
     let chat = bot(&heard);
     rest().await;
     let disorder = Disorder { seed, max_delay_ms: 10_000, doubled: 200, lost: 100 };
@@ -103,7 +103,7 @@ async fn events_of_a_bot_come_in_the_order_that_a_seed_says() {
 
 #[tokio::test]
 async fn events_of_a_bot_are_on_their_way_together_and_say_when_they_were_sent() {
-    let heard = Heard::start(|before| if before == 1 { Err(HangUp::Silence) } else { status(200) }).await;
+    let heard = HearingPortal::start(|before| if before == 1 { Err(HangUp::Silence) } else { status(200) }).await;
     let chat = bot(&heard);
     rest().await;
     heard.time.pass(5).await;
@@ -117,11 +117,11 @@ async fn events_of_a_bot_are_on_their_way_together_and_say_when_they_were_sent()
 
 #[tokio::test]
 async fn a_handler_that_takes_more_than_five_seconds_is_called_less_often_unless_a_test_says_otherwise() {
-    let heard = Heard::start(|_| status(200)).await;
+    let heard = HearingPortal::start(|_| status(200)).await;
     let url = heard.handler.server.url();
     heard.handler.server.slow_down("*", Duration::ZERO);
     assert_eq!(heard.portal.delivery().slow_after, Duration::from_secs(5));
-    let slow = Heard::start(|_| Err(HangUp::Silence)).await;
+    let slow = HearingPortal::start(|_| Err(HangUp::Silence)).await;
     let slow_url = slow.handler.server.url();
     slow.portal.send_events_to(&slow_url, &["ONCRMDEALUPDATE"]);
     for amount in 1..=2 {
@@ -134,7 +134,7 @@ async fn a_handler_that_takes_more_than_five_seconds_is_called_less_often_unless
 
 #[tokio::test]
 async fn an_application_hears_nothing_on_a_portal_whose_plan_has_run_out() {
-    let heard = Heard::start(|_| status(200)).await;
+    let heard = HearingPortal::start(|_| status(200)).await;
     let servers = crate::OauthServers::start(heard.time.clock.clone()).await.unwrap();
     servers.admit(&heard.portal, crate::Region::West);
     let bind = json!({"event": "ONCRMDEALADD", "handler": heard.handler.server.url()});
