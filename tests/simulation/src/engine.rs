@@ -231,7 +231,7 @@ impl Queue for ProcessEngine {
             for message in &messages {
                 let head = format!("p{} send   {} {}", self.life.number, queue.name(), message.group);
                 self.sim.trace.note_with(head, &message.body);
-                self.sim.saw_job(queue.name(), &message.body);
+                self.sim.saw_job(queue.name(), &message.deduplication, &message.body);
             }
             self.memory.send(queue, messages).await
         })

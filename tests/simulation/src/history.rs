@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clients::ConnectionSide;
 use jobs::queues;
 use runtime::Queue;
 use secrecy::ExposeSecret;
@@ -117,7 +118,7 @@ impl History {
         let sending = tokio::spawn(send_notions_webhooks(history.estate.clone()));
         let browsers = history.join_all().await?;
         history.work(options, climate, browsers).await?;
-        let settled_after = history.settle().await;
+        let settled_after = history.settle().await?;
         sending.abort();
         let checked = Checked {
             sim: &history.sim,
@@ -272,17 +273,39 @@ impl History {
     }
 
     /// Until nothing has happened for a while; when it was that something happened last, after healing.
-    async fn settle(&self) -> Duration {
+    async fn settle(&self) -> anyhow::Result<Duration> {
         let healed = self.sim.clock.passed();
         let mut busy = healed;
         while self.sim.clock.passed() - busy < REST && self.sim.clock.passed() - healed < MAX_SETTLING {
             tokio::time::sleep(LOOK).await;
+            self.reconnect_what_is_in_trouble().await?;
             if self.is_busy().await {
                 busy = self.sim.clock.passed();
             }
         }
         self.sim.trace.note("settled");
-        busy - healed
+        Ok(busy - healed)
+    }
+
+    /// Administrators read which connection is rejected, and connect it again: the answer of an authorization server that
+    /// was lost cannot be had again.
+    async fn reconnect_what_is_in_trouble(&self) -> anyhow::Result<()> {
+        let connections = self.deployment.connections()?;
+        for company in self.companies.iter().filter(|company| company.is_connected()) {
+            let troubles = connections.troubles(&company.tenant).await?;
+            let sides: Vec<ConnectionSide> = troubles.iter().map(|trouble| trouble.side).collect();
+            if sides.is_empty() {
+                continue;
+            }
+            self.sim.count("companies that connected again");
+            self.sim.trace.note(format!("company {} connects {sides:?} again", company.number));
+            let browser = PersonBrowser::new(self.deployment.clone());
+            browser.install(company.number).await?;
+            if sides.contains(&ConnectionSide::Notion) {
+                browser.install_notion().await?;
+            }
+        }
+        Ok(())
     }
 
     async fn is_busy(&self) -> bool {
