@@ -105,7 +105,24 @@ task-not-created = Bitrix24 refused to create the task, and nothing was created.
 not-allowed = Bitrix24 does not allow this. Ask an administrator of your portal for the permission, or open the record there.
 not-found = Bitrix24 does not find it, or you are not allowed to see it. Open it in Bitrix24, or ask to become its observer.
 refused = Bitrix24 refused this: { $reason }
-not-answering = Bitrix24 is not answering right now. Nothing is lost: I keep trying and will answer here.
+
+## A command that has to wait
+
+waits-for-answer = Bitrix24 is not answering.
+waits-for-limit = Bitrix24 has asked for a pause.
+waits-for-access = Bitrix24 rejects the access of Switchboard: an administrator has to connect the portal again.
+waiting-lead = Your lead will be created as soon as Bitrix24 is available again.
+waiting-task = Your task will be created as soon as Bitrix24 is available again.
+waiting-other = What you asked for will be done as soon as Bitrix24 is available again.
+waiting-tries = I keep trying, every 20 seconds at first. You can cancel it.
+waited-and-done = Bitrix24 answers again: what you asked for is done.
+# $reason (text): what the provider says
+waited-and-failed = What you asked for could not be done: { $reason }
+cancelled = Cancelled. Nothing was changed in Bitrix24.
+cancelled-unsure = Cancelled. An earlier try may have reached Bitrix24: look there.
+being-tried = It is being tried at this very moment. If Bitrix24 does not answer this time, it is cancelled.
+cancelled-too-late = Too late to cancel: it no longer waits.
+cancelled-by-other = Only the person who gave the command can cancel it.
 
 ## Who the person is in Bitrix24
 

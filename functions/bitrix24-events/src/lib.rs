@@ -9,6 +9,7 @@ mod pages;
 
 use clients::Connections;
 use crm::{Crm, reading};
+use futures::future::join_all;
 use jobs::Hint;
 use notifications::Routers;
 use notion_sync::link::Links;
@@ -39,8 +40,15 @@ impl Deps {
     }
 }
 
-/// Works the hints received together: reads their records in one go, then decides each.
+/// Works the hints received together, those of each tenant for themselves, and those of a record whose read hangs: reads
+/// their records in one go, then decides each.
 pub async fn handle(deps: &Deps, jobs: Jobs<Hint>) -> Outcomes {
+    let sets = reading::apart(&deps.crm, jobs);
+    let outcomes = join_all(sets.into_iter().map(|jobs| read_together(deps, jobs))).await;
+    Outcomes(outcomes.into_iter().flat_map(|outcomes| outcomes.0).collect())
+}
+
+async fn read_together(deps: &Deps, jobs: Jobs<Hint>) -> Outcomes {
     let (readings, reads) = runtime::calls::recorded(reading::all(&deps.crm, &jobs)).await;
     let reads = &reads;
     jobs.each(|job| {

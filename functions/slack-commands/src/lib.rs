@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clients::{Connections, Failure};
 use commands::dispatch;
 use commands::request::{CommandRequest, RequestTry};
+use commands::waiting::{self, NextTry, WaitEnd};
 use jobs::slack_request::SlackRequest;
 use runtime::claims;
 use runtime::claims::Claim;
@@ -47,9 +48,15 @@ pub async fn handle(deps: &Deps, jobs: Jobs<SlackRequest>) -> Outcomes {
 }
 
 async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
-    match claim(deps, &job).await {
-        Ok(true) => {}
+    let tried = match claim(deps, &job).await {
+        Ok(true) if job.attempt > 1 => waiting::try_again(deps.backend.store.as_ref(), &job.tenant, job.trace).await,
+        Ok(true) => Ok(NextTry::Go),
         Ok(false) => return JobOutcome::Skip("this request was already answered".into()),
+        Err(failure) => Err(failure),
+    };
+    match tried {
+        Ok(NextTry::Go) => {}
+        Ok(NextTry::Cancelled) => return cancelled(deps, &job).await,
         Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
     }
     let is_retry = match was_tried(deps, &job).await {
@@ -62,8 +69,26 @@ async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
         Err(failure) => return undecided(deps, &job, None, &failure).await,
     };
     match answer(deps, &job, &request).await {
-        Ok(outcome) => outcome,
+        Ok(outcome) => {
+            ended(&job, &request, WaitEnd::Done).await;
+            outcome
+        }
         Err(failure) => undecided(deps, &job, Some(&request), &failure).await,
+    }
+}
+
+/// The person who gave the command has cancelled it.
+async fn cancelled(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> JobOutcome {
+    let skipped = decision(deps, job).skip(&deps.backend, "cancelled by the person who asked").await;
+    skipped.unwrap_or_else(|error| Failure::from(error).outcome(deps.clock.now(), job.attempt))
+}
+
+/// Says how a wait ended, if there was one.
+async fn ended(job: &ReceivedJob<SlackRequest>, request: &CommandRequest<'_>, end: WaitEnd<'_>) {
+    if job.attempt > 1
+        && let Err(error) = waiting::end(request, job.trace, end).await
+    {
+        tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the end of a wait could not be noted");
     }
 }
 
@@ -120,13 +145,24 @@ async fn undecided(
     request: Option<&CommandRequest<'_>>,
     failure: &Failure,
 ) -> JobOutcome {
-    let line = decision(deps, job).line;
-    let outcome = clients::undecided(&deps.ledger, &job.tenant, line, deps.clock.now(), failure).await;
-    // The waiting person is notified once that it takes longer.
-    if let (JobOutcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt)
-        && let Err(error) = dispatch::send(request, &dispatch::it_takes_longer(request)).await
-    {
-        tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the person could not be notified of the delay");
+    let (line, now) = (decision(deps, job).line, deps.clock.now());
+    let longest = waiting::max_wait(job.arrived_at(), now);
+    let outcome = clients::undecided_within(&deps.ledger, &job.tenant, line, now, failure, longest).await;
+    match (&outcome, request) {
+        (JobOutcome::Retry { .. }, Some(request)) => {
+            match waiting::wait(request, job.trace, &job.body, failure).await {
+                Ok(NextTry::Go) => outcome,
+                Ok(NextTry::Cancelled) => cancelled(deps, job).await,
+                Err(error) => {
+                    tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the person could not be notified of the wait");
+                    outcome
+                }
+            }
+        }
+        (JobOutcome::Dead { reason, .. }, Some(request)) => {
+            ended(job, request, WaitEnd::Failed(reason)).await;
+            outcome
+        }
+        _ => outcome,
     }
-    outcome
 }

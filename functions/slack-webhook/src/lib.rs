@@ -17,9 +17,10 @@ use jobs::job_impls::SlackEvent;
 use jobs::slack_request::SlackRequest;
 use locale::Language;
 use runtime::clock::Clock;
-use runtime::job::{BadJob, message};
+use runtime::job::{BadJob, message, message_in};
 use runtime::metrics::Metrics;
-use runtime::{Backend, Queue, TraceId, backend};
+use runtime::queue::QueuedMessage;
+use runtime::{Backend, Queue, TenantId, TraceId, backend};
 use serde_json::json;
 use slack::event::{EventCallback, WorkspaceEvent};
 use slack::inbound::{MAX_REQUEST_BODY, SlackInbound};
@@ -166,7 +167,7 @@ async fn take(deps: &Deps, inbound: SlackInbound, workspace: &Workspace) -> Resu
             let reply = first_answer(workspace, &command);
             let kind = command.command.clone();
             let asked = SlackRequest::Command(Box::new(command));
-            (message(tenant, trace, &asked).map_err(unavailable)?, reply, kind)
+            (in_order(tenant, trace, &asked).map_err(unavailable)?, reply, kind)
         }
         SlackInbound::Interaction(interaction) => {
             let problems = form_problems(deps, workspace, &interaction).await?;
@@ -174,7 +175,7 @@ async fn take(deps: &Deps, inbound: SlackInbound, workspace: &Workspace) -> Resu
                 return Ok(answer(StatusCode::OK, &json!({"response_action": "errors", "errors": problems})));
             }
             let asked = SlackRequest::Interaction(interaction);
-            (message(tenant, trace, &asked).map_err(unavailable)?, empty(), asked.name())
+            (in_order(tenant, trace, &asked).map_err(unavailable)?, empty(), asked.name())
         }
         SlackInbound::RateLimited { .. } => {
             tracing::warn!(%tenant, "Slack leaves events out: more than 30,000 an hour");
@@ -189,6 +190,11 @@ async fn take(deps: &Deps, inbound: SlackInbound, workspace: &Workspace) -> Resu
     deps.metrics.count("events_accepted", "slack");
     tracing::info!(%trace, %tenant, kind, "request from Slack accepted");
     Ok(reply)
+}
+
+/// A request as a job; one that changes nothing waits for none of the same person's.
+fn in_order(tenant: &TenantId, trace: TraceId, asked: &SlackRequest) -> Result<QueuedMessage, BadJob> {
+    message_in(tenant, trace, asked, &commands::order::group(asked))
 }
 
 /// Whether it is about a message that this very app wrote.

@@ -192,16 +192,16 @@ impl ConfiguredTenant {
                     (CredentialState::Unanswered { text }, pause_after(tries))
                 }
             };
-            self.report(side, state, pause);
+            self.report(side, &state, pause);
             self.backend.clock.sleep(pause).await;
         }
     }
 
     /// Notes what a provider said, and logs it unless it said the same before.
-    fn report(&self, side: ConnectionSide, state: CredentialState, pause: Duration) {
+    fn report(&self, side: ConnectionSide, state: &CredentialState, pause: Duration) {
         let before = self.states.set(side, state.clone());
-        match &state {
-            CredentialState::Rejected { text } if before.as_ref() != Some(&state) => {
+        match state {
+            CredentialState::Rejected { text } if before.as_ref() != Some(state) => {
                 tracing::error!("{text}. The other connections work; trying again every {} s", pause.as_secs());
             }
             CredentialState::Unanswered { text } => {

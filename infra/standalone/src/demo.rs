@@ -42,6 +42,7 @@ const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST
 /// How often the demonstration sweeps: often enough to watch how lost events are found.
 const SCHEDULE: Schedule = Schedule {
     sweep: Duration::from_secs(10),
+    sweeps_all: true,
     upkeep: Duration::from_secs(60),
     departures: Duration::from_secs(10),
     poll: Duration::from_secs(30),

@@ -11,7 +11,7 @@ use runtime::metrics::Counters;
 use runtime::{Backend, QueueName};
 use sqlite::{FileSecrets, HostLock, SqliteFile, SqliteQueue, SqliteStore};
 
-use crate::metrics::HostMetrics;
+use crate::host_metrics::HostMetrics;
 
 /// How often what has expired is deleted. In real time: a test whose clock runs by itself does not wait for it.
 const CARE: Duration = Duration::from_secs(60);

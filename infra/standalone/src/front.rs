@@ -11,7 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::{health, names};
+use crate::{health, probes};
 
 /// How long a request waits for a host that starts. A provider that sends only once is better served late than refused.
 const MAX_START: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ impl Default for Front {
 impl Front {
     /// Answers at once that the host is alive, everything else when it is open.
     pub fn router(&self) -> Router {
-        Router::new().route(names::LIVE, get(health::alive)).fallback(answer).with_state(self.0.subscribe())
+        Router::new().route(probes::LIVE, get(health::alive)).fallback(answer).with_state(self.0.subscribe())
     }
 
     /// From now on, `router` answers.

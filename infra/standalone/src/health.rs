@@ -23,7 +23,8 @@ use tokio::time::timeout;
 
 use crate::engine::Engine;
 use crate::host_clock::HostClock;
-use crate::names::{self, ForeignName};
+use crate::names::ForeignName;
+use crate::probes;
 
 /// How long each check can take.
 const MAX_CHECK: Duration = Duration::from_secs(1);
@@ -244,9 +245,9 @@ pub fn routes(health: Health, detailed: bool) -> Router {
         if is_own { readiness.answer() } else { readiness.brief().answer() }
     };
     Router::new()
-        .route(names::LIVE, get(alive))
-        .route(names::READY, get(ready.clone()))
-        .route(names::PROBE, get(ready))
+        .route(probes::LIVE, get(alive))
+        .route(probes::READY, get(ready))
+        .route(probes::PROBE, get(ready))
         .with_state(health)
 }
 
@@ -284,7 +285,7 @@ mod tests {
         };
         engine.queue.send(queues::SLACK_COMMANDS, vec![message]).await.unwrap();
         let second = Duration::from_secs(1);
-        clock.advance(MAX_OVERDUE_COMMAND - second);
+        clock.advance(MAX_OVERDUE_COMMAND.saturating_sub(second));
         assert_eq!(health.queues().await, None);
         clock.advance(second * 2);
         let failed = health.queues().await.unwrap();

@@ -12,12 +12,14 @@ pub mod functions;
 pub mod health;
 pub mod host_clock;
 pub mod host_limits;
+pub mod host_metrics;
 pub mod http;
 pub mod log;
 pub mod manifest;
 pub mod metrics;
 pub mod names;
 pub mod page;
+pub mod probes;
 mod refusals;
 pub mod replay;
 #[cfg(feature = "demo")]

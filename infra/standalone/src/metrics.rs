@@ -1,9 +1,7 @@
 //! `/metrics`: what is counted and measured, as Prometheus reads it. The names are those of CloudWatch, with `switchboard_`
 //! before them; what AWS itself measures there (queues, functions, the API) has names here.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::header::CONTENT_TYPE;
@@ -12,13 +10,14 @@ use clients::ConnectionSide;
 use jiff::Timestamp;
 use jobs::queues;
 use runtime::clock::until;
-use runtime::metrics::{Counters, Metrics, Unit};
+use runtime::metrics::Counters;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::credentials::{CredentialState, CredentialStates};
 use crate::engine::Engine;
 use crate::health::{Health, Readiness};
+use crate::host_metrics::{BUCKETS, HostMetrics};
 
 /// What every name begins with.
 const PREFIX: &str = "switchboard_";
@@ -26,8 +25,6 @@ const PREFIX: &str = "switchboard_";
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// How long the database can take to say what it holds.
 const MAX_READ: Duration = Duration::from_secs(2);
-/// The upper bounds of the histogram of delays, in milliseconds.
-const BUCKETS: [f64; 9] = [250.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 15_000.0, 60_000.0, 300_000.0, 3_600_000.0];
 
 /// A metric's name and its meaning.
 type Described = (&'static str, &'static str);
@@ -71,53 +68,6 @@ pub const MEASURES: &[Described] = &[
 
 /// The delay from arrival to delivery, in milliseconds.
 const DELIVERY_LAG: &str = "delivery_lag";
-
-/// What was measured under one name.
-#[derive(Debug, Clone, Default)]
-struct Measured {
-    last: f64,
-    at: Timestamp,
-    sum: f64,
-    count: u64,
-    /// How many were not above each bound.
-    within: [u64; BUCKETS.len()],
-}
-
-/// Counters, and what a scraper needs to know of measures. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct HostMetrics {
-    counters: Arc<Counters>,
-    measured: Arc<Mutex<BTreeMap<&'static str, Measured>>>,
-}
-
-impl HostMetrics {
-    /// The counters alone.
-    pub fn counters(&self) -> Arc<Counters> {
-        self.counters.clone()
-    }
-
-    fn measured(&self) -> BTreeMap<&'static str, Measured> {
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Metrics for HostMetrics {
-    fn add(&self, name: &'static str, reason: &'static str, number: u64) {
-        self.counters.add(name, reason, number);
-    }
-
-    fn measure(&self, name: &'static str, value: f64, unit: Unit) {
-        self.counters.measure(name, value, unit);
-        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = measured.entry(name).or_default();
-        (entry.last, entry.at) = (value, Timestamp::now());
-        entry.sum += value;
-        entry.count += 1;
-        for (within, bound) in entry.within.iter_mut().zip(BUCKETS) {
-            *within += u64::from(value <= bound);
-        }
-    }
-}
 
 /// The text that a scraper reads.
 #[derive(Default)]
@@ -330,6 +280,8 @@ fn resident_bytes() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use runtime::metrics::{Metrics, Unit};
+
     use super::*;
 
     #[test]

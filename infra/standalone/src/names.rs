@@ -13,16 +13,8 @@ use axum::response::Response;
 use web::cookies::is_loopback;
 use web::request::host_name;
 
+use crate::probes::PROBES;
 use crate::server::{LocalAddress, refusal};
-
-/// The addresses at which probes ask. Any name is accepted; under a name that is not ours the answers contain nothing but
-/// yes or no, and the names of checks.
-pub const LIVE: &str = "/livez";
-pub const READY: &str = "/readyz";
-/// The same as [`READY`].
-pub const PROBE: &str = "/healthz";
-/// All of them.
-pub const PROBES: [&str; 3] = [LIVE, READY, PROBE];
 
 /// Marks a probe's request that names another host than this one.
 #[derive(Debug, Clone, Copy)]

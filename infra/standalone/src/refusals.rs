@@ -48,7 +48,7 @@ impl RefusalBudget {
     pub(crate) fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let ahead = self.generations().whole_at(address)?.saturating_duration_since(now);
         let used_up = EVERY * BURST;
-        (ahead >= used_up).then(|| ahead - used_up + EVERY)
+        Some(ahead.checked_sub(used_up)? + EVERY)
     }
 
     /// Notes a refusal.

@@ -12,8 +12,10 @@ use crate::functions::Functions;
 /// How often each scheduled function runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
-    /// The sweep.
+    /// How often the portals are looked for whose sweep is due.
     pub sweep: Duration,
+    /// Whether every portal's sweep is due each time, as the demonstration has it.
+    pub sweeps_all: bool,
     /// The upkeep.
     pub upkeep: Duration,
     /// The deletion of what is left of departed tenants.
@@ -27,7 +29,8 @@ pub struct Schedule {
 impl Default for Schedule {
     fn default() -> Self {
         Self {
-            sweep: Duration::from_secs(5 * 60),
+            sweep: Duration::from_secs(15),
+            sweeps_all: false,
             upkeep: Duration::from_secs(15 * 60),
             departures: Duration::from_secs(60),
             poll: Duration::from_secs(30),
@@ -44,14 +47,8 @@ pub fn start(
     stop: &watch::Receiver<bool>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let (own, now) = (functions.clone(), clock.clone());
-    tasks.spawn(repeat(clock.clone(), schedule.sweep, stop.clone(), guarded(functions, "portal-sweep"), move || {
-        let (functions, now) = (own.clone(), now.now());
-        async move {
-            let report = portal_sweep::handle(&functions.portal_sweep, now).await;
-            tracing::info!(?report, "swept");
-        }
-    }));
+    let (sweep, fell) = (functions.portal_sweep.clone(), guarded(functions, "portal-sweep"));
+    tasks.spawn(sweep_in_turn(sweep, clock.clone(), schedule, stop.clone(), fell));
     let (own, now) = (functions.clone(), clock.clone());
     tasks.spawn(repeat(clock.clone(), schedule.upkeep, stop.clone(), guarded(functions, "upkeep"), move || {
         let (functions, now) = (own.clone(), now.now());
@@ -102,6 +99,42 @@ fn guarded(functions: &Functions, name: &'static str) -> Guard {
         functions.metrics().count("function_failures", name);
         tracing::error!(function = name, %error, "a scheduled function fell");
     })
+}
+
+/// Begins a run at each look, also while an earlier one waits for portals that do not answer: they keep no other portal
+/// from its turn. When `stop` becomes true, the runs are dropped: each sweep goes on where it was after the next start.
+/// `fell` learns of a run that ended in a panic.
+pub async fn sweep_in_turn(
+    sweep: portal_sweep::Deps,
+    clock: Arc<dyn Clock>,
+    schedule: Schedule,
+    mut stop: watch::Receiver<bool>,
+    fell: impl Fn(&JoinError),
+) {
+    portal_sweep::after_restart(&sweep).await;
+    let mut running = JoinSet::new();
+    while !*stop.borrow() {
+        let (sweep, now) = (sweep.clone(), clock.now());
+        running.spawn(async move {
+            if schedule.sweeps_all {
+                portal_sweep::ask_for_all(&sweep).await;
+            }
+            let report = portal_sweep::handle(&sweep, now).await;
+            if report != portal_sweep::SweepReport::default() {
+                tracing::info!(?report, "swept");
+            }
+        });
+        while let Some(ended) = running.try_join_next() {
+            if let Err(error) = ended {
+                fell(&error);
+            }
+        }
+        tokio::select! {
+            biased;
+            () = clock.sleep(schedule.sweep) => {}
+            _ = stop.changed() => return,
+        }
+    }
 }
 
 async fn repeat<F: Future<Output = ()> + Send + 'static>(

@@ -34,7 +34,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::host_limits::HostLimits;
-use crate::names;
+use crate::probes::PROBES;
 use crate::refusals::{self, RefusalBudget};
 use crate::timed::{Late, Progress, Timed, Watched};
 
@@ -426,7 +426,7 @@ impl Visit {
     ) -> Result<::http::Response<Watched>, Infallible> {
         self.progress.answering();
         let (head, body) = request.into_parts();
-        let is_probe = names::PROBES.contains(&head.uri.path());
+        let is_probe = PROBES.contains(&head.uri.path());
         let response = match self.host.unfit(&head) {
             Some((status, reason, text)) => {
                 self.host.refused("requests_refused", reason);

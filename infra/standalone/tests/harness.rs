@@ -17,13 +17,13 @@ use tokio::sync::watch;
 /// No condition is waited for longer than this.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-pub fn switchboard(arguments: &[&str], folder: &Path) -> Command {
+pub(crate) fn switchboard(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
     command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
 
-pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -37,19 +37,19 @@ fn free_port() -> u16 {
 }
 
 /// A host that runs `serve`.
-pub struct Serving {
-    pub process: Child,
+pub(crate) struct Serving {
+    pub(crate) process: Child,
     /// `http://` and the public address.
-    pub public: String,
+    pub(crate) public: String,
     /// Where Bitrix24 posts its events.
-    pub events: String,
+    pub(crate) events: String,
     /// `http://` and the private address.
-    pub status: String,
+    pub(crate) status: String,
 }
 
 impl Serving {
     /// Starts a host, and waits until it says where its status page is.
-    pub async fn start(folder: &Path, config: &str) -> Self {
+    pub(crate) async fn start(folder: &Path, config: &str) -> Self {
         let mut serving = Self::begin(folder, config, &[]);
         let mut lines = BufReader::new(serving.process.stdout.take().unwrap()).lines();
         while let Some(line) = lines.next_line().await.unwrap() {
@@ -62,7 +62,7 @@ impl Serving {
     }
 
     /// Starts a host, and does not wait for anything.
-    pub fn begin(folder: &Path, config: &str, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn begin(folder: &Path, config: &str, environment: &[(&str, &str)]) -> Self {
         let (listen, status) = (free_port(), free_port());
         let config = format!("listen = '127.0.0.1:{listen}'\nstatus = '127.0.0.1:{status}'\n{config}");
         std::fs::write(folder.join("serve.toml"), config).unwrap();
@@ -72,13 +72,13 @@ impl Serving {
         Self { process, events: format!("{public}/webhooks/bitrix24"), public, status }
     }
 
-    pub async fn state(&self) -> Value {
+    pub(crate) async fn state(&self) -> Value {
         let answer = reqwest::get(format!("{}/api/state", self.status)).await.unwrap();
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
     /// What the status page says of a provider's credentials: the state, and its text.
-    pub async fn credentials(&self, provider: &str) -> (String, String) {
+    pub(crate) async fn credentials(&self, provider: &str) -> (String, String) {
         let state = self.state().await;
         let found = state["credentials"].as_array().unwrap().iter().find(|side| side["provider"] == provider).cloned();
         let word = |name: &str| found.as_ref().unwrap()[name].as_str().unwrap_or_default().to_owned();
@@ -86,32 +86,32 @@ impl Serving {
     }
 
     /// Posts an event as Bitrix24 does; the status of the answer, if there is one.
-    pub async fn post(&self, body: &str) -> Option<u16> {
+    pub(crate) async fn post(&self, body: &str) -> Option<u16> {
         let request = reqwest::Client::new().post(&self.events).timeout(Duration::from_secs(10));
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned());
         request.send().await.ok().map(|answer| answer.status().as_u16())
     }
 
     /// Waits until the host can be connected to; the moment of the first connection.
-    pub async fn listens(&self) -> Instant {
+    pub(crate) async fn listens(&self) -> Instant {
         let address = self.public.trim_start_matches("http://").to_owned();
         until(async || TcpStream::connect(&address).await.is_ok()).await;
         Instant::now()
     }
 
-    pub async fn signal(&self, name: &str) {
+    pub(crate) async fn signal(&self, name: &str) {
         let pid = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().await.unwrap().success());
     }
 
     /// Stops it as a person does.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.signal("-INT").await;
         assert!(self.process.wait().await.unwrap().success(), "Ctrl-C ends cleanly");
     }
 
     /// Stops it as a service manager does; how long that took.
-    pub async fn terminate(mut self) -> Duration {
+    pub(crate) async fn terminate(mut self) -> Duration {
         let asked = Instant::now();
         self.signal("-TERM").await;
         assert!(self.process.wait().await.unwrap().success(), "SIGTERM ends cleanly");
@@ -119,7 +119,7 @@ impl Serving {
     }
 
     /// Ends it without a warning, and returns what it has logged.
-    pub async fn kill(mut self) -> String {
+    pub(crate) async fn kill(mut self) -> String {
         let mut log = self.process.stderr.take().unwrap();
         self.process.kill().await.unwrap();
         let mut logged = String::new();
@@ -130,7 +130,7 @@ impl Serving {
 
 /// How a provider fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failing {
+pub(crate) enum Failing {
     No,
     Status503,
     Html,
@@ -139,7 +139,7 @@ pub enum Failing {
 }
 
 impl Failing {
-    pub const ALL: [Self; 4] = [Self::Status503, Self::Html, Self::Reset, Self::Hang];
+    pub(crate) const ALL: [Self; 4] = [Self::Status503, Self::Html, Self::Reset, Self::Hang];
 
     fn answer(self) -> Option<&'static str> {
         match self {
@@ -155,7 +155,7 @@ impl Failing {
 }
 
 /// A proxy before a provider, which fails on demand. It ends with the test.
-pub struct Proxy {
+pub(crate) struct Proxy {
     address: String,
     failing: watch::Sender<Failing>,
     failed: Arc<AtomicU64>,
@@ -176,13 +176,13 @@ impl Proxy {
     }
 
     /// From now on, requests fail like that; open connections end.
-    pub fn fail(&self, failing: Failing) {
+    pub(crate) fn fail(&self, failing: Failing) {
         self.failed.store(0, Ordering::Relaxed);
         self.failing.send_replace(failing);
     }
 
     /// Waits until a request has met the failure.
-    pub async fn has_failed(&self) {
+    pub(crate) async fn has_failed(&self) {
         until(async || self.failed.load(Ordering::Relaxed) > 0).await;
     }
 }
@@ -217,15 +217,15 @@ async fn carry(mut stream: TcpStream, provider: String, mut failing: watch::Rece
 }
 
 /// The simulators behind proxies.
-pub struct Providers {
-    pub sandbox: Sandbox,
+pub(crate) struct Providers {
+    pub(crate) sandbox: Sandbox,
     pub bitrix24: Proxy,
-    pub slack: Proxy,
-    pub notion: Proxy,
+    pub(crate) slack: Proxy,
+    pub(crate) notion: Proxy,
 }
 
 impl Providers {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
         let bitrix24 = Proxy::before(&host_of(&sandbox.portal.webhook_url())).await;
@@ -234,7 +234,7 @@ impl Providers {
         Self { sandbox, bitrix24, slack, notion }
     }
 
-    pub fn proxy(&self, provider: &str) -> &Proxy {
+    pub(crate) fn proxy(&self, provider: &str) -> &Proxy {
         match provider {
             "Bitrix24" => &self.bitrix24,
             "Slack" => &self.slack,
@@ -243,7 +243,7 @@ impl Providers {
     }
 
     /// The configuration of a host that reaches the providers through the proxies.
-    pub fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         let credentials = self.sandbox.portal.credentials();
         let through = |url: &str, proxy: &Proxy| url.replace(&host_of(url), &proxy.address);
         format!(
@@ -259,20 +259,20 @@ impl Providers {
     }
 
     /// Creates a deal and posts its event until it is accepted.
-    pub async fn new_deal(&self, serving: &Serving, title: &str) {
+    pub(crate) async fn new_deal(&self, serving: &Serving, title: &str) {
         let deal = self.sandbox.portal.add_deal(title, 1, "EUR");
         let body = self.sandbox.portal.event_body("ONCRMDEALADD", deal);
         until(async || serving.post(&body).await == Some(200)).await;
     }
 
     /// How many cards there are of a new deal.
-    pub fn cards(&self, title: &str) -> usize {
+    pub(crate) fn cards(&self, title: &str) -> usize {
         let card = format!("New deal: {title}");
         self.sandbox.slack.texts("sales-pipeline").iter().filter(|text| **text == card).count()
     }
 
     /// Waits for the card of each deal, and checks that there is one of each.
-    pub async fn each_has_one_card(&self, titles: &[String]) {
+    pub(crate) async fn each_has_one_card(&self, titles: &[String]) {
         until(async || titles.iter().all(|title| self.cards(title) > 0)).await;
         for title in titles {
             assert_eq!(self.cards(title), 1, "{title}");

@@ -78,7 +78,7 @@ async fn every_metric_of_the_dashboard_and_the_alerts_is_exported() {
 }
 
 /// The values of an annotation of the alerts.
-fn annotations<'a>(name: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+fn annotations(name: &str) -> impl Iterator<Item = &'static str> + '_ {
     ALERTS.lines().filter_map(move |line| line.trim().strip_prefix(name)?.strip_prefix(": "))
 }
 

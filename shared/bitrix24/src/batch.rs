@@ -69,12 +69,23 @@ pub struct BatchAnswer {
     results: Map<String, Value>,
     errors: Map<String, Value>,
     totals: Map<String, Value>,
+    nexts: Map<String, Value>,
 }
 
 impl BatchAnswer {
-    pub fn read(mut answer: CallAnswer) -> Self {
-        let mut part = |name: &str| answer.result.get_mut(name).map(Value::take).map(tolerant::map).unwrap_or_default();
-        Self { results: part("result"), errors: part("result_error"), totals: part("result_total") }
+    pub fn read(answer: CallAnswer) -> Self {
+        Self::of_result(answer.result)
+    }
+
+    /// The answers in the result of a `batch` call.
+    pub fn of_result(mut result: Value) -> Self {
+        let mut part = |name: &str| result.get_mut(name).map(Value::take).map(tolerant::map).unwrap_or_default();
+        Self {
+            results: part("result"),
+            errors: part("result_error"),
+            totals: part("result_total"),
+            nexts: part("result_next"),
+        }
     }
 
     /// What the named call gave; `None` if it was not made because an earlier one failed.
@@ -94,6 +105,11 @@ impl BatchAnswer {
     /// The names of the calls that gave something.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.results.keys().map(String::as_str)
+    }
+
+    /// Where the named list's next page starts, if there is one.
+    pub fn next(&self, name: &str) -> Option<u64> {
+        self.nexts.get(name).and_then(Value::as_u64)
     }
 
     /// How many rows the named list has in all, where the portal counted.

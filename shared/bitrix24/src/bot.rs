@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::chat_page;
 use crate::tolerant::whole;
 
 /// Which family of methods the portal has.
@@ -222,7 +221,7 @@ impl Bot {
 
     /// Messages on either side of one, a page each, which a supervisor may read in its chats; v1 has no such method.
     pub fn messages_around(&self, message: u64) -> Option<Request> {
-        let params = json!({"messageId": message, "range": chat_page::PAGE});
+        let params = json!({"messageId": message, "range": CHAT_PAGE});
         (self.api == BotApi::V2).then(|| self.request("imbot.v2.Chat.Message.getContext", params))
     }
 

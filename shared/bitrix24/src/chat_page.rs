@@ -4,12 +4,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+pub use crate::bot::CHAT_PAGE as PAGE;
 use crate::bot::Request;
 use crate::chat::{ChatAuthor, ChatFile, ChatMessage, MAX_NAME, listed_files, short};
 use crate::tolerant::whole;
-
-/// The most messages of a page, and on each side of the one that a bot asks about.
-pub const PAGE: usize = 50;
 
 /// The newest messages of a chat, which a member may read.
 pub fn newest(dialog: &str) -> Request {

@@ -151,18 +151,25 @@ pub struct Client {
     pub(crate) http: Http,
     pub(crate) base: RestBase,
     observer: Option<Arc<dyn Observer>>,
+    limit: Duration,
 }
 
 impl Client {
     /// A client for the portal at `base`.
     pub fn new(http: Http, base: RestBase) -> Self {
-        Self { http, base, observer: None }
+        Self { http, base, observer: None, limit: MAX_CALL }
     }
 
     /// The same client with an observer of each call.
     #[must_use]
     pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }
+    }
+
+    /// The same client, which waits at most so long for an answer.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit: limit.min(MAX_CALL), ..self }
     }
 
     /// Where it calls, and with what.
@@ -186,7 +193,7 @@ impl Client {
         if let (RestBase::OAuth { token, .. }, Some(body)) = (&self.base, body.as_object_mut()) {
             body.insert("auth".into(), token.expose_secret().into());
         }
-        let request = self.http.post(&url).timeout(MAX_CALL).json(&body);
+        let request = self.http.post(&url).timeout(self.limit).json(&body);
         let response = request.send().await.map_err(|error| Error::not_sent(method, error))?;
         not_elsewhere(method, &url, &response)?;
         let (seen, text) = read(response, method).await?;

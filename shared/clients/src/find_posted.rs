@@ -151,6 +151,10 @@ impl Readings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
+    fn forget(&self, key: &(String, HistoryPlace)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
     fn keep(&self, key: &(String, HistoryPlace), reading: Reading, now: Timestamp) {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         readings.retain(|_, known| now < later(known.began_at, READING_TTL));
@@ -210,6 +214,11 @@ async fn look_up(
         let page = workspace.read_history(place, &oldest, reading.cursor.as_deref(), HistoryUse::LookUp).await;
         let page = match page {
             Ok(page) => page,
+            Err(failure) if failure.code() == "invalid_cursor" => {
+                readings.forget(&key);
+                let text = "Slack no longer knows how far the channel was read; it is read again from its end";
+                return Err(Failure::transient(text));
+            }
             Err(failure) => {
                 let waits_since = reading.began_at;
                 readings.keep(&key, reading, now);

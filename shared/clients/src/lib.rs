@@ -58,7 +58,7 @@ pub use portal::PortalClient;
 pub use renewal::{RenewalAnswer, RenewalRequest};
 pub use tokens::{IDLE, TokenSlot, TokenState};
 pub use troubles::{ConnectionSide, ConnectionTrouble};
-pub use undecided::undecided;
+pub use undecided::{undecided, undecided_within};
 pub use wire::{AppKeys, Download, ErrorClass, Network};
 pub use workspace::WorkspaceClient;
 

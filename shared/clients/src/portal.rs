@@ -1,10 +1,12 @@
 //! A portal's REST under its limiter.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bitrix24::batch::BatchAnswer;
 use bitrix24::bot::Request;
 use bitrix24::{Batch, CallAnswer, RestBase};
+use runtime::TenantId;
 use runtime::clock::later;
 use runtime::limiter::{Priority, RateBucket};
 use serde_json::{Value, json};
@@ -18,15 +20,20 @@ use crate::{ConnectionSide, Connections, Failure, TokenSlot, rate_buckets};
 /// A portal stops a method at 480 seconds of operating time in ten minutes; we stop before it.
 const OPERATING_LIMIT: f64 = 430.0;
 
-/// Calls one portal.
+/// Calls one portal. Cheap to clone.
+#[derive(Clone)]
 pub struct PortalClient {
     pub(crate) connections: Connections,
     pub(crate) portal: Arc<Portal>,
     http: Http,
-    base: Mutex<RestBase>,
+    base: Arc<Mutex<RestBase>>,
     /// The slot of its token, if it is renewed.
     slot: Option<TokenSlot>,
     account: RateBucket,
+    /// The longest that it waits for an answer, if not as long as a portal works on a request.
+    limit: Option<Duration>,
+    /// Whether a call without an answer says nothing of the portal as a whole.
+    is_apart: bool,
 }
 
 impl PortalClient {
@@ -38,12 +45,25 @@ impl PortalClient {
         http: Http,
     ) -> Self {
         let account = rate_buckets::portal(&portal.tenant);
-        Self { connections, portal, http, base: Mutex::new(base), slot, account }
+        Self {
+            connections,
+            portal,
+            http,
+            base: Arc::new(Mutex::new(base)),
+            slot,
+            account,
+            limit: None,
+            is_apart: false,
+        }
     }
 
     fn client(&self) -> bitrix24::Client {
         let base = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        bitrix24::Client::new(self.http.clone(), base).observed(self.connections.noting("bitrix24"))
+        let client = bitrix24::Client::new(self.http.clone(), base).observed(self.connections.noting("bitrix24"));
+        match self.limit {
+            Some(limit) => client.within(limit),
+            None => client,
+        }
     }
 
     /// If the portal rejected the token: whether there is another one now.
@@ -81,10 +101,30 @@ impl PortalClient {
         Ok(self.renewed(client, error).await? || self.relocated(client, error).await?)
     }
 
+    /// Whose portal it is.
+    pub fn tenant(&self) -> &TenantId {
+        &self.portal.tenant
+    }
+
     /// The same client with another priority in the limiter.
     #[must_use]
     pub fn in_lane(mut self, lane: Priority) -> Self {
         self.account.lane = lane;
+        self
+    }
+
+    /// The same client, which waits at most so long for an answer.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// The same client for what hangs although the portal answers other calls: a call of it that gets no answer does not
+    /// count as a sign that the portal is down.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.is_apart = true;
         self
     }
 
@@ -181,6 +221,9 @@ impl PortalClient {
         if matches!(self.slot, Some(TokenSlot::Person(_))) && failure.class == ErrorClass::Reauthorise && !is_elsewhere
         {
             failure = Failure::permanent("grant_expired", failure.text);
+        }
+        if self.is_apart && matches!(failure.class, ErrorClass::Transient | ErrorClass::UnknownOutcome) {
+            return failure;
         }
         self.connections.call_failed(&self.portal.tenant, ConnectionSide::Bitrix24, &self.account, failure).await
     }

@@ -1,5 +1,7 @@
 //! An event that could not be decided: the consequence for its ledger line and for its job.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::job::JobOutcome;
@@ -18,7 +20,22 @@ pub async fn undecided(
     now: Timestamp,
     failure: &Failure,
 ) -> JobOutcome {
+    undecided_within(ledger, tenant, line, now, failure, Duration::MAX).await
+}
+
+/// The same for a job whose next try comes after `longest` at the latest, because a person waits for it.
+pub async fn undecided_within(
+    ledger: &Ledger,
+    tenant: &TenantId,
+    line: EventLine,
+    now: Timestamp,
+    failure: &Failure,
+    longest: Duration,
+) -> JobOutcome {
     let mut outcome = failure.outcome(now, line.attempts);
+    if let JobOutcome::Retry { after, .. } = &mut outcome {
+        *after = (*after).min(longest);
+    }
     if failure.code() == GONE {
         return outcome;
     }

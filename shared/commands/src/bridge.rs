@@ -25,6 +25,10 @@ impl Acknowledge for BridgeCommand {
         names_people: false,
         can_be_public: false,
     };
+
+    fn only_reads(tokens: &[TextToken<'_>]) -> bool {
+        tokens.is_empty()
+    }
 }
 
 /// The actions of `/b24-bridge`.

@@ -13,6 +13,10 @@ pub struct DealCommand;
 
 /// The `callback_id` of the form for a comment, and the `action_id` of the button that opens it.
 pub const DEAL_COMMENT: &str = "deal_comment";
+/// The `action_id` of the menu that moves a deal.
+const DEAL_STAGE: &str = "deal_stage";
+/// The `action_id` of the button that assigns a deal to the person who presses it.
+const DEAL_TAKE: &str = "deal_take";
 
 impl Acknowledge for DealCommand {
     const SPEC: CommandSpec = CommandSpec {
@@ -30,6 +34,14 @@ impl Acknowledge for DealCommand {
         names_people: false,
         can_be_public: true,
     };
+
+    fn only_reads(_tokens: &[TextToken<'_>]) -> bool {
+        true
+    }
+
+    fn changes_when_pressed(action_id: &str) -> bool {
+        [DEAL_STAGE, DEAL_TAKE].contains(&action_id)
+    }
 
     fn form_problems(form: &SubmittedForm<'_>, _now: Timestamp) -> Option<FormProblems> {
         let problem = form.long("comment").is_empty().then(|| {
@@ -112,7 +124,7 @@ pub(crate) mod act {
     use text::Document;
     use user_mapping::rights::PersonRights;
 
-    use super::{DEAL_COMMENT, DealCommand, DealQuery, parse};
+    use super::{DEAL_COMMENT, DEAL_STAGE, DEAL_TAKE, DealCommand, DealQuery, parse};
     use crate::answers;
     use crate::forms::{FormOrigin, MAX_FIELD, SubmittedForm};
     use crate::perform::{Perform, Submitted};
@@ -122,10 +134,6 @@ pub(crate) mod act {
     use crate::typed::CommandContext;
     use crate::views;
 
-    /// The `action_id` of the menu that moves a deal.
-    const DEAL_STAGE: &str = "deal_stage";
-    /// The `action_id` of the button that assigns a deal to the person who presses it.
-    const DEAL_TAKE: &str = "deal_take";
     /// The `action_id` of the button that shows a deal.
     pub(crate) const DEAL_SHOW: &str = "deal_show";
     /// The most comments, the latest first, that are searched for one that an earlier try wrote.

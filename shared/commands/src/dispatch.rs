@@ -18,7 +18,8 @@ use crate::request::{CommandAnswer, CommandRequest};
 use crate::spec::{Acknowledge, CommandSpec};
 use crate::typed::{CommandAim, CommandContext, TypedCommand};
 use crate::views::{self, EDIT, OPEN_DIALOG, RETYPE};
-use crate::{lookup, permission, reply, table};
+use crate::waiting::CANCEL;
+use crate::{lookup, permission, reply, table, waiting};
 
 /// Acts on a request; what cannot be done at all is the answer.
 ///
@@ -51,11 +52,6 @@ pub async fn send(request: &CommandRequest<'_>, answer: &CommandAnswer) -> Resul
         Some(message) => reply::send(request, message, answer.shown, answer.is_private).await,
         None => Ok(()),
     }
-}
-
-/// The answer for a person who has to wait, because a provider does not answer.
-pub fn it_takes_longer(request: &CommandRequest<'_>) -> CommandAnswer {
-    CommandAnswer::private(answers::plain(request.language.text(texts::commands::NOT_ANSWERING)))
 }
 
 async fn act(request: &CommandRequest<'_>, asked: &SlackRequest) -> Result<CommandAnswer, Failure> {
@@ -208,6 +204,7 @@ async fn pressed(request: &CommandRequest<'_>, action_id: &str, value: &str) -> 
     match action_id {
         SHARE => share(request, value).await,
         EDIT => edit(request, value).await,
+        CANCEL => waiting::cancel(request, value).await,
         OPEN_DIALOG => match CommandSpec::find(value) {
             Some(spec) => open(request, spec).await,
             None => Ok(CommandAnswer::silent("nothing to do")),

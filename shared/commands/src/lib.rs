@@ -13,6 +13,7 @@ pub mod deadline;
 pub mod documentation;
 pub mod forms;
 pub mod misuse;
+pub mod order;
 pub mod people;
 pub mod reader;
 pub mod task_reader;
@@ -47,6 +48,8 @@ pub mod shared_links;
 pub mod unfurl;
 #[cfg(feature = "act")]
 mod views;
+#[cfg(feature = "act")]
+pub mod waiting;
 
 pub mod bridge;
 pub mod deal;

@@ -25,6 +25,10 @@ impl Acknowledge for MeCommand {
         names_people: false,
         can_be_public: false,
     };
+
+    fn only_reads(tokens: &[TextToken<'_>]) -> bool {
+        matches!(parse(tokens), Ok(MeAct::Show) | Err(_))
+    }
 }
 
 /// The actions of `/b24-me`.

@@ -1,6 +1,7 @@
 //! A person's request in Slack with what acting on it needs, and the answer to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clients::{Connections, Failure};
 use crm::views::RecordViews;
@@ -24,6 +25,11 @@ use crate::forms::FormOrigin;
 use crate::misuse::Misuse;
 use crate::spec::CommandSpec;
 use crate::{answers, views};
+
+/// How long the first try waits for an answer of Bitrix24.
+const FIRST_TRY: Duration = Duration::from_secs(15);
+/// The same for later tries.
+const LATER_TRY: Duration = Duration::from_secs(40);
 
 /// The dependencies for handling requests.
 #[derive(Clone)]
@@ -148,7 +154,9 @@ impl<'a> CommandRequest<'a> {
             Ok(person) => person,
             Err(message) => return Ok(Err(CommandAnswer::private(message))),
         };
-        let rights = self.deps.context.rights(&self.tenant, person.user).await?;
+        let mut rights = self.deps.context.rights(&self.tenant, person.user).await?;
+        // The person hears of a wait before long; a later try has the time that a slow portal needs.
+        rights.client = rights.client.within(if self.is_retry { LATER_TRY } else { FIRST_TRY });
         Ok(Ok((person, rights)))
     }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use locale::{Fixed, Language};
 
 use crate::forms::{FormProblems, SubmittedForm};
+use crate::reader::TextToken;
 
 /// What is known of a command without running it: for Slack's list, its help, the documentation and its
 /// acknowledgement.
@@ -62,6 +63,17 @@ pub trait Acknowledge {
         None
     }
 
+    /// Whether what follows the command only asks to be shown something: that waits for nothing that the person asked
+    /// before.
+    fn only_reads(_tokens: &[TextToken<'_>]) -> bool {
+        false
+    }
+
+    /// Whether a button, or a choice from a menu, changes something in Bitrix24.
+    fn changes_when_pressed(_action_id: &str) -> bool {
+        false
+    }
+
     /// The people who were chosen in a form, each with the field; they must be linked to users of the portal.
     fn chosen_people(_form: &SubmittedForm<'_>) -> Vec<(&'static str, String)> {
         Vec::new()
@@ -104,6 +116,19 @@ macro_rules! commands {
         /// The people who were chosen in a form, each with the field that they were chosen in.
         pub fn chosen_people(form: &forms::SubmittedForm<'_>) -> Vec<(&'static str, String)> {
             [$(<$module::$command as spec::Acknowledge>::chosen_people(form)),+].concat()
+        }
+
+        /// Whether what follows a command only asks to be shown something.
+        pub(crate) fn only_reads(spec: &spec::CommandSpec, tokens: &[reader::TextToken<'_>]) -> bool {
+            $(if *spec == <$module::$command as spec::Acknowledge>::SPEC {
+                return <$module::$command as spec::Acknowledge>::only_reads(tokens);
+            })+
+            false
+        }
+
+        /// Whether a button, or a choice from a menu, changes something in Bitrix24.
+        pub(crate) fn changes_when_pressed(action_id: &str) -> bool {
+            false $(|| <$module::$command as spec::Acknowledge>::changes_when_pressed(action_id))+
         }
 
         /// The same for the acting halves: each request finds the command that it belongs to.

@@ -24,6 +24,10 @@ impl Acknowledge for StatusCommand {
         names_people: false,
         can_be_public: true,
     };
+
+    fn only_reads(_tokens: &[TextToken<'_>]) -> bool {
+        true
+    }
 }
 
 /// Reads what was typed: nothing.

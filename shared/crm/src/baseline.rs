@@ -3,7 +3,7 @@
 //! It makes later hints cheap, but correctness does not need it: a record without a snapshot is judged by its creation
 //! time and its stage history.
 
-use clients::{Connections, Failure};
+use clients::{Connections, Failure, PortalClient};
 use jiff::{SignedDuration, Timestamp};
 use records::{RecordKind, RecordState};
 use runtime::limiter::Priority;
@@ -39,40 +39,47 @@ struct BaselineProgress {
 /// Fills in the missing snapshots and returns how many records were read. It continues where an earlier run stopped,
 /// and returns at once when nothing is left to do.
 pub async fn fill(backend: &Backend, connections: &Connections, tenant: &TenantId) -> Result<usize, Failure> {
-    let (store, clock) = (&backend.store, &backend.clock);
-    let records = Records::new(store.clone());
     let portal = connections.portal(tenant).await?;
-    let settings = portal.settings_as::<Settings>()?;
     let client = connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
     let mut read = 0;
-    for kind in subscriptions::swept(&settings) {
-        let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
-        let key = key(tenant, kind);
-        let mut progress: BaselineProgress =
-            store.get(&key).await?.map(|item| item.decode()).transpose()?.unwrap_or_default();
-        let since = progress.since.unwrap_or_else(|| watched_from(portal.connected_at, clock.now()));
-        progress.since = Some(since);
-        while !progress.done {
-            let here = clock.now();
-            let listed = match listing.after(&client, &json!({}), progress.last_id, PAGES).await {
-                Err(failure) if is_not_for_us(&failure) => {
-                    tracing::warn!(%tenant, %kind, %failure, "these records cannot be listed; they are left out of the baseline");
-                    break;
-                }
-                listed => listed?,
-            };
-            let (listed, there) = listed;
-            progress.done = listed.len() < PAGES * PAGE;
-            progress.last_id = listed.last().map_or(progress.last_id, |(record, _)| record.id());
-            read += listed.len();
-            let old = listed.into_iter().filter(|(_, state)| is_old(kind, state, since));
-            let snapshots =
-                old.map(|(record, state)| (record.key(), Snapshot::first(state, ReadMoment { here, there })));
-            records.fill(tenant, snapshots.collect()).await?;
-            store.put(StoreWrite::new(key.clone(), &progress, WriteCondition::Always)?).await?;
-        }
+    while let Some(more) = fill_some(backend, &portal, &client).await? {
+        read += more;
     }
     Ok(read)
+}
+
+/// Makes one request for the missing snapshots and returns how many records it read; `None` when nothing is left to do.
+pub async fn fill_some(backend: &Backend, portal: &Portal, client: &PortalClient) -> Result<Option<usize>, Failure> {
+    let tenant = &portal.tenant;
+    let settings = portal.settings_as::<Settings>()?;
+    for kind in subscriptions::swept(&settings) {
+        let key = key(tenant, kind);
+        let mut progress: BaselineProgress =
+            backend.store.get(&key).await?.map(|item| item.decode()).transpose()?.unwrap_or_default();
+        if progress.done {
+            continue;
+        }
+        let since = progress.since.unwrap_or_else(|| watched_from(portal.connected_at, backend.clock.now()));
+        progress.since = Some(since);
+        let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
+        let here = backend.clock.now();
+        let (listed, there) = match listing.after(client, &json!({}), progress.last_id, PAGES).await {
+            Err(failure) if is_not_for_us(&failure) => {
+                tracing::warn!(%tenant, %kind, %failure, "these records cannot be listed; they are left out of the baseline");
+                continue;
+            }
+            listed => listed?,
+        };
+        progress.done = listed.len() < PAGES * PAGE;
+        progress.last_id = listed.last().map_or(progress.last_id, |(record, _)| record.id());
+        let read = listed.len();
+        let old = listed.into_iter().filter(|(_, state)| is_old(kind, state, since));
+        let snapshots = old.map(|(record, state)| (record.key(), Snapshot::first(state, ReadMoment { here, there })));
+        Records::new(backend.store.clone()).fill(tenant, snapshots.collect()).await?;
+        backend.store.put(StoreWrite::new(key, &progress, WriteCondition::Always)?).await?;
+        return Ok(Some(read));
+    }
+    Ok(None)
 }
 
 /// From when on changes of this kind's records are news: from the connection, or from when a route first needed the

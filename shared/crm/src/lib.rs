@@ -14,6 +14,8 @@ pub mod sweep;
 pub mod sweeps;
 pub mod views;
 
+use std::sync::{Arc, Mutex};
+
 use clients::Connections;
 use runtime::Backend;
 use runtime::snapshots::Records;
@@ -37,6 +39,8 @@ pub struct Crm {
     pub sightings: Sightings,
     /// What the sweep remembers.
     pub sweeps: Sweeps,
+    /// How portals have answered reads of records.
+    read_limits: Arc<Mutex<reading::ReadLimits>>,
 }
 
 impl Crm {
@@ -47,6 +51,7 @@ impl Crm {
             names: NamesCache::new(connections.clone(), backend.store.clone(), backend.clock.clone()),
             sightings: Sightings::new(backend.store.clone()),
             sweeps: Sweeps::new(backend.store.clone()),
+            read_limits: Arc::default(),
             backend: backend.clone(),
             connections,
         }

@@ -74,6 +74,13 @@ impl Listing {
         }
     }
 
+    /// The parameters of the page that follows the id `after`.
+    pub fn page_after(&self, filter: &Value, after: u64) -> Value {
+        let mut filter = filter.clone();
+        filter[self.after_id()] = json!(after);
+        self.page(&filter, -1)
+    }
+
     /// The field of a filter that has to be greater than this id.
     fn after_id(&self) -> &'static str {
         match self.kind {

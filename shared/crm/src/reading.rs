@@ -1,14 +1,16 @@
 //! Reads the present state of every record that the hints of a batch point at, in as few requests as possible.
 //!
 //! A few records are fetched by their ids, 50 a page. When many wait (`bursts`), one listing of everything that changed
-//! serves them all, and leaves its readings for the jobs that wait behind this batch.
+//! serves them all, and leaves its readings for the jobs that wait behind this batch. A request that gets no answer is
+//! split, so that one record that cannot be read delays no other (`limits`).
 
 mod bursts;
+mod limits;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bitrix24::Batch;
 use bitrix24::client::shaped;
 use bitrix24::crm::StageMove;
 use clients::{ErrorClass, Failure, PortalClient};
@@ -26,6 +28,12 @@ use tenants::portals::Portal;
 
 use crate::Crm;
 use crate::pages::{Listing, PAGE};
+
+pub(crate) use limits::ReadLimits;
+use requests::RecordCall;
+
+/// The list of a record's moves from stage to stage.
+const HISTORY: &str = "crm.stagehistory.list";
 
 /// Our code when the portal says neither "missing" nor "hidden": for tasks it does not say which.
 pub(crate) const GONE_OR_HIDDEN: &str = "gone_or_hidden";
@@ -127,6 +135,14 @@ pub(crate) fn kinds(wanted: &[Wanted]) -> BTreeMap<RecordKind, Vec<Wanted>> {
     kinds
 }
 
+/// The jobs that are read together, each set by itself: those of one tenant; and those of a record whose read hung before,
+/// so that nobody waits for it.
+pub fn apart(crm: &Crm, jobs: Jobs<Hint>) -> Vec<Jobs<Hint>> {
+    let hung =
+        |job: &ReceivedJob<Hint>| job.body.record().is_some_and(|record| requests::is_alone(crm, &job.tenant, record));
+    jobs.by_tenant().into_iter().flat_map(|jobs| jobs.setting_apart(hung)).collect()
+}
+
 /// Reads every record that the jobs need read.
 pub async fn all(crm: &Crm, jobs: &Jobs<Hint>) -> Readings {
     let mut hints: BTreeMap<TenantId, BTreeMap<Record, Hints>> = BTreeMap::new();
@@ -190,16 +206,17 @@ async fn read_portal(crm: &Crm, tenant: &TenantId, hints: BTreeMap<Record, Hints
     }
     .await;
     let mut failure = outcome.err();
-    let moves = match histories(crm, tenant, &found, &unseen).await {
-        Ok(moves) => moves,
+    match histories(crm, tenant, &mut found, &unseen).await {
+        Ok((moves, unread)) => {
+            failure = failure.or(unread);
+            PortalReadings { items: with_moves(found, moves), known, failure }
+        }
         Err(error) => {
             // Without its history an unseen record cannot be judged: it is read again later.
             found.retain(|record, _| !unseen.contains(record));
-            failure = failure.or(Some(error));
-            HashMap::new()
+            PortalReadings { items: with_moves(found, HashMap::new()), known, failure: failure.or(Some(error)) }
         }
-    };
-    PortalReadings { items: with_moves(found, moves), known, failure }
+    }
 }
 
 fn with_moves(found: ReadRecords, mut moves: HashMap<Record, Vec<StageMove>>) -> Items {
@@ -232,8 +249,8 @@ async fn take_left(
     Ok(())
 }
 
-/// Reads records by their ids, a request for each kind. A record that a list leaves out is requested alone, to learn
-/// whether it is gone or hidden.
+/// Reads records by their ids, a request for each kind; those that hung before by themselves. A record that a list leaves
+/// out is requested alone, to learn whether it is gone or hidden. What can be read is found, whatever else fails.
 async fn by_ids(
     crm: &Crm,
     client: &PortalClient,
@@ -241,92 +258,133 @@ async fn by_ids(
     settings: &Settings,
     found: &mut ReadRecords,
 ) -> Result<(), Failure> {
-    let here = crm.backend.clock.now();
+    let mut first = Ok(());
     for (kind, wanted) in kinds(wanted) {
         let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
-        for wanted in wanted.chunks(PAGE) {
-            let ids: Vec<_> = wanted.iter().map(|wanted| wanted.record.id()).collect();
-            let mut answer = client.call(listing.method(), &listing.page(&listing.by_ids(&ids), -1)).await?;
-            let read = ReadMoment { here, there: answer.started_at };
-            for (record, state) in listing.states(client, &mut answer.result)? {
-                found.insert(record, ReadAhead { state: Ok(state), read });
+        let records: Vec<_> = wanted.iter().map(|wanted| wanted.record).collect();
+        let (hung, together): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|record| requests::is_alone(crm, client.tenant(), *record));
+        let mut one_by_one = hung;
+        for records in together.chunks(PAGE) {
+            match page_of(crm, client, &listing, records).await {
+                Ok(read) => {
+                    found.extend(read);
+                    one_by_one.extend(records.iter().filter(|record| !found.contains_key(record)));
+                }
+                Err(failure) if requests::is_unanswered(&failure) && records.len() > 1 => {
+                    first = first.and(split(crm, client, &listing, records, found).await);
+                }
+                Err(failure) => first = first.and(Err(failure)),
             }
         }
-        let missing: Vec<_> = wanted.iter().filter(|wanted| !found.contains_key(&wanted.record)).collect();
-        for missing in missing.chunks(PAGE) {
-            one_by_one(crm, client, &listing, missing, found).await?;
-        }
+        let calls: Vec<_> = one_by_one.into_iter().map(|record| call_for(&listing, record)).collect();
+        let read = requests::together(crm, client, &calls).await?;
+        first = first.and(take_single(client, &listing, read, found));
     }
-    Ok(())
+    first
 }
 
-async fn one_by_one(
+/// Reads records with one list.
+async fn page_of(
     crm: &Crm,
     client: &PortalClient,
     listing: &Listing,
-    missing: &[&Wanted],
-    found: &mut ReadRecords,
-) -> Result<(), Failure> {
-    let here = crm.backend.clock.now();
-    let mut batch = Batch::new();
-    for (index, wanted) in missing.iter().enumerate() {
-        let (method, params) = listing.one(wanted.record.id());
-        // Chunks of 50 always fit.
-        let _ = batch.add(format!("i{index}"), method, &params);
-    }
-    let (mut answers, answer) = client.batch(&batch).await?;
-    let read = ReadMoment { here, there: answer.started_at };
-    for (index, wanted) in missing.iter().enumerate() {
-        let state = match answers.take(&format!("i{index}")) {
-            Some(Ok(result)) => listing.state_of_one(client, result)?.ok_or_else(|| GONE_OR_HIDDEN.to_owned()),
-            Some(Err(error)) if matches!(error.class(here), ErrorClass::Permanent { .. }) => {
-                Err(error.code().unwrap_or_default().to_owned())
-            }
-            Some(Err(error)) => return Err(client.failure(&error)),
-            None => return Err(Failure::transient("the portal left a command of a batch unanswered")),
-        };
-        found.insert(wanted.record, ReadAhead { state, read });
-    }
-    Ok(())
+    records: &[Record],
+) -> Result<ReadRecords, Failure> {
+    let ids: Vec<_> = records.iter().map(|record| record.id()).collect();
+    let page = listing.page(&listing.by_ids(&ids), -1);
+    let (answer, read) = requests::timed(crm, client, records, listing.method(), &page).await?;
+    let states = listing.states(client, &mut { answer })?;
+    Ok(states.into_iter().map(|(record, state)| (record, ReadAhead { state: Ok(state), read })).collect())
 }
 
-/// The stage histories of records that were not seen before and have moved since they were created.
+/// Reads the records of a request that got no answer, each by itself.
+async fn split(
+    crm: &Crm,
+    client: &PortalClient,
+    listing: &Listing,
+    records: &[Record],
+    found: &mut ReadRecords,
+) -> Result<(), Failure> {
+    let calls: Vec<_> = records.iter().map(|record| call_for(listing, *record)).collect();
+    let read = requests::split(crm, client, &calls).await;
+    take_single(client, listing, read, found)
+}
+
+fn call_for(listing: &Listing, record: Record) -> RecordCall {
+    let (method, params) = listing.one(record.id());
+    RecordCall { record, method, params }
+}
+
+/// Takes what was read of records by themselves; the first failure of one that could not be read.
+fn take_single(
+    client: &PortalClient,
+    listing: &Listing,
+    read: Vec<requests::RecordAnswer>,
+    found: &mut ReadRecords,
+) -> Result<(), Failure> {
+    let mut first = Ok(());
+    for (record, answer) in read {
+        let state = match answer {
+            Ok((result, read)) => {
+                listing.state_of_one(client, result).map(|state| (state.ok_or_else(|| GONE_OR_HIDDEN.to_owned()), read))
+            }
+            Err((failure, Some(read))) if matches!(failure.class, ErrorClass::Permanent { .. }) => {
+                Ok((Err(failure.code().to_owned()), read))
+            }
+            Err((failure, _)) => Err(failure),
+        };
+        match state {
+            Ok((state, read)) => {
+                found.insert(record, ReadAhead { state, read });
+            }
+            Err(failure) => first = first.and(Err(failure)),
+        }
+    }
+    first
+}
+
+/// The stage histories of records that were not seen before and have moved since they were created. A record whose
+/// history could not be read is taken out of those found, and the failure is returned with the others' histories.
 async fn histories(
     crm: &Crm,
     tenant: &TenantId,
-    found: &ReadRecords,
+    found: &mut ReadRecords,
     unseen: &BTreeSet<Record>,
-) -> Result<HashMap<Record, Vec<StageMove>>, Failure> {
+) -> Result<(HashMap<Record, Vec<StageMove>>, Option<Failure>), Failure> {
     let has_moved = |reading: &ReadAhead<RecordState>| {
         let item = reading.state.as_ref().ok().and_then(RecordState::as_item);
         item.is_some_and(|item| item.moved_time.is_none() || item.moved_time > item.created_time)
     };
     let with_stages = |(record, reading): (&Record, &ReadAhead<RecordState>)| match record {
         Record::Item { entity, id } if entity.has_stages() && unseen.contains(record) && has_moved(reading) => {
-            Some((*entity, *id))
+            let params = json!({"entityTypeId": entity, "filter": {"OWNER_ID": id}, "order": {"ID": "ASC"}});
+            Some(RecordCall { record: *record, method: HISTORY, params })
         }
         _ => None,
     };
-    let records: Vec<_> = found.iter().filter_map(with_stages).collect();
-    let mut histories = HashMap::new();
-    if records.is_empty() {
-        return Ok(histories);
+    let calls: Vec<_> = found.iter().filter_map(with_stages).collect();
+    let (mut histories, mut unread) = (HashMap::new(), None);
+    if calls.is_empty() {
+        return Ok((histories, unread));
     }
     let portal: Arc<Portal> = crm.connections.portal(tenant).await?;
     let client = crm.connections.bitrix24(&portal).await?;
-    for records in records.chunks(PAGE) {
-        let mut batch = Batch::new();
-        for (index, (entity, id)) in records.iter().enumerate() {
-            let params = json!({"entityTypeId": entity, "filter": {"OWNER_ID": id}, "order": {"ID": "ASC"}});
-            let _ = batch.add(format!("h{index}"), "crm.stagehistory.list", &params);
-        }
-        let (mut answers, _) = client.batch(&batch).await?;
-        for (index, (entity, id)) in records.iter().enumerate() {
-            // A history that the webhook's user may not read must not stop a card.
-            let Some(Ok(mut result)) = answers.take(&format!("h{index}")) else { continue };
-            let moves: Vec<StageMove> = shaped("crm.stagehistory.list", result["items"].take()).unwrap_or_default();
-            histories.insert(Record::item(*entity, *id), moves);
+    for calls in calls.chunks(PAGE) {
+        for (record, answer) in requests::together(crm, &client, calls).await? {
+            match answer {
+                Ok((mut result, _)) => {
+                    let moves: Vec<StageMove> = shaped(HISTORY, result["items"].take()).unwrap_or_default();
+                    histories.insert(record, moves);
+                }
+                // A history that the webhook's user may not read must not stop a card.
+                Err((Failure { class: ErrorClass::Permanent { .. }, .. }, _)) => {}
+                Err((failure, _)) => {
+                    found.remove(&record);
+                    unread = unread.or(Some(failure));
+                }
+            }
         }
     }
-    Ok(histories)
+    Ok((histories, unread))
 }

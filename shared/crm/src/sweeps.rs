@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::clock::later;
+use runtime::clock::{MAX_PROVIDER_SKEW, later};
 use runtime::id::day;
 use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use serde::de::DeserializeOwned;
@@ -70,12 +70,31 @@ pub const POLL: &str = "notion-poll";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lease {
-    /// Until when a worker has it.
+    /// Until when a worker has it. A worker that was stopped does not give it back: then it ends by itself.
     pub until: Option<Timestamp>,
+    /// When the last run began, whether it finished or not.
+    pub began_at: Option<Timestamp>,
+    /// When the last run that finished had begun: what changed until then was seen.
+    pub complete_from: Option<Timestamp>,
     /// When a run last finished.
     pub finished_at: Option<Timestamp>,
     /// What stopped the last run, if it did not finish.
     pub stopped_by: Option<String>,
+    /// Whether the last run gave its place to others before it was through.
+    pub continues: bool,
+    /// Whether the next run asks for each thing by itself, because asking for all at once failed.
+    pub apart: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunEnd {
+    /// What stopped it, if it did not finish.
+    pub stopped_by: Option<String>,
+    /// See [`Lease::continues`].
+    pub continues: bool,
+    /// See [`Lease::apart`].
+    pub apart: bool,
 }
 
 /// A lease that this worker has.
@@ -88,12 +107,17 @@ pub struct HeldLease<'a> {
 }
 
 impl HeldLease<'_> {
+    /// The lease, with how the run before this one ended.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
     /// Extends the lease; returns whether no other worker has it by now.
     pub async fn renew(&mut self, until: Timestamp) -> Result<bool, StoreError> {
         let lease = Lease { until: Some(until), ..self.lease.clone() };
         match self.sweeps.remember(self.tenant, self.name, &lease, Some(self.version)).await {
             Ok(version) => {
-                self.version = version;
+                (self.version, self.lease) = (version, lease);
                 Ok(true)
             }
             Err(StoreError::Conflict(_)) => Ok(false),
@@ -103,8 +127,17 @@ impl HeldLease<'_> {
 
     /// Gives the lease back, with what stopped the run, if anything did. Returns when a run last finished.
     pub async fn end(self, now: Timestamp, stopped_by: Option<String>) -> Result<Option<Timestamp>, StoreError> {
-        let finished_at = if stopped_by.is_none() { Some(now) } else { self.lease.finished_at };
-        let lease = Lease { until: None, finished_at, stopped_by };
+        self.end_run(now, RunEnd { stopped_by, ..RunEnd::default() }).await
+    }
+
+    /// The same for a run that may go on later.
+    pub async fn end_run(self, now: Timestamp, end: RunEnd) -> Result<Option<Timestamp>, StoreError> {
+        let RunEnd { stopped_by, continues, apart } = end;
+        let before = self.lease;
+        let finished = stopped_by.is_none() && !continues;
+        let finished_at = if finished { Some(now) } else { before.finished_at };
+        let complete_from = if finished { before.began_at } else { before.complete_from };
+        let lease = Lease { until: None, finished_at, complete_from, stopped_by, continues, apart, ..before };
         match self.sweeps.remember(self.tenant, self.name, &lease, Some(self.version)).await {
             // After a conflict another worker has the lease: its run counts.
             Ok(_) | Err(StoreError::Conflict(_)) => Ok(finished_at),
@@ -197,17 +230,44 @@ impl Sweeps {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<HeldLease<'a>>, StoreError> {
+        self.take_lease_if(tenant, name, now, until, |_| true).await
+    }
+
+    /// The same, if what the lease says of the last run still `allows` another one.
+    pub async fn take_lease_if<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        name: &'a str,
+        now: Timestamp,
+        until: Timestamp,
+        allows: impl FnOnce(&Lease) -> bool,
+    ) -> Result<Option<HeldLease<'a>>, StoreError> {
         let (lease, version) = match self.recall::<Lease>(tenant, name).await? {
             Some((lease, version)) => (lease, Some(version)),
             None => (Lease::default(), None),
         };
-        if lease.until.is_some_and(|until| until > now) {
+        // One that ends later than a lease taken now was written by a clock that was ahead, and does not count.
+        let is_held = lease.until.is_some_and(|held| held > now && held <= until + MAX_PROVIDER_SKEW);
+        if is_held || !allows(&lease) {
             return Ok(None);
         }
-        let lease = Lease { until: Some(until), ..lease };
+        let lease = Lease { until: Some(until), began_at: Some(now), ..lease };
         match self.remember(tenant, name, &lease, version).await {
             Ok(version) => Ok(Some(HeldLease { sweeps: self, tenant, name, lease, version })),
             Err(StoreError::Conflict(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a lease that a process held which is gone; for the only process that works this store, at its start.
+    pub async fn free_lease(&self, tenant: &TenantId, name: &str) -> Result<(), StoreError> {
+        let Some((lease, version)) = self.recall::<Lease>(tenant, name).await? else { return Ok(()) };
+        if lease.until.is_none() {
+            return Ok(());
+        }
+        let lease = Lease { until: None, continues: true, ..lease };
+        match self.remember(tenant, name, &lease, Some(version)).await {
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use runtime::TenantId;
 use runtime::clock::{later, until};
 use runtime::queue::{
     Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received, after_a_fall,
+    tenant_of,
 };
+use runtime::{TenantId, TenantPlaces};
 
 use crate::{DurableState, Memory};
 
@@ -45,11 +47,6 @@ struct QueuedMessageState {
     visible_at: Timestamp,
     receives: u32,
     lease: Option<u64>,
-}
-
-/// A group's name begins with its tenant.
-fn tenant_of(group: &str) -> &str {
-    group.split('#').next().unwrap_or(group)
 }
 
 impl Lane {
@@ -117,25 +114,27 @@ impl Lane {
         }
     }
 
-    fn next_due(&self) -> Option<Timestamp> {
-        self.ready.values().filter_map(|ready| ready.first()).map(|(at, _)| *at).min()
+    fn next_due(&self, places: Option<&TenantPlaces>) -> Option<Timestamp> {
+        let open = self.ready.iter().filter(|(tenant, _)| !places.is_some_and(|places| places.are_full(tenant)));
+        open.filter_map(|(_, ready)| ready.first()).map(|(at, _)| *at).min()
     }
 
-    /// The first tenant after `served` that has a ready group.
-    fn next_tenant(&self, served: &str, now: Timestamp) -> Option<&str> {
+    /// The first tenant after `served` that has a ready group and a free place.
+    fn next_tenant(&self, served: &str, now: Timestamp, places: Option<&TenantPlaces>) -> Option<&str> {
         let mut after = self.ready.range::<str, _>((Bound::Excluded(served), Bound::Unbounded));
         let is_ready = |ready: &BTreeSet<(Timestamp, String)>| ready.first().is_some_and(|(at, _)| *at <= now);
-        after.find(|(_, ready)| is_ready(ready)).map(|(tenant, _)| tenant.as_str())
+        let is_open = |tenant: &str| !places.is_some_and(|places| places.are_full(tenant));
+        after.find(|(tenant, ready)| is_ready(ready) && is_open(tenant)).map(|(tenant, _)| tenant.as_str())
     }
 
     /// The ready groups, tenant by tenant in turn: a batch is filled from the next tenant as far as possible, so that
     /// nobody waits behind another tenant's backlog.
-    fn groups_in_turn(&mut self, max: usize, now: Timestamp) -> Vec<String> {
+    fn groups_in_turn(&mut self, max: usize, now: Timestamp, places: Option<&TenantPlaces>) -> Vec<String> {
         let mut groups: Vec<String> = Vec::new();
         let first = self.served.clone();
         let mut from_the_start = false;
         while groups.len() < max {
-            let Some(tenant) = self.next_tenant(&self.served, now).map(str::to_owned) else {
+            let Some(tenant) = self.next_tenant(&self.served, now, places).map(str::to_owned) else {
                 if from_the_start {
                     break;
                 }
@@ -154,10 +153,17 @@ impl Lane {
         groups
     }
 
-    fn receive(&mut self, lease: u64, max: usize, visibility: Duration, now: Timestamp) -> Vec<Received> {
+    fn receive(
+        &mut self,
+        lease: u64,
+        max: usize,
+        visibility: Duration,
+        now: Timestamp,
+        places: Option<&TenantPlaces>,
+    ) -> Vec<Received> {
         let max = max.clamp(1, 10);
         let mut received = Vec::new();
-        for name in self.groups_in_turn(max, now) {
+        for name in self.groups_in_turn(max, now, places) {
             let room = max - received.len();
             let Some(group) = self.groups.get_mut(&name).filter(|_| room > 0) else { break };
             // A ready group with leases is one whose lease ran out: all of it may go out again.
@@ -231,12 +237,50 @@ impl DurableState {
 impl Memory {
     /// When the next delayed message of `queue` is due; `None` if none is delayed.
     pub fn next_due(&self, queue: QueueName) -> Result<Option<Timestamp>, QueueError> {
-        self.lane(queue, |kept| kept.lane(queue).next_due())
+        self.lane(queue, |kept| kept.lane(queue).next_due(None))
+    }
+
+    async fn hand_out(
+        &self,
+        queue: QueueName,
+        most: usize,
+        wait: Duration,
+        places: Option<&TenantPlaces>,
+    ) -> Result<Vec<Received>, QueueError> {
+        let end = later(self.clock.now(), wait);
+        loop {
+            // Listen before looking: what is sent in between is not missed.
+            let sent = self.shared.sent.notified();
+            let now = self.clock.now();
+            let (received, due) = self.lane(queue, |kept| {
+                let lease = kept.number();
+                let lane = kept.lane(queue);
+                (lane.receive(lease, most, queue.visibility(), now, places), lane.next_due(places))
+            })?;
+            if !received.is_empty() || now >= end {
+                return Ok(received);
+            }
+            let wake = due.filter(|due| *due > now).map_or(end, |due| due.min(end));
+            tokio::select! {
+                biased;
+                () = sent => {}
+                () = freed(places) => {}
+                () = self.clock.sleep(until(now, wake)) => {}
+            }
+        }
     }
 
     fn lane<R>(&self, queue: QueueName, work: impl FnOnce(&mut DurableState) -> R) -> Result<R, QueueError> {
         let mut kept = self.kept().map_err(|cause| QueueError { queue: queue.name(), cause })?;
         Ok(work(&mut kept))
+    }
+}
+
+/// Returns when a tenant has a place again.
+async fn freed(places: Option<&TenantPlaces>) {
+    match places {
+        Some(places) => places.freed().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -250,26 +294,17 @@ impl Queue for Memory {
     }
 
     async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
-        let end = later(self.clock.now(), wait);
-        loop {
-            // Listen before looking: what is sent in between is not missed.
-            let sent = self.shared.sent.notified();
-            let now = self.clock.now();
-            let (received, due) = self.lane(queue, |kept| {
-                let lease = kept.number();
-                let lane = kept.lane(queue);
-                (lane.receive(lease, most, queue.visibility(), now), lane.next_due())
-            })?;
-            if !received.is_empty() || now >= end {
-                return Ok(received);
-            }
-            let wake = due.filter(|due| *due > now).map_or(end, |due| due.min(end));
-            tokio::select! {
-                biased;
-                () = sent => {}
-                () = self.clock.sleep(until(now, wake)) => {}
-            }
-        }
+        self.hand_out(queue, most, wait, None).await
+    }
+
+    async fn receive_sparing(
+        &self,
+        queue: QueueName,
+        most: usize,
+        wait: Duration,
+        places: &Arc<TenantPlaces>,
+    ) -> Result<Vec<Received>, QueueError> {
+        self.hand_out(queue, most, wait, Some(places)).await
     }
 
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {

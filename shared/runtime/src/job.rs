@@ -1,9 +1,10 @@
 //! Jobs: their envelope, how they are put on a queue, and the outcomes that a handler reports.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+use futures::channel::mpsc::UnboundedSender;
 use futures::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -68,6 +69,18 @@ pub const BAD_JOB: &str = "bad_job";
 /// A tenant's job as a message, with the trace of its event.
 pub fn message<T: Job>(tenant: &TenantId, trace: TraceId, job: &T) -> Result<QueuedMessage, BadJob> {
     written(tenant, trace, job, job.deduplication().map(|own| format!("{tenant}#{own}")))
+}
+
+/// The same in another group than the job's own, so that it waits for other jobs than those.
+pub fn message_in<T: Job>(
+    tenant: &TenantId,
+    trace: TraceId,
+    job: &T,
+    group: &GroupKey,
+) -> Result<QueuedMessage, BadJob> {
+    let mut message = message(tenant, trace, job)?;
+    message.message.group = group.of_tenant(tenant);
+    Ok(message)
 }
 
 /// The same for a thing that may be found twice, in different ways: `once` identifies it within the tenant.
@@ -201,10 +214,15 @@ pub enum JobOutcome {
 #[derive(Debug, Default)]
 pub struct Outcomes(pub HashMap<String, JobOutcome>);
 
+/// A job of a batch that has ended, by its message's id.
+pub(crate) type JobEnd = (String, JobOutcome);
+
 /// The jobs received together, by group and in order.
 #[derive(Debug)]
 pub struct Jobs<T> {
     groups: Vec<Vec<ReceivedJob<T>>>,
+    /// Learns of each job that has ended, while others are still worked.
+    ended: Option<UnboundedSender<JobEnd>>,
 }
 
 impl<T> Jobs<T> {
@@ -219,12 +237,37 @@ impl<T> Jobs<T> {
             }
             groups[place].push(job);
         }
-        Self { groups }
+        Self { groups, ended: None }
+    }
+
+    /// The same jobs; each is reported as soon as it has ended.
+    pub(crate) fn reporting(self, ended: UnboundedSender<JobEnd>) -> Self {
+        Self { ended: Some(ended), ..self }
     }
 
     /// All jobs, group by group.
     pub fn iter(&self) -> impl Iterator<Item = &ReceivedJob<T>> {
         self.groups.iter().flatten()
+    }
+
+    /// The jobs of each tenant, for work that is done once for all jobs of a tenant: nobody waits for another's.
+    pub fn by_tenant(self) -> Vec<Self> {
+        let mut tenants: BTreeMap<TenantId, Vec<Vec<ReceivedJob<T>>>> = BTreeMap::new();
+        for group in self.groups {
+            if let Some(first) = group.first() {
+                tenants.entry(first.tenant.clone()).or_default().push(group);
+            }
+        }
+        tenants.into_values().map(|groups| Self { groups, ended: self.ended.clone() }).collect()
+    }
+
+    /// The groups in which no job is `apart`, and each group by itself in which one is.
+    pub fn setting_apart(self, apart: impl Fn(&ReceivedJob<T>) -> bool) -> Vec<Self> {
+        let Self { groups, ended } = self;
+        let (alone, together): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.iter().any(&apart));
+        let together = (!together.is_empty()).then_some(together);
+        let sets = together.into_iter().chain(alone.into_iter().map(|group| vec![group]));
+        sets.map(|groups| Self { groups, ended: ended.clone() }).collect()
     }
 
     /// Works the groups in parallel and the jobs of each in order. Once a job is to be tried again, the rest of its
@@ -233,9 +276,9 @@ impl<T> Jobs<T> {
     where
         F: Future<Output = JobOutcome>,
     {
-        let work = &work;
+        let (work, ended) = (&work, &self.ended);
         let groups = self.groups.into_iter().map(|group| async move {
-            let mut outcomes: Vec<(String, JobOutcome)> = Vec::with_capacity(group.len());
+            let mut outcomes: Vec<JobEnd> = Vec::with_capacity(group.len());
             let mut blocked: Option<Duration> = None;
             for job in group {
                 let id = job.id.clone();
@@ -249,6 +292,10 @@ impl<T> Jobs<T> {
                 };
                 if let JobOutcome::Retry { after, .. } = outcome {
                     blocked = Some(after);
+                }
+                if let Some(ended) = ended {
+                    // Where nobody listens, all are settled at the end.
+                    let _ = ended.unbounded_send((id.clone(), outcome.clone()));
                 }
                 outcomes.push((id, outcome));
             }

@@ -31,6 +31,7 @@ pub mod secrets;
 pub mod settings_document;
 pub mod snapshots;
 pub mod store;
+pub mod tenant_places;
 
 pub use backend::Backend;
 pub use client_address::ClientAddress;
@@ -44,3 +45,4 @@ pub use queue::{Queue, QueueName};
 pub use secrets::Secrets;
 pub use settings_document::{SettingsError, UNREADABLE_SETTINGS};
 pub use store::Store;
+pub use tenant_places::TenantPlaces;

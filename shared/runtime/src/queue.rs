@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TenantId;
+use crate::tenant_places::TenantPlaces;
 
 /// The name of a queue. Which queues exist is defined outside of this module: an engine carries any name that it is
 /// given.
@@ -91,6 +92,18 @@ pub struct Received {
     pub body: String,
     /// How often it was handed out, this time included.
     pub attempt: u32,
+}
+
+impl Received {
+    /// Whose it is: every group begins with its tenant.
+    pub fn tenant(&self) -> &str {
+        tenant_of(&self.group)
+    }
+}
+
+/// The tenant that a group begins with.
+pub fn tenant_of(group: &str) -> &str {
+    group.split('#').next().unwrap_or(group)
 }
 
 /// A job that was given up, with the reason.
@@ -210,6 +223,19 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Hands out up to `most` messages (1 to 10) that are ready, waiting up to `wait` for the first.
     async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError>;
+
+    /// The same, except for messages of tenants that have all the `places` that they may have. It also wakes when a place
+    /// is given back. An engine that cannot choose hands out any.
+    async fn receive_sparing(
+        &self,
+        queue: QueueName,
+        most: usize,
+        wait: Duration,
+        places: &Arc<TenantPlaces>,
+    ) -> Result<Vec<Received>, QueueError> {
+        let _ = places;
+        self.receive(queue, most, wait).await
+    }
 
     /// Removes finished messages from the queue.
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError>;

@@ -2,22 +2,28 @@
 //!
 //! The handler only reports the outcome of each job. Here outcomes become finished receipts, back-off by visibility and
 //! dead letters. What is neither finished nor buried is reported as failed, so that the queue delivers it again: on
-//! Lambda as a partial batch response, on one machine by its lease.
+//! Lambda as a partial batch response, on one machine by its lease. A job that ends while others of its batch are still
+//! worked is settled at once: what waits behind it in its group does not wait for them.
 
+use std::iter;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 
 use crate::clock::{Clock, MAX_WAIT};
 use crate::envelope;
-use crate::job::{Job, JobOutcome, Jobs, Outcomes, ReceivedJob};
+use crate::job::{Job, JobEnd, JobOutcome, Jobs, Outcomes, ReceivedJob};
 use crate::metrics::Metrics;
 use crate::queue::{DeadLetter, Queue, QueueMessage, QueueName, Received};
 
 /// The outcome of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct BatchReport {
-    /// Receipts of the messages that are finished and can be deleted.
+    /// Receipts of the messages that are finished and still have to be deleted.
     pub finished: Vec<String>,
     /// Ids of the messages to be delivered again.
     pub failed: Vec<String>,
@@ -58,10 +64,14 @@ where
         };
         unreadable.0.insert(received.id.clone(), outcome);
     }
-    let mut outcomes = handle(Jobs::new(jobs)).await;
+    let (ended, endings) = mpsc::unbounded();
+    let work = handle(Jobs::new(jobs).reporting(ended));
+    let settling = Settling { queue, clock, name };
+    let (mut outcomes, batch, mut report) = settling.while_worked(work, endings, batch).await;
     outcomes.0.extend(unreadable.0);
     count(metrics, &outcomes);
-    settle(queue, clock, name, batch, &outcomes).await
+    add(&mut report, settling.all(batch, &outcomes).await);
+    report
 }
 
 /// One number for each batch and outcome: a line for each job would cost more than it is worth.
@@ -92,38 +102,95 @@ async fn reopen(queue: &dyn Queue, name: QueueName, received: &Received, letter:
     }
 }
 
-async fn settle(
-    queue: &dyn Queue,
-    clock: &dyn Clock,
+/// Where messages are settled.
+#[derive(Clone, Copy)]
+struct Settling<'a> {
+    queue: &'a dyn Queue,
+    clock: &'a dyn Clock,
     name: QueueName,
-    batch: Vec<Received>,
-    outcomes: &Outcomes,
-) -> BatchReport {
-    let settled = join_all(batch.into_iter().map(|received| async move {
-        let finished = match outcomes.0.get(&received.id) {
-            Some(JobOutcome::Done | JobOutcome::Skip(_)) => true,
-            Some(JobOutcome::Retry { after, cause }) => {
-                put_back(queue, name, &received, *after, cause).await;
-                false
-            }
-            Some(JobOutcome::Dead { code, reason }) => bury(queue, clock, name, &received, code, reason).await,
-            None => {
-                tracing::error!(queue = name.name(), message = received.id, "the handler said nothing of this job");
-                false
+}
+
+impl Settling<'_> {
+    /// Works a batch, and settles the jobs that end before the others. Returns all outcomes, the messages that are not
+    /// settled yet, and the report on those that are.
+    async fn while_worked(
+        self,
+        work: impl Future<Output = Outcomes>,
+        mut endings: UnboundedReceiver<JobEnd>,
+        mut batch: Vec<Received>,
+    ) -> (Outcomes, Vec<Received>, BatchReport) {
+        let mut report = BatchReport::default();
+        let mut work = pin!(work);
+        let mut early = FuturesUnordered::new();
+        let outcomes = loop {
+            tokio::select! {
+                biased;
+                outcomes = &mut work => break outcomes,
+                Some(settled) = early.next() => add(&mut report, settled),
+                Some(first) = endings.next() => {
+                    let more = iter::from_fn(|| endings.try_recv().ok());
+                    let ended: Outcomes = Outcomes(iter::once(first).chain(more).collect());
+                    let (done, left) = batch.into_iter().partition(|received| ended.0.contains_key(&received.id));
+                    batch = left;
+                    early.push(self.at_once(done, ended));
+                }
             }
         };
-        (finished, received)
-    }))
-    .await;
-    let mut report = BatchReport::default();
-    for (finished, received) in settled {
-        if finished {
-            report.finished.push(received.receipt);
-        } else {
-            report.failed.push(received.id);
+        while let Some(settled) = early.next().await {
+            add(&mut report, settled);
+        }
+        (outcomes, batch, report)
+    }
+
+    /// Settles messages and deletes those that are finished.
+    async fn at_once(self, batch: Vec<Received>, outcomes: Outcomes) -> BatchReport {
+        let report = self.all(batch, &outcomes).await;
+        if report.finished.is_empty() {
+            return report;
+        }
+        match self.queue.delete(self.name, report.finished.clone()).await {
+            Ok(()) => BatchReport { finished: Vec::new(), ..report },
+            // They are deleted with the rest of the batch.
+            Err(error) => {
+                tracing::warn!(%error, "finished messages could not be deleted at once");
+                report
+            }
         }
     }
-    report
+
+    async fn all(self, batch: Vec<Received>, outcomes: &Outcomes) -> BatchReport {
+        let Self { queue, clock, name } = self;
+        let settled = join_all(batch.into_iter().map(|received| async move {
+            let finished = match outcomes.0.get(&received.id) {
+                Some(JobOutcome::Done | JobOutcome::Skip(_)) => true,
+                Some(JobOutcome::Retry { after, cause }) => {
+                    put_back(queue, name, &received, *after, cause).await;
+                    false
+                }
+                Some(JobOutcome::Dead { code, reason }) => bury(queue, clock, name, &received, code, reason).await,
+                None => {
+                    tracing::error!(queue = name.name(), message = received.id, "the handler said nothing of this job");
+                    false
+                }
+            };
+            (finished, received)
+        }))
+        .await;
+        let mut report = BatchReport::default();
+        for (finished, received) in settled {
+            if finished {
+                report.finished.push(received.receipt);
+            } else {
+                report.failed.push(received.id);
+            }
+        }
+        report
+    }
+}
+
+fn add(report: &mut BatchReport, more: BatchReport) {
+    report.finished.extend(more.finished);
+    report.failed.extend(more.failed);
 }
 
 async fn put_back(queue: &dyn Queue, name: QueueName, received: &Received, after: Duration, cause: &str) {

@@ -192,8 +192,8 @@ pub fn check_seals(path: &Path, key_ring: &SecretString) -> Result<SealReport, O
     Ok(report)
 }
 
-/// Copies the database of a connection as it is now into a new file, which only its owner may read. Whoever writes
-/// meanwhile goes on.
+/// Copies the database of a connection as it is now into a new file, which only its owner may read. Writers go on
+/// meanwhile.
 pub(crate) fn copy(
     from: &Connection,
     path: &Path,

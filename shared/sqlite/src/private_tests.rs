@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::{FileSecrets, SqliteFile};
+use crate::{FileSecrets, HostLock, SqliteFile};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -15,25 +15,25 @@ fn open(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The database with the files beside it.
+/// A host's database with the files beside it.
 fn files(database: &Path) -> Vec<std::path::PathBuf> {
-    ["", "-wal", "-shm"].iter().map(|end| format!("{}{end}", database.display()).into()).collect()
+    ["", "-wal", "-shm", ".lock"].iter().map(|end| format!("{}{end}", database.display()).into()).collect()
 }
 
 #[test]
 fn a_database_is_its_owners_alone_and_one_that_was_not_becomes_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("switchboard.db");
-    let first = SqliteFile::open(&path).unwrap();
+    let first = SqliteFile::open_for_host(&path, HostLock::acquire(&path).unwrap()).unwrap();
     for file in files(&path) {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
         open(&file, 0o644);
     }
-    let second = SqliteFile::open(&path).unwrap();
+    drop(first);
+    let _second = SqliteFile::open_for_host(&path, HostLock::acquire(&path).unwrap()).unwrap();
     for file in files(&path) {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
-    drop((first, second));
 }
 
 #[test]

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use runtime::TenantId;
 use runtime::clock::{Clock, later};
 use runtime::queue::{
     Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received, after_a_fall,
 };
+use runtime::{TenantId, TenantPlaces};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
@@ -59,6 +59,62 @@ impl SqliteQueue {
         let due = self.read(queue, move |connection| {
             let sql = "SELECT MIN(ready_at) FROM groups WHERE queue = ?1";
             connection.prepare_cached(sql)?.query_row([queue.name()], |row| row.get::<_, Option<i64>>(0))
+        });
+        Ok(due.await?.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
+    }
+
+    async fn hand_out(
+        &self,
+        queue: QueueName,
+        most: usize,
+        wait: Duration,
+        places: Option<&Arc<TenantPlaces>>,
+    ) -> Result<Vec<Received>, QueueError> {
+        let end = later(self.clock.now(), wait);
+        loop {
+            // Listen before looking: what is sent in between is not missed.
+            let notify = self.sent(queue);
+            let sent = notify.notified();
+            let now = self.clock.now();
+            self.settle_what_is_owed(queue).await?;
+            let lease = uuid::Uuid::now_v7().to_string();
+            let mut receiving = Receiving { out: self.out.clone(), queue, lease: Some(lease.clone()) };
+            let (served, full) = (self.served.clone(), places.cloned());
+            let (out, lost) = (self.out.clone(), lease.clone());
+            let received = self.database.write_or(
+                0,
+                move |connection| {
+                    let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
+                    let asked = Asked { queue, most, now, lease: &lease, places: full.as_deref() };
+                    receive(connection, asked, served.entry(queue).or_default()).map(Ok::<_, SqliteFault>)
+                },
+                move || out.owe(queue, [OwedReceipt::Lease(lost)]),
+            );
+            let received = received.await;
+            receiving.lease = None;
+            let received = received.map_err(|fault| queue_error(queue.name(), &fault))?;
+            if !received.is_empty() || now >= end {
+                let receipts = received.iter().map(|received| received.receipt.clone());
+                self.out.lock().receipts.extend(receipts);
+                return Ok(received);
+            }
+            let due = self.due_after(queue, now).await?;
+            let until = due.map_or(end, |due| due.min(end));
+            tokio::select! {
+                biased;
+                () = sent => {}
+                () = freed(places) => {}
+                () = self.clock.sleep(runtime::clock::until(now, until)) => {}
+            }
+        }
+    }
+
+    /// When a message is next due that is not due yet: those of tenants without a free place may be.
+    async fn due_after(&self, queue: QueueName, now: Timestamp) -> Result<Option<Timestamp>, QueueError> {
+        let due = self.read(queue, move |connection| {
+            let sql = "SELECT MIN(ready_at) FROM groups WHERE queue = ?1 AND ready_at > ?2";
+            let parameters = params![queue.name(), now.as_millisecond()];
+            connection.prepare_cached(sql)?.query_row(parameters, |row| row.get::<_, Option<i64>>(0))
         });
         Ok(due.await?.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
     }
@@ -217,6 +273,14 @@ impl Drop for Receiving {
     }
 }
 
+/// Returns when a tenant has a place again.
+async fn freed(places: Option<&Arc<TenantPlaces>>) {
+    match places {
+        Some(places) => places.freed().await,
+        None => std::future::pending().await,
+    }
+}
+
 #[async_trait]
 impl Queue for SqliteQueue {
     async fn send(&self, queue: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
@@ -231,41 +295,17 @@ impl Queue for SqliteQueue {
     }
 
     async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
-        let end = later(self.clock.now(), wait);
-        loop {
-            // Listen before looking: what is sent in between is not missed.
-            let notify = self.sent(queue);
-            let sent = notify.notified();
-            let now = self.clock.now();
-            self.settle_what_is_owed(queue).await?;
-            let lease = uuid::Uuid::now_v7().to_string();
-            let mut receiving = Receiving { out: self.out.clone(), queue, lease: Some(lease.clone()) };
-            let served = self.served.clone();
-            let (out, lost) = (self.out.clone(), lease.clone());
-            let received = self.database.write_or(
-                0,
-                move |connection| {
-                    let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
-                    let served = served.entry(queue).or_default();
-                    receive(connection, queue, most, now, &lease, served).map(Ok::<_, SqliteFault>)
-                },
-                move || out.owe(queue, [OwedReceipt::Lease(lost)]),
-            );
-            let received = received.await;
-            receiving.lease = None;
-            let received = received.map_err(|fault| queue_error(queue.name(), &fault))?;
-            if !received.is_empty() || now >= end {
-                let receipts = received.iter().map(|received| received.receipt.clone());
-                self.out.lock().receipts.extend(receipts);
-                return Ok(received);
-            }
-            let due = self.next_due(queue).await?.filter(|due| *due > now);
-            let until = due.map_or(end, |due| due.min(end));
-            tokio::select! {
-                () = sent => {}
-                () = self.clock.sleep(runtime::clock::until(now, until)) => {}
-            }
-        }
+        self.hand_out(queue, most, wait, None).await
+    }
+
+    async fn receive_sparing(
+        &self,
+        queue: QueueName,
+        most: usize,
+        wait: Duration,
+        places: &Arc<TenantPlaces>,
+    ) -> Result<Vec<Received>, QueueError> {
+        self.hand_out(queue, most, wait, Some(places)).await
     }
 
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
@@ -401,17 +441,28 @@ fn forget_old(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
+/// What is asked for.
+struct Asked<'a> {
+    queue: QueueName,
+    most: usize,
+    now: Timestamp,
+    lease: &'a str,
+    /// The tenants that get nothing now.
+    places: Option<&'a TenantPlaces>,
+}
+
 /// The groups that are ready, those of one tenant after those of another: a batch is the next tenant's as far as it
-/// can fill one, so that nobody waits behind somebody else's backlog and a batch still is of one portal.
+/// can fill one, so that nobody waits behind somebody else's backlog and a batch still is of one portal. Tenants that have
+/// all their places taken are passed over.
 #[allow(clippy::cast_possible_wrap)] // `most` is at most ten
 fn groups_in_turn(
     connection: &Connection,
-    queue: QueueName,
+    asked: &Asked<'_>,
     most: usize,
-    now_ms: i64,
     served: &mut String,
 ) -> rusqlite::Result<Vec<String>> {
     const TENANT: &str = "substr(grp, 1, instr(grp || '#', '#') - 1)";
+    let (queue, now_ms) = (asked.queue, asked.now.as_millisecond());
     let next = format!(
         "SELECT {TENANT} FROM groups WHERE queue = ?1 AND {TENANT} > ?2 AND ready_at <= ?3 ORDER BY {TENANT} LIMIT 1"
     );
@@ -438,30 +489,27 @@ fn groups_in_turn(
         if from_the_start && tenant > first {
             break;
         }
-        let room = most - groups.len();
-        let ready = connection
-            .prepare_cached(&of_tenant)?
-            .query_map(params![queue.name(), tenant, now_ms, room as i64], |row| row.get(0))?
-            .collect::<Result<Vec<String>, _>>()?;
-        groups.extend(ready);
+        if !asked.places.is_some_and(|places| places.are_full(&tenant)) {
+            let room = most - groups.len();
+            let ready = connection
+                .prepare_cached(&of_tenant)?
+                .query_map(params![queue.name(), tenant, now_ms, room as i64], |row| row.get(0))?
+                .collect::<Result<Vec<String>, _>>()?;
+            groups.extend(ready);
+        }
         *served = tenant;
     }
     Ok(groups)
 }
 
 #[allow(clippy::cast_possible_wrap)] // `most` is at most ten
-fn receive(
-    connection: &Connection,
-    queue: QueueName,
-    most: usize,
-    now: Timestamp,
-    lease: &str,
-    served: &mut String,
-) -> rusqlite::Result<Vec<Received>> {
-    let most = most.clamp(1, 10);
+#[allow(clippy::needless_pass_by_value)] // it is made for the call
+fn receive(connection: &Connection, asked: Asked<'_>, served: &mut String) -> rusqlite::Result<Vec<Received>> {
+    let Asked { queue, now, lease, .. } = asked;
+    let most = asked.most.clamp(1, 10);
     let now_ms = now.as_millisecond();
     let lease_until = later(now, queue.visibility()).as_millisecond();
-    let groups = groups_in_turn(connection, queue, most, now_ms, served)?;
+    let groups = groups_in_turn(connection, &asked, most, served)?;
     let mut received = Vec::new();
     for group in groups {
         let room = most - received.len();

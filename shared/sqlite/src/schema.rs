@@ -9,9 +9,12 @@ use crate::database::OpenError;
 use crate::fault::SqliteFault;
 use crate::files::beside;
 
+/// The version that this program makes and reads.
+pub const SCHEMA_VERSION: u32 = 1;
+
 /// What makes a schema of each version from the one before; the first from an empty file, and from all those that were
 /// made before files had a version.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = ["
     CREATE TABLE IF NOT EXISTS items (
         tbl TEXT NOT NULL, part TEXT NOT NULL, sort TEXT NOT NULL,
         value TEXT NOT NULL, version INTEGER NOT NULL, expires_at INTEGER,
@@ -44,9 +47,6 @@ const MIGRATIONS: [&str; 1] = ["
         seq INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, letter TEXT NOT NULL
     );
 "];
-
-/// The version that this program makes and reads.
-pub const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
 
 /// What a file is to this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -363,7 +363,7 @@ fn damage(path: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn damage_is_found_after_an_unclean_end_and_by_whoever_reads_it() {
+async fn damage_is_found_after_an_unclean_end_and_by_a_reader() {
     let desk = Desk::new();
     for number in 0..200 {
         desk.store.put(item(&number.to_string(), &"x".repeat(2_000))).await.unwrap();

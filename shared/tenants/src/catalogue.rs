@@ -96,6 +96,7 @@ pub const KINDS: &[StoredKind] = {
         kind(Links, "person", "", "user mapping", Delete),
         kind(Links, "person-code", "", "code that links a person", Delete),
         kind(Links, "draft", "", "command text to be corrected, for a day", Delete),
+        kind(Links, "waiting", "", "command that had to wait, for two weeks", Delete),
         kind(Links, "profile", "", "profile", Delete),
         kind(Links, "bridge", "", "channel bridged with a chat", Blank),
         kind(Links, "message", "", "which message is which", Keep(NO_WORDS)),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jobs::queues;
 use proptest::prelude::*;
-use runtime::Backend;
 use runtime::queue::{QueueMessage, QueueName, Received};
+use runtime::{Backend, TenantPlaces};
 
 use crate::Engine;
 use crate::queue::message;
@@ -154,6 +154,34 @@ pub async fn a_backlog_of_one_tenant_holds_up_no_other(engine: &Engine) {
     assert_eq!(got.values().sum::<usize>(), 10_000);
     let large = of_the_large_when_all_others_are_done.unwrap();
     assert!(large <= 100, "{large} of the large tenant were served before the last of the others");
+}
+
+pub async fn a_tenant_without_a_free_place_is_passed_over_until_it_has_one(engine: &Engine) {
+    let queue = engine.backend.queue.clone();
+    let places = TenantPlaces::new(1);
+    let sparing = |wait| {
+        let (queue, places) = (queue.clone(), places.clone());
+        async move { queue.receive_sparing(QUEUE, 1, wait, &places).await.unwrap() }
+    };
+    queue.send(QUEUE, vec![message("full#g", "1"), message("full#h", "2"), message("open#g", "3")]).await.unwrap();
+    let place = places.take("full");
+    assert_eq!(bodies(&sparing(Duration::ZERO).await), ["3"]);
+    assert!(sparing(Duration::ZERO).await.is_empty());
+    // One that waits learns of the place, and of a message that is due later.
+    let waiting = tokio::spawn(sparing(Duration::from_secs(20)));
+    tokio::task::yield_now().await;
+    drop(place);
+    assert_eq!(bodies(&waiting.await.unwrap()), ["1"]);
+    let _place = places.take("full");
+    queue.send(QUEUE, vec![message("late#g", "4")]).await.unwrap();
+    let late = sparing(Duration::ZERO).await;
+    queue.delay(QUEUE, &late[0].receipt, Duration::from_secs(5)).await.unwrap();
+    let waiting = tokio::spawn(sparing(Duration::from_secs(20)));
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        engine.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(bodies(&waiting.await.unwrap()), ["4"]);
 }
 
 /// What may happen to the queue.

@@ -70,7 +70,8 @@ macro_rules! fifo_promises {
                 what_a_dead_worker_had_comes_back_when_its_lease_ends,
                 what_a_handler_leaves_comes_back_soon_and_later_each_time,
                 what_a_process_had_received_comes_back_when_it_starts_again, a_waiting_receiver_is_woken_by_a_message,
-                a_backlog_of_one_tenant_holds_up_no_other;
+                a_backlog_of_one_tenant_holds_up_no_other,
+                a_tenant_without_a_free_place_is_passed_over_until_it_has_one;
         }
 
         proptest::proptest! {

@@ -187,6 +187,7 @@ impl Estate {
     /// Runs the sweep as its schedule would, and works what it found.
     pub async fn sweep(&self) {
         self.clock.advance(Duration::from_secs(90));
+        portal_sweep::ask_for_all(&self.functions.portal_sweep).await;
         portal_sweep::handle(&self.functions.portal_sweep, self.clock.now()).await;
         self.settle().await;
     }

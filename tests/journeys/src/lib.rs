@@ -224,6 +224,7 @@ impl World {
     /// it found.
     pub async fn sweep(&self) -> portal_sweep::SweepReport {
         self.clock.advance(Duration::from_secs(90));
+        portal_sweep::ask_for_all(&self.functions.portal_sweep).await;
         let report = portal_sweep::handle(&self.functions.portal_sweep, self.clock.now()).await;
         self.settle().await;
         report

@@ -12,7 +12,7 @@ use runtime::invoke::{Invoke, InvokeError};
 use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
 use runtime::secrets::{Secrets, SecretsError};
 use runtime::store::{Belongings, ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version};
-use runtime::{Backend, TenantId, secrets};
+use runtime::{Backend, TenantId, TenantPlaces, secrets};
 use secrecy::SecretString;
 use standalone::functions::Functions;
 use tenants::secret_names;
@@ -184,6 +184,17 @@ impl Queue for Watched<dyn Queue> {
     async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
         self.note("sqs:ReceiveMessage", pascal(queue.name()));
         self.inner.receive(queue, most, wait).await
+    }
+
+    async fn receive_sparing(
+        &self,
+        queue: QueueName,
+        most: usize,
+        wait: Duration,
+        places: &Arc<TenantPlaces>,
+    ) -> Result<Vec<Received>, QueueError> {
+        self.note("sqs:ReceiveMessage", pascal(queue.name()));
+        self.inner.receive_sparing(queue, most, wait, places).await
     }
 
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {

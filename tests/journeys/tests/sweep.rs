@@ -147,6 +147,7 @@ async fn a_sweep_that_stops_goes_on_where_it_was() {
         .sandbox
         .portal
         .fail_next("batch", simulators::Fault::Html { status: 502, when: simulators::When::BeforeEffect });
+    portal_sweep::ask_for_all(&world.functions.portal_sweep).await;
     let stopped = portal_sweep::handle(&world.functions.portal_sweep, world.clock.now()).await;
     assert_eq!((stopped.hints, stopped.stopped.len()), (0, 1), "{stopped:?}");
     let done = world.sweep().await;
@@ -200,6 +201,7 @@ async fn an_application_on_a_fitting_plan_reads_the_offline_queue() {
     portal.change_item(DEAL, deal, json!({"opportunity": 5}));
     assert_eq!(portal.offline_rows(), 2, "a row an event, however often");
     world.clock.advance(Duration::from_secs(1));
+    portal_sweep::ask_for_all(&world.functions.portal_sweep).await;
     let swept = portal_sweep::handle(&world.functions.portal_sweep, world.clock.now()).await;
     assert_eq!(swept.stopped.len(), 0, "{swept:?}");
     world.settle().await;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use memory::Memory;
-use runtime::TenantId;
 use runtime::queue::{Buried, DeadLetter, Depth, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
 use runtime::secrets::{Secrets, SecretsError};
 use runtime::store::{Belongings, ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version};
+use runtime::{TenantId, TenantPlaces};
 use secrecy::SecretString;
 
 use crate::life::Life;
@@ -40,6 +40,29 @@ impl ProcessEngine {
     /// The engine for a process.
     pub fn new(sim: Arc<Sim>, life: Arc<Life>, memory: Memory) -> Self {
         Self { sim, life, memory }
+    }
+
+    async fn hand_out(
+        &self,
+        queue: QueueName,
+        received: impl Future<Output = Result<Vec<Received>, QueueError>>,
+    ) -> Result<Vec<Received>, QueueError> {
+        let received = self
+            .life
+            .within(async {
+                self.pause().await;
+                while self.sim.has(PlantedBug::ShareTrouble) && self.sim.weather.is_any_down() {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                received.await
+            })
+            .await?;
+        for message in &received {
+            let head = format!("p{} take   {} {} {}", self.life.number, queue.name(), message.group, message.id);
+            self.sim.trace.note(head);
+        }
+        self.end_a_lease(queue, &received);
+        Ok(received)
     }
 
     async fn pause(&self) {
@@ -216,22 +239,17 @@ impl Queue for ProcessEngine {
     }
 
     async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
-        let received = self
-            .life
-            .within(async {
-                self.pause().await;
-                while self.sim.has(PlantedBug::ShareTrouble) && self.sim.weather.is_any_down() {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                self.memory.receive(queue, most, wait).await
-            })
-            .await?;
-        for message in &received {
-            let head = format!("p{} take   {} {} {}", self.life.number, queue.name(), message.group, message.id);
-            self.sim.trace.note(head);
-        }
-        self.end_a_lease(queue, &received);
-        Ok(received)
+        self.hand_out(queue, self.memory.receive(queue, most, wait)).await
+    }
+
+    async fn receive_sparing(
+        &self,
+        queue: QueueName,
+        most: usize,
+        wait: Duration,
+        places: &Arc<TenantPlaces>,
+    ) -> Result<Vec<Received>, QueueError> {
+        self.hand_out(queue, self.memory.receive_sparing(queue, most, wait, places)).await
     }
 
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {

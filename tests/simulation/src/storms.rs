@@ -225,17 +225,14 @@ enum EventsOf {
 impl EventsOf {
     /// How they travel from now on. Slack loses none: it sends them again.
     fn travel(self, company: &Company, estate: &Estate, disorder: Disorder) {
-        let every = |share: u16| if share < 100 { 0 } else { u64::from(1_000 / share) };
         match self {
             Self::Bitrix24 => {
                 company.portal.deliver(PortalEventDelivery { disorder, ..PortalEventDelivery::default() })
             }
             Self::Slack => company.workspace.deliver(Disorder { lost: 0, ..disorder }),
-            Self::Notion => estate.notion.deliver(NotionEventDelivery {
-                drop_every: every(disorder.lost),
-                double_every: every(disorder.doubled),
-                reversed: disorder.max_delay_ms > 10_000,
-            }),
+            Self::Notion => {
+                estate.notion.deliver(NotionEventDelivery { disorder, ..NotionEventDelivery::default() });
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ use tenants::portals::Portal;
 use crate::Crm;
 use crate::pages::{Listing, PAGE};
 
+use super::requests::is_unanswered;
 use super::{ReadRecords, Wanted, kinds};
 
 /// The portal's clock and the order in which it saves are not exact to the second. Longer than the margin within
@@ -37,6 +38,10 @@ const BETWEEN_LISTINGS: Duration = Duration::from_secs(5);
 /// How long to wait for another worker's listing, and how often to look.
 const LOOKS: u32 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
+/// After a listing that got no answer, records are read by ids for so long.
+const AFTER_NO_ANSWER: Duration = Duration::from_secs(10 * 60);
+/// The time for one request of a listing: shorter than the lease.
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(40);
 /// Batches of one listing; what is left over is read by ids.
 const MAX_BATCHES: usize = 8;
 
@@ -50,6 +55,9 @@ struct ListingMemory {
     /// When the last listing began, by our clock.
     #[serde(default)]
     began_at: Option<Timestamp>,
+    /// Until when nothing is listed, because the last listing got no answer.
+    #[serde(default)]
+    not_before: Option<Timestamp>,
 }
 
 /// Reads by listing, if many records wait; returns whether it did. What it does not find is left to be read by ids.
@@ -65,8 +73,9 @@ pub(crate) async fn read(
     for (kind, of_type) in kinds(wanted) {
         let key = ItemKey::new(Table::Links, format!("{}#listing", portal.tenant), kind.to_string());
         let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
-        let many = of_type.len() >= MANY || (!of_type.is_empty() && is_going_on(crm, &key).await?);
-        if !many {
+        let (is_going_on, may_list) = state(crm, &key).await?;
+        let many = of_type.len() >= MANY || (!of_type.is_empty() && is_going_on);
+        if !many || !may_list {
             continue;
         }
         listed_any = true;
@@ -80,21 +89,34 @@ pub(crate) async fn read(
             Ok(complete_until) => complete_until.or(memory.complete_until),
             Err(_) => memory.complete_until,
         };
-        let done = ListingMemory { lease_until: None, complete_until, began_at: Some(began_at) };
+        let unanswered = listed.as_ref().is_err_and(is_unanswered);
+        let not_before = unanswered.then(|| later(crm.backend.clock.now(), AFTER_NO_ANSWER));
+        let done = ListingMemory { lease_until: None, complete_until, began_at: Some(began_at), not_before };
         match crm.backend.store.put(StoreWrite::new(key, &done, WriteCondition::Version(version))?).await {
             Ok(_) | Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        listed?;
+        match listed {
+            // One record that cannot be read may have kept the whole list back: what is wanted is read by ids.
+            Err(failure) if unanswered => tracing::warn!(%failure, "a listing got no answer; records are read by ids"),
+            listed => _ = listed?,
+        }
     }
     Ok(listed_any)
 }
 
-/// Whether the last listing was recent.
-async fn is_going_on(crm: &Crm, key: &ItemKey) -> Result<bool, Failure> {
-    let listing = crm.backend.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?;
-    let ends = listing.and_then(|listing| listing.began_at).map(|began_at| later(began_at, GOES_ON));
-    Ok(ends.is_some_and(|ends| ends > crm.backend.clock.now()))
+/// Whether the last listing was recent, and whether another one may be made.
+async fn state(crm: &Crm, key: &ItemKey) -> Result<(bool, bool), Failure> {
+    let now = crm.backend.clock.now();
+    let Some(listing) = crm.backend.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?
+    else {
+        return Ok((false, true));
+    };
+    let is_going_on = listing.began_at.is_some_and(|began_at| later(began_at, GOES_ON) > now);
+    // A moment that is further ahead than this was written by a clock that was ahead.
+    let latest = later(now, AFTER_NO_ANSWER);
+    let may_list = listing.not_before.is_none_or(|not_before| not_before <= now || not_before > latest);
+    Ok((is_going_on, may_list))
 }
 
 /// The lease to list, unless another worker holds it.
@@ -102,7 +124,10 @@ async fn take_lease(crm: &Crm, key: &ItemKey) -> Result<Option<(ListingMemory, u
     let now = crm.backend.clock.now();
     let (listing, condition) = match crm.backend.store.get(key).await? {
         Some(item) => (item.decode::<ListingMemory>()?, WriteCondition::Version(item.version)),
-        None => (ListingMemory { lease_until: None, complete_until: None, began_at: None }, WriteCondition::Absent),
+        None => {
+            let first = ListingMemory { lease_until: None, complete_until: None, began_at: None, not_before: None };
+            (first, WriteCondition::Absent)
+        }
     };
     let next = listing.began_at.map(|began_at| later(began_at, BETWEEN_LISTINGS));
     if let Some(next) = next.filter(|next| *next > now) {
@@ -147,8 +172,10 @@ async fn list_changed(
     let since = memory.complete_until.map_or(since, |complete| since.max(complete - OVERLAP));
     let filter = listing.changed_since(since);
 
+    let client = &client.clone().within(MAX_ANSWER_TIME);
     let here = crm.backend.clock.now();
-    let (listed, answer) = listing.first(client, &filter).await?;
+    let first = client.clone().within(crm.with_limits(|limits| limits.together(client.tenant())));
+    let (listed, answer) = listing.first(&first, &filter).await?;
     let started_at = answer.started_at;
     let total = answer.total.unwrap_or_default();
     let mut last = listed.last().map(|(record, _)| record.id());

@@ -6,10 +6,12 @@ use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
 use jobs::HintOrigin;
 use runtime::claims;
+use runtime::store::Version;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Sweep;
+use super::answers::{FirstAnswer, in_filter};
 use super::hints::MissedChange;
 
 /// The longest call: the statistics know only when a call began.
@@ -22,29 +24,53 @@ struct CallsProgress {
     complete_until: Option<Timestamp>,
 }
 
+/// From where on the calls are swept.
+pub(super) struct CallsPart {
+    version: Option<Version>,
+    since: Timestamp,
+}
+
+impl CallsPart {
+    /// What the page that begins at `start` is read with.
+    pub(super) fn page(&self, start: u64) -> (&'static str, Value) {
+        let since = in_filter(self.since);
+        let params = json!({
+            "FILTER": {">=CALL_START_DATE": since}, "SORT": "CALL_START_DATE", "ORDER": "ASC", "start": start,
+        });
+        ("voximplant.statistic.get", params)
+    }
+}
+
 impl Sweep<'_> {
-    /// Sweeps the call statistics.
-    pub(super) async fn calls(&mut self) -> Result<(), Failure> {
-        let tenant = self.tenant().clone();
-        let (progress, version) = match self.crm.sweeps.recall::<CallsProgress>(&tenant, "calls").await? {
+    /// How far the calls are.
+    pub(super) async fn calls_part(&self) -> Result<CallsPart, Failure> {
+        let (progress, version) = match self.crm.sweeps.recall::<CallsProgress>(self.tenant(), "calls").await? {
             Some((progress, version)) => (progress, Some(version)),
             None => (CallsProgress::default(), None),
         };
-        let since = self.since(progress.complete_until, MAX_CALL).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
+        Ok(CallsPart { version, since: self.since(progress.complete_until, MAX_CALL) })
+    }
+
+    /// Sweeps the call statistics.
+    pub(super) async fn calls(&mut self, part: CallsPart, mut first: Option<FirstAnswer>) -> Result<(), Failure> {
+        let tenant = self.tenant().clone();
         let until = self.until();
         let mut complete = until;
         let mut start = 0;
         for page in 0.. {
-            let params = json!({
-                "FILTER": {">=CALL_START_DATE": since}, "SORT": "CALL_START_DATE", "ORDER": "ASC", "start": start,
-            });
-            let answer = self.client.call("voximplant.statistic.get", &params).await?;
-            let calls: Vec<FinishedCall> =
-                shaped("voximplant.statistic.get", answer.result).map_err(|error| self.client.failure(&error))?;
+            let (method, params) = part.page(start);
+            let (result, next) = match first.take() {
+                Some(first) => (first.result?, first.next),
+                None => {
+                    let answer = self.client.call(method, &params).await?;
+                    (answer.result, answer.next)
+                }
+            };
+            let calls: Vec<FinishedCall> = shaped(method, result).map_err(|error| self.client.failure(&error))?;
             self.swept += calls.len() as u64;
             let latest = calls.last().and_then(|call| call.call_start_date);
             self.send_missed_calls(calls, until).await?;
-            match answer.next {
+            match next {
                 Some(next) if page + 1 < MAX_PAGES => start = next,
                 Some(_) => {
                     complete = latest.unwrap_or(until).min(until);
@@ -52,8 +78,10 @@ impl Sweep<'_> {
                 }
                 None => break,
             }
+            self.stay().await?;
         }
-        self.crm.sweeps.remember(&tenant, "calls", &CallsProgress { complete_until: Some(complete) }, version).await?;
+        let progress = CallsProgress { complete_until: Some(complete) };
+        self.crm.sweeps.remember(&tenant, "calls", &progress, part.version).await?;
         Ok(())
     }
 

@@ -7,10 +7,12 @@ use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
 use jobs::HintOrigin;
 use runtime::claims;
+use runtime::store::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Sweep;
+use super::answers::{FirstAnswer, in_filter};
 use super::hints::MissedChange;
 
 /// How much of the earlier time is searched again.
@@ -25,49 +27,80 @@ struct CommentsProgress {
     complete_until: Option<Timestamp>,
 }
 
+/// From where on the comments are swept.
+pub(super) struct CommentsPart {
+    version: Option<Version>,
+    since: Timestamp,
+}
+
+impl CommentsPart {
+    /// What its first page is read with.
+    pub(super) fn first(&self) -> (&'static str, Value) {
+        (LIST, tasks_page(ACTIVITY, self.since, 0))
+    }
+}
+
+/// The list of tasks, and the fields that say when something happened on one: at all, or to it.
+const LIST: &str = "tasks.task.list";
+const ACTIVITY: &str = "ACTIVITY_DATE";
+const CHANGE: &str = "CHANGED_DATE";
+
+fn tasks_page(field: &str, since: Timestamp, after: u64) -> Value {
+    json!({
+        "filter": {format!(">={field}"): in_filter(since), ">ID": after}, "order": {"ID": "ASC"},
+        "select": ["ID", "CHAT_ID", ACTIVITY, CHANGE], "start": -1,
+    })
+}
+
 impl Sweep<'_> {
-    /// Sweeps the comments.
-    pub(super) async fn comments(&mut self) -> Result<(), Failure> {
-        let tenant = self.tenant().clone();
-        let (progress, version) = match self.crm.sweeps.recall::<CommentsProgress>(&tenant, "comments").await? {
+    /// How far the comments are.
+    pub(super) async fn comments_part(&self) -> Result<CommentsPart, Failure> {
+        let (progress, version) = match self.crm.sweeps.recall::<CommentsProgress>(self.tenant(), "comments").await? {
             Some((progress, version)) => (progress, Some(version)),
             None => (CommentsProgress::default(), None),
         };
-        let (since, until) = (self.since(progress.complete_until, OVERLAP), self.until());
+        Ok(CommentsPart { version, since: self.since(progress.complete_until, OVERLAP) })
+    }
+
+    /// Sweeps the comments.
+    pub(super) async fn comments(&mut self, part: CommentsPart, mut first: Option<FirstAnswer>) -> Result<(), Failure> {
+        let tenant = self.tenant().clone();
+        let (since, until) = (part.since, self.until());
         let mut after = 0;
         loop {
-            let tasks = self.tasks_with_activity(since, after).await?;
+            let tasks = self.tasks_with_activity(since, after, first.take()).await?;
             let Some(last) = tasks.last() else { break };
             after = last.id;
             let page_was_full = tasks.len() == PAGE;
+            self.stay().await?;
             self.comments_on(&tasks, since, until).await?;
             if !page_was_full {
                 break;
             }
         }
-        self.crm
-            .sweeps
-            .remember(&tenant, "comments", &CommentsProgress { complete_until: Some(until) }, version)
-            .await?;
+        let progress = CommentsProgress { complete_until: Some(until) };
+        self.crm.sweeps.remember(&tenant, "comments", &progress, part.version).await?;
         Ok(())
     }
 
     /// A page of tasks on which something happened. A portal that does not filter by activity filters by change.
-    async fn tasks_with_activity(&self, since: Timestamp, after: u64) -> Result<Vec<Task>, Failure> {
-        let since = since.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
-        let page = |field: &str| {
-            json!({
-                "filter": {format!(">={field}"): since, ">ID": after}, "order": {"ID": "ASC"},
-                "select": ["ID", "CHAT_ID", "ACTIVITY_DATE", "CHANGED_DATE"], "start": -1,
-            })
+    async fn tasks_with_activity(
+        &self,
+        since: Timestamp,
+        after: u64,
+        first: Option<FirstAnswer>,
+    ) -> Result<Vec<Task>, Failure> {
+        let listed = match first {
+            Some(first) => first.result,
+            None => self.client.call(LIST, &tasks_page(ACTIVITY, since, after)).await.map(|answer| answer.result),
         };
-        let answer = match self.client.call("tasks.task.list", &page("ACTIVITY_DATE")).await {
+        let result = match listed {
             Err(failure) if failure.code() == "error_core" || failure.code() == "100" => {
-                self.client.call("tasks.task.list", &page("CHANGED_DATE")).await?
+                self.client.call(LIST, &tasks_page(CHANGE, since, after)).await?.result
             }
-            answer => answer?,
+            listed => listed?,
         };
-        let rows = answer.result["tasks"].as_array().cloned().unwrap_or_default();
+        let rows = result["tasks"].as_array().cloned().unwrap_or_default();
         Ok(rows.into_iter().filter_map(|row| Task::read(row).ok()).collect())
     }
 

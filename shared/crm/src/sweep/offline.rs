@@ -4,15 +4,18 @@
 //! cleared once the hints are safe on our queue.
 
 use bitrix24::{Subject, form};
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use jobs::HintOrigin;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::subscriptions::CONNECTOR;
 
 use super::Sweep;
+use super::answers::FirstAnswer;
 use super::hints::MissedChange;
 
+/// The feature of a plan that has the queue.
+const FEATURE: &str = "rest_offline_extended";
 /// Rows in one request, and requests in one run.
 const ROWS: usize = 50;
 const MAX_REQUESTS: usize = 20;
@@ -24,9 +27,24 @@ struct Reserved {
 }
 
 impl Sweep<'_> {
+    /// What the portal is asked with whether it has the queue.
+    pub(super) fn offline_feature() -> (&'static str, Value) {
+        ("feature.get", json!({"CODE": FEATURE}))
+    }
+
     /// Takes what is in the offline queue.
-    pub(super) async fn offline(&mut self) -> Result<(), Failure> {
-        if !self.client.is_application() || !self.client.has_feature("rest_offline_extended").await? {
+    pub(super) async fn offline(&mut self, first: Option<FirstAnswer>) -> Result<(), Failure> {
+        let has_queue = match first {
+            Some(FirstAnswer { result: Ok(feature), .. }) => feature["value"] == "Y",
+            Some(FirstAnswer { result: Err(failure), .. }) => {
+                if !matches!(failure.class, ErrorClass::Permanent { .. }) {
+                    return Err(failure);
+                }
+                false
+            }
+            None => self.client.has_feature(FEATURE).await?,
+        };
+        if !has_queue {
             return Ok(());
         }
         let tenant = self.tenant().clone();
@@ -40,6 +58,7 @@ impl Sweep<'_> {
             if let Some(process_id) = &reserved.process_id {
                 params["process_id"] = json!(process_id);
             }
+            self.stay().await?;
             let answer = self.client.call("event.offline.get", &params).await?;
             let rows = answer.result["events"].as_array().cloned().unwrap_or_default();
             let process_id = answer.result["process_id"].as_str().filter(|_| !rows.is_empty());

@@ -6,8 +6,11 @@ use jiff::Timestamp;
 use jobs::HintOrigin;
 use records::{Before, Record, RecordKind, RecordState, diff};
 use runtime::snapshots::{ReadAhead, ReadMoment};
+use runtime::store::Version;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::answers::FirstAnswer;
 use super::hints::MissedChange;
 use super::{OVERLAP, Sweep};
 use crate::baseline;
@@ -34,13 +37,40 @@ struct Pass {
     last_id: u64,
 }
 
+/// What is swept of a kind, and from where on.
+pub(super) struct RecordsPart {
+    name: String,
+    listing: Listing,
+    progress: RecordsProgress,
+    version: Option<Version>,
+    pass: Pass,
+}
+
+impl RecordsPart {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What its first page is read with.
+    pub(super) fn first(&self) -> (&'static str, Value) {
+        let filter = self.listing.changed_since(self.pass.since);
+        (self.listing.method(), self.listing.page_after(&filter, self.pass.last_id))
+    }
+}
+
+/// Some of what changed, and whether that is all of it.
+struct ListedChanges {
+    records: Vec<(Record, RecordState)>,
+    read: ReadMoment,
+    is_last: bool,
+}
+
 impl Sweep<'_> {
-    /// Sweeps the records of a kind.
-    pub(super) async fn records_of(&mut self, kind: RecordKind) -> Result<(), Failure> {
-        let tenant = self.tenant().clone();
+    /// How far the records of a kind are.
+    pub(super) async fn records_part(&self, kind: RecordKind) -> Result<RecordsPart, Failure> {
         let name = kind.to_string();
         let listing = Listing { kind, custom_fields: self.settings.fields_of(kind) };
-        let (progress, mut version) = match self.crm.sweeps.recall::<RecordsProgress>(&tenant, &name).await? {
+        let (progress, version) = match self.crm.sweeps.recall::<RecordsProgress>(self.tenant(), &name).await? {
             Some((progress, version)) => (progress, Some(version)),
             None => (RecordsProgress::default(), None),
         };
@@ -49,27 +79,51 @@ impl Sweep<'_> {
             let since = progress.complete_until.map_or(watched, |complete| (complete - OVERLAP).max(watched));
             Pass { since, until: self.until(), last_id: 0 }
         };
-        let mut pass = progress.pass.unwrap_or_else(begun);
+        let pass = progress.pass.unwrap_or_else(begun);
+        Ok(RecordsPart { name, listing, progress, version, pass })
+    }
+
+    /// Sweeps the records of a kind.
+    pub(super) async fn records_of(
+        &mut self,
+        part: RecordsPart,
+        mut first: Option<FirstAnswer>,
+    ) -> Result<(), Failure> {
+        let RecordsPart { name, listing, progress, mut version, mut pass } = part;
+        let tenant = self.tenant().clone();
         loop {
-            let here = self.crm.backend.clock.now();
-            let filter = listing.changed_since(pass.since);
-            let (listed, there) = listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
-            self.note_time(there);
+            self.stay().await?;
+            let changes = match first.take() {
+                Some(first) => self.first_page(&listing, first)?,
+                None => self.next_pages(&listing, pass).await?,
+            };
             pass.until = pass.until.min(self.until());
-            let last = listed.len() < PAGES * PAGE;
-            pass.last_id = listed.last().map_or(pass.last_id, |(record, _)| record.id());
-            self.swept += listed.len() as u64;
-            self.compare(listed, pass.until, ReadMoment { here, there }).await?;
-            let next = if last {
+            pass.last_id = changes.records.last().map_or(pass.last_id, |(record, _)| record.id());
+            self.swept += changes.records.len() as u64;
+            self.compare(changes.records, pass.until, changes.read).await?;
+            let next = if changes.is_last {
                 RecordsProgress { complete_until: Some(pass.until), pass: None }
             } else {
                 RecordsProgress { pass: Some(pass), ..progress }
             };
             version = Some(self.crm.sweeps.remember(&tenant, &name, &next, version).await?);
-            if last {
+            if changes.is_last || self.gives_way() {
                 return Ok(());
             }
         }
+    }
+
+    fn first_page(&self, listing: &Listing, first: FirstAnswer) -> Result<ListedChanges, Failure> {
+        let records = listing.states(&self.client, &mut first.result?)?;
+        Ok(ListedChanges { is_last: records.len() < PAGE, records, read: first.read })
+    }
+
+    async fn next_pages(&mut self, listing: &Listing, pass: Pass) -> Result<ListedChanges, Failure> {
+        let here = self.crm.backend.clock.now();
+        let filter = listing.changed_since(pass.since);
+        let (records, there) = listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
+        self.note_time(there);
+        Ok(ListedChanges { is_last: records.len() < PAGES * PAGE, records, read: ReadMoment { here, there } })
     }
 
     async fn compare(

@@ -10,7 +10,7 @@ use journeys::Stage;
 use journeys::estate::Estate;
 use standalone::host_limits::HostLimits;
 use standalone::server::Options;
-use standalone::{http, names, page, server};
+use standalone::{http, page, probes, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -275,7 +275,7 @@ async fn who_does_not_read_an_answer_is_cut_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_page_answers_to_its_own_names_only() {
     let look: page::Look = std::sync::Arc::new(|| Box::pin(async { serde_json::json!({"tenant": "secret"}) }));
-    let routes = page::router(look).route(names::PROBE, axum::routing::get(|| async { "ok\n" }));
+    let routes = page::router(look).route(probes::PROBE, axum::routing::get(|| async { "ok\n" }));
     let host = Served::start(page::private(routes, &["ops.internal".into()]), page::options()).await;
     let ask = async |line: &str, hosts: &str| {
         host.send(&format!("{line} HTTP/1.1\r\n{hosts}connection: close\r\n\r\n")).await
@@ -300,7 +300,7 @@ async fn the_status_page_answers_to_its_own_names_only() {
         ["421", "400"].contains(&status(&ask("GET /api/state", "host: localhost\r\nhost: evil.example\r\n").await))
     );
     assert_eq!(status(&ask("GET http://evil.example/api/state", "host: localhost\r\n").await), "421");
-    assert_eq!(names::PROBE, "/healthz");
+    assert_eq!(probes::PROBE, "/healthz");
 }
 
 #[cfg(unix)]
