@@ -732,7 +732,7 @@ async fn webhooks_with_seed(seed: u64) -> Vec<String> {
     let (_, source) = notion.add_database("Deals", &json!({"Amount": {"number": {}}}));
     let (_, accepted) = notion.subscribe(&handler.server.url()).await;
     assert_eq!(accepted, 200);
-    let disorder = crate::Disorder { seed, max_delay_ms: 10_000, doubled: 100, lost: 100 };
+    let disorder = crate::Disorder { seed, max_delay_ms: 10_000, doubled: 100, lost: 300 };
     notion.deliver(super::NotionEventDelivery { disorder, ..super::NotionEventDelivery::default() });
     for number in 0..10 {
         let row = notion.add_row_as(&source, &json!({"Amount": {"number": number}}), SOMEBODY).unwrap();

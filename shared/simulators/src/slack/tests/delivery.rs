@@ -55,7 +55,7 @@ async fn an_app_that_never_answers_is_waited_for_three_seconds_and_tried_four_ti
     listening.time.pass(2).await;
     assert_eq!(listening.app.seen().len(), 1);
     listening.time.pass(1).await;
-    assert_eq!(listening.app.seen().len(), 2, "three seconds are over, and it comes again at once");
+    assert_eq!(listening.app.seen().len(), 2, "three seconds are over, and it is sent again at once");
     listening.time.pass(400).await;
     assert_eq!(listening.retries(), [" ", "1 http_timeout", "2 http_timeout", "3 http_timeout"]);
     let sent = listening.workspace.sent();
