@@ -1,4 +1,4 @@
-//! Reading a channel's messages within what Slack allows this workspace: one budget, whoever reads.
+//! Reading a channel's messages within what Slack allows this workspace: one budget for all who read.
 //!
 //! Slack lets an app that is distributed outside of its Marketplace read a channel once a minute and 15 messages at a
 //! time; all others 50 times a minute. It does not say which of them an app is, so that is learned from its answers and
