@@ -67,7 +67,8 @@ impl LiveClients {
     }
 }
 
-/// An account, for one client.
+/// An account, for one client. Clones are the same client.
+#[derive(Clone)]
 pub(crate) struct ProviderAccount {
     tenant: TenantId,
     side: ConnectionSide,
