@@ -1,6 +1,8 @@
 //! The channels of bridges: what people wrote, edited and deleted there while no event of it arrived. Slack sends an event
 //! again three times within six minutes; after that only the channel's history has it.
 
+use std::collections::BTreeMap;
+
 use clients::{ErrorClass, Failure, HistoryPlace, HistoryUse};
 use jobs::job_impls::SlackEvent;
 use runtime::TraceId;
@@ -32,6 +34,13 @@ struct ChannelEntries {
     entries: Vec<HistoryEntry>,
     /// Whether these are the newest.
     is_newest: bool,
+}
+
+/// What threads are searched for, and how far each was read: kept once what was found is on its way.
+struct ThreadFinds<'a> {
+    missing: &'a mut Vec<HistoryEntry>,
+    found: &'a mut Vec<MessageEvent>,
+    marks: &'a mut BTreeMap<String, String>,
 }
 
 impl ChatSweep<'_> {
@@ -87,9 +96,13 @@ impl ChatSweep<'_> {
             let range = (first.message.ts.as_str().max(since.as_str()), until.as_str());
             self.find_changes(bridge, &read.entries, None, range, &mut found).await?;
         }
-        if read.is_newest {
-            self.read_threads(bridge, &read.entries, (&since, &settled), reads, &mut missing, &mut found).await?;
-        }
+        let mut marks = BTreeMap::new();
+        let threads = if read.is_newest {
+            let mut threads = ThreadFinds { missing: &mut missing, found: &mut found, marks: &mut marks };
+            self.read_threads(bridge, &read.entries, (&since, &settled), reads, &mut threads).await
+        } else {
+            Ok(())
+        };
         missing.sort_by(|one, other| one.message.ts.cmp(&other.message.ts));
         let posted: Vec<_> = missing.into_iter().map(as_posted).collect();
         let mut jobs = Vec::new();
@@ -98,8 +111,11 @@ impl ChatSweep<'_> {
         }
         self.found += jobs.len() as u64;
         self.context.backend.send(jobs).await?;
-        bridge.progress.progress.channel.worked(last);
-        Ok(())
+        let channel = &mut bridge.progress.progress.channel;
+        channel.worked(last);
+        channel.threads.extend(marks);
+        // What was found before it is on its way.
+        threads
     }
 
     /// Reads the channel back to what was checked; `None` if that takes further runs.
@@ -146,15 +162,15 @@ impl ChatSweep<'_> {
         Ok(None)
     }
 
-    /// Reads the threads to which something was added, and compares them like the channel.
+    /// Reads the threads to which something was added, and compares them like the channel. Those that Slack does not let
+    /// us read now are left for the next run.
     async fn read_threads(
         &self,
         bridge: &mut SweptBridge,
         entries: &[HistoryEntry],
         (since, settled): (&str, &str),
         reads: &mut usize,
-        missing: &mut Vec<HistoryEntry>,
-        found: &mut Vec<MessageEvent>,
+        finds: &mut ThreadFinds<'_>,
     ) -> Result<(), Failure> {
         let threads = &mut bridge.progress.progress.channel.threads;
         threads.retain(|parent, _| entries.iter().any(|entry| entry.message.ts == *parent));
@@ -180,21 +196,27 @@ impl ChatSweep<'_> {
             let after = if is_shorter { parent.message.ts.as_str().max(since).to_owned() } else { mark };
             let thread = Some(Ts(parent.message.ts.clone()));
             let place = HistoryPlace { channel: ChannelId::from(bridge.bridge.channel.as_str()), thread };
-            let page = self.tenant.slack.read_history(&place, &after, None, HistoryUse::GapFilling).await?;
+            let page = match self.tenant.slack.read_history(&place, &after, None, HistoryUse::GapFilling).await {
+                Ok(page) => page,
+                Err(Failure { class: ErrorClass::Throttled { .. }, .. }) => break,
+                // Its first message was deleted meanwhile.
+                Err(failure) if failure.code() == "thread_not_found" => continue,
+                Err(failure) => return Err(failure),
+            };
             let mut replies = read_entries(&bridge.bridge.channel, page.items.iter().map(|item| &item.shown));
             replies.retain(|reply| reply.message.ts != parent.message.ts);
             for reply in &replies {
                 let ts = reply.message.ts.as_str();
                 let is_new = after.as_str() < ts && ts <= settled;
                 if self.is_missing(bridge, reply, is_new).await? {
-                    missing.push(reply.clone());
+                    finds.missing.push(reply.clone());
                 }
             }
             let last = replies.last().map(|reply| reply.message.ts.as_str());
             let until = last.filter(|_| page.cursor.is_some()).unwrap_or(settled);
-            self.find_changes(bridge, &replies, Some(&parent.message.ts), (&after, until), found).await?;
+            self.find_changes(bridge, &replies, Some(&parent.message.ts), (&after, until), finds.found).await?;
             let checked_upto = last.unwrap_or(&after).min(settled).to_owned();
-            bridge.progress.progress.channel.threads.insert(parent.message.ts.clone(), checked_upto);
+            finds.marks.insert(parent.message.ts.clone(), checked_upto);
         }
         Ok(())
     }
