@@ -34,6 +34,10 @@ reconnect = Reconnect it. Everything for it waits until then.
 asked-for-pause = { $provider } asked for a pause until { $until }
 nothing-to-do = Nothing to do. Everything for it waits and is sent then.
 # $provider (text): Bitrix24, Slack or Notion
+# $since (text): a moment
+not-answering = { $provider } has not answered since { $since }
+goes-on-by-itself = Nothing to do. Switchboard keeps trying, and everything for it is sent as soon as it answers.
+# $provider (text): Bitrix24, Slack or Notion
 # $scopes (text): what is missing
 lacks-rights = { $provider } has not allowed { $scopes }
 allow-and-reconnect = Allow it and reconnect.

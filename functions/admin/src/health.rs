@@ -23,12 +23,8 @@ pub(crate) fn show(visit: &Visit<'_>) -> PageAnswer {
 }
 
 pub(crate) async fn examine(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
-    let doctor = Doctor {
-        backend: visit.backend(),
-        connections: &visit.deps.context.connections,
-        mirror: &visit.deps.mirror,
-        public_url: visit.public_url.as_deref(),
-    };
+    let connections = &visit.deps.context.connections;
+    let doctor = Doctor::new(visit.backend(), connections, visit.public_url.as_deref());
     let mut checks = Vec::new();
     doctor.examine_deployment(&mut |check| checks.push(check)).await;
     doctor.examine(&visit.id, &mut |check| checks.push(check)).await;

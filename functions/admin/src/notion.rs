@@ -72,7 +72,7 @@ async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
         Some((_, place)) => Hooks::new(backend.store.clone()).read(place).await?,
         None => None,
     };
-    let is_open = hook.as_ref().and_then(|hook| hook.open_until).is_some_and(|until| until > backend.clock.now());
+    let is_open = hook.as_ref().is_some_and(|hook| hook.is_open(backend.clock.now()));
     // The address and the tokens are shown while the window is open: the operator pastes them into Notion.
     let url = address.as_ref().zip(visit.public_url.as_ref());
     let url = url.map(|((key, _), url)| format!("{url}/webhooks/notion/{}", key.expose_secret()));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use clients::{ErrorClass, Failure, PortalClient};
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
-use runtime::clock::{earlier, later, until};
+use runtime::clock::{earlier, is_recent, later};
 use runtime::ledger::{EventLine, EventStatus, event_write};
 use runtime::limiter::Priority;
 use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
@@ -298,7 +298,7 @@ async fn begin(deps: &Deps, key: &ItemKey, digest: &str, now: Timestamp) -> Resu
     if let Some(id) = known.id {
         return Ok(Begun::Done(id));
     }
-    if until(known.began_at, now) < WORKED_FOR {
+    if is_recent(now, known.began_at, WORKED_FOR) {
         return Err(busy());
     }
     let again = Intake { began_at: now, ..known };

@@ -11,7 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 use jobs::sync::{Signal, SyncJob, SyncSide};
 use notion::event::{NotionEvent, NotionInbound};
 use notion::signature;
-use runtime::clock::{Clock, later};
+use runtime::clock::{Clock, is_ahead, later};
 use runtime::job::message_once;
 use runtime::metrics::Metrics;
 use runtime::seal::{KeyRing, RING_TTL, SealError, Sealed};
@@ -132,7 +132,7 @@ fn wrong() -> Refused {
 async fn ring(deps: &Deps, newest: bool) -> Result<Arc<KeyRing>, Refused> {
     let known = deps.ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((ring, fresh_until)) = known.filter(|_| !newest)
-        && deps.clock.now() < fresh_until
+        && is_ahead(deps.clock.now(), fresh_until, RING_TTL)
     {
         return Ok(ring);
     }

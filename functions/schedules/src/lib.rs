@@ -14,7 +14,7 @@ use notifications::alert::Alert;
 use notifications::{alert, reports};
 use notion_sync::NotionSync;
 use notion_sync::runs::RunRequest;
-use runtime::clock::{later, until};
+use runtime::clock::{MAX_OWN_SKEW, later, until};
 use runtime::ledger::Ledger;
 use runtime::store::StoreError;
 use runtime::{Backend, TenantId};
@@ -124,6 +124,14 @@ async fn run(
             Err(error) => Err(error.into()),
         };
     };
+    if memory.until > later(now, MAX_OWN_SKEW) {
+        // The clock was ahead, and is right again: moments count from now on.
+        let next = ScheduleMemory { until: now, ran: memory.ran.filter(|ran| *ran <= now) };
+        return match deps.sweeps.remember(tenant, &name, &next, Some(version)).await {
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+    }
     let zone = settings.zone();
     let mut due = None;
     // Old moments are not tried one by one.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runtime::Secrets;
-use runtime::clock::{Clock, later};
+use runtime::clock::{Clock, is_recent};
 use runtime::secrets::SecretsError;
 use secrecy::{ExposeSecret, SecretString};
 use tenants::portals::TokenDigest;
@@ -53,6 +53,6 @@ impl SigningSecrets {
     }
 
     pub(crate) fn may_be_old(&self, known: &SigningSecretSet) -> bool {
-        self.clock.now() >= later(known.read_at, SECRETS_TTL)
+        !is_recent(self.clock.now(), known.read_at, SECRETS_TTL)
     }
 }

@@ -6,7 +6,6 @@ use anyhow::bail;
 use clap::Subcommand;
 use clients::Connections;
 use jobs::queues;
-use notion_sync::NotionSync;
 use operations::dead_letters::{DeadLetterGroup, Letter, Letters, Which, grouped};
 use operations::doctor::{Check, CheckVerdict, Doctor};
 use operations::log;
@@ -211,13 +210,7 @@ struct Examined {
 }
 
 async fn doctor(deployment: &Deployment, tenant: Option<String>) -> anyhow::Result<String> {
-    let mirror = NotionSync::new(&deployment.backend, deployment.connections.clone());
-    let doctor = Doctor {
-        backend: &deployment.backend,
-        connections: &deployment.connections,
-        mirror: &mirror,
-        public_url: deployment.public_url.as_deref(),
-    };
+    let doctor = Doctor::new(&deployment.backend, &deployment.connections, deployment.public_url.as_deref());
     let mut all = Vec::new();
     let spinner = progress(0, "looking");
     let add = |all: &mut Vec<Examined>, tenant: Option<&TenantId>, check: Check| {

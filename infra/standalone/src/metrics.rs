@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use jobs::queues;
 use runtime::clock::until;
 use runtime::metrics::Counters;
+use runtime::outage::Outage;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -181,9 +183,13 @@ impl Exporter {
 
     /// How many accounts at providers are paused.
     async fn accounts(&self, text: &mut Exposition) {
-        let read = timeout(MAX_READ, self.engine.database.items_naming("limits", "\"parked_until\"")).await;
         let now = self.engine.backend.clock.now();
-        let limits = read.ok().and_then(Result::ok).unwrap_or_default();
+        let mut limits = Vec::new();
+        // Pauses that a provider asked for, and outages.
+        for field in ["\"parked_until\"", "\"met_by\""] {
+            let read = timeout(MAX_READ, self.engine.database.items_naming("limits", field)).await;
+            limits.extend(read.ok().and_then(Result::ok).unwrap_or_default());
+        }
         let paused: Vec<_> = limits.iter().filter(|(_, limit)| is_paused(limit, now)).map(|(name, _)| name).collect();
         let of = |side: ConnectionSide| {
             let prefix = format!("{}#", side.name().to_lowercase());
@@ -201,11 +207,11 @@ impl Exporter {
     }
 }
 
-/// Whether a limit's item says that its account is paused now.
+/// Whether a limit's item says that its account is paused now, or down.
 fn is_paused(limit: &str, now: Timestamp) -> bool {
     let limit: Value = serde_json::from_str(limit).unwrap_or_default();
     let until = limit["parked_until"].as_str().and_then(|moment| moment.parse::<Timestamp>().ok());
-    until.is_some_and(|until| until > now)
+    until.is_some_and(|until| until > now) || Outage::deserialize(&limit).is_ok_and(|outage| outage.is_down())
 }
 
 fn counters(text: &mut Exposition, counters: &Counters) {
@@ -331,5 +337,12 @@ mod tests {
         assert!(is_paused(&limit("2026-01-01T12:00:00.5Z"), now));
         assert!(!is_paused(&limit("2026-01-01T11:59:59Z"), now));
         assert!(!is_paused("{\"next\":\"2026-01-01T12:00:00Z\"}", now) && !is_paused("garbage", now));
+        let outage = |jobs: &str| {
+            let moment = "2026-01-01T11:00:00Z";
+            format!(
+                "{{\"since\":\"{moment}\",\"counted_at\":\"{moment}\",\"failures\":3,\"next_probe\":\"{moment}\",\"met_by\":[{jobs}]}}"
+            )
+        };
+        assert!(is_paused(&outage("1,2"), now) && !is_paused(&outage("1"), now));
     }
 }

@@ -10,7 +10,7 @@ use clients::{ErrorClass, Failure};
 use jiff::Timestamp;
 use locale::Language;
 use runtime::DeliveryId;
-use runtime::clock::until;
+use runtime::clock::is_recent;
 use runtime::store::{ItemKey, StoreWrite, StoredItem, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -56,7 +56,7 @@ pub async fn look_after_bot(context: &TenantContext, tenant: &OpenTenant, public
     if let Some(kept) = &kept
         && kept.base == base
         && kept.commands.len() == Command::ALL.len()
-        && kept.seen_at.is_some_and(|at| until(at, now) < LOOK)
+        && kept.seen_at.is_some_and(|at| is_recent(now, at, LOOK))
     {
         return Ok(kept.bot.clone());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::calls;
-use runtime::clock::{Clock, MAX_WAIT, later};
+use runtime::clock::{Clock, MAX_WAIT, is_ahead, later, until};
 use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_write};
 use runtime::metrics::Unit;
@@ -128,9 +128,9 @@ impl DeliveryAttempt {
     /// after enough time for it.
     pub async fn doubt(&self) -> Option<Doubt> {
         let doubt = doubt_of(&self.line, self.restored)?;
-        let wait = runtime::clock::until(self.now(), doubt.settled_at).min(SETTLES);
-        if !wait.is_zero() {
-            self.backend.clock.sleep(wait).await;
+        let now = self.now();
+        if is_ahead(now, doubt.settled_at, SETTLES) {
+            self.backend.clock.sleep(until(now, doubt.settled_at)).await;
         }
         Some(doubt)
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use runtime::backend::EnqueueError;
 use runtime::clock::until;
 use runtime::job::{BAD_JOB, BadJob, JobOutcome};
+use runtime::outage::Outage;
 use runtime::queue::QueueError;
 use runtime::retry::jittered;
 use runtime::store::StoreError;
@@ -29,12 +30,28 @@ pub struct Failure {
     pub text: String,
     /// Whether the account as a whole is down or paused: then waiting does not count towards giving up.
     pub whole_account: bool,
+    /// The outage of the account that the call met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<Box<MetOutage>>,
+}
+
+/// An outage that a call met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetOutage {
+    outage: Outage,
+    /// Whether its end wakes the job.
+    is_woken: bool,
 }
 
 impl Failure {
     fn new(class: ErrorClass, text: impl Into<String>) -> Self {
         let whole_account = matches!(class, ErrorClass::Throttled { .. } | ErrorClass::Reauthorise);
-        Self { class, text: text.into(), whole_account }
+        Self { class, text: text.into(), whole_account, outage: None }
+    }
+
+    /// The same, which is a part of an outage of its account.
+    pub(crate) fn in_outage(self, outage: Outage, now: Timestamp, is_woken: bool) -> Self {
+        Self { whole_account: outage.excuses(now), outage: Some(Box::new(MetOutage { outage, is_woken })), ..self }
     }
 
     /// Nothing was done; it may work later.
@@ -98,7 +115,9 @@ impl Failure {
             // Spread over a second, or all that waited would come at once.
             ErrorClass::Throttled { until: moment } => Some(until(now, *moment) + jittered(0)),
             ErrorClass::Transient | ErrorClass::UnknownOutcome => {
-                Some(jittered(failures).max(Duration::from_millis(200)))
+                let own = jittered(failures);
+                let wait = self.outage.as_ref().map_or(own, |met| met.outage.retry_after(now, own, met.is_woken));
+                Some(wait.max(Duration::from_millis(200)))
             }
             ErrorClass::Reauthorise => Some(UNTIL_REAUTHORISED),
             ErrorClass::Permanent { .. } => None,

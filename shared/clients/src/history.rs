@@ -195,7 +195,7 @@ impl WorkspaceClient {
             return self.learn(learned, LearnedClass { class: HistoryClass::Scarce, shown: true }, SHOWN_TTL).await;
         }
         let ErrorClass::Throttled { until: moment } = failure.class else { return Ok(()) };
-        let calls = self.connections.limiter.usage(account).await?.used;
+        let calls = self.connections.limiter.usage(&account.name, account).await?.used;
         if learned.class == HistoryClass::Usual
             && is_suggested_by_refusal(calls, until(self.connections.clock.now(), moment))
         {

@@ -3,6 +3,7 @@
 //!
 //! The wire crates know a provider and nothing of us; `runtime` knows no provider. Here they meet.
 
+mod account;
 mod apps;
 pub mod audience;
 mod call_observer;
@@ -35,20 +36,21 @@ use std::time::Duration;
 
 use bitrix24::oauth::AuthServers;
 use jiff::Timestamp;
-use runtime::clock::{Clock, later};
+use runtime::clock::{Clock, is_ahead, later};
 use runtime::limiter::{Limiter, Usage};
 use runtime::seal::{KeyRing, RING_TTL, SealError, Sealed};
 use runtime::secrets::KEY_RING;
-use runtime::{Backend, Generation, Invoke, Secrets, Store, TenantId};
+use runtime::{Backend, Generation, Invoke, Queue, Secrets, Store, TenantId};
 use secrecy::SecretString;
 use slack::SlackApiBase;
 use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
 use wire::{Http, Transport};
 
+use account::ProviderAccount;
 pub use apps::{Apps, SlackKeys};
 pub use chat_history::ChatMessages;
 pub use delivery_attempt::{DeliveryAttempt, Doubt, FOUND, MAX_LOOK_UP_WAIT};
-pub use failure::Failure;
+pub use failure::{Failure, MetOutage};
 pub use find_posted::{LookUp, SoughtMessage, find_posted, find_shared};
 pub use history::{HistoryClass, HistoryPlace, HistoryUse, moment_of, slack_moment};
 pub use installing::{Brought, Installation, Unproven};
@@ -85,6 +87,7 @@ pub struct Connections {
     portals: Portals,
     limiter: Limiter,
     store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
     secrets: Arc<dyn Secrets>,
     clock: Arc<dyn Clock>,
     /// Made when the first provider is called: reading certificates takes longer than a function's start.
@@ -104,6 +107,9 @@ pub struct Connections {
     generation: Generation,
     /// The function that renews tokens; none if that is done here.
     renewal: Option<Arc<dyn Invoke>>,
+    live: account::LiveClients,
+    /// Whether what its calls meet counts for the accounts.
+    counts: bool,
 }
 
 impl Connections {
@@ -113,6 +119,7 @@ impl Connections {
             portals: Portals::new(backend.store.clone(), backend.clock.clone()),
             limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
             store: backend.store.clone(),
+            queue: backend.queue.clone(),
             secrets: backend.secrets.clone(),
             clock: backend.clock.clone(),
             http: Arc::default(),
@@ -128,6 +135,8 @@ impl Connections {
             chat_readings: chat_history::ChatReadings::default(),
             generation: Generation::new(backend.store.clone(), backend.clock.clone()),
             renewal: None,
+            live: account::LiveClients::default(),
+            counts: true,
         }
     }
 
@@ -195,6 +204,7 @@ impl Connections {
         Self {
             limiter: Limiter::new(backend.store.clone(), backend.clock.clone()),
             store: backend.store.clone(),
+            queue: backend.queue.clone(),
             secrets: backend.secrets.clone(),
             generation: Generation::new(backend.store.clone(), backend.clock.clone()),
             ring: Arc::default(),
@@ -243,15 +253,11 @@ impl Connections {
 
     /// How much of what each provider allows a tenant is used, for display. `a_minute` is what Notion's plan allows.
     pub async fn usage(&self, portal: &Portal, a_minute: u32) -> Result<Vec<(ConnectionSide, Usage)>, Failure> {
-        let slack = portal.slack.as_ref().map(|slack| (ConnectionSide::Slack, rate_buckets::posts(&slack.team_id)));
-        let notion = portal
-            .notion
-            .as_ref()
-            .map(|notion| (ConnectionSide::Notion, rate_buckets::notion(&notion.bot_id, a_minute)));
-        let all = [Some((ConnectionSide::Bitrix24, rate_buckets::portal(&portal.tenant))), slack, notion];
         let mut usage = Vec::new();
-        for (side, account) in all.into_iter().flatten() {
-            usage.push((side, self.limiter.usage(&account).await?));
+        for side in ConnectionSide::ALL {
+            if let Some((account, bucket)) = rate_buckets::of(side, portal, a_minute) {
+                usage.push((side, self.limiter.usage(&account, &bucket).await?));
+            }
         }
         Ok(usage)
     }
@@ -286,8 +292,11 @@ impl Connections {
             Ok(token) => token,
             Err(failure) => return Err(self.in_trouble(&portal.tenant, ConnectionSide::Slack, failure).await),
         };
-        let client = slack::Client::new(self.http()?, self.slack_api.clone(), token).observed(self.noting("slack"));
-        Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client, connection.renews))
+        let name = rate_buckets::workspace_account(&connection.team_id);
+        let account = ProviderAccount::new(self, &portal.tenant, ConnectionSide::Slack, name);
+        let http = self.http()?.within(account.limit());
+        let client = slack::Client::new(http, self.slack_api.clone(), token).observed(self.noting("slack"));
+        Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), account, connection, client))
     }
 
     async fn slack_token(&self, portal: &Portal) -> Result<SecretString, Failure> {
@@ -303,9 +312,11 @@ impl Connections {
             Ok(token) => token,
             Err(failure) => return Err(self.in_trouble(&portal.tenant, ConnectionSide::Notion, failure).await),
         };
-        let client = notion::Client::new(self.http()?, self.notion_api.clone(), token).observed(self.noting("notion"));
-        let account = rate_buckets::notion(&connection.bot_id, a_minute);
-        Ok(NotionClient::new(self.clone(), portal.tenant.clone(), account, client, connection.renews))
+        let bucket = rate_buckets::notion(&connection.bot_id, a_minute);
+        let account = ProviderAccount::new(self, &portal.tenant, ConnectionSide::Notion, bucket.name.clone());
+        let http = self.http()?.within(account.limit());
+        let client = notion::Client::new(http, self.notion_api.clone(), token).observed(self.noting("notion"));
+        Ok(NotionClient::new(self.clone(), portal.tenant.clone(), account, bucket, client, connection.renews))
     }
 
     async fn notion_token(&self, portal: &Portal) -> Result<SecretString, Failure> {
@@ -335,6 +346,7 @@ impl Connections {
     /// Notes a failure that needs new credentials, and passes it on.
     async fn in_trouble(&self, tenant: &TenantId, side: ConnectionSide, failure: Failure) -> Failure {
         if failure.class == wire::ErrorClass::Reauthorise
+            && self.counts
             && let Err(error) = self.note_trouble(tenant, side, &failure.text).await
         {
             tracing::warn!(%tenant, %error, "the trouble with the credentials could not be noted");
@@ -347,7 +359,7 @@ impl Connections {
         let now = self.clock.now();
         let known = self.ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match known {
-            Some((ring, fresh_until)) if now < fresh_until => Ok(ring),
+            Some((ring, fresh_until)) if is_ahead(now, fresh_until, RING_TTL) => Ok(ring),
             _ => self.newest_ring().await,
         }
     }

@@ -12,13 +12,15 @@ use serde_json::{Map, Value};
 use tenants::hooks::{ADDRESS_KEY, Address, Hooks};
 use wire::ErrorClass;
 
-use crate::{ConnectionSide, Connections, Failure, TokenSlot};
+use crate::account::ProviderAccount;
+use crate::{Connections, Failure, TokenSlot};
 
 /// Calls one workspace.
 pub struct NotionClient {
     connections: Connections,
     tenant: TenantId,
-    account: RateBucket,
+    account: ProviderAccount,
+    bucket: RateBucket,
     client: notion::Client,
     /// Whether its token is renewed.
     renews: bool,
@@ -28,17 +30,18 @@ impl NotionClient {
     pub(crate) fn new(
         connections: Connections,
         tenant: TenantId,
-        account: RateBucket,
+        account: ProviderAccount,
+        bucket: RateBucket,
         client: notion::Client,
         renews: bool,
     ) -> Self {
-        Self { connections, tenant, account, client, renews }
+        Self { connections, tenant, account, bucket, client, renews }
     }
 
     /// The same client with another priority in the limiter.
     #[must_use]
     pub fn in_lane(mut self, lane: Priority) -> Self {
-        self.account.lane = lane;
+        self.bucket.lane = lane;
         self
     }
 
@@ -175,13 +178,13 @@ impl NotionClient {
 
     async fn admit(&self) -> Result<(), Failure> {
         let (paused, used_up) = ("Notion asked for a pause", "Notion's requests of this minute are used up");
-        self.connections.wait_for_slot(&self.account, paused, used_up).await
+        self.account.admit(&self.connections, &[&self.bucket], paused, used_up).await
     }
 
     async fn note<T>(&self, answer: Result<T, Error>) -> Result<T, Failure> {
         let error = match answer {
             Ok(answer) => {
-                self.connections.limiter.provider_answered(&self.account).await?;
+                self.account.answered(&self.connections).await?;
                 return Ok(answer);
             }
             Err(error) => error,
@@ -197,10 +200,10 @@ impl NotionClient {
         }
         // Two writes at once to one page do not mean that Notion is down.
         if error.code() == Some("conflict_error") {
-            self.connections.limiter.provider_answered(&self.account).await?;
+            self.account.answered(&self.connections).await?;
             return Err(failure);
         }
-        Err(self.connections.call_failed(&self.tenant, ConnectionSide::Notion, &self.account, failure).await)
+        Err(self.account.failed(&self.connections, &self.bucket, failure).await)
     }
 }
 

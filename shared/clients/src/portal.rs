@@ -14,6 +14,7 @@ use tenants::portals::Portal;
 use wire::ErrorClass;
 use wire::{Download, Http, Pieces};
 
+use crate::account::ProviderAccount;
 use crate::limits::PATIENCE;
 use crate::{ConnectionSide, Connections, Failure, TokenSlot, rate_buckets};
 
@@ -29,7 +30,8 @@ pub struct PortalClient {
     base: Arc<Mutex<RestBase>>,
     /// The slot of its token, if it is renewed.
     slot: Option<TokenSlot>,
-    account: RateBucket,
+    account: ProviderAccount,
+    bucket: RateBucket,
     /// The longest that it waits for an answer, if not as long as a portal works on a request.
     limit: Option<Duration>,
     /// Whether a call without an answer says nothing of the portal as a whole.
@@ -44,7 +46,10 @@ impl PortalClient {
         slot: Option<TokenSlot>,
         http: Http,
     ) -> Self {
-        let account = rate_buckets::portal(&portal.tenant);
+        let bucket = rate_buckets::portal(&portal.tenant);
+        let side = ConnectionSide::Bitrix24;
+        let account = ProviderAccount::new(&connections, &portal.tenant, side, bucket.name.clone());
+        let http = http.within(account.limit());
         Self {
             connections,
             portal,
@@ -52,6 +57,7 @@ impl PortalClient {
             base: Arc::new(Mutex::new(base)),
             slot,
             account,
+            bucket,
             limit: None,
             is_apart: false,
         }
@@ -109,7 +115,7 @@ impl PortalClient {
     /// The same client with another priority in the limiter.
     #[must_use]
     pub fn in_lane(mut self, lane: Priority) -> Self {
-        self.account.lane = lane;
+        self.bucket.lane = lane;
         self
     }
 
@@ -197,16 +203,15 @@ impl PortalClient {
     }
 
     async fn admit(&self) -> Result<(), Failure> {
-        self.connections
-            .wait_for_slot(&self.account, "the portal asked for a pause", "the portal's rate is used up")
-            .await
+        let (paused, used_up) = ("the portal asked for a pause", "the portal's rate is used up");
+        self.account.admit(&self.connections, &[&self.bucket], paused, used_up).await
     }
 
     async fn answered(&self, answer: CallAnswer) -> Result<CallAnswer, Failure> {
-        self.connections.limiter.provider_answered(&self.account).await?;
+        self.account.answered(&self.connections).await?;
         if answer.operating.is_some_and(|seconds| seconds >= OPERATING_LIMIT) {
             let reset = answer.operating_reset_at.unwrap_or_else(|| later(self.connections.clock.now(), PATIENCE));
-            self.connections.limiter.park(&self.account, reset).await?;
+            self.connections.limiter.park(&self.bucket, reset).await?;
         }
         Ok(answer)
     }
@@ -225,7 +230,7 @@ impl PortalClient {
         if self.is_apart && matches!(failure.class, ErrorClass::Transient | ErrorClass::UnknownOutcome) {
             return failure;
         }
-        self.connections.call_failed(&self.portal.tenant, ConnectionSide::Bitrix24, &self.account, failure).await
+        self.account.failed(&self.connections, &self.bucket, failure).await
     }
 
     /// How an administrator fixes a portal that redirects.

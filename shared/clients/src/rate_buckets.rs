@@ -4,6 +4,27 @@ use std::time::Duration;
 
 use runtime::TenantId;
 use runtime::limiter::{Rate, RateBucket, Window};
+use tenants::portals::Portal;
+
+use crate::ConnectionSide;
+
+/// The account of a side, and the bucket that most of its calls use; `None` if it is not connected. `a_minute` is what
+/// Notion's plan allows.
+pub(crate) fn of(side: ConnectionSide, connected: &Portal, a_minute: u32) -> Option<(String, RateBucket)> {
+    let alone = |bucket: RateBucket| (bucket.name.clone(), bucket);
+    match side {
+        ConnectionSide::Bitrix24 => Some(alone(portal(&connected.tenant))),
+        ConnectionSide::Slack => {
+            connected.slack.as_ref().map(|slack| (workspace_account(&slack.team_id), posts(&slack.team_id)))
+        }
+        ConnectionSide::Notion => connected.notion.as_ref().map(|own| alone(notion(&own.bot_id, a_minute))),
+    }
+}
+
+/// The account of a workspace: all of its buckets are down together.
+pub(crate) fn workspace_account(team: &str) -> String {
+    format!("slack#{team}")
+}
 
 /// A portal: a leaky bucket of 50 that drains 2 a second, on all plans but Enterprise.
 pub(crate) fn portal(tenant: &TenantId) -> RateBucket {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::clock::{later, until};
+use runtime::clock::{is_ahead, is_recent, later, until};
 use runtime::seal::Sealed;
 use runtime::store::{ItemKey, Query, StoreError, StoreWrite, StoredItem, Table, Version, WriteCondition};
 use secrecy::{ExposeSecret, SecretString};
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, SLACK_BOT_TOKEN};
 use wire::{AppKeys, ErrorClass};
 
-use crate::{Connections, Failure, RenewalAnswer, RenewalRequest};
+use crate::{ConnectionSide, Connections, Failure, RenewalAnswer, RenewalRequest};
 
 /// How long before its end a token is renewed.
 const EARLY: Duration = Duration::from_secs(5 * 60);
@@ -33,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const DEAD_FOR: Duration = Duration::from_secs(60 * 60);
 /// The longest time between tries.
 const MAX_DEAD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a process uses a token that it has seen.
+const SEEN_TTL: Duration = Duration::from_secs(60);
 /// How many are remembered in a process.
 const MAX_CACHED: usize = 1_000;
 /// A pair that was unused this long is renewed once, for refresh tokens expire: Bitrix24's after 180 days. It is the
@@ -93,6 +95,16 @@ impl TokenSlot {
     /// read.
     fn app_key(self, tenant: &TenantId) -> ItemKey {
         ItemKey::new(Table::Portals, format!("{tenant}{APPS_PARTITION}"), self.sort())
+    }
+
+    /// The side whose credentials it is; none for a person's own access.
+    fn side(self) -> Option<ConnectionSide> {
+        match self {
+            Self::Portal => Some(ConnectionSide::Bitrix24),
+            Self::Slack => Some(ConnectionSide::Slack),
+            Self::Notion => Some(ConnectionSide::Notion),
+            Self::Person(_) => None,
+        }
     }
 
     /// Its name for people.
@@ -156,14 +168,14 @@ impl Dead {
     /// Whether it is not tried at `now`.
     fn rests(&self, now: Timestamp) -> bool {
         let pause = DEAD_FOR.saturating_mul(1 << self.tries.saturating_sub(1).min(8)).min(MAX_DEAD_FOR);
-        until(self.since, now) < pause
+        is_recent(now, self.since, pause)
     }
 }
 
 impl StoredTokens {
     /// Whether a worker renews it at `now`.
     fn is_leased(&self, now: Timestamp) -> bool {
-        self.lease.is_some_and(|lease| now < lease)
+        self.lease.is_some_and(|lease| is_ahead(now, lease, LEASE))
     }
 
     /// Why it cannot be renewed, if that was found a short while ago.
@@ -206,7 +218,7 @@ impl SeenTokens {
     fn get(&self, tenant: &TenantId, slot: TokenSlot, now: Timestamp) -> Option<SecretString> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (token, good_until) = seen.get(&(tenant.clone(), slot))?;
-        (now < *good_until).then(|| token.clone())
+        is_ahead(now, *good_until, SEEN_TTL).then(|| token.clone())
     }
 
     fn put(&self, tenant: &TenantId, slot: TokenSlot, token: &SecretString, good_until: Timestamp) {
@@ -306,7 +318,7 @@ impl Connections {
     fn remember(&self, tenant: &TenantId, slot: TokenSlot, token: &SecretString, end: Option<Timestamp>) {
         let now = self.clock.now();
         // No longer than a portal's record is cached: it may have been authorised again.
-        let fresh = later(now, Duration::from_secs(60));
+        let fresh = later(now, SEEN_TTL);
         let good_until = end.map_or(fresh, |end| fresh.min(end - jiff::SignedDuration::from_secs(300)));
         self.seen.put(tenant, slot, token, good_until);
     }
@@ -489,6 +501,7 @@ impl Connections {
     ) -> Result<RenewalAnswer, Failure> {
         let (tenant, slot) = (&request.tenant, request.slot);
         let moved = kept.own_app.clone();
+        let was_dead = slot.side().filter(|_| kept.dead.is_some());
         let (next, answer) = match self.ask_for_pair(tenant, slot, app, &kept).await {
             Ok(pair) => {
                 let sealed = self.sealed(tenant, slot, &pair).await?;
@@ -518,7 +531,12 @@ impl Connections {
             None => self.store.put(write).await.map(|_| ()),
         };
         match written {
-            Ok(()) => Ok(answer),
+            Ok(()) => {
+                if let Some(side) = was_dead.filter(|_| matches!(answer, RenewalAnswer::Good)) {
+                    self.resume(tenant, side).await?;
+                }
+                Ok(answer)
+            }
             // It has been authorised again meanwhile.
             Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
             Err(error) => Err(error.into()),

@@ -83,18 +83,19 @@ impl Connections {
         Ok(page.items.iter().map(runtime::store::StoredItem::decode).collect::<Result<_, _>>()?)
     }
 
-    /// Ends a side's trouble and the pause of its accounts.
+    /// Ends a side's trouble and the pause of its account; what waits for it goes on.
     pub(crate) async fn end_trouble(&self, tenant: &TenantId, side: ConnectionSide) -> Result<(), Failure> {
         self.store.delete(&side.key(tenant)).await?;
+        self.resume(tenant, side).await
+    }
+
+    /// Ends the pause of a side's account; what waits for it goes on.
+    pub(crate) async fn resume(&self, tenant: &TenantId, side: ConnectionSide) -> Result<(), Failure> {
         let Some(portal) = self.portals.fresh(tenant).await? else { return Ok(()) };
-        let account = match side {
-            ConnectionSide::Bitrix24 => Some(rate_buckets::portal(tenant)),
-            ConnectionSide::Slack => portal.slack.as_ref().map(|slack| rate_buckets::posts(&slack.team_id)),
-            ConnectionSide::Notion => portal.notion.as_ref().map(|notion| rate_buckets::notion(&notion.bot_id, 1)),
-        };
-        if let Some(account) = account {
-            self.limiter.release(&account).await?;
+        if let Some((account, bucket)) = rate_buckets::of(side, &portal, 1) {
+            self.limiter.release(&account, &bucket).await?;
         }
+        self.wake(tenant).await;
         Ok(())
     }
 

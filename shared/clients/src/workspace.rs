@@ -5,16 +5,19 @@ use runtime::limiter::RateBucket;
 use slack::client::{Channel, SlackPage};
 use slack::event::SlackUser;
 use slack::{ChannelId, Metadata, Posted, SlackMessage, Ts};
+use tenants::portals::SlackConnection;
 use wire::ErrorClass;
 
+use crate::account::ProviderAccount;
 use crate::channels;
-use crate::{ConnectionSide, Connections, Failure, TokenSlot, members, rate_buckets};
+use crate::{Connections, Failure, TokenSlot, members, rate_buckets};
 
 /// Calls one workspace.
 pub struct WorkspaceClient {
     pub(crate) connections: Connections,
     pub(crate) tenant: TenantId,
     pub(crate) team: String,
+    account: ProviderAccount,
     pub(crate) client: slack::Client,
     /// Whether its token is renewed.
     renews: bool,
@@ -24,11 +27,12 @@ impl WorkspaceClient {
     pub(crate) fn new(
         connections: Connections,
         tenant: TenantId,
-        team: &str,
+        account: ProviderAccount,
+        connection: &SlackConnection,
         client: slack::Client,
-        renews: bool,
     ) -> Self {
-        Self { connections, tenant, team: team.to_owned(), client, renews }
+        let (team, renews) = (connection.team_id.clone(), connection.renews);
+        Self { connections, tenant, team, account, client, renews }
     }
 
     /// The id of the channel that a route names: an id is returned unchanged, `#name` is looked up. `fresh` ignores the
@@ -40,8 +44,8 @@ impl WorkspaceClient {
     /// Waits for a slot to post in a channel.
     pub async fn admit_post(&self, channel: &ChannelId) -> Result<(), Failure> {
         // The channel first: its limit is the tight one, and an unused slot of the workspace would be lost.
-        self.admit(&rate_buckets::channel_posts(&self.team, &channel.0)).await?;
-        self.admit(&rate_buckets::posts(&self.team)).await
+        let buckets = [rate_buckets::channel_posts(&self.team, &channel.0), rate_buckets::posts(&self.team)];
+        self.admit_all(&buckets.each_ref()).await
     }
 
     /// Posts. Call [`WorkspaceClient::admit_post`] before.
@@ -150,13 +154,17 @@ impl WorkspaceClient {
     }
 
     pub(crate) async fn admit(&self, account: &RateBucket) -> Result<(), Failure> {
-        self.connections.wait_for_slot(account, "Slack asked for a pause", "Slack's rate is used up").await
+        self.admit_all(&[account]).await
+    }
+
+    async fn admit_all(&self, buckets: &[&RateBucket]) -> Result<(), Failure> {
+        self.account.admit(&self.connections, buckets, "Slack asked for a pause", "Slack's rate is used up").await
     }
 
     pub(crate) async fn note<T>(&self, account: &RateBucket, answer: Result<T, slack::Error>) -> Result<T, Failure> {
         let error = match answer {
             Ok(answer) => {
-                self.connections.limiter.provider_answered(account).await?;
+                self.account.answered(&self.connections).await?;
                 return Ok(answer);
             }
             Err(error) => error,
@@ -170,6 +178,6 @@ impl WorkspaceClient {
                 Err(other) => return Err(other),
             }
         }
-        Err(self.connections.call_failed(&self.tenant, ConnectionSide::Slack, account, failure).await)
+        Err(self.account.failed(&self.connections, account, failure).await)
     }
 }

@@ -72,7 +72,7 @@ pub(crate) mod act {
     use crm::views::needs_permission;
     use jiff::Timestamp;
     use locale::{Fixed, Language, texts};
-    use runtime::clock::{later, until};
+    use runtime::clock::{is_ahead, later, until};
     use runtime::limiter::{RateBucket, Reservation, Window};
     use runtime::store::{ItemKey, StoreWrite, Table, Version, WriteCondition};
     use serde::{Deserialize, Serialize};
@@ -281,7 +281,7 @@ pub(crate) mod act {
         let Some(item) = request.deps.context.backend.store.get(&key(request)).await? else { return Ok(None) };
         // One that cannot be read does not count: the person asks for another.
         let Ok(asked) = item.decode::<PendingCode>() else { return Ok(None) };
-        Ok((request.deps.clock.now() < asked.until).then_some((asked, item.version)))
+        Ok(is_ahead(request.deps.clock.now(), asked.until, CODE_TTL).then_some((asked, item.version)))
     }
 
     async fn prove(request: &CommandRequest<'_>, code: &str) -> Result<CommandAnswer, Failure> {

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use records::names::{CachedName, Nameable, wanted};
 use records::{Change, Names};
 use runtime::TenantId;
-use runtime::clock::{Clock, later};
+use runtime::clock::{Clock, is_ahead, is_recent, later};
 use runtime::store::{ItemKey, Store, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ impl NamesCache {
             None => Names::default(),
         };
         let lists = self.read_stored(tenant, &mut names, &wanted).await;
-        let may_ask_lists = lists.asked_at.is_none_or(|asked| later(asked, BETWEEN_LISTS) <= self.clock.now());
+        let may_ask_lists = lists.asked_at.is_none_or(|asked| !is_recent(self.clock.now(), asked, BETWEEN_LISTS));
         let ask_lists = may_ask_lists && (!names.has_stages_of(change) || !names.has_statuses());
         let missing = names.missing(&wanted);
         if (ask_lists || !missing.is_empty())
@@ -130,7 +130,7 @@ impl NamesCache {
 
     fn remembered(&self, tenant: &TenantId) -> Option<Arc<Names>> {
         let memory = self.lock();
-        memory.get(tenant).filter(|(_, until)| *until > self.clock.now()).map(|(names, _)| names.clone())
+        memory.get(tenant).filter(|(_, until)| self.is_fresh(*until)).map(|(names, _)| names.clone())
     }
 
     fn remember(&self, tenant: &TenantId, names: &Arc<Names>) {
@@ -139,11 +139,15 @@ impl NamesCache {
             memory.clear();
         }
         // What was remembered keeps its age: names are read again sooner or later.
-        let until = memory.get(tenant).map(|(_, until)| *until).filter(|until| *until > self.clock.now());
+        let until = memory.get(tenant).map(|(_, until)| *until).filter(|until| self.is_fresh(*until));
         memory.insert(
             tenant.clone(),
             (names.clone(), until.unwrap_or_else(|| later(self.clock.now(), CACHED_NAMES_TTL))),
         );
+    }
+
+    fn is_fresh(&self, until: Timestamp) -> bool {
+        is_ahead(self.clock.now(), until, CACHED_NAMES_TTL)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Arc<Names>, Timestamp)>> {

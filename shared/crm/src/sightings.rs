@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::clock::later;
+use runtime::clock::is_recent;
 use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
 
 /// A sighting is written at most this often.
@@ -32,7 +32,7 @@ impl Sightings {
         let kind = (tenant.clone(), event.chars().take(80).collect::<String>());
         {
             let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-            if written.get(&kind).is_some_and(|last| at < later(*last, BETWEEN_WRITES)) {
+            if written.get(&kind).is_some_and(|last| is_recent(at, *last, BETWEEN_WRITES)) {
                 return Ok(());
             }
             if written.len() >= MAX_KINDS {

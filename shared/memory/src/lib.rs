@@ -10,7 +10,7 @@ mod store;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use runtime::clock::Clock;
+use runtime::clock::{Clock, ClockStep, ClockWatch};
 use runtime::metrics::Metrics;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
@@ -31,6 +31,8 @@ struct SharedState {
     kept: Mutex<DurableState>,
     /// Wakes those who wait for a message.
     sent: Notify,
+    /// Notices when the clock is set back: what waits for a moment of the time before is then due.
+    watch: ClockWatch,
 }
 
 /// Everything that survives a crash.
@@ -68,7 +70,8 @@ impl Memory {
             secrets: BTreeMap::from([(KEY_RING.to_owned(), KeyRing::generate())]),
             next: 0,
         };
-        Self { shared: Arc::new(SharedState { kept: Mutex::new(kept), sent: Notify::new() }), clock, life: 0 }
+        let shared = SharedState { kept: Mutex::new(kept), sent: Notify::new(), watch: ClockWatch::default() };
+        Self { shared: Arc::new(shared), clock, life: 0 }
     }
 
     /// The ports, for the functions.
@@ -116,6 +119,11 @@ impl Memory {
         let kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let queued = kept.queues.values().flat_map(queue::Lane::texts);
         kept.items.texts().chain(queued).collect()
+    }
+
+    /// The last time that the clock was set back, as its queues noticed it.
+    pub fn last_step(&self) -> Option<ClockStep> {
+        self.shared.watch.last_step()
     }
 
     fn kept(&self) -> Result<MutexGuard<'_, DurableState>, String> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use runtime::clock::{later, until};
+use runtime::clock::{is_ahead, later, until};
 use runtime::queue::{
     Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received, after_a_fall,
     tenant_of,
@@ -27,12 +27,15 @@ pub(crate) struct Lane {
     ready: BTreeMap<String, BTreeSet<(Timestamp, String)>>,
     /// The group of each message.
     group_of: BTreeMap<u64, String>,
-    deduplications: BTreeSet<String>,
-    /// When each deduplication id is forgotten, in this order.
+    /// Until when each deduplication id is remembered.
+    deduplications: BTreeMap<String, Timestamp>,
+    /// The same in the order in which they were sent.
     forgotten_at: VecDeque<(Timestamp, String)>,
     dead: BTreeMap<u64, DeadLetter>,
     /// The tenant that was served last; the one after it is served next. A restart forgets it.
     served: String,
+    /// What a tenant's messages of smaller leases waited for is there.
+    woken: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Default)]
@@ -73,9 +76,11 @@ impl Lane {
                 self.deduplications.remove(&id);
             }
         }
-        if !self.deduplications.insert(message.deduplication.clone()) {
+        let is_known = |end: &Timestamp| is_ahead(now, *end, DEDUPLICATION);
+        if self.deduplications.get(&message.deduplication).is_some_and(is_known) {
             return;
         }
+        self.deduplications.insert(message.deduplication.clone(), later(now, DEDUPLICATION));
         self.forgotten_at.push_back((later(now, DEDUPLICATION), message.deduplication));
         self.group_of.insert(number, message.group.clone());
         let waiting = QueuedMessageState { body: message.body, visible_at: now, receives: 0, lease: None };
@@ -185,10 +190,32 @@ impl Lane {
         received
     }
 
+    /// Makes due at `now` what waits for later, of `tenant` or of all. A group of which a message is out waits for that,
+    /// but not for longer than a lease.
+    fn hurry(&mut self, tenant: Option<&str>, visibility: Duration, now: Timestamp) {
+        let groups = self.groups.keys().filter(|name| tenant.is_none_or(|tenant| tenant_of(name) == tenant));
+        for name in groups.cloned().collect::<Vec<_>>() {
+            let Some(group) = self.groups.get_mut(&name) else { continue };
+            group.messages.values_mut().for_each(|message| message.visible_at = message.visible_at.min(now));
+            if group.messages.values().any(|message| message.lease.is_some()) {
+                let lease_ends = group.ready_at.min(later(now, visibility));
+                self.ready_from(&name, lease_ends);
+            } else {
+                self.settle_group(&name);
+            }
+        }
+    }
+
+    /// Hands out now what waits of a tenant. What is out with a lease before `lease` comes at once when it is put back.
+    fn wake(&mut self, tenant: &str, lease: u64, visibility: Duration, now: Timestamp) {
+        self.woken.insert(tenant.to_owned(), lease);
+        self.hurry(Some(tenant), visibility, now);
+    }
+
     /// Puts back a message that is still out.
     fn give_back(&mut self, receipt: &str, now: Timestamp) {
         let receives = self.receives(receipt);
-        self.settle(receipt, Some(later(now, after_a_fall(receives))));
+        self.settle(receipt, Some(later(now, after_a_fall(receives))), now);
     }
 
     /// How often the message of a receipt was handed out.
@@ -199,7 +226,7 @@ impl Lane {
     }
 
     /// Deletes a received message, or puts it back until a moment. A receipt whose lease ran out changes nothing.
-    fn settle(&mut self, receipt: &str, back_at: Option<Timestamp>) {
+    fn settle(&mut self, receipt: &str, back_at: Option<Timestamp>, now: Timestamp) {
         let Some((number, lease)) = receipt.split_once(':') else { return };
         let (Ok(number), Ok(lease)) = (number.parse::<u64>(), lease.parse::<u64>()) else { return };
         let Some(name) = self.group_of.get(&number).cloned() else { return };
@@ -207,8 +234,12 @@ impl Lane {
         let Some(message) = group.messages.get_mut(&number).filter(|message| message.lease == Some(lease)) else {
             return;
         };
+        let is_woken = self.woken.get(tenant_of(&name)).is_some_and(|woken| lease < *woken);
         match back_at {
-            Some(moment) => (message.lease, message.visible_at) = (None, moment),
+            Some(moment) => {
+                let moment = if is_woken { moment.min(now) } else { moment };
+                (message.lease, message.visible_at) = (None, moment);
+            }
             None => {
                 group.messages.remove(&number);
                 self.group_of.remove(&number);
@@ -254,6 +285,9 @@ impl Memory {
             let now = self.clock.now();
             let (received, due) = self.lane(queue, |kept| {
                 let lease = kept.number();
+                if self.shared.watch.see(now).is_some() {
+                    kept.queues.iter_mut().for_each(|(queue, lane)| lane.hurry(None, queue.visibility(), now));
+                }
                 let lane = kept.lane(queue);
                 (lane.receive(lease, most, queue.visibility(), now, places), lane.next_due(places))
             })?;
@@ -308,16 +342,31 @@ impl Queue for Memory {
     }
 
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
-        self.lane(queue, |kept| receipts.iter().for_each(|receipt| kept.lane(queue).settle(receipt, None)))?;
+        let now = self.clock.now();
+        self.lane(queue, |kept| receipts.iter().for_each(|receipt| kept.lane(queue).settle(receipt, None, now)))?;
         self.shared.sent.notify_waiters();
         Ok(())
     }
 
     async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError> {
-        let back_at = later(self.clock.now(), after);
-        self.lane(queue, |kept| kept.lane(queue).settle(receipt, Some(back_at)))?;
+        let now = self.clock.now();
+        self.lane(queue, |kept| kept.lane(queue).settle(receipt, Some(later(now, after)), now))?;
         self.shared.sent.notify_waiters();
         Ok(())
+    }
+
+    async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        let mut kept = self.kept().map_err(|cause| QueueError { queue: "all", cause })?;
+        let lease = kept.number();
+        kept.queues.iter_mut().for_each(|(queue, lane)| lane.wake(tenant.as_str(), lease, queue.visibility(), now));
+        drop(kept);
+        self.shared.sent.notify_waiters();
+        Ok(())
+    }
+
+    fn can_wake(&self) -> bool {
+        true
     }
 
     async fn give_back(&self, queue: QueueName, receipts: Vec<String>) {

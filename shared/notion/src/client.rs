@@ -7,7 +7,7 @@ use http::Method;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use wire::{Http, Instant, NoAnswer, Observer, OutgoingRequest, SeenAnswer, Unread};
+use wire::{Http, Instant, NoAnswer, Observer, OutgoingRequest, SeenAnswer, Unread, parse_retry_after};
 
 use crate::VERSION;
 use crate::error::{DEFAULT_WAIT, Error};
@@ -309,7 +309,11 @@ fn refused(call: String, status: u16, body: &Value, wait: Option<Duration>, read
     let (code, data) = (text(&body["code"]), &body["additional_data"]);
     let blocked = data["rate_limit_reason"] == "public_api_request_blocked";
     if (matches!(status, 429 | 529) || code == "rate_limited" || code == "service_overload") && !blocked {
-        let in_body = || data["retry_after"].as_str()?.parse().ok().map(Duration::from_secs);
+        let in_body = || match &data["retry_after"] {
+            Value::String(text) => parse_retry_after(text, None),
+            Value::Number(seconds) => parse_retry_after(&seconds.to_string(), None),
+            _ => None,
+        };
         return Error::Throttled { call, wait: wait.or_else(in_body).unwrap_or(DEFAULT_WAIT) };
     }
     let message = text(&body["message"]);

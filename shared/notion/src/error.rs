@@ -30,7 +30,7 @@ pub enum Error {
         reads: bool,
     },
     /// Too many calls, or an overloaded service.
-    #[error("{call}: Notion asks to wait {} s", .wait.as_secs())]
+    #[error("{call}: Notion asks to wait {} s", .wait.as_secs_f64())]
     Throttled {
         call: String,
         /// How long.

@@ -15,7 +15,7 @@ use notifications::alert::Alert;
 use notion::{DataSource, Property};
 use records::RecordKind;
 use runtime::TenantId;
-use runtime::clock::later;
+use runtime::clock::{is_ahead, is_recent, later};
 use runtime::limiter::Priority;
 use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
@@ -195,14 +195,14 @@ impl NotionSync {
         let (tenant, now) = (&portal.tenant, self.backend.clock.now());
         let place = (tenant.clone(), database.name.clone());
         if let Some((known, until)) = self.lock().get(&place)
-            && now < *until
+            && is_ahead(now, *until, REMEMBERED)
             && known.asked == database.database
         {
             return Ok(known.clone());
         }
         let stored = self.stored(tenant, &database.name).await?.filter(|known| known.asked == database.database);
         let is_old = stored.as_ref().is_none_or(|known| {
-            later(known.checked_at, if known.closed.is_some() { LOOK_AGAIN } else { SCHEMA_TTL }) <= now
+            !is_recent(now, known.checked_at, if known.closed.is_some() { LOOK_AGAIN } else { SCHEMA_TTL })
         });
         let known = match stored {
             Some(known) if !is_old => known,

@@ -8,7 +8,7 @@ use bitrix24::client::shaped;
 use bitrix24::user::PortalUser;
 use clients::{Failure, NotionClient, PortalClient};
 use runtime::TenantId;
-use runtime::clock::later;
+use runtime::clock::is_recent;
 use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -69,7 +69,7 @@ impl NotionSync {
         };
         if let Some(map) = stored {
             let keeps = if map.knows(users, ids) { MAPPING_TTL } else { INCOMPLETE_MAPPING_TTL };
-            if now < later(map.at, keeps) {
+            if is_recent(now, map.at, keeps) {
                 self.remember_people(tenant, &map);
                 return Ok(map);
             }

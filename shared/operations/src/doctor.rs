@@ -1,6 +1,6 @@
 //! The doctor: asks every provider, and reports whether each requirement is met, and how to fix it.
 //!
-//! It changes nothing. Each check is reported as soon as it is done, so that progress can be shown.
+//! It changes nothing, and its calls count for nobody. Each check is reported as soon as it is done, so that progress can be shown.
 
 mod bridges;
 
@@ -77,20 +77,25 @@ impl Check {
 
 /// What the checks need.
 pub struct Doctor<'a> {
-    /// The engine.
-    pub backend: &'a Backend,
-    /// The providers.
-    pub connections: &'a Connections,
+    backend: &'a Backend,
+    /// The providers. It may run where they cannot be reached, beside a host that reaches them: what it meets pauses nobody.
+    connections: Connections,
     /// The synced databases.
-    pub mirror: &'a NotionSync,
-    /// The address at which providers reach this deployment, if it is known.
-    pub public_url: Option<&'a str>,
+    mirror: NotionSync,
+    public_url: Option<&'a str>,
 }
 
 /// Receives each check as it is done.
 pub type ReportCheck<'a> = &'a mut (dyn FnMut(Check) + Send);
 
-impl Doctor<'_> {
+impl<'a> Doctor<'a> {
+    /// A doctor of a deployment. `public_url` is the address at which providers reach it, if it is known.
+    pub fn new(backend: &'a Backend, connections: &Connections, public_url: Option<&'a str>) -> Self {
+        let connections = connections.clone().uncounted();
+        let mirror = NotionSync::new(backend, connections.clone());
+        Self { backend, connections, mirror, public_url }
+    }
+
     /// Checks what all tenants share.
     pub async fn examine_deployment(&self, report: ReportCheck<'_>) {
         report(match self.connections.key_ring().await {

@@ -224,7 +224,16 @@ fn alarms_of_connection(connection: &Connection) -> Vec<Alarm> {
         });
         alarms.push(urgent(what, texts::operations::RECONNECT, "/install"));
     }
-    if let Some(until) = connection.usage.and_then(|usage| usage.parked_until) {
+    let (down_since, parked_until) =
+        connection.usage.map_or((None, None), |usage| (usage.down_since, usage.parked_until));
+    if let Some(since) = down_since.filter(|_| connection.trouble.is_none()) {
+        let what = Localized::of(|language| texts::operations::NotAnswering {
+            provider: side.title(language).to_owned(),
+            since: at(since),
+        });
+        alarms.push(notice(what, texts::operations::GOES_ON_BY_ITSELF, "/admin/events"));
+    }
+    if let Some(until) = parked_until.filter(|_| down_since.is_none()) {
         let what = Localized::of(|language| texts::operations::AskedForPause {
             provider: side.title(language).to_owned(),
             until: at(until),

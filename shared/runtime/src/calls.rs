@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt::{Display, Write};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -51,6 +52,19 @@ impl ProviderCall {
 
 tokio::task_local! {
     static NOTED: RefCell<Vec<ProviderCall>>;
+    static SUBJECT: u64;
+}
+
+/// Runs `work`, whose calls are made for `subject`: failures of two different ones are more than one job's own fault.
+pub async fn on_behalf_of<F: Future>(subject: &str, work: F) -> F::Output {
+    let mut hasher = DefaultHasher::new();
+    subject.hash(&mut hasher);
+    SUBJECT.scope(hasher.finish(), work).await
+}
+
+/// A number for what the calls at this point are made for; zero for what is no job's.
+pub fn subject() -> u64 {
+    SUBJECT.try_with(|subject| *subject).unwrap_or_default()
 }
 
 /// Runs `work`, noting the calls that are made in it.
@@ -220,6 +234,15 @@ mod tests {
         );
         assert_eq!(left.1.iter().map(|call| call.to.as_str()).collect::<Vec<_>>(), ["2", "3", "4", "5", "6", "7"]);
         assert_eq!(right.1.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn calls_are_made_for_the_innermost_subject() {
+        assert_eq!(subject(), 0);
+        let (inner, outer) =
+            on_behalf_of("batch", async { (on_behalf_of("job", async { subject() }).await, subject()) }).await;
+        let again = on_behalf_of("job", async { subject() }).await;
+        assert!(inner != outer && outer != 0 && inner == again);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub const MAX_WAIT: Duration = Duration::from_secs(11 * 60 * 60 + 30 * 60);
 pub const MAX_PROVIDER_SKEW: SignedDuration = SignedDuration::from_secs(120);
 
 /// How far the clocks of our own machines can differ: a moment that another one wrote may be this much in the future.
-const MAX_OWN_SKEW: Duration = Duration::from_secs(2);
+pub const MAX_OWN_SKEW: Duration = Duration::from_secs(2);
 
 /// A clock that went back by less than this was only adjusted.
 const MIN_STEP: Duration = Duration::from_secs(5);

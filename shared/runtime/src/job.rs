@@ -287,7 +287,8 @@ impl<T> Jobs<T> {
                     None => {
                         // Every line that is logged for a job says whose it is and which way it came.
                         let span = tracing::info_span!("job", trace = %job.trace, tenant = %job.tenant);
-                        calls::scope(work(job)).instrument(span).await
+                        let subject = job.group.clone();
+                        calls::on_behalf_of(&subject, calls::scope(work(job))).instrument(span).await
                     }
                 };
                 if let JobOutcome::Retry { after, .. } = outcome {

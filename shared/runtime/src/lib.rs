@@ -20,6 +20,7 @@ pub mod job;
 pub mod ledger;
 pub mod limiter;
 pub mod metrics;
+pub mod outage;
 pub mod private_files;
 pub mod queue;
 pub mod random;

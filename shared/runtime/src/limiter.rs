@@ -2,7 +2,8 @@
 //!
 //! A slot is reserved with one conditional write, and the answer is how long to wait for it. The rule is the generic
 //! cell rate algorithm: the account's state is one moment, the "theoretical arrival time" of the next call. A
-//! provider's own "slow down" pauses the account until then.
+//! provider's own "slow down" pauses the account until then. An item beside the slots holds the account's outage, if its
+//! calls fail ([`crate::outage`]).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,8 +12,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Clock, later, until};
-use crate::retry::jittered;
+use crate::clock::{Clock, is_ahead, later, until};
+use crate::outage::{Admission, Outage};
 use crate::store::{ItemKey, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 
 /// How many calls a bucket allows.
@@ -23,6 +24,12 @@ pub struct Rate {
     /// How many calls at once after a pause.
     pub burst: u32,
 }
+
+/// The longest that a provider's "slow down" pauses an account, whatever it says: then one call asks again.
+pub const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
+
+/// The longest that a caller waits for its slot.
+const MAX_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who needs a slot. All priorities share one account; the lower ones may use less of its burst, so that there is
 /// always room for those above.
@@ -94,6 +101,17 @@ impl RateBucket {
     }
 }
 
+/// The answer to [`Limiter::admit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// The call may be made.
+    Open(Admission),
+    /// There is no slot now.
+    Shut(Reservation),
+    /// The account is down, and this call is not the one that probes it.
+    Down(Outage),
+}
+
 /// The answer to [`Limiter::reserve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reservation {
@@ -103,7 +121,7 @@ pub enum Reservation {
     Wait {
         /// How long from now.
         wait: Duration,
-        /// Whether the provider (or its failing) asked for the pause, rather than our own rate.
+        /// Whether the provider asked for the pause, rather than our own rate.
         parked: bool,
     },
 }
@@ -115,11 +133,14 @@ pub struct Usage {
     pub used: u32,
     /// How many may be made at once.
     pub of: u32,
-    /// Until when calls are paused, if they are.
+    /// Until when calls are paused, if they are: because the provider asked for it, or because it is down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Timestamp>,
-    /// Calls in a row that found the provider down.
+    /// Calls in a row that found the provider down; several at once count as one.
     pub failures: u32,
+    /// Since when the provider is down, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub down_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,9 +149,6 @@ struct LimiterState {
     next: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parked_until: Option<Timestamp>,
-    /// Calls in a row that found the provider down.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    failures: u32,
     /// Calls in the window that ends at `next`, where calls are counted in windows.
     #[serde(default, skip_serializing_if = "is_zero")]
     used: u32,
@@ -143,15 +161,24 @@ fn is_zero(n: &u32) -> bool {
 
 impl LimiterState {
     fn new(now: Timestamp) -> Self {
-        Self { next: now, parked_until: None, failures: 0, used: 0 }
+        Self { next: now, parked_until: None, used: 0 }
+    }
+
+    /// The pause, if there is one at `now`.
+    fn pause(&self, now: Timestamp) -> Option<Timestamp> {
+        self.parked_until.filter(|parked| is_ahead(now, *parked, MAX_PAUSE))
     }
 
     /// The rule of a window: so many calls at any pace until it ends, then the next one begins with the first call.
     fn reserve_in(self, window: Window, lane: Priority, now: Timestamp) -> (Reservation, Option<Self>) {
-        if let Some(parked) = self.parked_until.filter(|parked| *parked > now) {
+        if let Some(parked) = self.pause(now) {
             return (Reservation::Wait { wait: until(now, parked), parked: true }, None);
         }
-        let (ends, used) = if now < self.next { (self.next, self.used) } else { (later(now, window.length), 0) };
+        let (ends, used) = if is_ahead(now, self.next, window.length) {
+            (self.next, self.used)
+        } else {
+            (later(now, window.length), 0)
+        };
         let share = match lane {
             Priority::Person | Priority::Event | Priority::Sync => window.most,
             // Some are left for what happens meanwhile.
@@ -160,29 +187,32 @@ impl LimiterState {
         if used >= share {
             return (Reservation::Wait { wait: until(now, ends), parked: false }, None);
         }
-        let taken = Self { next: ends, used: used + 1, parked_until: None, failures: self.failures };
+        let taken = Self { next: ends, used: used + 1, parked_until: None };
         (Reservation::Granted(Duration::ZERO), Some(taken))
+    }
+
+    /// When the bucket is empty again; a moment that no burst and no patient caller can have made counts as now.
+    fn next(&self, rate: Rate, now: Timestamp) -> Timestamp {
+        let longest = rate.every.saturating_mul(rate.burst.saturating_add(1)).saturating_add(MAX_PATIENCE);
+        if is_ahead(now, self.next, longest) { self.next } else { now }
     }
 
     /// The rule: whether there is a slot within `patience`, and the state after taking it.
     fn reserve(self, rate: Rate, lane: Priority, now: Timestamp, patience: Duration) -> (Reservation, Option<Self>) {
-        if let Some(parked) = self.parked_until.filter(|parked| *parked > now) {
+        if let Some(parked) = self.pause(now) {
             return (Reservation::Wait { wait: until(now, parked), parked: true }, None);
         }
-        let next = self.next.max(now);
+        let next = self.next(rate, now);
         let ahead = until(now, next);
         let allowance = rate.every.saturating_mul(lane.share_of(rate.burst).saturating_sub(1));
         let wait = ahead.saturating_sub(allowance);
-        if wait > patience {
+        if wait > patience.min(MAX_PATIENCE) {
             return (Reservation::Wait { wait, parked: false }, None);
         }
         let taken = Self { next: later(next, rate.every), parked_until: None, ..self };
         (Reservation::Granted(wait), Some(taken))
     }
 }
-
-/// From so many calls in a row that found the provider down, the account as a whole counts as down.
-const DOWN_AFTER: u32 = 5;
 
 /// Conflicts mean that other workers took slots meanwhile; after this many, the bucket is busy enough to wait.
 const MAX_CONFLICTS: u32 = 8;
@@ -234,76 +264,166 @@ impl Limiter {
         Ok(Reservation::Wait { wait: account.rate.every, parked: false })
     }
 
-    /// Waits for a slot that comes within `patience` and takes it, or says how long to stay away.
-    pub async fn admit(&self, account: &RateBucket, patience: Duration) -> Result<Result<(), Reservation>, StoreError> {
-        match self.reserve(account, patience).await? {
-            Reservation::Granted(wait) => {
-                if !wait.is_zero() {
-                    self.clock.sleep(wait).await;
-                }
-                Ok(Ok(()))
+    /// Waits for a slot in each of the buckets, of which each comes within `patience`, and takes them; or says how long to
+    /// stay away from the account. While the account is down, one call at a time is let through.
+    pub async fn admit(&self, account: &str, buckets: &[&RateBucket], patience: Duration) -> Result<Gate, StoreError> {
+        let known = self.outage(account).await?.map(|(outage, _)| outage);
+        if let Some(outage) = known.as_ref().filter(|outage| outage.is_down()) {
+            if !outage.wait(self.clock.now()).is_zero() {
+                return Ok(Gate::Down(outage.clone()));
             }
-            refused @ Reservation::Wait { .. } => Ok(Err(refused)),
+        }
+        if let Some(shut) = self.take_slots(buckets, patience).await? {
+            return Ok(Gate::Shut(shut));
+        }
+        let admission = Admission { was_failing: known.is_some(), ..Admission::unasked(self.clock.now()) };
+        if known.is_some_and(|outage| outage.is_down()) {
+            self.probe(account, admission).await
+        } else {
+            Ok(Gate::Open(admission))
         }
     }
 
-    /// How much of a bucket is used, for display; uses no slot.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
-    pub async fn usage(&self, account: &RateBucket) -> Result<Usage, StoreError> {
-        let (state, _) = self.read(&account.name).await?;
-        let now = self.clock.now();
-        let (used, of) = match account.window {
-            Some(window) => (if now < state.next { state.used } else { 0 }, window.most),
-            None => {
-                let ahead = until(now, state.next.max(now)).as_secs_f64() / account.rate.every.as_secs_f64().max(0.001);
-                (ahead.ceil().clamp(0.0, 1e6) as u32, account.rate.burst)
-            }
-        };
-        let parked_until = state.parked_until.filter(|parked| *parked > now);
-        Ok(Usage { used, of, parked_until, failures: state.failures })
+    /// The same for a call that counts for nobody: it waits for its slots, whether the account is down or not.
+    pub async fn admit_uncounted(&self, buckets: &[&RateBucket], patience: Duration) -> Result<Gate, StoreError> {
+        if let Some(shut) = self.take_slots(buckets, patience).await? {
+            return Ok(Gate::Shut(shut));
+        }
+        Ok(Gate::Open(Admission::unasked(self.clock.now())))
     }
 
-    /// Pauses the bucket until then: the provider asked for it.
+    /// Waits for a slot in each bucket and takes it; the refusal of the first that has none.
+    async fn take_slots(&self, buckets: &[&RateBucket], patience: Duration) -> Result<Option<Reservation>, StoreError> {
+        for bucket in buckets {
+            match self.reserve(bucket, patience).await? {
+                Reservation::Granted(wait) if wait.is_zero() => {}
+                Reservation::Granted(wait) => self.clock.sleep(wait).await,
+                refused @ Reservation::Wait { .. } => return Ok(Some(refused)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Lets one call probe an account that is down: the one that writes first.
+    async fn probe(&self, account: &str, admission: Admission) -> Result<Gate, StoreError> {
+        let Some((outage, version)) = self.outage(account).await? else { return Ok(Gate::Open(admission)) };
+        if !outage.wait(admission.began).is_zero() {
+            return Ok(Gate::Down(outage));
+        }
+        let (probed, limit) = outage.probed(admission.began);
+        match self.write_outage(account, &probed, Some(version)).await {
+            Ok(()) => Ok(Gate::Open(Admission { limit: Some(limit), ..admission })),
+            Err(StoreError::Conflict(_)) => Ok(Gate::Down(probed)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How much of a bucket is used, and whether its account is down, for display; uses no slot.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
+    pub async fn usage(&self, account: &str, bucket: &RateBucket) -> Result<Usage, StoreError> {
+        let (state, _) = self.read(&bucket.name).await?;
+        let outage = self.outage(account).await?.map(|(outage, _)| outage);
+        let now = self.clock.now();
+        let (used, of) = match bucket.window {
+            Some(window) => (if is_ahead(now, state.next, window.length) { state.used } else { 0 }, window.most),
+            None => {
+                let ahead = until(now, state.next(bucket.rate, now)).as_secs_f64();
+                let used = ahead / bucket.rate.every.as_secs_f64().max(0.001);
+                (used.ceil().clamp(0.0, 1e6) as u32, bucket.rate.burst)
+            }
+        };
+        let down = outage.as_ref().filter(|outage| outage.is_down());
+        let next_probe = down.map(|outage| later(now, outage.wait(now))).filter(|probe| *probe > now);
+        Ok(Usage {
+            used,
+            of,
+            parked_until: state.pause(now).max(next_probe),
+            failures: outage.as_ref().map_or(0, |outage| outage.failures),
+            down_since: down.map(|outage| outage.since),
+        })
+    }
+
+    /// Pauses the bucket until then, but for [`MAX_PAUSE`] at most: the provider asked for it.
     pub async fn park(&self, account: &RateBucket, moment: Timestamp) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let moment = moment.min(later(now, MAX_PAUSE));
         // The provider's window ends then, and ours begins again with it.
         self.change(account, |state| LimiterState {
-            parked_until: state.parked_until.max(Some(moment)),
+            parked_until: state.pause(now).max(Some(moment)),
             used: if account.window.is_some() { 0 } else { state.used },
             next: if account.window.is_some() { moment } else { state.next },
-            ..state
         })
         .await
     }
 
-    /// Ends the bucket's pause, whatever its reason.
-    pub async fn release(&self, account: &RateBucket) -> Result<(), StoreError> {
-        self.change(account, |state| LimiterState { parked_until: None, failures: 0, ..state }).await
+    /// Ends the bucket's pause and its account's outage, whatever their reason.
+    pub async fn release(&self, account: &str, bucket: &RateBucket) -> Result<(), StoreError> {
+        self.store.delete(&health_key(account)).await?;
+        self.change(bucket, |state| LimiterState { parked_until: None, ..state }).await
     }
 
-    /// Notes that a call found the provider down. From the fifth in a row on, the account is paused, longer each time,
-    /// up to 15 minutes. Returns whether the account as a whole now counts as down.
-    pub async fn provider_failed(&self, account: &RateBucket) -> Result<bool, StoreError> {
-        let now = self.clock.now();
-        let mut down = false;
-        self.change(account, |state| {
-            let failures = state.failures.saturating_add(1);
-            down = failures >= DOWN_AFTER;
-            let pause = Duration::from_secs(1).max(jittered(failures.saturating_sub(DOWN_AFTER) + 2));
-            let parked_until = if down { state.parked_until.max(Some(later(now, pause))) } else { state.parked_until };
-            LimiterState { failures, parked_until, ..state }
-        })
-        .await?;
-        Ok(down)
+    /// Notes that a call found the provider down; returns the account's outage with it.
+    pub async fn provider_failed(&self, account: &str, call: &Admission) -> Result<Outage, StoreError> {
+        self.change_outage(account, |known| Outage::after(known, call, self.clock.now())).await
     }
 
-    /// Notes that a call was answered. Writes only when failures had been counted.
-    pub async fn provider_answered(&self, account: &RateBucket) -> Result<(), StoreError> {
-        match self.recall(&account.name) {
-            Some((state, _)) if state.failures > 0 => {
-                self.change(account, |state| LimiterState { failures: 0, ..state }).await
+    /// Notes that the provider rejected our credentials: the account is asked rarely until they are renewed.
+    pub async fn provider_rejected(&self, account: &str) -> Result<(), StoreError> {
+        self.change_outage(account, |known| Outage::rejected(known, self.clock.now())).await.map(|_| ())
+    }
+
+    async fn change_outage(
+        &self,
+        account: &str,
+        change: impl Fn(Option<Outage>) -> Outage,
+    ) -> Result<Outage, StoreError> {
+        loop {
+            let (known, version) = match self.outage(account).await? {
+                Some((outage, version)) => (Some(outage), Some(version)),
+                None => (None, None),
+            };
+            let outage = change(known.clone());
+            if known.as_ref() == Some(&outage) {
+                return Ok(outage);
             }
-            _ => Ok(()),
+            match self.write_outage(account, &outage, version).await {
+                Ok(()) => return Ok(outage),
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
+    }
+
+    /// Notes that a call was answered; returns the outage that this ends. Reads and writes only if the account was
+    /// failing when the call was admitted.
+    pub async fn provider_answered(&self, account: &str, call: &Admission) -> Result<Option<Outage>, StoreError> {
+        if !call.was_failing {
+            return Ok(None);
+        }
+        let Some((outage, version)) = self.outage(account).await?.filter(|(outage, _)| outage.is_ended_by(call)) else {
+            return Ok(None);
+        };
+        let over =
+            StoreWrite { condition: WriteCondition::Version(version), ..StoreWrite::removal(health_key(account)) };
+        match self.store.put(over).await {
+            Ok(_) => Ok(Some(outage)),
+            // Another answer has ended it, or another failure counts by now.
+            Err(StoreError::Conflict(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The outage of an account, if its calls fail.
+    async fn outage(&self, account: &str) -> Result<Option<(Outage, Version)>, StoreError> {
+        let item = self.store.get(&health_key(account)).await?;
+        item.map(|item| Ok((item.decode()?, item.version))).transpose()
+    }
+
+    async fn write_outage(&self, account: &str, outage: &Outage, version: Option<Version>) -> Result<(), StoreError> {
+        let condition = version.map_or(WriteCondition::Absent, WriteCondition::Version);
+        // Of an account that nobody has called for a day nothing is known.
+        let rest = later(self.clock.now(), Duration::from_secs(86_400));
+        self.store.put(StoreWrite::new(health_key(account), outage, condition)?.expiring(rest)).await.map(|_| ())
     }
 
     async fn change(
@@ -354,6 +474,11 @@ impl Limiter {
 
 fn key(account: &str) -> ItemKey {
     ItemKey::new(Table::Limits, account, "slots")
+}
+
+/// Where an account's outage is.
+fn health_key(account: &str) -> ItemKey {
+    ItemKey::new(Table::Limits, account, "outage")
 }
 
 #[cfg(test)]
@@ -434,6 +559,23 @@ mod tests {
         assert_eq!(reservation, Reservation::Wait { wait: Duration::from_secs(4), parked: true });
         let (reservation, _) = state.reserve(RATE, Priority::Event, at(5_000), Duration::ZERO);
         assert_eq!(reservation, Reservation::Granted(Duration::ZERO));
+    }
+
+    #[test]
+    fn moments_that_no_rule_can_make_count_as_none() {
+        let hour = at(3_600_000);
+        let state = LimiterState { next: hour, parked_until: Some(hour), used: 100 };
+        let granted = |(reservation, _): (Reservation, Option<LimiterState>)| reservation;
+        assert_eq!(
+            granted(state.reserve(RATE, Priority::Event, at(0), Duration::ZERO)),
+            Reservation::Granted(Duration::ZERO)
+        );
+        let window = Window { length: Duration::from_secs(60), most: 100 };
+        assert_eq!(granted(state.reserve_in(window, Priority::Sync, at(0))), Reservation::Granted(Duration::ZERO));
+        // One that a rule can make counts.
+        let paused = LimiterState { parked_until: Some(at(900_000)), ..LimiterState::new(at(0)) };
+        let (refused, _) = paused.reserve(RATE, Priority::Event, at(0), Duration::ZERO);
+        assert_eq!(refused, Reservation::Wait { wait: MAX_PAUSE, parked: true });
     }
 
     proptest! {

@@ -244,6 +244,18 @@ pub trait Queue: Send + Sync + 'static {
     /// waits with it.
     async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError>;
 
+    /// Hands out now what was put back for later of a tenant's messages, on every queue: what they waited for is there.
+    /// Messages that are out, and are put back after this, come at once too. An engine that cannot do this does nothing.
+    async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
+        let _ = tenant;
+        Ok(())
+    }
+
+    /// Whether [`Queue::wake`] does what it says. Where it does not, nothing may rely on being woken.
+    fn can_wake(&self) -> bool {
+        false
+    }
+
     /// Ends the work on received messages: those that are still out, because their handler fell or because settling them
     /// failed, are handed out again [`after_a_fall`], and not only when their lease ends. On AWS, Lambda does this.
     async fn give_back(&self, queue: QueueName, receipts: Vec<String>) {

@@ -24,6 +24,11 @@ pub fn jittered(failures: u32) -> Duration {
     back_off(failures, random::fraction())
 }
 
+/// A random part of a window: it spreads over it what would otherwise come at once.
+pub fn spread(window: Duration) -> Duration {
+    window.mul_f64(jittered(0).as_secs_f64().clamp(0.0, 1.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 
+use crate::calls;
 use crate::clock::{Clock, MAX_WAIT};
 use crate::envelope;
 use crate::job::{Job, JobEnd, JobOutcome, Jobs, Outcomes, ReceivedJob};
@@ -64,8 +65,10 @@ where
         };
         unreadable.0.insert(received.id.clone(), outcome);
     }
+    // What a batch asks for all of its jobs together is asked for the first of them.
+    let subject = batch.first().map(|received| received.group.clone()).unwrap_or_default();
     let (ended, endings) = mpsc::unbounded();
-    let work = handle(Jobs::new(jobs).reporting(ended));
+    let work = calls::on_behalf_of(&subject, handle(Jobs::new(jobs).reporting(ended)));
     let settling = Settling { queue, clock, name };
     let (mut outcomes, batch, mut report) = settling.while_worked(work, endings, batch).await;
     outcomes.0.extend(unreadable.0);

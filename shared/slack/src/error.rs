@@ -19,7 +19,7 @@ pub enum Error {
         details: String,
     },
     /// Too many calls.
-    #[error("{method}: Slack asks to wait {} s", .wait.as_secs())]
+    #[error("{method}: Slack asks to wait {} s", .wait.as_secs_f64())]
     Throttled {
         /// The method called.
         method: &'static str,

@@ -23,6 +23,7 @@ mod secrets;
 mod store;
 #[cfg(all(test, unix))]
 mod trouble_tests;
+mod waiting;
 mod writer;
 
 pub use database::{MAX_LOG_BYTES, OpenError, SqliteFile};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use runtime::clock::{Clock, later};
+use runtime::clock::{Clock, ClockStep, ClockWatch, later};
 use runtime::queue::{
     Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received, after_a_fall,
 };
@@ -16,9 +16,7 @@ use tokio::sync::Notify;
 
 use crate::database::SqliteFile;
 use crate::fault::{SqliteFault, queue_error};
-
-/// How long a deduplication id is remembered, as on SQS.
-const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
+use crate::waiting::{self, DEDUPLICATION, MIN_STEP, Woken};
 
 /// Carries jobs in a [`SqliteFile`].
 #[derive(Clone)]
@@ -31,21 +29,46 @@ pub struct SqliteQueue {
     served: Arc<Mutex<HashMap<QueueName, String>>>,
     /// What was received and not settled.
     out: Out,
+    /// Whose messages were woken, and when.
+    woken: Woken,
+    /// Notices when the clock is set back.
+    watch: Arc<ClockWatch>,
 }
 
 impl SqliteQueue {
     /// The queues in `database`.
     pub fn new(database: SqliteFile, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock, sent: Arc::default(), served: Arc::default(), out: Out::default() }
+        Self {
+            database,
+            clock,
+            sent: Arc::default(),
+            served: Arc::default(),
+            woken: Woken::default(),
+            watch: Arc::default(),
+            out: Out::default(),
+        }
+    }
+
+    /// The last time that the clock was set back, while this process ran or before it began.
+    pub fn last_step(&self) -> Option<ClockStep> {
+        self.watch.last_step()
     }
 
     /// Puts back what a process that is gone had taken out. For the one process that works this file, at its
     /// start: without it the messages come back when their leases end.
     pub async fn recover(&self) -> Result<(), QueueError> {
-        let recovered = self.database.write(0, |connection| {
+        let latest = self.database.read(waiting::latest_sent).await;
+        let latest = latest.map_err(|fault: SqliteFault| queue_error("all", &fault))?;
+        let now = self.clock.now();
+        latest.map(|latest| self.watch.see(latest));
+        let was_set_back = self.watch.see(now).is_some();
+        let recovered = self.database.write(0, move |connection| {
+            connection.execute_batch("UPDATE messages SET lease = NULL WHERE lease IS NOT NULL;")?;
+            if was_set_back {
+                waiting::hurry(connection, None, now)?;
+            }
             connection.execute_batch(
-                "UPDATE messages SET lease = NULL WHERE lease IS NOT NULL;
-                 UPDATE groups SET ready_at = (
+                "UPDATE groups SET ready_at = (
                      SELECT visible_at FROM messages
                      WHERE messages.queue = groups.queue AND messages.grp = groups.grp ORDER BY seq LIMIT 1);",
             )?;
@@ -63,6 +86,21 @@ impl SqliteQueue {
         Ok(due.await?.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
     }
 
+    /// If the clock was set back: makes due now what waits for a moment of the time before.
+    async fn watch_clock(&self, queue: QueueName, now: Timestamp) -> Result<(), QueueError> {
+        if self.watch.see(now).is_none() {
+            return Ok(());
+        }
+        self.write(queue, 0, move |connection| waiting::hurry(connection, None, now)).await?;
+        self.notify_all();
+        Ok(())
+    }
+
+    fn notify_all(&self) {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.values().for_each(|sent| sent.notify_waiters());
+    }
+
     async fn hand_out(
         &self,
         queue: QueueName,
@@ -76,8 +114,9 @@ impl SqliteQueue {
             let notify = self.sent(queue);
             let sent = notify.notified();
             let now = self.clock.now();
+            self.watch_clock(queue, now).await?;
             self.settle_what_is_owed(queue).await?;
-            let lease = uuid::Uuid::now_v7().to_string();
+            let lease = self.woken.lease();
             let mut receiving = Receiving { out: self.out.clone(), queue, lease: Some(lease.clone()) };
             let (served, full) = (self.served.clone(), places.cloned());
             let (out, lost) = (self.out.clone(), lease.clone());
@@ -156,10 +195,10 @@ impl SqliteQueue {
             return Ok(());
         }
         let mut owing = Owing { out: self.out.clone(), queue, owed: Arc::new(owed) };
-        let (owed, now) = (owing.owed.clone(), self.clock.now());
+        let (owed, now, woken) = (owing.owed.clone(), self.clock.now(), self.woken.clone());
         let settle = move |connection: &Connection| {
             forget_old(connection, now)?;
-            owed.iter().try_for_each(|owed| owed.settle(connection, queue, now))
+            owed.iter().try_for_each(|owed| owed.settle(connection, queue, now, &woken))
         };
         self.write(queue, 0, settle).await?;
         owing.owed = Arc::default();
@@ -235,9 +274,13 @@ enum OwedReceipt {
 }
 
 impl OwedReceipt {
-    fn settle(&self, connection: &Connection, queue: QueueName, now: Timestamp) -> rusqlite::Result<()> {
+    fn settle(&self, connection: &Connection, queue: QueueName, now: Timestamp, woken: &Woken) -> rusqlite::Result<()> {
         match self {
-            Self::One(receipt, visible_at) => settle(connection, queue, receipt, *visible_at),
+            Self::One(receipt, Some(visible_at)) => {
+                let is_woken = woken.since(receipt, connection)?;
+                settle(connection, queue, receipt, Some(if is_woken { now.min(*visible_at) } else { *visible_at }))
+            }
+            Self::One(receipt, None) => settle(connection, queue, receipt, None),
             Self::Left(receipt) => {
                 let Some((seq, _)) = receipt.split_once(':') else { return Ok(()) };
                 let receives: Option<u32> = connection
@@ -325,6 +368,22 @@ impl Queue for SqliteQueue {
         }
     }
 
+    async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
+        let (tenant, now, woken) = (tenant.to_string(), self.clock.now(), self.woken.clone());
+        let write = self.database.write(0, move |connection| {
+            waiting::hurry(connection, Some(&tenant), now)?;
+            woken.note(&tenant);
+            Ok(Ok(()))
+        });
+        write.await.map_err(|fault: SqliteFault| queue_error("all", &fault))?;
+        self.notify_all();
+        Ok(())
+    }
+
+    fn can_wake(&self) -> bool {
+        true
+    }
+
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
         self.write(queue, letter.body.len(), move |connection| {
             let letter = serde_json::to_string(&letter)
@@ -410,13 +469,15 @@ impl Queue for SqliteQueue {
 
 fn send(connection: &Connection, queue: QueueName, message: &QueueMessage, now: Timestamp) -> rusqlite::Result<()> {
     let until = later(now, DEDUPLICATION).as_millisecond();
+    let latest = later(now, DEDUPLICATION + MIN_STEP).as_millisecond();
     let is_new = connection
         .prepare_cached(
-            // One that is over counts no more, whether it was cleared away yet or not.
+            // One that is over counts no more, whether it was cleared away yet or not, and neither does one that was sent
+            // before the clock was set back.
             "INSERT INTO deduplications (queue, id, until) VALUES (?1, ?2, ?3)
-             ON CONFLICT (queue, id) DO UPDATE SET until = excluded.until WHERE until <= ?4",
+             ON CONFLICT (queue, id) DO UPDATE SET until = excluded.until WHERE until <= ?4 OR until > ?5",
         )?
-        .execute(params![queue.name(), message.deduplication, until, now.as_millisecond()])?;
+        .execute(params![queue.name(), message.deduplication, until, now.as_millisecond(), latest])?;
     if is_new == 0 {
         return Ok(());
     }
@@ -565,7 +626,7 @@ fn settle(
 }
 
 /// Once nothing of a group is out, it is ready when its head is.
-fn make_ready(connection: &Connection, queue: QueueName, group: &str) -> rusqlite::Result<()> {
+pub(crate) fn make_ready(connection: &Connection, queue: QueueName, group: &str) -> rusqlite::Result<()> {
     let out: Option<i64> = connection
         .prepare_cached("SELECT 1 FROM messages WHERE queue = ?1 AND grp = ?2 AND lease IS NOT NULL LIMIT 1")?
         .query_row(params![queue.name(), group], |row| row.get(0))

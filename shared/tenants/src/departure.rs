@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use runtime::clock::{earlier, later, until};
+use runtime::clock::{earlier, is_ahead, later, until};
 use runtime::store::{ItemKey, Query, StoreError, StoreWrite, StoredItem, Table, WriteCondition, written_by};
 use runtime::{Backend, TenantId};
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ impl Departure {
 
     /// Whether there is something to delete, or to look for.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.done_at.is_none() || self.next_look.is_some_and(|next| next <= now)
+        self.done_at.is_none() || self.next_look.is_some_and(|next| !is_ahead(now, next, LOOKED_AFTER))
     }
 
     fn places(&self) -> Vec<(Table, String)> {

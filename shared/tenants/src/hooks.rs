@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::clock::later;
+use runtime::clock::{is_ahead, is_recent, later};
 use runtime::seal::Sealed;
 use runtime::store::{ItemKey, Store, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,13 @@ pub struct Hook {
     /// When the last signed event arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_at: Option<Timestamp>,
+}
+
+impl Hook {
+    /// Whether tokens are accepted at `now`.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.open_until.is_some_and(|until| is_ahead(now, until, WINDOW))
+    }
 }
 
 /// What happened to a token that arrived.
@@ -157,7 +164,7 @@ impl Hooks {
     pub async fn enrol(&self, place: &ItemKey, token: &Sealed, now: Timestamp) -> Result<Enrolment, StoreError> {
         let mut enrolment = Enrolment::Closed;
         self.change(place, |hook| {
-            enrolment = match (hook.open_until.is_some_and(|until| now < until), hook.pending.len() < MAX_PENDING) {
+            enrolment = match (hook.is_open(now), hook.pending.len() < MAX_PENDING) {
                 (false, _) => Enrolment::Closed,
                 (true, false) => Enrolment::Full,
                 (true, true) => {
@@ -200,7 +207,7 @@ impl Hooks {
     pub async fn note_seen(&self, place: &ItemKey, now: Timestamp) -> Result<(), StoreError> {
         let Some(item) = self.store.get(place).await? else { return Ok(()) };
         let hook: Hook = item.decode()?;
-        if hook.seen_at.is_none_or(|seen| later(seen, WINDOW) < now) {
+        if hook.seen_at.is_none_or(|seen| !is_recent(now, seen, WINDOW)) {
             let seen = Hook { seen_at: Some(now), ..hook };
             match self.store.put(StoreWrite::new(item.key, &seen, WriteCondition::Version(item.version))?).await {
                 Ok(_) | Err(StoreError::Conflict(_)) => {}

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use runtime::clock::later;
-use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
+use runtime::clock::{MAX_OWN_SKEW, later};
+use runtime::store::{ItemKey, StoreError, StoreWrite, StoredItem, Table, WriteCondition, written_by};
 use runtime::{Backend, DeliveryId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +46,7 @@ pub async fn take<T: DeserializeOwned>(backend: &Backend, kind: &str, secret: &s
 /// which does not reveal the secret. `None` if there is no such secret.
 pub async fn hold(backend: &Backend, kind: &str, secret: &str, lives: Duration) -> Result<Option<String>, StoreError> {
     let key = key(kind, secret);
-    let Some(item) = backend.store.get(&key).await? else { return Ok(None) };
+    let Some(item) = living(backend, &key).await? else { return Ok(None) };
     let value: serde_json::Value = item.decode()?;
     if value == USED {
         return Ok(None);
@@ -65,8 +65,15 @@ pub async fn take_held<T: DeserializeOwned>(backend: &Backend, name: &str) -> Re
     take_at(backend, ItemKey::new(Table::Portals, PARTITION, name)).await
 }
 
+/// A secret's item. One that was written in the future was written before the clock was set back, and counts as expired:
+/// it would live as much longer.
+async fn living(backend: &Backend, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
+    let latest = written_by(later(backend.clock.now(), MAX_OWN_SKEW));
+    Ok(backend.store.get(key).await?.filter(|item| item.version <= latest))
+}
+
 async fn take_at<T: DeserializeOwned>(backend: &Backend, key: ItemKey) -> Result<Option<T>, StoreError> {
-    let Some(item) = backend.store.get(&key).await? else { return Ok(None) };
+    let Some(item) = living(backend, &key).await? else { return Ok(None) };
     // A taken name is "used" for a moment, which for some types would be a valid value.
     if item.decode::<serde_json::Value>().is_ok_and(|value| value == USED) {
         return Ok(None);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::clock::later;
+use runtime::clock::{is_recent, later};
 use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
 
@@ -189,7 +189,7 @@ impl UserLinks {
     pub async fn is_unmapped(&self, tenant: &TenantId, slack: &str, now: Timestamp) -> Result<bool, StoreError> {
         let found: Option<Unmapped> =
             self.store.get(&unmapped_key(tenant, slack)).await?.map(|item| item.decode()).transpose()?;
-        Ok(found.is_some_and(|found| now < later(found.at, NOBODY)))
+        Ok(found.is_some_and(|found| is_recent(now, found.at, NOBODY)))
     }
 
     /// People in Slack who were looked for and have no counterpart.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use jiff::Timestamp;
-use runtime::clock::{later, until};
+use runtime::clock::{is_ahead, later, until};
 use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use runtime::{Backend, TenantId};
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,11 @@ pub async fn confirmed(
     ask: impl AsyncFnOnce(&Session) -> AdministratorRights,
 ) -> Result<Result<Session, SessionEnd>, StoreError> {
     let now = backend.clock.now();
+    // One that lasts longer than any session was begun before the clock was set back.
+    if session.ends.is_some_and(|ends| !is_ahead(now, ends, SESSION_TTL)) {
+        end(backend.store.as_ref(), &session).await?;
+        return Ok(Err(SessionEnd::Unconfirmed));
+    }
     if !session.is_to_be_confirmed(now) {
         return Ok(Ok(session));
     }

@@ -15,6 +15,7 @@ use url::Url;
 use crate::app_keys::AppKeys;
 use crate::error::{Cause, SendError};
 use crate::internet::Internet;
+use crate::limit::CallLimit;
 use crate::network::Network;
 use crate::transport::{Body, Peer, Response, TimeLimit, Transport};
 
@@ -26,6 +27,7 @@ const PRODUCT: &str = concat!("Switchboard/", env!("CARGO_PKG_VERSION"));
 pub struct Http {
     transport: Arc<dyn Transport>,
     network: Network,
+    limit: CallLimit,
 }
 
 impl Http {
@@ -37,7 +39,13 @@ impl Http {
 
     /// The same over another transport.
     pub fn over(transport: Arc<dyn Transport>, network: Network) -> Self {
-        Self { transport, network }
+        Self { transport, network, limit: CallLimit::default() }
+    }
+
+    /// The same client, whose calls also keep to `limit`.
+    #[must_use]
+    pub fn within(self, limit: CallLimit) -> Self {
+        Self { limit, ..self }
     }
 
     /// Where it may call.
@@ -118,6 +126,7 @@ impl OutgoingRequest {
 
     /// With a limit for the whole, the answer's body included.
     pub fn timeout(self, limit: Duration) -> Self {
+        let limit = self.http.limit.shorten(limit);
         self.with(|request| {
             request.extensions_mut().insert(TimeLimit(limit));
         })
@@ -145,10 +154,14 @@ impl OutgoingRequest {
 
     /// Sends it: first the address is checked, then what its host leads to, then who answered.
     pub async fn send(self) -> Result<Response, SendError> {
-        let Self { made, http: Http { transport, network } } = self;
+        let Self { made, http: Http { transport, network, limit } } = self;
         let (url, request) = made.ok_or(SendError::NotConnected(Cause::Other))?;
         network.check(&url)?;
-        let response = transport.send(request, &network).await?;
+        let response = tokio::select! {
+            biased;
+            response = transport.send(request, &network) => response?,
+            () = limit.given_up() => return Err(SendError::Lost(Cause::Timeout)),
+        };
         if let Some(Peer(peer)) = response.extensions().get() {
             network.check_peer(&url, *peer)?;
         }

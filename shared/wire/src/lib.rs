@@ -12,9 +12,11 @@ mod download;
 mod error;
 mod http;
 mod internet;
+mod limit;
 mod network;
 mod no_answer;
 mod observer;
+mod retry_after;
 mod seen;
 mod transport;
 
@@ -24,9 +26,11 @@ pub use class::ErrorClass;
 pub use download::Download;
 pub use error::{Cause, SendError};
 pub use http::{Http, OutgoingRequest};
+pub use limit::CallLimit;
 pub use network::{Allowed, BadEntry, Blocked, Lookup, Network, Unresolved};
 pub use no_answer::NoAnswer;
 pub use observer::Observer;
+pub use retry_after::parse_retry_after;
 pub use seen::SeenAnswer;
 /// A moment on the clock by which calls are measured. Where a test pauses time, it is paused.
 pub use tokio::time::Instant;

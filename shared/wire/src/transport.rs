@@ -8,12 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt};
-use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, Request, StatusCode};
 use url::Url;
 
 use crate::error::{Cause, SendError};
 use crate::network::Network;
+use crate::retry_after::{date, parse_retry_after};
 use crate::seen::SeenAnswer;
 
 /// Carries requests. In production that is the internet; in tests, simulators in the same process.
@@ -138,9 +139,9 @@ impl Response {
         self.header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
-    /// How long the provider asks to wait (`Retry-After`, in seconds).
+    /// How long the provider asks to wait (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
-        self.header(RETRY_AFTER).trim().parse().ok().map(Duration::from_secs)
+        parse_retry_after(self.header(RETRY_AFTER), date(self.header(DATE)))
     }
 
     /// Where the answer to a request to `url` redirects, if it names that.
@@ -187,6 +188,8 @@ mod tests {
         let full = head(&[(CONTENT_TYPE, "Text/HTML; charset=x"), (RETRY_AFTER, " 17 "), (LOCATION, "/y")]);
         assert_eq!((full.mime_type().as_str(), full.retry_after()), ("text/html", Some(Duration::from_secs(17))));
         assert_eq!(full.location(&url).unwrap().as_str(), "https://acme.example/y");
+        let moments = [(RETRY_AFTER, "Sat, 21 Nov 2026 12:00:17 GMT"), (DATE, "Sat, 21 Nov 2026 12:00:00 GMT")];
+        assert_eq!(head(&moments).retry_after(), Some(Duration::from_secs(17)));
         let empty = head(&[(RETRY_AFTER, "soon")]);
         assert_eq!((empty.mime_type().as_str(), empty.retry_after(), empty.location(&url)), ("", None, None));
     }

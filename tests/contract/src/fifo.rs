@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jobs::queues;
 use proptest::prelude::*;
+use runtime::clock::{Clock, earlier};
 use runtime::queue::{QueueMessage, QueueName, Received};
-use runtime::{Backend, TenantPlaces};
+use runtime::{Backend, TenantId, TenantPlaces};
 
 use crate::Engine;
 use crate::queue::message;
@@ -114,6 +115,119 @@ pub async fn a_waiting_receiver_is_woken_by_a_message(engine: &Engine) {
     tokio::task::yield_now().await;
     queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
     assert_eq!(bodies(&waiting.await.unwrap()), ["1"]);
+}
+
+/// Receives all that is ready and puts it back for ten minutes.
+async fn put_back(engine: &Engine) -> Vec<Received> {
+    let received = receive(&engine.backend, 10).await;
+    for one in &received {
+        engine.backend.queue.delay(QUEUE, &one.receipt, Duration::from_secs(600)).await.unwrap();
+    }
+    received
+}
+
+fn groups(received: &[Received]) -> Vec<&str> {
+    received.iter().map(|received| received.group.as_str()).collect()
+}
+
+fn tenant(name: &str) -> TenantId {
+    TenantId::new(name).unwrap()
+}
+
+pub async fn what_waits_is_woken_for_one_tenant(engine: &Engine) {
+    let queue = &engine.backend.queue;
+    assert!(queue.can_wake());
+    queue
+        .send(QUEUE, vec![message("a#1", "x"), message("a#1", "y"), message("a#2", "x"), message("ab#1", "x")])
+        .await
+        .unwrap();
+    assert_eq!(put_back(engine).await.len(), 4);
+    queue.send(QUEUE, vec![message("a#3", "x")]).await.unwrap();
+    queue.wake(&tenant("a")).await.unwrap();
+    let mut woken = receive(&engine.backend, 10).await;
+    woken.sort_by_key(|one| (one.group.clone(), one.body.clone()));
+    assert_eq!(groups(&woken), ["a#1", "a#1", "a#2", "a#3"]);
+    assert_eq!(bodies(&woken)[..2], ["x", "y"], "in their order");
+    assert!(receive(&engine.backend, 10).await.is_empty(), "a waking hands out nothing twice");
+}
+
+pub async fn what_is_out_when_it_is_woken_comes_at_once_when_it_is_put_back(engine: &Engine) {
+    let queue = &engine.backend.queue;
+    queue.send(QUEUE, vec![message("a#1", "x"), message("b#1", "x")]).await.unwrap();
+    let out = receive(&engine.backend, 10).await;
+    queue.wake(&tenant("a")).await.unwrap();
+    assert!(receive(&engine.backend, 10).await.is_empty(), "it is still out");
+    for one in &out {
+        queue.delay(QUEUE, &one.receipt, Duration::from_secs(600)).await.unwrap();
+    }
+    // What was received after the waking waits as long as it should.
+    assert_eq!(groups(&put_back(engine).await), ["a#1"]);
+    assert!(receive(&engine.backend, 10).await.is_empty());
+}
+
+pub async fn a_waking_ends_the_wait_of_a_receiver(engine: &Engine) {
+    let queue = engine.backend.queue.clone();
+    queue.send(QUEUE, vec![message("a#1", "x")]).await.unwrap();
+    put_back(engine).await;
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.receive(QUEUE, 10, Duration::from_secs(3600)).await.unwrap() }
+    });
+    while !waiting.is_finished() {
+        queue.wake(&tenant("a")).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(groups(&waiting.await.unwrap()), ["a#1"]);
+}
+
+/// A clock that goes back an hour: what was put back for minutes does not wait for an hour more.
+pub async fn a_clock_that_is_set_back_makes_due_what_waits(engine: &Engine) {
+    let queue = &engine.backend.queue;
+    queue.send(QUEUE, vec![message("a#1", "x"), message("b#1", "x")]).await.unwrap();
+    assert_eq!(put_back(engine).await.len(), 2);
+    queue.send(QUEUE, vec![message("c#1", "x"), message("d#1", "x")]).await.unwrap();
+    let out = receive(&engine.backend, 1).await;
+    engine.clock.set(earlier(engine.clock.now(), Duration::from_secs(3600)));
+    // What was sent before the step, and is not out, is among it.
+    assert_eq!(receive(&engine.backend, 10).await.len(), 3);
+    assert!(receive(&engine.backend, 10).await.is_empty());
+    // What is out comes back when its lease ends, not an hour later.
+    engine.clock.advance(QUEUE.visibility());
+    assert!(groups(&receive(&engine.backend, 10).await).contains(&out[0].group.as_str()));
+}
+
+/// A clock that is a day ahead and then corrected.
+pub async fn a_clock_that_was_ahead_leaves_nothing_behind(engine: &Engine) {
+    let (queue, right) = (&engine.backend.queue, engine.clock.now());
+    receive(&engine.backend, 1).await;
+    engine.clock.advance(Duration::from_secs(86_400));
+    queue.send(QUEUE, vec![message("a#1", "x")]).await.unwrap();
+    put_back(engine).await;
+    engine.clock.set(right);
+    assert_eq!(groups(&put_back(engine).await), ["a#1"]);
+    engine.clock.advance(Duration::from_secs(600));
+    assert_eq!(groups(&receive(&engine.backend, 10).await), ["a#1"], "and from then on waits are right");
+}
+
+pub async fn a_clock_that_was_set_back_before_the_start_holds_up_nothing(engine: &Engine) {
+    let queue = &engine.backend.queue;
+    queue.send(QUEUE, vec![message("a#1", "x")]).await.unwrap();
+    put_back(engine).await;
+    queue.send(QUEUE, vec![message("b#1", "x")]).await.unwrap();
+    engine.clock.set(earlier(engine.clock.now(), Duration::from_secs(3600)));
+    let restarted = (engine.restart)().await;
+    let mut received = receive(&restarted, 10).await;
+    received.sort_by_key(|one| one.group.clone());
+    assert_eq!(groups(&received), ["a#1", "b#1"]);
+}
+
+pub async fn a_deduplication_id_of_a_clock_that_was_ahead_counts_as_none(engine: &Engine) {
+    let queue = &engine.backend.queue;
+    queue.send(QUEUE, vec![message("a#1", "x")]).await.unwrap();
+    engine.clock.set(earlier(engine.clock.now(), Duration::from_secs(3600)));
+    queue.send(QUEUE, vec![message("a#1", "x")]).await.unwrap();
+    queue.send(QUEUE, vec![message("a#1", "x")]).await.unwrap();
+    assert_eq!(queue.depth(QUEUE).await.unwrap().waiting, 2);
 }
 
 fn tenant_of(group: &str) -> &str {

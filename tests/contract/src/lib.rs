@@ -1,5 +1,5 @@
 //! One suite of promises that every engine keeps. `tests/sqlite.rs`, `tests/memory.rs` and `tests/aws.rs` run it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 // A promise is named by what it promises.
 #![allow(missing_docs)]
 
@@ -56,7 +56,8 @@ macro_rules! all_promises {
                 a_delayed_message_comes_later_and_counts, a_dead_letter_is_kept_with_its_reason, every_dead_letter_is_seen_and_each_goes_where_it_should, many_messages_are_sent_at_once;
             secrets: a_secret_is_given_back_and_can_be_replaced, of_texts_put_at_once_one_stays_whole,
                 lines_added_at_once_are_all_there_once, a_missing_secret_is_named;
-            limiter: concurrent_workers_share_one_rate, a_parked_account_waits, five_failures_in_a_row_park_the_account;
+            limiter: concurrent_workers_share_one_rate, a_parked_account_waits, an_outage_counts_once_and_one_call_probes_at_a_time,
+                what_one_job_meets_alone_is_no_outage, a_pause_is_no_longer_than_its_limit, a_rejected_account_is_asked_rarely;
         }
     };
 }
@@ -70,7 +71,11 @@ macro_rules! fifo_promises {
                 what_a_dead_worker_had_comes_back_when_its_lease_ends,
                 what_a_handler_leaves_comes_back_soon_and_later_each_time,
                 what_a_process_had_received_comes_back_when_it_starts_again, a_waiting_receiver_is_woken_by_a_message,
-                a_backlog_of_one_tenant_holds_up_no_other,
+                a_backlog_of_one_tenant_holds_up_no_other, what_waits_is_woken_for_one_tenant,
+                what_is_out_when_it_is_woken_comes_at_once_when_it_is_put_back, a_waking_ends_the_wait_of_a_receiver,
+                a_clock_that_is_set_back_makes_due_what_waits, a_clock_that_was_ahead_leaves_nothing_behind,
+                a_clock_that_was_set_back_before_the_start_holds_up_nothing,
+                a_deduplication_id_of_a_clock_that_was_ahead_counts_as_none,
                 a_tenant_without_a_free_place_is_passed_over_until_it_has_one;
         }
 

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use runtime::clock::{Clock, later};
-use runtime::limiter::{Limiter, Rate, RateBucket, Reservation};
+use runtime::calls::on_behalf_of;
+use runtime::clock::{Clock, earlier, later};
+use runtime::limiter::{Gate, Limiter, MAX_PAUSE, Rate, RateBucket, Reservation};
+use runtime::outage::Admission;
 
 use crate::Engine;
 
@@ -43,16 +45,80 @@ pub async fn a_parked_account_waits(engine: &Engine) {
     assert_eq!(other.reserve(&account(), Duration::ZERO).await.unwrap(), Reservation::Granted(Duration::ZERO));
 }
 
-pub async fn five_failures_in_a_row_park_the_account(engine: &Engine) {
+const ACCOUNT: &str = "slack#T1";
+
+async fn ask(limiter: &Limiter, job: &str) -> Gate {
+    on_behalf_of(job, limiter.admit(ACCOUNT, &[&account()], Duration::ZERO)).await.unwrap()
+}
+
+async fn admitted(limiter: &Limiter, job: &str) -> Admission {
+    match ask(limiter, job).await {
+        Gate::Open(admission) => admission,
+        shut => panic!("{shut:?}"),
+    }
+}
+
+pub async fn an_outage_counts_once_and_one_call_probes_at_a_time(engine: &Engine) {
+    let workers = [limiter(engine), limiter(engine), limiter(engine)];
+    let in_flight =
+        [admitted(&workers[0], "1").await, admitted(&workers[1], "2").await, admitted(&workers[2], "3").await];
+    engine.clock.advance(Duration::from_secs(60));
+    for (worker, call) in workers.iter().zip(&in_flight) {
+        let outage = worker.provider_failed(ACCOUNT, call).await.unwrap();
+        assert_eq!(outage.failures, 1);
+    }
+    // Of those that ask at once, one is let through, with a limit.
+    let asked = join_all(workers.iter().map(|worker| ask(worker, "4"))).await;
+    let (open, down): (Vec<_>, Vec<_>) = asked.into_iter().partition(|gate| matches!(gate, Gate::Open(_)));
+    assert_eq!((open.len(), down.len()), (1, 2));
+    let Gate::Open(probe) = open[0] else { panic!("{open:?}") };
+    assert_eq!(probe.limit, Some(Duration::from_secs(10)));
+    engine.clock.advance(Duration::from_secs(5));
+    assert!(matches!(ask(&workers[0], "5").await, Gate::Down(_)), "it has not been answered yet");
+    let failed = workers[1].provider_failed(ACCOUNT, &probe).await.unwrap();
+    assert_eq!((failed.failures, failed.is_down()), (2, true));
+    let probe = admitted(&workers[2], "6").await;
+    // A call that was on its way before says nothing.
+    assert_eq!(workers[0].provider_answered(ACCOUNT, &in_flight[0]).await.unwrap(), None);
+    engine.clock.advance(Duration::from_secs(1));
+    let over = workers[2].provider_answered(ACCOUNT, &probe).await.unwrap().unwrap();
+    assert_eq!(over.age(engine.clock.now()), Duration::from_secs(6));
+    assert_eq!(admitted(&workers[0], "1").await.limit, None);
+    assert_eq!(workers[1].provider_answered(ACCOUNT, &probe).await.unwrap(), None, "it is over once");
+}
+
+pub async fn what_one_job_meets_alone_is_no_outage(engine: &Engine) {
     let limiter = limiter(engine);
-    for _ in 0..4 {
-        assert!(!limiter.provider_failed(&account()).await.unwrap());
+    for _ in 0..6 {
+        engine.clock.advance(Duration::from_secs(20));
+        let call = admitted(&limiter, "poisoned").await;
+        assert!(!limiter.provider_failed(ACCOUNT, &call).await.unwrap().is_down());
     }
-    limiter.provider_answered(&account()).await.unwrap();
-    for _ in 0..4 {
-        assert!(!limiter.provider_failed(&account()).await.unwrap());
-    }
-    assert!(limiter.provider_failed(&account()).await.unwrap());
-    let asked = limiter.reserve(&account(), Duration::from_secs(1)).await.unwrap();
-    assert!(matches!(asked, Reservation::Wait { parked: true, .. }), "{asked:?}");
+    engine.clock.advance(Duration::from_secs(20));
+    let call = admitted(&limiter, "another").await;
+    assert_eq!(call.limit, None);
+    limiter.provider_answered(ACCOUNT, &call).await.unwrap().unwrap();
+    assert_eq!(limiter.usage(ACCOUNT, &account()).await.unwrap().failures, 0);
+}
+
+pub async fn a_pause_is_no_longer_than_its_limit(engine: &Engine) {
+    let limiter = limiter(engine);
+    limiter.park(&account(), later(engine.clock.now(), Duration::from_secs(86_400))).await.unwrap();
+    let asked = limiter.reserve(&account(), Duration::ZERO).await.unwrap();
+    assert_eq!(asked, Reservation::Wait { wait: MAX_PAUSE, parked: true });
+    // And none of a clock that was set back.
+    engine.clock.set(earlier(engine.clock.now(), Duration::from_secs(3600)));
+    assert_eq!(limiter.reserve(&account(), Duration::ZERO).await.unwrap(), Reservation::Granted(Duration::ZERO));
+}
+
+pub async fn a_rejected_account_is_asked_rarely(engine: &Engine) {
+    let limiter = limiter(engine);
+    admitted(&limiter, "1").await;
+    limiter.provider_rejected(ACCOUNT).await.unwrap();
+    let Gate::Down(outage) = ask(&limiter, "2").await else { panic!("nobody is let through") };
+    assert_eq!(outage.wait(engine.clock.now()), MAX_PAUSE);
+    engine.clock.advance(MAX_PAUSE);
+    assert!(admitted(&limiter, "2").await.limit.is_some());
+    limiter.release(ACCOUNT, &account()).await.unwrap();
+    assert_eq!(admitted(&limiter, "1").await.limit, None);
 }

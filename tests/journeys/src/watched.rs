@@ -207,6 +207,14 @@ impl Queue for Watched<dyn Queue> {
         self.inner.delay(queue, receipt, after).await
     }
 
+    async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
+        self.inner.wake(tenant).await
+    }
+
+    fn can_wake(&self) -> bool {
+        self.inner.can_wake()
+    }
+
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
         self.note("sqs:SendMessage", dead(queue));
         self.inner.bury(queue, letter).await

@@ -29,6 +29,7 @@ mod notion_signals;
 mod notion_troubles;
 mod onpremise;
 mod operations;
+mod outages;
 mod places;
 mod recipes;
 mod restored;

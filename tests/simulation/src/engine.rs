@@ -272,6 +272,18 @@ impl Queue for ProcessEngine {
         .await
     }
 
+    async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
+        let woken = async {
+            self.sim.trace.note(format!("p{} wake   {tenant}", self.life.number));
+            self.memory.wake(tenant).await
+        };
+        self.call("wake", |cause| QueueError { queue: "all", cause: cause.to_owned() }, woken).await
+    }
+
+    fn can_wake(&self) -> bool {
+        self.memory.can_wake()
+    }
+
     async fn give_back(&self, queue: QueueName, receipts: Vec<String>) {
         let work = async {
             self.pause().await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clients::{Failure, PortalClient};
 use jiff::{SignedDuration, Timestamp};
 use records::{Record, RecordState};
-use runtime::clock::later;
+use runtime::clock::{is_ahead, is_recent, later};
 use runtime::snapshots::{ReadAhead, ReadMoment};
 use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
@@ -112,10 +112,8 @@ async fn state(crm: &Crm, key: &ItemKey) -> Result<(bool, bool), Failure> {
     else {
         return Ok((false, true));
     };
-    let is_going_on = listing.began_at.is_some_and(|began_at| later(began_at, GOES_ON) > now);
-    // A moment that is further ahead than this was written by a clock that was ahead.
-    let latest = later(now, AFTER_NO_ANSWER);
-    let may_list = listing.not_before.is_none_or(|not_before| not_before <= now || not_before > latest);
+    let is_going_on = listing.began_at.is_some_and(|began_at| is_recent(now, began_at, GOES_ON));
+    let may_list = listing.not_before.is_none_or(|not_before| !is_ahead(now, not_before, AFTER_NO_ANSWER));
     Ok((is_going_on, may_list))
 }
 
@@ -130,10 +128,10 @@ async fn take_lease(crm: &Crm, key: &ItemKey) -> Result<Option<(ListingMemory, u
         }
     };
     let next = listing.began_at.map(|began_at| later(began_at, BETWEEN_LISTINGS));
-    if let Some(next) = next.filter(|next| *next > now) {
+    if let Some(next) = next.filter(|next| is_ahead(now, *next, BETWEEN_LISTINGS)) {
         return Err(Failure::wait(next, "many records change; they are read together in a few seconds"));
     }
-    if listing.lease_until.is_some_and(|until| until > now) {
+    if listing.lease_until.is_some_and(|until| is_ahead(now, until, LEASE)) {
         return Ok(None);
     }
     let taken = ListingMemory { lease_until: Some(later(now, LEASE)), ..listing };
@@ -149,7 +147,7 @@ async fn wait_for_other(crm: &Crm, key: &ItemKey) -> Result<(), Failure> {
         crm.backend.clock.sleep(BETWEEN_LOOKS).await;
         let listing = crm.backend.store.get(key).await?.map(|item| item.decode::<ListingMemory>()).transpose()?;
         let lease_until = listing.and_then(|listing| listing.lease_until);
-        if lease_until.is_none_or(|until| until <= crm.backend.clock.now()) {
+        if lease_until.is_none_or(|until| !is_ahead(crm.backend.clock.now(), until, LEASE)) {
             break;
         }
     }

@@ -15,6 +15,7 @@ use notifications::alert;
 use notifications::alert::Alert;
 use notion::NotionPage;
 use records::{Change, Record, RecordState};
+use runtime::clock::is_ahead;
 use runtime::job::ReceivedJob;
 use serde_json::json;
 use settings::databases::RowKey;
@@ -152,7 +153,7 @@ pub(super) async fn again(work: &mut LinkWork<'_>, since: Timestamp, open: bool)
     if open {
         let findable = since + FINDABLE;
         let now = work.sync.now();
-        if now < findable {
+        if is_ahead(now, findable, FINDABLE.unsigned_abs()) {
             let cause = "a page may have been made; it is looked for once it can be found";
             return Ok(Next::wait(runtime::clock::until(now, findable), cause));
         }

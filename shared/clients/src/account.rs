@@ -1,0 +1,223 @@
+//! A provider account as one client calls it: each call waits for its place, and its end says how the account is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::clock::{earlier, later};
+use runtime::limiter::{Gate, RateBucket, Reservation};
+use runtime::outage::{Admission, Outage};
+use tenants::sweep_requests::SweepRequests;
+use wire::{CallLimit, ErrorClass};
+
+use crate::failure::UNTIL_REAUTHORISED;
+use crate::limits::PATIENCE;
+use crate::{ConnectionSide, Connections, Failure};
+
+/// A call that had no answer for this long when the account answers again gets none any more.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(10);
+/// After a longer outage of a portal, its sweep is asked for: events may have been lost meanwhile.
+const MIN_TO_SWEEP: Duration = Duration::from_secs(60);
+/// More accounts than this are not remembered without a client.
+const MAX_IDLE: usize = 1_000;
+
+/// The calls of one client.
+#[derive(Debug, Default)]
+struct ClientCalls {
+    limit: CallLimit,
+    /// The last one that was admitted.
+    last: Mutex<Option<Admission>>,
+}
+
+impl ClientCalls {
+    fn begin(&self, call: Admission) {
+        self.limit.set(call.limit);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(call);
+    }
+
+    fn last(&self) -> Option<Admission> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The clients of this process, by their account.
+#[derive(Clone, Default)]
+pub(crate) struct LiveClients(Arc<Mutex<HashMap<String, Vec<Weak<ClientCalls>>>>>);
+
+impl LiveClients {
+    fn add(&self, account: &str, client: &Arc<ClientCalls>) {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.len() > MAX_IDLE {
+            accounts.retain(|_, clients| clients.iter().any(|client| client.strong_count() > 0));
+        }
+        let clients = accounts.entry(account.to_owned()).or_default();
+        clients.retain(|client| client.strong_count() > 0);
+        clients.push(Arc::downgrade(client));
+    }
+
+    /// Gives up what an account's clients have waited for since before `moment`.
+    fn give_up_before(&self, account: &str, moment: Timestamp) {
+        let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clients = accounts.get(account).into_iter().flatten().filter_map(Weak::upgrade);
+        for client in clients.filter(|client| client.last().is_some_and(|call| call.began < moment)) {
+            client.limit.give_up();
+        }
+    }
+}
+
+/// An account, for one client.
+#[derive(Clone)]
+pub(crate) struct ProviderAccount {
+    tenant: TenantId,
+    side: ConnectionSide,
+    /// Its key in the limiter.
+    name: String,
+    calls: Arc<ClientCalls>,
+}
+
+impl ProviderAccount {
+    pub(crate) fn new(connections: &Connections, tenant: &TenantId, side: ConnectionSide, name: String) -> Self {
+        let calls = Arc::new(ClientCalls::default());
+        connections.live.add(&name, &calls);
+        Self { tenant: tenant.clone(), side, name, calls }
+    }
+
+    /// The limit that the client's calls keep to.
+    pub(crate) fn limit(&self) -> CallLimit {
+        self.calls.limit.clone()
+    }
+
+    /// Waits for the place of a call. If that takes too long, the failure says until when, and why: the account is down, a
+    /// bucket is `paused`, or its rate is `used_up`.
+    pub(crate) async fn admit(
+        &self,
+        connections: &Connections,
+        buckets: &[&RateBucket],
+        paused: &str,
+        used_up: &str,
+    ) -> Result<(), Failure> {
+        let limiter = &connections.limiter;
+        let gate = if connections.counts {
+            limiter.admit(&self.name, buckets, PATIENCE).await?
+        } else {
+            limiter.admit_uncounted(buckets, PATIENCE).await?
+        };
+        let now = connections.clock.now();
+        match gate {
+            Gate::Open(call) => {
+                self.calls.begin(call);
+                Ok(())
+            }
+            Gate::Shut(Reservation::Granted(_)) => Ok(()),
+            Gate::Shut(Reservation::Wait { wait, parked }) => {
+                Err(Failure::wait(later(now, wait), if parked { paused } else { used_up }))
+            }
+            Gate::Down(outage) => {
+                let wait = outage.held_back_for(now, connections.queue.can_wake());
+                Err(Failure::wait(later(now, wait), self.held_back(&outage)))
+            }
+        }
+    }
+
+    fn held_back(&self, outage: &Outage) -> String {
+        let (name, since) = (self.side.name(), outage.since);
+        if outage.is_rejected {
+            return format!("{name} has rejected our token since {since}; this goes on when it is connected again");
+        }
+        format!(
+            "{name} has not answered since {since}; one call at a time tries again, and this goes on when it is answered"
+        )
+    }
+
+    fn last_call(&self, connections: &Connections) -> Admission {
+        self.calls.last().unwrap_or_else(|| Admission::unasked(connections.clock.now()))
+    }
+
+    /// Notes that a call was answered.
+    pub(crate) async fn answered(&self, connections: &Connections) -> Result<(), Failure> {
+        if !connections.counts {
+            return Ok(());
+        }
+        let call = self.last_call(connections);
+        if let Some(outage) = connections.limiter.provider_answered(&self.name, &call).await? {
+            self.is_back(connections, &call, &outage).await;
+        }
+        Ok(())
+    }
+
+    /// The account answers again: what waits for it goes on.
+    async fn is_back(&self, connections: &Connections, call: &Admission, outage: &Outage) {
+        let now = connections.clock.now();
+        connections.live.give_up_before(&self.name, earlier(call.began, GIVEN_UP_AFTER));
+        if !outage.keeps_waiting(now) {
+            return;
+        }
+        let (side, seconds) = (self.side.name(), outage.age(now).as_secs());
+        tracing::info!(tenant = %self.tenant, side, seconds, failures = outage.failures, "answers again");
+        connections.wake(&self.tenant).await;
+        if self.side == ConnectionSide::Bitrix24 && outage.age(now) >= MIN_TO_SWEEP {
+            connections.ask_for_sweep(&self.tenant).await;
+        }
+    }
+
+    /// Notes that a call failed, and reports credentials that no longer work. The returned failure says whether the whole
+    /// account is down.
+    pub(crate) async fn failed(&self, connections: &Connections, bucket: &RateBucket, mut failure: Failure) -> Failure {
+        if !connections.counts {
+            return failure;
+        }
+        let call = self.last_call(connections);
+        let limiter = &connections.limiter;
+        let noted = match &failure.class {
+            ErrorClass::Throttled { until } => match limiter.park(bucket, *until).await {
+                Ok(()) => self.answered(connections).await,
+                Err(error) => Err(error.into()),
+            },
+            ErrorClass::Reauthorise => {
+                failure = connections.in_trouble(&self.tenant, self.side, failure).await;
+                limiter.provider_rejected(&self.name).await.map_err(Failure::from)
+            }
+            ErrorClass::Transient | ErrorClass::UnknownOutcome => {
+                match limiter.provider_failed(&self.name, &call).await {
+                    Ok(outage) => {
+                        failure = failure.in_outage(outage, connections.clock.now(), connections.queue.can_wake());
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+            ErrorClass::Permanent { .. } => self.answered(connections).await,
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "a failure could not be recorded in the limiter");
+        }
+        failure
+    }
+}
+
+impl Connections {
+    /// The same connections, whose calls count for nobody: a failure pauses no account and is noted nowhere, and an account
+    /// that is down is called all the same. They keep to the rates.
+    #[must_use]
+    pub fn uncounted(self) -> Self {
+        Self { counts: false, ..self }
+    }
+
+    /// Hands out now what waits of a tenant's jobs.
+    pub(crate) async fn wake(&self, tenant: &TenantId) {
+        if let Err(error) = self.queue.wake(tenant).await {
+            tracing::warn!(%tenant, %error, "what waits could not be woken; it comes by itself");
+        }
+    }
+
+    async fn ask_for_sweep(&self, tenant: &TenantId) {
+        if let Err(error) = SweepRequests::new(self.store.clone()).ask(tenant, self.clock.now()).await {
+            tracing::warn!(%tenant, %error, "the sweep after an outage could not be asked for; it comes when it is due");
+        }
+    }
+}
+
+/// A job whose credentials are rejected looks as rarely for new ones as the account is asked.
+const _: () = assert!(UNTIL_REAUTHORISED.as_secs() == runtime::limiter::MAX_PAUSE.as_secs());
