@@ -173,7 +173,7 @@ async fn compact(path: &Path) -> anyhow::Result<String> {
 /// The database of a host that is stopped.
 async fn opened_alone(path: &Path) -> anyhow::Result<SqliteFile> {
     if !path.exists() {
-        bail!("there is no database {}; name it with --database, or its configuration with --config", path.display());
+        bail!("no database at {}; name it with --database, or its configuration with --config", path.display());
     }
     let file = path.to_owned();
     Ok(spawn_blocking(move || SqliteFile::open_for_host(&file, HostLock::acquire(&file)?)).await??)

@@ -117,7 +117,7 @@ async fn lost_secrets_are_not_replaced_unless_an_operator_gives_them_up() {
     let refused = Serving::begin(folder.path(), &config, &[]).process.wait_with_output().await.unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success(), "{said}");
-    assert!(said.contains("there is no key ring in switchboard.secrets") && said.contains("new-keys"), "{said}");
+    assert!(said.contains("the key ring is missing in switchboard.secrets") && said.contains("new-keys"), "{said}");
     assert!(!secrets.exists(), "nothing was made");
     let (good, said) = new_keys(&[]).await;
     assert!(!good && said.contains("run this with --yes") && !secrets.exists(), "{said}");

@@ -62,7 +62,7 @@ pub async fn on_behalf_of<F: Future>(subject: &str, work: F) -> F::Output {
     SUBJECT.scope(hasher.finish(), work).await
 }
 
-/// A number for what the calls at this point are made for; zero for what is no job's.
+/// A number for what the calls at this point are made for; zero for what belongs to no job.
 pub fn subject() -> u64 {
     SUBJECT.try_with(|subject| *subject).unwrap_or_default()
 }

@@ -197,7 +197,7 @@ struct Watched {
 
 impl ClockWatch {
     /// Takes what a clock shows now; returns the step if it was set back since the last time. What the clock shows in
-    /// the meantime, while it is adjusted by less than a few seconds, is no step.
+    /// the meantime, while it is adjusted by less than a few seconds, does not count as a step.
     pub fn see(&self, now: Timestamp) -> Option<ClockStep> {
         let mut watched = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let back = watched.latest.map_or(Duration::ZERO, |latest| until(now, latest));

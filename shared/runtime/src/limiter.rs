@@ -106,7 +106,7 @@ impl RateBucket {
 pub enum Gate {
     /// The call may be made.
     Open(Admission),
-    /// There is no slot now.
+    /// No slot is free now.
     Shut(Reservation),
     /// The account is down, and this call is not the one that probes it.
     Down(Outage),

@@ -45,7 +45,7 @@ pub(crate) async fn rest() {
     }
 }
 
-/// A handler of ours: what came, and how it answers.
+/// Our handler: what came, and how it answers.
 pub(crate) struct NotingHandler {
     pub(crate) server: Server,
     seen: Arc<Mutex<Vec<Request<Bytes>>>>,

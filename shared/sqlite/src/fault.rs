@@ -140,7 +140,7 @@ impl SqliteFault {
             _ => format!("SQLite: {error}"),
         };
         let kind = match kind {
-            // The limit of a file's size and a quota are no errors of the disk.
+            // The limit of a file's size and a quota are not errors of the disk.
             FaultKind::Io if is_full(path) => FaultKind::DiskFull,
             kind => kind,
         };

@@ -76,7 +76,7 @@ fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError + Copy {
 /// A connection that only reads, beside a host that may be running.
 fn reading(path: &Path) -> Result<Connection, OpenError> {
     if !path.exists() {
-        return Err(OpenError::new(path, "there is no such file; name the right one with --database or --config"));
+        return Err(OpenError::new(path, "no such file; name the right one with --database or --config"));
     }
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed(path))?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed(path))?;

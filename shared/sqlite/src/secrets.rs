@@ -16,7 +16,7 @@ use crate::maintenance;
 
 fn key_ring_is_lost(folder: &Path, database: &Path) -> String {
     format!(
-        "there is no key ring in {}, but {} holds values that are sealed with one. Put the folder back from a backup. If \
+        "the key ring is missing in {}, but {} holds values that are sealed with one. Put the folder back from a backup. If \
          it is lost for good, `switchboard database new-keys` makes a new one: then every portal and workspace has to be \
          connected again",
         folder.display(),
@@ -31,7 +31,7 @@ pub struct FileSecrets {
 }
 
 impl FileSecrets {
-    /// The secrets in `folder`, for `database`. On the first start, when there is no key ring yet, one is made, but not
+    /// The secrets in `folder`, for `database`. On the first start, when the key ring is missing, one is made, but not
     /// beside values that were sealed with another.
     pub fn open_for(folder: PathBuf, database: &SqliteFile) -> Result<Self, SecretsError> {
         let key_ring = folder.join(KEY_RING);
@@ -47,7 +47,7 @@ impl FileSecrets {
         Ok(secrets)
     }
 
-    /// The secrets in `folder`. When there is no key ring yet, one is made.
+    /// The secrets in `folder`. When the key ring is missing, one is made.
     pub fn open(folder: PathBuf) -> Result<Self, SecretsError> {
         let unavailable = |error: std::io::Error| SecretsError::Unavailable {
             name: folder.display().to_string(),

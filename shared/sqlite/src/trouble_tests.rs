@@ -164,7 +164,7 @@ async fn a_write_that_fails_undoes_only_itself() {
     }
     let kept = desk.store.list(&Query::prefix(Table::Links, "acme", "")).await.unwrap();
     assert_eq!(kept.items.len(), 19);
-    assert_eq!(desk.database.health().fault(), None, "a statement of one caller is no fault of the database");
+    assert_eq!(desk.database.health().fault(), None, "a statement of one caller is not a fault of the database");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -301,7 +301,7 @@ impl Browser {
         }
     }
 
-    /// A page of ours.
+    /// One of our pages.
     pub async fn get(&self, path: &str) -> Page {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
         self.send(self.http.get(url)).await
@@ -340,7 +340,7 @@ impl Browser {
         page
     }
 
-    /// Where a page of ours leads to by itself.
+    /// Where one of our pages leads to by itself.
     pub fn leads_to(&self, page: &str) -> String {
         let to = page.split("content=\"0; url=").nth(1).and_then(|rest| rest.split('"').next());
         to.unwrap_or_else(|| unreachable!("the page leads nowhere: {page}")).replace("&amp;", "&")

@@ -30,7 +30,7 @@ use wire::{Body, Cause, SendError, TimeLimit, Transport};
 
 /// How long every provider takes to answer.
 pub(crate) const LATENCY: Duration = Duration::from_millis(300);
-/// Longer than any limit of ours.
+/// Longer than any of our limits.
 const NEVER: Duration = Duration::from_secs(3_600);
 
 /// The time of tokio, which a test pauses, as a clock.

@@ -134,9 +134,9 @@ async fn a_command_that_waits_is_cancelled_once_and_only_by_who_gave_it() {
     assert_eq!(cast.last_text(&cast.admin), "Only the person who gave the command can cancel it.");
     for _ in 0..2 {
         cast.presses(&cast.ann, CANCEL, &trace).await;
-        let told = cast.last_text(&cast.ann);
-        assert!(told.starts_with("Cancelled."), "{told}");
-        assert_eq!(cast.waits(), [(told, None)]);
+        let said = cast.last_text(&cast.ann);
+        assert!(said.starts_with("Cancelled."), "{said}");
+        assert_eq!(cast.waits(), [(said, None)]);
     }
     cast.world.sandbox.portal.forget_faults();
     // What she asks for next waits no longer than for the next try.

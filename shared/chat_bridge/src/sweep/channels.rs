@@ -140,7 +140,7 @@ impl ChatSweep<'_> {
             let oldest = oldest.as_deref().unwrap_or("0");
             let page = self.tenant.slack.read_history(&place, oldest, from.as_deref(), HistoryUse::GapFilling).await;
             let page = match page {
-                // The place in the history is no longer known there: it is read from its newest end again.
+                // The place in the history has been forgotten there: it is read from its newest end again.
                 Err(failure) if failure.code() == "invalid_cursor" => {
                     channel.start_over();
                     return Ok(None);

@@ -2,7 +2,7 @@
 //!
 //! A record whose read hangs must not delay those that are read together with it. A request for several records that gets
 //! no answer is split, and the record that hung is read alone from then on, for as long as it hangs. A portal that is slow
-//! as a whole gets more time with each try, as long as a function of ours has time for it.
+//! as a whole gets more time with each try, as long as our function has time for it.
 //!
 //! A process remembers this for itself; one that knows nothing learns it from one request.
 

@@ -100,7 +100,7 @@ pub(super) fn cursor(offset: usize) -> String {
     format!("{:08x}-5ab0-4c00-8000-{offset:012x}", (offset as u64).wrapping_mul(0x9E37_79B9) & 0xffff_ffff)
 }
 
-/// The place that a cursor stands for, if it is one of ours.
+/// The place that a cursor stands for, if we made it.
 pub(super) fn offset(text: &str) -> Option<usize> {
     let id = notion_wire::object_id(text)?;
     let offset = usize::from_str_radix(id.get(24..)?, 16).ok()?;

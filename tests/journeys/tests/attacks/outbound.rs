@@ -148,7 +148,7 @@ async fn a_portal_that_redirects_is_not_followed_and_moves_nothing() {
     assert!(troubles[0].why.contains("it seems to have been renamed"), "{troubles:?}");
     upkeep::handle(&world.functions.upkeep, world.clock.now()).await;
     internal.nobody_came();
-    // The redirect was a mistake of theirs: nothing is lost.
+    // The redirect was the provider's mistake: nothing is lost.
     world.sandbox.portal.move_to(&own);
     world.upkeep().await;
     world.settle().await;

@@ -10,7 +10,7 @@ async fn asked(workspace: &SlackSimulator, method: &str, params: Value) -> (u16,
     (answer.status().as_u16(), wait)
 }
 
-/// How many calls are answered before one is refused, and after how many seconds that one may come again.
+/// How many calls are answered before one is refused, and after how many seconds that one may be repeated.
 async fn until_refused(workspace: &SlackSimulator, method: &str, params: Value) -> (u32, u64) {
     for calls in 0..1_000 {
         if let (429, Some(wait)) = asked(workspace, method, params.clone()).await {
