@@ -25,6 +25,13 @@ impl Connections {
         }
     }
 
+    /// Records in the limiter that a call was answered. If that fails, the provider has done its work all the same.
+    pub(crate) async fn call_answered(&self, account: &RateBucket) {
+        if let Err(error) = self.limiter.provider_answered(account).await {
+            tracing::warn!(%error, "an answer could not be recorded in the limiter");
+        }
+    }
+
     /// Records in the limiter that a call failed, and reports credentials that no longer work. The returned failure
     /// says whether the whole account is down.
     pub(crate) async fn call_failed(

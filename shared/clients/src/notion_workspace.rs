@@ -181,7 +181,7 @@ impl NotionClient {
     async fn note<T>(&self, answer: Result<T, Error>) -> Result<T, Failure> {
         let error = match answer {
             Ok(answer) => {
-                self.connections.limiter.provider_answered(&self.account).await?;
+                self.connections.call_answered(&self.account).await;
                 return Ok(answer);
             }
             Err(error) => error,
@@ -197,7 +197,7 @@ impl NotionClient {
         }
         // Two writes at once to one page do not mean that Notion is down.
         if error.code() == Some("conflict_error") {
-            self.connections.limiter.provider_answered(&self.account).await?;
+            self.connections.call_answered(&self.account).await;
             return Err(failure);
         }
         Err(self.connections.call_failed(&self.tenant, ConnectionSide::Notion, &self.account, failure).await)

@@ -156,7 +156,7 @@ impl WorkspaceClient {
     pub(crate) async fn note<T>(&self, account: &RateBucket, answer: Result<T, slack::Error>) -> Result<T, Failure> {
         let error = match answer {
             Ok(answer) => {
-                self.connections.limiter.provider_answered(account).await?;
+                self.connections.call_answered(account).await;
                 return Ok(answer);
             }
             Err(error) => error,
