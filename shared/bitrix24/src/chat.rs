@@ -128,10 +128,11 @@ impl ChatEvent {
         self.dialog.parse::<u64>().is_ok()
     }
 
-    /// What makes the same event one, where it has that: a message is written once.
+    /// What makes the same event one, where it has that: a message is written once, and deleted once.
     pub fn identity(&self) -> Option<String> {
         match &self.act {
             ChatAct::Posted(message) => Some(format!("chat#{}", message.id)),
+            ChatAct::Deleted { message } => Some(format!("chat#{message}#deleted")),
             ChatAct::Asked { id, message, .. } => Some(format!("asked#{message}#{id}")),
             _ => None,
         }

@@ -55,6 +55,8 @@ pub async fn message(
         MessageChange::Edited => edited(context, tenant, message, &mut copies).await,
         MessageChange::Deleted => {
             copies.are("chat.deleted");
+            // The sweep may have found it before its event arrived.
+            copies.decision.claims.push(format!("slack-message#{}#{}#deleted", message.channel, message.ts));
             copies.add(&message.ts, "delete", InBitrix24::Delete)?;
             Ok(Verdict::Commit)
         }

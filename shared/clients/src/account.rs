@@ -135,8 +135,14 @@ impl ProviderAccount {
         self.calls.last().unwrap_or_else(|| Admission::unasked(connections.clock.now()))
     }
 
-    /// Notes that a call was answered.
-    pub(crate) async fn answered(&self, connections: &Connections) -> Result<(), Failure> {
+    /// Notes that a call was answered. If that fails, the provider has done its work all the same.
+    pub(crate) async fn answered(&self, connections: &Connections) {
+        if let Err(error) = self.note_answer(connections).await {
+            tracing::warn!(%error, "an answer could not be recorded in the limiter");
+        }
+    }
+
+    async fn note_answer(&self, connections: &Connections) -> Result<(), Failure> {
         if !connections.counts {
             return Ok(());
         }
@@ -172,7 +178,7 @@ impl ProviderAccount {
         let limiter = &connections.limiter;
         let noted = match &failure.class {
             ErrorClass::Throttled { until } => match limiter.park(bucket, *until).await {
-                Ok(()) => self.answered(connections).await,
+                Ok(()) => self.note_answer(connections).await,
                 Err(error) => Err(error.into()),
             },
             ErrorClass::Reauthorise => {
@@ -188,7 +194,7 @@ impl ProviderAccount {
                     Err(error) => Err(error.into()),
                 }
             }
-            ErrorClass::Permanent { .. } => self.answered(connections).await,
+            ErrorClass::Permanent { .. } => self.note_answer(connections).await,
         };
         if let Err(error) = noted {
             tracing::warn!(%error, "a failure could not be recorded in the limiter");

@@ -184,7 +184,7 @@ impl NotionClient {
     async fn note<T>(&self, answer: Result<T, Error>) -> Result<T, Failure> {
         let error = match answer {
             Ok(answer) => {
-                self.account.answered(&self.connections).await?;
+                self.account.answered(&self.connections).await;
                 return Ok(answer);
             }
             Err(error) => error,
@@ -200,7 +200,7 @@ impl NotionClient {
         }
         // Two writes at once to one page do not mean that Notion is down.
         if error.code() == Some("conflict_error") {
-            self.account.answered(&self.connections).await?;
+            self.account.answered(&self.connections).await;
             return Err(failure);
         }
         Err(self.account.failed(&self.connections, &self.bucket, failure).await)

@@ -208,10 +208,12 @@ impl PortalClient {
     }
 
     async fn answered(&self, answer: CallAnswer) -> Result<CallAnswer, Failure> {
-        self.account.answered(&self.connections).await?;
+        self.account.answered(&self.connections).await;
         if answer.operating.is_some_and(|seconds| seconds >= OPERATING_LIMIT) {
             let reset = answer.operating_reset_at.unwrap_or_else(|| later(self.connections.clock.now(), PATIENCE));
-            self.connections.limiter.park(&self.bucket, reset).await?;
+            if let Err(error) = self.connections.limiter.park(&self.bucket, reset).await {
+                tracing::warn!(%error, "a pause could not be recorded in the limiter");
+            }
         }
         Ok(answer)
     }

@@ -164,7 +164,7 @@ impl WorkspaceClient {
     pub(crate) async fn note<T>(&self, account: &RateBucket, answer: Result<T, slack::Error>) -> Result<T, Failure> {
         let error = match answer {
             Ok(answer) => {
-                self.account.answered(&self.connections).await?;
+                self.account.answered(&self.connections).await;
                 return Ok(answer);
             }
             Err(error) => error,

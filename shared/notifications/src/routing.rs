@@ -11,6 +11,7 @@ use jobs::chat::SlackJob;
 use jobs::hint::FollowUp;
 use jobs::{Hint, SlackDelivery};
 use records::change::{Noun, Verb};
+use records::names::Nameable;
 use records::{CardContext, Change, ChangeKind, Names};
 use runtime::clock::{MAX_PROVIDER_SKEW, later};
 use runtime::job::{ReceivedJob, message};
@@ -108,6 +109,7 @@ impl Routing<'_> {
         let telling = CardContext { change, names, domain: &portal.domain, language };
         let (taken, left) = self.router.destinations(route, &telling);
         self.leave(left).await?;
+        self.recipients_are_known(&taken, names)?;
         let now = self.crm.backend.clock.now();
         for destination in &taken.destinations {
             let made = self.make(change, &taken, &telling, destination);
@@ -124,6 +126,22 @@ impl Routing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A person is found in Slack by their e-mail. Where the portal could not be asked for it, the event is decided later:
+    /// nobody may miss a card because the portal was down for a moment.
+    fn recipients_are_known(&self, taken: &Taken<'_>, names: &Names) -> Result<(), Failure> {
+        if self.router.settings().people.not_by_email {
+            return Ok(());
+        }
+        let recipients = taken.destinations.iter().filter_map(|destination| match destination {
+            CardDestination::Person(person) if person.slack.is_none() => Some(Nameable::User(person.user)),
+            _ => None,
+        });
+        if names.missing(&recipients.collect()).is_empty() {
+            return Ok(());
+        }
+        Err(Failure::transient("Bitrix24: the people who get its cards could not be read"))
     }
 
     fn make<'b>(
