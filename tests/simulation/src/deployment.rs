@@ -85,7 +85,8 @@ struct DeploymentState {
     started: u64,
     /// The text and the moment of each request that was accepted.
     accepted: Vec<(Duration, String)>,
-    _listed: Option<ListedServer>,
+    /// Where requests to us arrive, as long as it is kept.
+    listed: Option<ListedServer>,
 }
 
 impl Deployment {
@@ -109,12 +110,12 @@ impl Deployment {
             processes: (0..layout.processes()).map(|_| None).collect(),
             started: 0,
             accepted: Vec::new(),
-            _listed: None,
+            listed: None,
         };
         let url = format!("http://{address}");
         let deployment = Arc::new(Self { sim, estate, url, layout, clock, state: Mutex::new(state) });
         let handler = handler(Arc::downgrade(&deployment));
-        deployment.state()._listed = Some(ListedServer::new(address, false, handler));
+        deployment.state().listed = Some(ListedServer::new(address, false, handler));
         deployment.estate.deploy(&deployment.url);
         for place in 0..layout.processes() {
             deployment.start_process(place)?;

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Numbers that follow from a seed and a purpose (SplitMix64).
+/// Numbers that follow from a seed and a purpose (`SplitMix64`).
 #[derive(Debug)]
 pub struct Dice(Mutex<u64>);
 

@@ -191,7 +191,9 @@ impl Store for ProcessEngine {
     async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError> {
         self.on_store("put_all", async {
             let writes: Vec<_> = writes.into_iter().filter(|write| !self.is_left_out(write)).collect();
-            writes.iter().for_each(|write| self.note_write(write));
+            for write in &writes {
+                self.note_write(write);
+            }
             self.memory.put_all(writes).await
         })
         .await

@@ -240,7 +240,7 @@ impl History {
         };
         let last = browsers.pop().flatten();
         let everybody = async { while at_work.join_next().await.is_some() {} };
-        let (_, raged, moved) =
+        let ((), raged, moved) =
             tokio::join!(biased; everybody, storms.rage_until(end), self.come_or_go(last, options.work));
         storms.end();
         self.deployment.heal()?;
@@ -276,7 +276,7 @@ impl History {
     async fn settle(&self) -> anyhow::Result<Duration> {
         let healed = self.sim.clock.passed();
         let mut busy = healed;
-        while self.sim.clock.passed() - busy < REST && self.sim.clock.passed() - healed < MAX_SETTLING {
+        while self.since(busy) < REST && self.since(healed) < MAX_SETTLING {
             tokio::time::sleep(LOOK).await;
             self.reconnect_what_is_in_trouble().await?;
             if self.is_busy().await {
@@ -284,7 +284,11 @@ impl History {
             }
         }
         self.sim.trace.note("settled");
-        Ok(busy - healed)
+        Ok(busy.saturating_sub(healed))
+    }
+
+    fn since(&self, moment: Duration) -> Duration {
+        self.sim.clock.passed().saturating_sub(moment)
     }
 
     /// Administrators read which connection is rejected, and connect it again: the answer of an authorization server that

@@ -28,8 +28,8 @@ use crate::storms::Climate;
 /// The longest time from healing until nothing has to be done any more.
 const MAX_RECOVERY: Duration = Duration::from_secs(45 * 60);
 
-/// How often a workspace may refuse a look into its history before the product knows its limit.
-const MAX_LEARNING: u64 = 3;
+/// How often a workspace refuses a look into its history in one history of ours.
+const MAX_LEARNING: u64 = 12;
 
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,10 +92,10 @@ impl Checked<'_> {
             if company.is_connected() {
                 let shown = messages_of(company);
                 broken.extend(self.lines_end(company, &shown).await?);
-                broken.extend(self.cards_tell_each_way(company, &shown));
+                broken.extend(Self::cards_tell_each_way(company, &shown));
                 broken.extend(self.news_is_read_once(company, &shown));
                 broken.extend(self.conversations_are_whole(company, &shown));
-                broken.extend(self.commands_are_done_once(company));
+                broken.extend(Self::commands_are_done_once(company));
                 broken.extend(self.pages_show_their_records(company).await?);
             } else if company.deeds().left_at.is_some() {
                 broken.extend(self.nothing_is_left_of(company).await?);

@@ -79,7 +79,7 @@ impl Sim {
         let now = self.clock.passed();
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = jobs.deduplications.get(&(queue, deduplication.to_owned())).copied();
-        if earlier.is_some_and(|earlier| now - earlier < DEDUPLICATION) {
+        if earlier.is_some_and(|earlier| now.saturating_sub(earlier) < DEDUPLICATION) {
             return;
         }
         jobs.deduplications.insert((queue, deduplication.to_owned()), now);

@@ -227,7 +227,7 @@ impl EventsOf {
     fn travel(self, company: &Company, estate: &Estate, disorder: Disorder) {
         match self {
             Self::Bitrix24 => {
-                company.portal.deliver(PortalEventDelivery { disorder, ..PortalEventDelivery::default() })
+                company.portal.deliver(PortalEventDelivery { disorder, ..PortalEventDelivery::default() });
             }
             Self::Slack => company.workspace.deliver(Disorder { lost: 0, ..disorder }),
             Self::Notion => {

@@ -39,11 +39,12 @@ impl Checked<'_> {
                 );
                 broken.push(Broken::new("what is new is read exactly once", what, [news.word.clone()]));
             }
-            if is_spared && let Some(delay) = found.first().and_then(|message| self.delay(&news, &message.ts)) {
-                if delay > MAX_DELAY {
-                    let what = format!("company {}: {} {} came after {delay:?}", company.number, news.kind, news.word);
-                    broken.push(Broken::new("nobody waits for another's trouble", what, [news.word.clone()]));
-                }
+            if is_spared
+                && let Some(delay) = found.first().and_then(|message| self.delay(&news, &message.ts))
+                && delay > MAX_DELAY
+            {
+                let what = format!("company {}: {} {} came after {delay:?}", company.number, news.kind, news.word);
+                broken.push(Broken::new("nobody waits for another's trouble", what, [news.word.clone()]));
             }
         }
         broken
@@ -55,7 +56,7 @@ impl Checked<'_> {
     }
 
     /// A command that was accepted is done once and answered; one that was not, at most once.
-    pub(super) fn commands_are_done_once(&self, company: &Company) -> Vec<Broken> {
+    pub(super) fn commands_are_done_once(company: &Company) -> Vec<Broken> {
         let commands = company.deeds().commands.clone();
         let titles = |found: Vec<Option<serde_json::Value>>| -> Vec<String> {
             found.into_iter().flatten().filter_map(|item| item["title"].as_str().map(str::to_owned)).collect()

@@ -76,7 +76,7 @@ impl Checked<'_> {
 
     /// The cards of a deal tell its way: the first that it is new, each move where the one before ended, and the last
     /// where the deal is now.
-    pub(super) fn cards_tell_each_way(&self, company: &Company, shown: &[Shown]) -> Vec<Broken> {
+    pub(super) fn cards_tell_each_way(company: &Company, shown: &[Shown]) -> Vec<Broken> {
         let stages = company.portal.stages();
         let name_of = |id: &Value| {
             let stage = stages.iter().find(|stage| stage["STATUS_ID"] == *id);
