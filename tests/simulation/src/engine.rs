@@ -21,6 +21,9 @@ const MAX_LATENCY_MS: u64 = 4;
 /// After how long the lease of a job ends that is to end early.
 const EARLY_ENDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4));
 
+/// How long a job is held back that others overtake.
+const OVERTAKEN_FOR: Duration = Duration::from_secs(90);
+
 /// The ports of a process.
 #[derive(Clone)]
 pub struct ProcessEngine {
@@ -138,6 +141,9 @@ impl ProcessEngine {
         let is_end = write.key.table == Table::Ledger
             && ["\"delivered\"", "\"routed\"", "\"skipped\""].iter().any(|status| write.value.contains(status));
         let is_limit = write.key.table == Table::Limits;
+        if write.key.partition.ends_with("#attention") && self.sim.has(PlantedBug::LeavePage) {
+            return true;
+        }
         (is_end && self.sim.shows(PlantedBug::ForgetEnd, 10)) || (is_limit && self.sim.has(PlantedBug::IgnoreLimits))
     }
 
@@ -225,9 +231,18 @@ impl Store for ProcessEngine {
 #[async_trait]
 impl Queue for ProcessEngine {
     async fn send(&self, queue: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
-        let mut messages = self.spoilt(queue, messages);
-        if messages.len() > 1 && self.sim.shows(PlantedBug::Overtake, 3) {
-            messages.reverse();
+        let messages = self.spoilt(queue, messages);
+        if queue.name().ends_with("-events") && self.sim.shows(PlantedBug::Overtake, 5) {
+            let (memory, sim) = (self.memory.clone(), self.sim.clone());
+            for message in &messages {
+                sim.saw_job(queue.name(), &message.deduplication, &message.body);
+            }
+            tokio::spawn(async move {
+                tokio::time::sleep(OVERTAKEN_FOR).await;
+                // A process that has crashed meanwhile has lost it.
+                let _ = memory.send(queue, messages).await;
+            });
+            return Ok(());
         }
         self.on_queue("send", queue, async {
             for message in &messages {

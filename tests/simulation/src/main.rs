@@ -82,10 +82,10 @@ impl Options {
         let mut text =
             format!("cargo run -p simulation -- --seed {seed} --days {} --companies {}", self.days, self.companies);
         if let Some(climate) = self.climate {
-            text.push_str(&format!(" --climate {}", name_of(&climate)));
+            text.extend([" --climate ", &name_of(&climate)]);
         }
         if let Some(bug) = self.plant {
-            text.push_str(&format!(" --plant {}", name_of(&bug)));
+            text.extend([" --plant ", &name_of(&bug)]);
         }
         text
     }
@@ -98,7 +98,7 @@ fn name_of(value: &impl clap::ValueEnum) -> String {
 fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     let is_good = match &options.seeds {
-        Some(seeds) if options.json => run_in_turn(&options, seeds.clone())?,
+        Some(seeds) if options.json => run_in_turn(&options, seeds.clone()),
         Some(seeds) => run_side_by_side(&options, seeds.clone())?,
         None => run_one(&options)?,
     };
@@ -131,21 +131,17 @@ fn run_one(options: &Options) -> anyhow::Result<bool> {
 
 /// What is broken, each with its trail.
 fn shown(options: &Options, report: &HistoryReport) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for broken in &report.broken {
-        text.push_str(&format!("\nBROKEN {broken}\n"));
-        for line in report.trail(broken, options.trail) {
-            text.push_str(&format!("{}\n", line.to_string().chars().take(400).collect::<String>()));
-        }
+        lines.push(format!("\nBROKEN {broken}"));
+        let trail = report.trail(broken, options.trail);
+        lines.extend(trail.into_iter().map(|line| line.to_string().chars().take(400).collect()));
     }
     if !report.broken.is_empty() {
-        let count = report.broken.len();
-        text.push_str(&format!(
-            "\n{count} promises were not kept. To repeat it:\n  {}\n",
-            options.repeats(report.seed)
-        ));
+        lines.push(format!("\n{} promises were not kept. To repeat it:", report.broken.len()));
+        lines.push(format!("  {}\n", options.repeats(report.seed)));
     }
-    text
+    lines.join("\n")
 }
 
 fn is_repeated(options: &Options, report: &HistoryReport) -> anyhow::Result<bool> {
@@ -163,7 +159,7 @@ fn is_repeated(options: &Options, report: &HistoryReport) -> anyhow::Result<bool
 }
 
 /// The histories of a range, one after the other, each as a line of JSON.
-fn run_in_turn(options: &Options, seeds: RangeInclusive<u64>) -> anyhow::Result<bool> {
+fn run_in_turn(options: &Options, seeds: RangeInclusive<u64>) -> bool {
     let mut is_good = true;
     for seed in seeds {
         let line = match history::run(&options.history(seed)) {
@@ -181,7 +177,7 @@ fn run_in_turn(options: &Options, seeds: RangeInclusive<u64>) -> anyhow::Result<
         };
         println!("{line}");
     }
-    Ok(is_good)
+    is_good
 }
 
 fn is_same(options: &Options, report: &HistoryReport) -> bool {

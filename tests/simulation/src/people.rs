@@ -50,7 +50,7 @@ impl People {
         match self.sim.people.below(20) {
             0 | 1 => self.add_deal(),
             2..=5 => self.move_deal(),
-            6 => self.add_lead(),
+            6 => (0..self.leads_at_once()).for_each(|_| self.add_lead()),
             7 => self.miss_a_call(),
             8 | 9 => self.comment_a_task(),
             10 | 11 => self.say_in_slack(),
@@ -96,6 +96,11 @@ impl People {
         let Some(&stage) = self.sim.people.pick(&STAGES) else { return };
         self.note(&format!("move deal {id} to {stage}"));
         self.company.portal.change_item(DEAL, id, json!({"stageId": stage}));
+    }
+
+    /// Mostly one; sometimes a list is imported.
+    fn leads_at_once(&self) -> u64 {
+        if self.sim.people.happens(150) { self.sim.people.between(8, 20) } else { 1 }
     }
 
     fn add_lead(&self) {

@@ -20,7 +20,7 @@ pub enum PlantedBug {
     WaitLong,
     /// While one portal is down, the jobs of all tenants wait.
     ShareTrouble,
-    /// What a page is to show is not written there.
+    /// What a page is to show is not written there, and not listed either.
     LeavePage,
     /// A token is logged.
     LogToken,

@@ -117,7 +117,6 @@ impl ProcessTransport {
         self.on_the_way().await;
         let fault = self.fault(&host, &call);
         match fault {
-            None => {}
             Some(CallFault::ResetBefore) => return Err(SendError::Lost(Cause::Closed)),
             Some(CallFault::Hang) => std::future::pending().await,
             Some(CallFault::Slow) => {
@@ -131,7 +130,7 @@ impl ProcessTransport {
                 self.on_the_way().await;
                 return Ok(refusal(fault, head.uri.path()));
             }
-            Some(_) => {}
+            None | Some(_) => {}
         }
         let answer = self.effect(head, body, network).await;
         self.on_the_way().await;

@@ -107,7 +107,7 @@ impl Checked<'_> {
 /// The ids of deliveries in the metadata of a message.
 fn delivery_ids(payload: &Value) -> impl Iterator<Item = &str> {
     let fields = payload.as_object().into_iter().flatten();
-    fields.filter(|(name, _)| name.as_str() == "delivery").filter_map(|(_, id)| id.as_str())
+    fields.filter(|(name, _)| name.starts_with("delivery")).filter_map(|(_, id)| id.as_str())
 }
 
 /// Whether cards tell a way from a new deal to its stage now.
