@@ -171,18 +171,14 @@ impl Outage {
         self.is_rejected || (self.is_down() && self.age(now) >= MIN_TO_WAKE)
     }
 
-    /// How long a job should wait whose call has just failed. Alone it waits by its own back-off, but never much longer
-    /// than until the next probe, for nobody else may call this account. An engine that does not wake hands a job out a
+    /// How long a job should wait whose call has just failed. Alone it waits by its own back-off at first, and
+    /// then follows the probes too, for nobody else may call this account. An engine that does not wake hands a job out a
     /// thousand times at most, which has to last for days.
     pub fn retry_after(&self, now: Timestamp, back_off: Duration, is_woken: bool) -> Duration {
         let is_long = !is_woken && self.age(now) >= MIN_TO_SPARE;
         let window = if is_long { (self.age(now) / 40).min(MAX_SPARED) } else { MIN_SPREAD };
         let next_probe = self.wait(now) + spread(window);
-        match (self.is_down(), self.age(now) >= MIN_TO_FOLLOW) {
-            (true, _) => next_probe,
-            (false, true) => back_off.min(next_probe),
-            (false, false) => back_off,
-        }
+        if self.is_down() || self.age(now) >= MIN_TO_FOLLOW { next_probe } else { back_off }
     }
 
     /// How long a job should wait that was held back without a call. If the end of the outage wakes it, it comes back by

@@ -73,7 +73,7 @@ async fn a_failed_look_up_never_leads_to_a_second_card() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_two_days_costs_delay_and_no_card() {
     let world = World::start().await;
-    for _ in 0..3_000 {
+    for _ in 0..2_000 {
         world.sandbox.slack.fail_next("*", Fault::Html { status: 503, when: When::BeforeEffect });
     }
     let began = world.clock.now();

@@ -303,8 +303,11 @@ async fn a_clock_that_goes_back_an_hour_delays_no_card() {
         }
         world.settle().await;
         assert_eq!(world.channel("sales-pipeline").len(), 4, "{stage:?}");
+        // No slot, pause or lease of the hour before held anything up. (Slack's own events are refused meanwhile, for their
+        // signatures are an hour ahead, and Slack sends them again: that is the time which passes.)
+        assert_eq!(put_back(&world), 0, "{stage:?}");
         let took = world.clock.now().duration_since(began);
-        assert!(took <= SignedDuration::from_secs(60), "{stage:?}: {took:?}");
+        assert!(took < SignedDuration::from_mins(30), "{stage:?}: {took:?}");
     }
 }
 
