@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, is_ahead, later, until};
 use crate::outage::{Admission, Outage};
+
+pub use crate::outage::MAX_PAUSE;
 use crate::store::{ItemKey, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 
 /// How many calls a bucket allows.
@@ -24,9 +26,6 @@ pub struct Rate {
     /// How many calls at once after a pause.
     pub burst: u32,
 }
-
-/// The longest that a provider's "slow down" pauses an account, whatever it says: then one call asks again.
-pub const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// The longest that a caller waits for its slot.
 const MAX_PATIENCE: Duration = Duration::from_secs(10);

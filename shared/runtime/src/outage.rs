@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::calls;
 use crate::clock::{is_ahead, later, until};
-use crate::limiter::MAX_PAUSE;
 use crate::retry::spread;
+
+/// The longest that a provider's "slow down" pauses an account, whatever it says: then one call asks again.
+pub const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// The pauses before the first probes of an account that is down.
 const FIRST_GAPS: [Duration; 4] =

@@ -10,8 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::fault::{FaultKind, SqliteFault};
-use crate::files::{self, ENDINGS, OpenedFiles, beside};
+use crate::fault::{FaultKind, OpenError, SqliteFault, beside};
+use crate::files::{self, ENDINGS, OpenedFiles};
 use crate::health::SqliteHealth;
 use crate::host_lock::HostLock;
 use crate::maintenance;
@@ -47,26 +47,6 @@ struct Patience {
     write: Duration,
     /// From a caller's read to its answer. A reader holds back the end of the log: none may take long.
     read: Duration,
-}
-
-/// The file could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("the database {} cannot be opened: {cause}", .path.display())]
-pub struct OpenError {
-    path: PathBuf,
-    cause: String,
-}
-
-impl OpenError {
-    pub(crate) fn new(path: &Path, cause: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), cause: cause.into() }
-    }
-}
-
-impl From<SqliteFault> for OpenError {
-    fn from(fault: SqliteFault) -> Self {
-        Self { cause: fault.to_string(), path: fault.path }
-    }
 }
 
 /// What all parts of an open database share.

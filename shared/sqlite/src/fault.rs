@@ -10,6 +10,33 @@ use runtime::queue::QueueError;
 use runtime::store::StoreError;
 use rusqlite::ErrorCode;
 
+/// The path with an ending after its name.
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// The file could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the database {} cannot be opened: {cause}", .path.display())]
+pub struct OpenError {
+    path: PathBuf,
+    cause: String,
+}
+
+impl OpenError {
+    pub(crate) fn new(path: &Path, cause: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), cause: cause.into() }
+    }
+}
+
+impl From<SqliteFault> for OpenError {
+    fn from(fault: SqliteFault) -> Self {
+        Self { cause: fault.to_string(), path: fault.path }
+    }
+}
+
 /// What is wrong with a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
@@ -170,7 +197,7 @@ fn is_full(path: &Path) -> bool {
 
 /// What the system says to a small file beside the database; `None` if it accepts one.
 fn refused_write(path: &Path) -> Option<io::Error> {
-    let probe = crate::files::beside(path, ".probe");
+    let probe = beside(path, ".probe");
     let written = private_files::options()
         .create(true)
         .truncate(true)

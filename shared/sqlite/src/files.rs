@@ -4,17 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::fault::{FaultKind, SqliteFault};
+use crate::fault::{FaultKind, SqliteFault, beside};
 
 /// The endings of what SQLite keeps: the database, its log, the index of the log.
 pub(crate) const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
-
-/// The path with an ending after its name.
-pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
 
 /// The size of the log.
 pub(crate) fn log_bytes(path: &Path) -> u64 {

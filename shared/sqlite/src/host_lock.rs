@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use runtime::private_files;
 use serde::{Deserialize, Serialize};
 
-use crate::database::OpenError;
-use crate::files::beside;
+use crate::fault::{OpenError, beside};
 
 /// How long a host waits for one that is just ending.
 const WAIT: Duration = Duration::from_secs(2);

@@ -26,8 +26,8 @@ mod trouble_tests;
 mod waiting;
 mod writer;
 
-pub use database::{MAX_LOG_BYTES, OpenError, SqliteFile};
-pub use fault::{FaultKind, SqliteFault};
+pub use database::{MAX_LOG_BYTES, SqliteFile};
+pub use fault::{FaultKind, OpenError, SqliteFault};
 pub use health::SqliteHealth;
 pub use host_lock::HostLock;
 pub use queue::SqliteQueue;

@@ -12,9 +12,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use secrecy::SecretString;
 
-use crate::database::OpenError;
-use crate::fault::{FaultKind, SqliteFault};
-use crate::files::{self, ENDINGS, beside};
+use crate::fault::{FaultKind, OpenError, SqliteFault, beside};
+use crate::files::{self, ENDINGS};
 use crate::host_lock::HostLock;
 use crate::schema::{self, SchemaState};
 use crate::writer::truncate_log;

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::database::SqliteFile;
 use crate::fault::{SqliteFault, queue_error};
-use crate::waiting::{self, DEDUPLICATION, MIN_STEP, Woken};
+use crate::waiting::{self, DEDUPLICATION, MIN_STEP, Woken, make_ready};
 
 /// Carries jobs in a [`SqliteFile`].
 #[derive(Clone)]
@@ -623,28 +623,4 @@ fn settle(
             .execute(params![seq, visible_at.as_millisecond()])?,
     };
     make_ready(connection, queue, &group)
-}
-
-/// Once nothing of a group is out, it is ready when its head is.
-pub(crate) fn make_ready(connection: &Connection, queue: QueueName, group: &str) -> rusqlite::Result<()> {
-    let out: Option<i64> = connection
-        .prepare_cached("SELECT 1 FROM messages WHERE queue = ?1 AND grp = ?2 AND lease IS NOT NULL LIMIT 1")?
-        .query_row(params![queue.name(), group], |row| row.get(0))
-        .optional()?;
-    if out.is_some() {
-        return Ok(());
-    }
-    let head: Option<i64> = connection
-        .prepare_cached("SELECT visible_at FROM messages WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT 1")?
-        .query_row(params![queue.name(), group], |row| row.get(0))
-        .optional()?;
-    match head {
-        Some(visible_at) => connection
-            .prepare_cached("UPDATE groups SET ready_at = ?3 WHERE queue = ?1 AND grp = ?2")?
-            .execute(params![queue.name(), group, visible_at])?,
-        None => connection
-            .prepare_cached("DELETE FROM groups WHERE queue = ?1 AND grp = ?2")?
-            .execute(params![queue.name(), group])?,
-    };
-    Ok(())
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::database::OpenError;
-use crate::fault::SqliteFault;
-use crate::files::beside;
+use crate::fault::{OpenError, SqliteFault, beside};
 
 /// The version that this program makes and reads.
 pub const SCHEMA_VERSION: u32 = 1;

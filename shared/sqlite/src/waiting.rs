@@ -10,8 +10,6 @@ use runtime::QueueName;
 use runtime::clock::{earlier, later};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::queue::make_ready;
-
 /// How long a deduplication id is remembered, as on SQS.
 pub(crate) const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
 /// A clock that went back by less than this was only adjusted.
@@ -81,5 +79,29 @@ pub(crate) fn hurry(connection: &Connection, tenant: Option<&str>, now: Timestam
             .execute(params![queue.name(), group, later(now, queue.visibility()).as_millisecond()])?;
         make_ready(connection, queue, &group)?;
     }
+    Ok(())
+}
+
+/// Once nothing of a group is out, it is ready when its head is.
+pub(crate) fn make_ready(connection: &Connection, queue: QueueName, group: &str) -> rusqlite::Result<()> {
+    let out: Option<i64> = connection
+        .prepare_cached("SELECT 1 FROM messages WHERE queue = ?1 AND grp = ?2 AND lease IS NOT NULL LIMIT 1")?
+        .query_row(params![queue.name(), group], |row| row.get(0))
+        .optional()?;
+    if out.is_some() {
+        return Ok(());
+    }
+    let head: Option<i64> = connection
+        .prepare_cached("SELECT visible_at FROM messages WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT 1")?
+        .query_row(params![queue.name(), group], |row| row.get(0))
+        .optional()?;
+    match head {
+        Some(visible_at) => connection
+            .prepare_cached("UPDATE groups SET ready_at = ?3 WHERE queue = ?1 AND grp = ?2")?
+            .execute(params![queue.name(), group, visible_at])?,
+        None => connection
+            .prepare_cached("DELETE FROM groups WHERE queue = ?1 AND grp = ?2")?
+            .execute(params![queue.name(), group])?,
+    };
     Ok(())
 }

@@ -61,7 +61,7 @@ async fn what_was_written_while_no_events_arrived_is_found_in_order_and_once() {
     let bridge = Bridged::start().await;
     let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
     let (edited_there, gone_there) = (bridge.writes(1, "frist").await, bridge.writes(1, "a mistake").await);
-    let (edited_here, gone_here) = (bridge.says(&bridge.ann, "helo").await, bridge.says(&bridge.ann, "oops").await);
+    let (edited_here, gone_here) = (bridge.says(&bridge.ann, "hullo").await, bridge.says(&bridge.ann, "oops").await);
     let thread = bridge.says(&bridge.admin, "who comes?").await;
 
     bridge.goes_deaf();

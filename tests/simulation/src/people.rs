@@ -232,15 +232,6 @@ impl People {
     }
 }
 
-/// The words of our people in a text.
-pub fn words_in(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices('w').filter_map(move |(at, _)| {
-        let word = text.get(at..at + 8)?;
-        let is_word = word.ends_with('x') && word[1..7].bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_word.then_some(word)
-    })
-}
-
 /// The settings of a company.
 pub fn settings(notion: Option<&Value>) -> Value {
     let mut settings = json!({
@@ -254,7 +245,7 @@ pub fn settings(notion: Option<&Value>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::words_in;
+    use crate::sim::words_in;
 
     #[test]
     fn words_are_found_in_any_text() {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::clock::VirtualClock;
 use crate::dice::Dice;
-use crate::people::words_in;
 use crate::plant::PlantedBug;
 use crate::trace::Trace;
 use crate::weather::Weather;
@@ -132,4 +131,13 @@ impl Sim {
         *count += 1;
         count.is_multiple_of(every)
     }
+}
+
+/// The words of our people in a text.
+pub fn words_in(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('w').filter_map(move |(at, _)| {
+        let word = text.get(at..at + 8)?;
+        let is_word = word.ends_with('x') && word[1..7].bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_word.then_some(word)
+    })
 }

@@ -2,7 +2,8 @@
 
 use super::{Broken, Checked, Shown};
 use crate::company::{Company, Said};
-use crate::people::{BRIDGED, words_in};
+use crate::people::BRIDGED;
+use crate::sim::words_in;
 use crate::storms::Climate;
 
 const WHOLE: &str = "what is said in a bridged conversation is on the other side, once and as it is now";
