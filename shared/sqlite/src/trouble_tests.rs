@@ -16,7 +16,8 @@ use rusqlite::Connection;
 use secrecy::SecretString;
 
 use crate::fault::FaultKind;
-use crate::files::{beside, log_bytes};
+use crate::fault::beside;
+use crate::files::log_bytes;
 use crate::{FileSecrets, HostLock, MAX_LOG_BYTES, OpenError, SCHEMA_VERSION, SqliteFault, SqliteFile, SqliteQueue};
 use crate::{SqliteStore, maintenance};
 
