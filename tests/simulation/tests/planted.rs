@@ -64,11 +64,6 @@ fn trouble_that_is_shared_is_found() {
 }
 
 #[test]
-fn a_page_that_is_left_as_it_was_is_found() {
-    finds(PlantedBug::LeavePage, Climate::Calm, "both sides of a link are equal, or the difference is listed");
-}
-
-#[test]
 fn a_token_in_the_log_is_found() {
     finds(PlantedBug::LogToken, Climate::Calm, "no secret can be read");
 }
