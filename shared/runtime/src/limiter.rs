@@ -267,10 +267,10 @@ impl Limiter {
     /// stay away from the account. While the account is down, one call at a time is let through.
     pub async fn admit(&self, account: &str, buckets: &[&RateBucket], patience: Duration) -> Result<Gate, StoreError> {
         let known = self.outage(account).await?.map(|(outage, _)| outage);
-        if let Some(outage) = known.as_ref().filter(|outage| outage.is_down()) {
-            if !outage.wait(self.clock.now()).is_zero() {
-                return Ok(Gate::Down(outage.clone()));
-            }
+        if let Some(outage) = known.as_ref().filter(|outage| outage.is_down())
+            && !outage.wait(self.clock.now()).is_zero()
+        {
+            return Ok(Gate::Down(outage.clone()));
         }
         if let Some(shut) = self.take_slots(buckets, patience).await? {
             return Ok(Gate::Shut(shut));

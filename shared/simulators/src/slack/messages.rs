@@ -206,7 +206,7 @@ impl WorkspaceState {
 /// The first message of a thread shows its last reply and their number.
 fn with_replies(all: &[Value], mut first: Value) -> Value {
     let replies = || all.iter().filter(|reply| reply["thread_ts"] == first["ts"] && reply["ts"] != first["ts"]);
-    if let Some(last) = replies().last().map(|reply| reply["ts"].clone()) {
+    if let Some(last) = replies().next_back().map(|reply| reply["ts"].clone()) {
         let count = replies().count();
         (first["latest_reply"], first["reply_count"]) = (last, count.into());
         first["thread_ts"] = first["ts"].clone();
