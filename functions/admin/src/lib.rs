@@ -252,7 +252,8 @@ impl PageAnswer {
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let site = Site::of(deps.public_url.as_deref(), deps.by_host, request.headers());
-    site.send(answer(deps, site.receive(request)).await)
+    // Boxed: it holds the work of every page.
+    site.send(Box::pin(answer(deps, site.receive(request))).await)
 }
 
 async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {

@@ -56,11 +56,11 @@ impl Desk {
 
     /// The fault that is noticed without anybody writing.
     async fn noticed(&self) -> SqliteFault {
-        self.until(|fault| fault.is_some()).await.unwrap()
+        self.until(Option::is_some).await.unwrap()
     }
 
     async fn is_well_again(&self) {
-        self.until(|fault| fault.is_none()).await;
+        self.until(Option::is_none).await;
     }
 
     async fn until(&self, holds: impl Fn(&Option<SqliteFault>) -> bool) -> Option<SqliteFault> {

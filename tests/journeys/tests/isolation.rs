@@ -67,7 +67,7 @@ fn reads(body: &str, deal: u64) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_whose_read_hangs_delays_nobody_who_shares_its_batch() {
-    let host = VirtualHost::start(1).await;
+    let host = Box::pin(VirtualHost::start(1)).await;
     let deals = host.add_deals(0, 6).await;
     let (hung, others) = deals.split_last().unwrap();
     let hung = *hung;
@@ -93,21 +93,21 @@ async fn a_record_whose_read_hangs_delays_nobody_who_shares_its_batch() {
 #[tokio::test(start_paused = true)]
 async fn portals_that_never_answer_take_no_place_of_others() {
     const SILENT: usize = 30;
-    let host = VirtualHost::start(SILENT + 3).await;
+    let host = Box::pin(VirtualHost::start(SILENT + 3)).await;
     let mut deals = Vec::new();
     for company in 0..host.companies.len() {
         deals.push(host.add_deals(company, 8).await);
     }
     let silent: Vec<_> = host.companies[..SILENT].iter().map(|(_, portal)| portal.url()).collect();
     host.network.hang(move |url, _| silent.iter().any(|portal| url.starts_with(portal)));
-    for company in 0..SILENT {
+    for (company, its_deals) in deals.iter().enumerate().take(SILENT) {
         for stage in ["WON", "NEW", "WON", "NEW", "WON", "NEW"] {
-            host.move_deals(company, &deals[company], stage).await;
+            host.move_deals(company, its_deals, stage).await;
         }
     }
     for stage in ["WON", "NEW", "WON"] {
-        for company in SILENT..host.companies.len() {
-            let traces = host.move_deals(company, &deals[company][..4], stage).await;
+        for (company, its_deals) in deals.iter().enumerate().skip(SILENT) {
+            let traces = host.move_deals(company, &its_deals[..4], stage).await;
             let took = host.all_decided(company, &traces).await;
             assert!(took <= USUAL, "company {company} took {took:?} beside {SILENT} portals that do not answer");
         }
@@ -121,7 +121,7 @@ async fn a_channel_in_which_posts_hang_delays_no_card_for_another() {
         let title = format!("record.title == '{channel}'");
         json!({"name": channel, "change": "deal.created", "to": format!("#{channel}"), "when": title})
     });
-    let host = VirtualHost::start_with(1, &json!({"routes": routes, "group_bursts": null})).await;
+    let host = Box::pin(VirtualHost::start_with(1, &json!({"routes": routes, "group_bursts": null}))).await;
     let slack = &host.sandbox.slack;
     let (stuck, _) = (slack.add_channel("stuck"), slack.add_channel("flows"));
     host.network.hang(move |url, body| url.ends_with("chat.postMessage") && body.contains(&stuck));
@@ -139,7 +139,7 @@ async fn a_channel_in_which_posts_hang_delays_no_card_for_another() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_of_several_tenants_is_settled_as_each_ends() {
-    let mut host = VirtualHost::start(2).await;
+    let mut host = Box::pin(VirtualHost::start(2)).await;
     let deals = [host.add_deals(0, 2).await, host.add_deals(1, 2).await];
     host.stop_workers().await;
     let silent = host.companies[0].1.url();

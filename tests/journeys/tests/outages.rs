@@ -87,7 +87,7 @@ impl Outside {
         tokio::spawn(pass_time(Arc::downgrade(&outside.0)));
         world.connections = world.connections.clone().over(Arc::new(outside.clone()));
         let functions = journeys::watched::functions(&world.engine.backend, &world.connections, None);
-        world.functions = Box::new(functions);
+        *world.functions = functions;
         outside
     }
 

@@ -127,7 +127,7 @@ impl VirtualHost {
     /// So many companies whose deals are watched, without cards: they share one workspace.
     pub(crate) async fn start(companies: usize) -> Self {
         let route = json!({"name": "none", "change": "deal.stage_changed", "to": "#general", "when": "false"});
-        Self::start_with(companies, &json!({"routes": [route]})).await
+        Box::pin(Self::start_with(companies, &json!({"routes": [route]}))).await
     }
 
     /// The same with these settings.
