@@ -24,10 +24,11 @@ pub(crate) fn show(visit: &Visit<'_>) -> PageAnswer {
 
 pub(crate) async fn examine(visit: &Visit<'_>) -> Result<PageAnswer, Failure> {
     let connections = &visit.deps.context.connections;
-    let doctor = Doctor::new(visit.backend(), connections, visit.public_url.as_deref());
+    // Rare and large: the future of every page would carry it.
+    let doctor = Box::new(Doctor::new(visit.backend(), connections, visit.public_url.as_deref()));
     let mut checks = Vec::new();
     doctor.examine_deployment(&mut |check| checks.push(check)).await;
-    doctor.examine(&visit.id, &mut |check| checks.push(check)).await;
+    Box::pin(doctor.examine(&visit.id, &mut |check| checks.push(check))).await;
     let body = html! { (result(visit.language, checks)) (begin(visit)) };
     Ok(PageAnswer::Page(signed_in(visit, Page::Checks, "", &body)))
 }

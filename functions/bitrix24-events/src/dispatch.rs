@@ -13,7 +13,7 @@ use crm::{Crm, calls, hints};
 use jobs::hint::FollowUp;
 use jobs::{Hint, HintOrigin, queues};
 use notifications::digest::Digest;
-use notifications::routing::Cause;
+use notifications::routing::CardCause;
 use notifications::{Router, digest, routing};
 use notion_sync::notion_jobs;
 use records::{Change, ChangeKind, RecordRef, RecordState};
@@ -173,7 +173,7 @@ async fn route(
         decision.writes.push(update.write);
     }
     let has_syncs = !decision.outbox.is_empty();
-    let cause = Cause { identity: &identity, at: caused_at };
+    let cause = CardCause { identity: &identity, at: caused_at };
     let has_deliveries = routing::route(&deps.crm, job, decision, portal, router, &changes, cause).await?;
     decision.claims.extend(job.body.identity());
     decision.swept = found_by_sweep;

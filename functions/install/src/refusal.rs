@@ -133,6 +133,8 @@ impl From<JoinError> for Refusal {
     fn from(error: JoinError) -> Self {
         match error {
             JoinError::Engine(failure) => failure.into(),
+            // What answers is not a portal: another address is needed, not another moment.
+            JoinError::Portal(error) if error.is_foreign() => portal_refused(&error),
             error if !error.is_rejection() => Self::Engine(Failure::transient(error.to_string())),
             JoinError::Taken { team } => Self::new(StatusCode::CONFLICT, texts::install::WorkspaceTaken { team }),
             JoinError::MemberId(_) => Self::bad_request(texts::install::BAD_MEMBER_ID),

@@ -96,6 +96,11 @@ impl Error {
         }
     }
 
+    /// Whether a server answered that is not a portal's REST, and did not say that it is in trouble.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Self::NoAnswer { why: NoAnswer::Garbage(seen), .. } if seen.status < 500)
+    }
+
     /// The portal's code in lower case, if it refused.
     pub fn code(&self) -> Option<&str> {
         match self {

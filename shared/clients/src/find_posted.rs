@@ -68,11 +68,11 @@ pub struct SoughtMessage<'a> {
 
 /// What was read of places, for the moment. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct Readings(Arc<Mutex<HashMap<(String, HistoryPlace), Reading>>>);
+pub(crate) struct HistoryReadings(Arc<Mutex<HashMap<(String, HistoryPlace), HistoryReading>>>);
 
 /// What was read of a place.
 #[derive(Debug, Clone)]
-struct Reading {
+struct HistoryReading {
     /// When its first request began: it shows what was posted before.
     began_at: Timestamp,
     /// How far it reaches back once it is complete.
@@ -98,7 +98,7 @@ struct SharedFile {
     size: Option<u64>,
 }
 
-impl Reading {
+impl HistoryReading {
     fn new(began_at: Timestamp, oldest: Timestamp) -> Self {
         let (found, said, files, cursor) = (HashMap::new(), HashMap::new(), Vec::new(), None);
         Self { began_at, oldest, reached: began_at, found, said, files, cursor, pages: 0, is_complete: false }
@@ -146,8 +146,8 @@ fn files_of_app(message: &HistoryMessage) -> Vec<SharedFile> {
     files.into_iter().flatten().map(file).collect()
 }
 
-impl Readings {
-    fn of(&self, key: &(String, HistoryPlace)) -> Option<Reading> {
+impl HistoryReadings {
+    fn of(&self, key: &(String, HistoryPlace)) -> Option<HistoryReading> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
@@ -155,7 +155,7 @@ impl Readings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
-    fn keep(&self, key: &(String, HistoryPlace), reading: Reading, now: Timestamp) {
+    fn keep(&self, key: &(String, HistoryPlace), reading: HistoryReading, now: Timestamp) {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         readings.retain(|_, known| now < later(known.began_at, READING_TTL));
         if readings.len() >= MAX_READINGS {
@@ -193,13 +193,13 @@ async fn look_up(
     workspace: &WorkspaceClient,
     place: &HistoryPlace,
     doubt: &Doubt,
-    found: impl Fn(&Reading) -> Option<Ts>,
+    found: impl Fn(&HistoryReading) -> Option<Ts>,
 ) -> Result<LookUp<Posted>, Failure> {
     let (since, readings) = (doubt.since - MAX_PROVIDER_SKEW, &workspace.connections.readings);
     let key = (workspace.team.clone(), place.clone());
     let now = workspace.connections.clock.now();
     let known = readings.of(&key).filter(|reading| reading.serves(doubt.settled_at, since));
-    let mut reading = known.unwrap_or_else(|| Reading::new(now, since));
+    let mut reading = known.unwrap_or_else(|| HistoryReading::new(now, since));
     loop {
         if let Some(ts) = found(&reading) {
             return Ok(LookUp::Found(Posted { channel: place.channel.clone(), ts }));
@@ -267,20 +267,20 @@ mod tests {
 
     #[test]
     fn a_reading_serves_what_was_settled_before_it_and_is_no_older() {
-        let reading = Reading::new(at(100), at(50));
+        let reading = HistoryReading::new(at(100), at(50));
         assert!(reading.serves(at(100), at(50)));
         assert!(!reading.serves(at(101), at(50)) && !reading.serves(at(100), at(49)));
     }
 
     #[test]
     fn a_channel_is_covered_as_far_as_its_pages_reach_and_a_thread_by_its_last() {
-        let mut channel = Reading::new(at(100), at(10));
+        let mut channel = HistoryReading::new(at(100), at(10));
         channel.add(page(&[(90, "c"), (60, "b")], Some("more")), false);
         assert!(channel.covers(at(61)) && !channel.covers(at(60)));
         channel.add(page(&[(20, "a")], None), false);
         assert!(channel.covers(at(10)));
         assert_eq!(channel.found.len(), 3);
-        let mut thread = Reading::new(at(100), at(10));
+        let mut thread = HistoryReading::new(at(100), at(10));
         thread.add(page(&[(20, "a"), (60, "b")], Some("more")), true);
         assert!(!thread.covers(at(61)));
         thread.add(page(&[(90, "c")], None), true);

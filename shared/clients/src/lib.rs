@@ -102,7 +102,7 @@ pub struct Connections {
     ring: Arc<Mutex<Option<(Arc<KeyRing>, Timestamp)>>>,
     seen: tokens::SeenTokens,
     /// What was read of channels, to look up deliveries in.
-    pub(crate) readings: find_posted::Readings,
+    pub(crate) readings: find_posted::HistoryReadings,
     pub(crate) chat_readings: chat_history::ChatReadings,
     generation: Generation,
     /// The function that renews tokens; none if that is done here.
@@ -131,7 +131,7 @@ impl Connections {
             auth_servers: AuthServers::default(),
             ring: Arc::default(),
             seen: tokens::SeenTokens::default(),
-            readings: find_posted::Readings::default(),
+            readings: find_posted::HistoryReadings::default(),
             chat_readings: chat_history::ChatReadings::default(),
             generation: Generation::new(backend.store.clone(), backend.clock.clone()),
             renewal: None,

@@ -39,7 +39,7 @@ pub async fn route(
     portal: &Portal,
     router: &Router,
     changes: &[Change],
-    cause: Cause<'_>,
+    cause: CardCause<'_>,
 ) -> Result<bool, Failure> {
     let (has_deliveries, errands_set) = (false, Vec::new());
     let restored = crm.connections.generation().restored().await?;
@@ -61,7 +61,7 @@ pub async fn route(
 
 /// What changes are caused by.
 #[derive(Debug, Clone, Copy)]
-pub struct Cause<'a> {
+pub struct CardCause<'a> {
     /// What distinguishes them from other changes of the same record.
     pub identity: &'a str,
     /// The earliest moment at which they can have happened, if that is known.
@@ -72,7 +72,7 @@ struct Routing<'a> {
     crm: &'a Crm,
     job: &'a ReceivedJob<Hint>,
     router: &'a Router,
-    cause: Cause<'a>,
+    cause: CardCause<'a>,
     /// The last restore of what we know.
     restored: Option<RestoreMark>,
     decision: &'a mut Decision,

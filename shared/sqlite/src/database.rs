@@ -11,12 +11,12 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::fault::{FaultKind, OpenError, SqliteFault, beside};
-use crate::files::{self, ENDINGS, OpenedFiles};
+use crate::files::{self, ENDINGS, OpenedFiles, truncate_log};
 use crate::health::SqliteHealth;
 use crate::host_lock::HostLock;
 use crate::maintenance;
 use crate::schema::{self, SchemaState};
-use crate::writer::{PendingWrite, Request, Writer, truncate_log};
+use crate::writer::{PendingWrite, Writer, WriterRequest};
 
 /// The log stays below this size, whatever the load.
 pub const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
@@ -76,7 +76,7 @@ impl Opened {
 #[derive(Clone)]
 pub struct SqliteFile {
     /// Without them the writer ends.
-    writes: Arc<mpsc::Sender<Request>>,
+    writes: Arc<mpsc::Sender<WriterRequest>>,
     readers: Arc<Readers>,
     opened: Arc<Opened>,
 }
@@ -134,7 +134,7 @@ impl SqliteFile {
     }
 
     fn start(connection: Connection, beside: Connection, opened: Arc<Opened>) -> Result<Self, OpenError> {
-        let (writes, waiting) = mpsc::channel::<Request>();
+        let (writes, waiting) = mpsc::channel::<WriterRequest>();
         let writes = Arc::new(writes);
         let written = Arc::new(AtomicBool::new(true));
         let care = Care {
@@ -179,7 +179,7 @@ impl SqliteFile {
     pub async fn close(&self) {
         let (closed, done) = oneshot::channel();
         // A disk that does not answer keeps nobody from stopping.
-        if self.writes.send(Request::Close(closed)).is_ok() && timeout(MAX_CLOSING, done).await.is_err() {
+        if self.writes.send(WriterRequest::Close(closed)).is_ok() && timeout(MAX_CLOSING, done).await.is_err() {
             tracing::warn!(path = %self.path().display(), "the database could not be closed in time; the next start checks it");
         }
     }
@@ -213,8 +213,8 @@ impl SqliteFile {
         E: From<SqliteFault> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let caller: Box<dyn PendingWrite> = Box::new(Caller { write, lost, result: None, reply, bytes });
-        self.writes.send(Request::Write(caller)).map_err(|_| self.closed())?;
+        let caller: Box<dyn PendingWrite> = Box::new(WaitingCaller { write, lost, result: None, reply, bytes });
+        self.writes.send(WriterRequest::Write(caller)).map_err(|_| self.closed())?;
         match timeout(self.opened.patience.write, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(self.closed().into()),
@@ -264,7 +264,7 @@ impl SqliteFile {
 }
 
 /// A write with the one who waits for it.
-struct Caller<W, L, R, E> {
+struct WaitingCaller<W, L, R, E> {
     write: W,
     lost: L,
     result: Option<Result<R, E>>,
@@ -272,7 +272,7 @@ struct Caller<W, L, R, E> {
     bytes: usize,
 }
 
-impl<W, L, R, E> PendingWrite for Caller<W, L, R, E>
+impl<W, L, R, E> PendingWrite for WaitingCaller<W, L, R, E>
 where
     W: FnMut(&Connection) -> rusqlite::Result<Result<R, E>> + Send,
     L: FnOnce() + Send,
@@ -404,7 +404,7 @@ struct Care {
     connection: Connection,
     written: Weak<AtomicBool>,
     opened: Arc<Opened>,
-    writes: Weak<mpsc::Sender<Request>>,
+    writes: Weak<mpsc::Sender<WriterRequest>>,
     /// Whether a trial waits for the writer.
     trying: Arc<AtomicBool>,
 }
@@ -431,7 +431,7 @@ impl Care {
         if let Some(writes) = self.writes.upgrade()
             && !self.trying.swap(true, Ordering::Relaxed)
         {
-            let _ = writes.send(Request::Write(Box::new(Trial(self.trying.clone()))));
+            let _ = writes.send(WriterRequest::Write(Box::new(Trial(self.trying.clone()))));
         }
     }
 }

@@ -4,10 +4,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rusqlite::Connection;
+
 use crate::fault::{FaultKind, SqliteFault, beside};
 
 /// The endings of what SQLite keeps: the database, its log, the index of the log.
 pub(crate) const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Moves the whole log into the database and empties it; `false` if a reader was in the way.
+pub(crate) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
+}
 
 /// The size of the log.
 pub(crate) fn log_bytes(path: &Path) -> u64 {

@@ -13,10 +13,9 @@ use rusqlite::{Connection, OpenFlags};
 use secrecy::SecretString;
 
 use crate::fault::{FaultKind, OpenError, SqliteFault, beside};
-use crate::files::{self, ENDINGS};
+use crate::files::{self, ENDINGS, truncate_log};
 use crate::host_lock::HostLock;
 use crate::schema::{self, SchemaState};
-use crate::writer::truncate_log;
 
 /// How long the check after an unclean end may take; a larger file is used all the same then.
 const MAX_START_CHECK: Duration = Duration::from_secs(30);

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::database::Opened;
 use crate::fault::SqliteFault;
-use crate::files;
+use crate::files::{self, truncate_log};
 
 /// As many writes as wait are committed together, up to this many, or these many bytes.
 const MAX_IN_ONE_COMMIT: usize = 256;
@@ -37,10 +37,10 @@ pub(crate) trait PendingWrite: Send {
     fn answer(self: Box<Self>, outcome: Result<(), SqliteFault>);
 }
 
-type Batch = Vec<Box<dyn PendingWrite>>;
+type WriteBatch = Vec<Box<dyn PendingWrite>>;
 
 /// What the writer is asked.
-pub(crate) enum Request {
+pub(crate) enum WriterRequest {
     Write(Box<dyn PendingWrite>),
     /// To end, and to say so.
     Close(oneshot::Sender<()>),
@@ -64,7 +64,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// The writer's life.
-    pub(crate) fn run(mut self, waiting: &Receiver<Request>) {
+    pub(crate) fn run(mut self, waiting: &Receiver<WriterRequest>) {
         while let Ok(first) = waiting.recv() {
             let (batch, close) = collect(first, waiting);
             self.work(batch);
@@ -78,7 +78,7 @@ impl Writer {
         self.close();
     }
 
-    fn work(&mut self, mut batch: Batch) {
+    fn work(&mut self, mut batch: WriteBatch) {
         batch.retain(|write| !write.is_abandoned());
         if batch.is_empty() {
             return;
@@ -92,7 +92,7 @@ impl Writer {
     }
 
     /// Commits all, or else each half for itself.
-    fn commit(&mut self, mut batch: Batch, until: Instant) {
+    fn commit(&mut self, mut batch: WriteBatch, until: Instant) {
         match self.try_commit(&mut batch) {
             Ok(()) => self.answer(batch),
             Err(Undone::RolledBack(_)) if batch.len() > 1 && Instant::now() < until => {
@@ -110,7 +110,7 @@ impl Writer {
         }
     }
 
-    fn try_commit(&mut self, batch: &mut Batch) -> Result<(), Undone> {
+    fn try_commit(&mut self, batch: &mut WriteBatch) -> Result<(), Undone> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Undone::NotBegun)?;
         for write in batch.iter_mut() {
@@ -120,7 +120,7 @@ impl Writer {
     }
 
     /// Answers what was committed, unless it went into a file that has no name any more.
-    fn answer(&self, batch: Batch) {
+    fn answer(&self, batch: WriteBatch) {
         if let Some(fault) = self.opened.files.fault() {
             self.opened.health.files_are(Some(fault.clone()));
             return refuse(batch, &fault);
@@ -162,29 +162,23 @@ impl Writer {
     }
 }
 
-/// Moves the whole log into the database and empties it; `false` if a reader was in the way.
-pub(crate) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
-    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    Ok(busy == 0)
-}
-
-fn refuse(batch: Batch, fault: &SqliteFault) {
+fn refuse(batch: WriteBatch, fault: &SqliteFault) {
     for write in batch {
         write.answer(Err(fault.clone()));
     }
 }
 
 /// The first write with those that wait as well, and who asked to end, if somebody did.
-fn collect(first: Request, waiting: &Receiver<Request>) -> (Batch, Option<oneshot::Sender<()>>) {
-    let (mut batch, mut bytes) = (Batch::new(), 0);
+fn collect(first: WriterRequest, waiting: &Receiver<WriterRequest>) -> (WriteBatch, Option<oneshot::Sender<()>>) {
+    let (mut batch, mut bytes) = (WriteBatch::new(), 0);
     let mut next = Some(first);
     while let Some(request) = next {
         match request {
-            Request::Write(write) => {
+            WriterRequest::Write(write) => {
                 bytes += write.bytes();
                 batch.push(write);
             }
-            Request::Close(closed) => return (batch, Some(closed)),
+            WriterRequest::Close(closed) => return (batch, Some(closed)),
         }
         let is_full = batch.len() >= MAX_IN_ONE_COMMIT || bytes >= MAX_COMMIT_BYTES;
         next = if is_full { None } else { waiting.try_recv().ok() };

@@ -83,7 +83,7 @@ pub(crate) struct Subscription {
 }
 
 /// What becomes of an event before it leaves.
-pub(super) enum Admission {
+pub(super) enum DeliveryAdmission {
     Sent,
     /// There were too many in this hour; whether the app is to be notified of that now.
     TooMany {
@@ -93,22 +93,22 @@ pub(super) enum Admission {
 }
 
 impl Subscription {
-    pub(super) fn admit(&mut self, now: Timestamp) -> Admission {
+    pub(super) fn admit(&mut self, now: Timestamp) -> DeliveryAdmission {
         if self.is_off {
-            return Admission::Off;
+            return DeliveryAdmission::Off;
         }
         while self.events.front().is_some_and(|at| now.duration_since(*at) >= HOUR) {
             self.events.pop_front();
         }
         if self.events.len() < MAX_EVENTS_AN_HOUR {
             self.events.push_back(now);
-            return Admission::Sent;
+            return DeliveryAdmission::Sent;
         }
         let notify = self.limited_at.is_none_or(|at| now.duration_since(at) >= SignedDuration::from_mins(1));
         if notify {
             self.limited_at = Some(now);
         }
-        Admission::TooMany { notify }
+        DeliveryAdmission::TooMany { notify }
     }
 
     fn note(&mut self, now: Timestamp, succeeded: bool) {
@@ -189,9 +189,9 @@ impl SlackShared {
         let id = format!("Ev0SAND{number:05}");
         let kind = event["type"].as_str().unwrap_or_default().to_owned();
         match admission {
-            Admission::Sent => {}
-            Admission::Off => return self.note_sent(&kind, &id, 1, SentOutcome::Stopped),
-            Admission::TooMany { notify } => {
+            DeliveryAdmission::Sent => {}
+            DeliveryAdmission::Off => return self.note_sent(&kind, &id, 1, SentOutcome::Stopped),
+            DeliveryAdmission::TooMany { notify } => {
                 self.note_sent(&kind, &id, 1, SentOutcome::Stopped);
                 if notify {
                     self.depart(self.limited(now), Duration::ZERO);
