@@ -1,10 +1,10 @@
 //! Joining: a tenant's credentials, as an operator enters them, are checked, sealed and stored.
 
 use jiff::Timestamp;
-use runtime::TenantId;
 use runtime::secrets::add_line;
+use runtime::{SettingsDocument, TenantId};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::Value;
 use slack::client::SlackIdentity;
 use tenants::portals::{
     Application, NOTION_TOKEN, NotionConnection, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN,
@@ -190,7 +190,6 @@ impl Connections {
         let tenant = TenantId::new(access.member_id)?;
         let base = access.portal.base().map_err(JoinError::Portal)?;
         let seal = |field, secret| self.seal(&tenant, field, secret);
-        let before = self.portals.get(&tenant).await.map_err(Failure::from)?;
         let (webhook, application) = match &access.portal {
             PortalAccess::Webhook(url) => (Some(seal(PORTAL_WEBHOOK, url).await?), None),
             PortalAccess::Application { endpoint, access_token } => {
@@ -218,7 +217,7 @@ impl Connections {
                 token: seal(NOTION_TOKEN, token).await?,
                 renews: false,
             }),
-            None => before.as_ref().and_then(|portal| portal.notion.clone()),
+            None => None,
         };
         let slack = match access.workspace {
             Some(workspace) => Some(SlackConnection {
@@ -230,29 +229,33 @@ impl Connections {
                 scopes: Vec::new(),
                 renews: false,
             }),
-            None => before.as_ref().and_then(|portal| portal.slack.clone()),
+            None => None,
         };
-        let kept = before.as_ref().map(|portal| portal.settings.clone());
-        let portal = Portal {
+        let (now, settings) = (whole_second(self.clock.now()), access.settings.map(SettingsDocument::from));
+        let application_token = TokenDigest::of(access.application_token.expose_secret());
+        let joined = |before: Portal| Portal {
             domain: base.domain(),
-            webhook,
-            application,
-            application_token: TokenDigest::of(access.application_token.expose_secret()),
-            hook_key: before.as_ref().and_then(|portal| portal.hook_key),
-            hook_key_before: before.as_ref().and_then(|portal| portal.hook_key_before),
-            slack,
-            notion,
-            settings: access.settings.map(Into::into).or(kept).unwrap_or_else(|| json!({}).into()),
-            connected_at: before.map_or_else(|| whole_second(self.clock.now()), |portal| portal.connected_at),
-            tenant: tenant.clone(),
+            webhook: webhook.clone(),
+            application: application.clone(),
+            application_token,
+            slack: slack.clone().or(before.slack),
+            notion: notion.clone().or(before.notion),
+            settings: settings.clone().unwrap_or(before.settings),
+            ..before
         };
-        self.portals.put(&portal).await.map_err(Failure::from)?;
+        // Also while somebody changes the settings of a portal that was connected before.
+        if !self.portals.change(&tenant, joined).await.map_err(Failure::from)? {
+            let new = joined(Portal::new(tenant.clone(), base.domain(), now));
+            self.portals.put(&new).await.map_err(Failure::from)?;
+        }
         if let Some(secret) = &access.signing_secret {
             self.admit_app(secret).await?;
-            let language = portal.settings["language"].as_str().unwrap_or_default().to_owned();
+            let portal = self.portals.fresh(&tenant).await.map_err(Failure::from)?;
+            let settings = portal.as_ref().map(|portal| &portal.settings);
+            let language = settings.and_then(|settings| settings["language"].as_str()).unwrap_or_default().to_owned();
             let signing = TokenDigest::of(secret.expose_secret());
             let workspace = Workspace { tenant: tenant.clone(), signing, language };
-            if let Some(slack) = &portal.slack {
+            if let Some(slack) = portal.as_ref().and_then(|portal| portal.slack.as_ref()) {
                 self.portals.put_workspace(&slack.team_id, &workspace).await.map_err(Failure::from)?;
             }
         }
