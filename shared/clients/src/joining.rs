@@ -1,10 +1,11 @@
 //! Joining: a tenant's credentials, as an operator enters them, are checked, sealed and stored.
 
 use jiff::Timestamp;
+use runtime::TenantId;
 use runtime::secrets::add_line;
-use runtime::{SettingsDocument, TenantId};
+use runtime::settings_document::SettingsDocument;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use slack::client::SlackIdentity;
 use tenants::portals::{
     Application, NOTION_TOKEN, NotionConnection, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN,
