@@ -28,7 +28,7 @@ use crate::storms::Climate;
 /// The longest time from healing until nothing has to be done any more.
 const MAX_RECOVERY: Duration = Duration::from_secs(45 * 60);
 
-/// How often a workspace refuses a look into its history in one history of ours.
+/// How often a workspace refuses a look into its history in one simulated run.
 const MAX_LEARNING: u64 = 12;
 
 /// A promise that was not kept.
