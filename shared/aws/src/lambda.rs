@@ -1,6 +1,6 @@
 //! The start-up of a Lambda function: its loop for HTTP requests, queue batches, schedules or calls.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use lambda_http::request::RequestContext;
 use lambda_runtime::{LambdaEvent, service_fn};
 use runtime::job::{Job, Jobs, Outcomes};
 use runtime::queue::Received;
-use runtime::{Backend, ClientAddress, runner};
+use runtime::{Backend, ClientAddress, Runner, SuspectTurn, WorkTime};
 use serde::de::DeserializeOwned;
 
 pub use lambda_runtime::Error;
@@ -73,11 +73,13 @@ where
     T: Job,
     F: Future<Output = Outcomes>,
 {
-    let handle = &handle;
+    let (runner, handle) = (&Runner::new(backend.clone(), SuspectTurn::default()), &handle);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let batch = event.payload.records.into_iter().filter_map(received).collect();
-        let Backend { queue, clock, metrics, .. } = backend;
-        let report = runner::run(queue.as_ref(), clock.as_ref(), metrics.as_ref(), batch, handle).await;
+        // An invocation that is not over by then is ended without a word, and everything that it had in hand waits.
+        let remaining = event.context.deadline().duration_since(SystemTime::now());
+        let time = remaining.map_or_else(|_| WorkTime::default(), WorkTime::within);
+        let report = runner.run(time, batch, handle).await;
         // What is not named here, the mapping deletes.
         Ok::<_, Error>(partial_batch_response(report.failed))
     }))

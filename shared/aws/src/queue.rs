@@ -255,9 +255,14 @@ impl Queue for SqsQueue {
         change.send().await.map(|_| ()).map_err(|error| failed(queue, error))
     }
 
-    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+    /// A message that nobody settled is out until its visibility ends.
+    fn returns_after(&self, queue: QueueName) -> Duration {
+        queue.visibility()
+    }
+
+    async fn bury(&self, queue: QueueName, burial: &str, letter: DeadLetter) -> Result<(), QueueError> {
         let text = serde_json::to_string(&letter).map_err(|error| failed(queue, error))?;
-        let fingerprint = fingerprint(&letter.body);
+        let burial = id(burial);
         let send = self
             .clients
             .get()
@@ -266,9 +271,10 @@ impl Queue for SqsQueue {
             .send_message()
             .queue_url(self.dead_url(queue)?)
             // A group for each: of one group SQS would only ever hand out the first ten.
-            .message_group_id(&fingerprint)
-            // A job that is buried twice is one letter.
-            .message_deduplication_id(&fingerprint)
+            .message_group_id(&burial)
+            // Not by what it says: SQS remembers an id for five minutes, also of a letter that was redriven meanwhile, and
+            // would drop the next letter of the same job.
+            .message_deduplication_id(&burial)
             .set_message_system_attributes(trace_header())
             .message_body(text);
         send.send().await.map(|_| ()).map_err(|error| failed(queue, error))
