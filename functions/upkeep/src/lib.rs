@@ -1,5 +1,5 @@
 //! Regular care of every tenant: events that the routes need are bound, access is renewed, silence is noticed, links of
-//! people who left are ended, and the data of tenants that left is deleted.
+//! people who left are ended, and deletions of tenants that left go on if their jobs were lost.
 
 mod bot;
 mod people;
@@ -68,37 +68,36 @@ pub struct UpkeepReport {
     pub ending: usize,
     /// Sides of tenants whose credentials are rejected.
     pub in_trouble: usize,
-    /// Items of departed tenants that were found and deleted.
-    pub left_behind: u64,
     /// Departed tenants of which some data is left.
     pub leaving: usize,
+    /// Departed tenants for whose deletion a job was sent.
+    pub resumed: usize,
     /// What failed, and why.
     pub failed: Vec<String>,
 }
 
-/// Looks after all tenants, and deletes what is left of departed ones.
+/// Looks after all tenants, and has what is left of departed ones deleted.
 pub async fn handle(deps: &Deps, now: Timestamp) -> UpkeepReport {
     let (report, left) = futures::join!(look_after_all(deps, now), let_leave(deps));
     UpkeepReport {
-        left_behind: left.left_behind,
         leaving: left.leaving,
+        resumed: left.resumed,
         failed: report.failed.iter().chain(&left.failed).cloned().collect(),
         ..report
     }
 }
 
-/// Deletes what is left of departed tenants. On one machine this runs separately, more often than the rest.
+/// Has what is left of departed tenants deleted. On one machine this runs separately, more often than the rest.
 pub async fn let_leave(deps: &Deps) -> UpkeepReport {
-    let worked = match tenants::departure::work(&deps.crm.backend).await {
-        Ok(Some(worked)) => worked,
-        Ok(None) => return UpkeepReport::default(),
+    let found = match tenants::departure::bring_back(&deps.crm.backend).await {
+        Ok(found) => found,
         Err(error) => {
             return UpkeepReport { failed: vec![format!("tenants that left: {error}")], ..UpkeepReport::default() };
         }
     };
     // Also if there are none: without a value, an alarm cannot see that all is well.
-    measure(deps, "late_departures", worked.late);
-    UpkeepReport { left_behind: worked.deleted, leaving: worked.open, ..UpkeepReport::default() }
+    measure(deps, "late_departures", found.late);
+    UpkeepReport { leaving: found.open, resumed: found.sent, ..UpkeepReport::default() }
 }
 
 fn measure(deps: &Deps, name: &'static str, number: usize) {

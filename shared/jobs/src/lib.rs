@@ -8,6 +8,8 @@ pub mod job_impls;
 pub mod queues;
 pub mod slack_request;
 pub mod sync;
+pub mod tenant_job;
 
 pub use card_delivery::SlackDelivery;
 pub use hint::{FollowUp, Hint, HintOrigin};
+pub use tenant_job::TenantJob;
