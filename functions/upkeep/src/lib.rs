@@ -20,12 +20,16 @@ use runtime::{Backend, DeliveryId, SettingsError, TenantId, UNREADABLE_SETTINGS}
 use serde::Serialize;
 use settings::Settings;
 use tenants::portals::Portal;
+use tenants::rounds::Round;
 use user_mapping::TenantContext;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Tenants that are handled in parallel.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
+/// How long a run begins with further tenants; the next run begins with those that are left. On AWS the function is stopped
+/// after 240 seconds.
+const BEGINS_FOR: Duration = Duration::from_secs(150);
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -60,6 +64,8 @@ impl Deps {
 pub struct UpkeepReport {
     /// Tenants that were handled.
     pub tenants: usize,
+    /// Tenants that were left to the next run.
+    pub left: usize,
     /// Events that were bound or unbound.
     pub repaired: usize,
     /// Tenants whose expected events do not arrive.
@@ -105,11 +111,11 @@ fn measure(deps: &Deps, name: &'static str, number: usize) {
 }
 
 async fn look_after_all(deps: &Deps, now: Timestamp) -> UpkeepReport {
-    let tenants = match deps.crm.connections.portals().tenants().await {
-        Ok(tenants) => tenants,
+    let round = match Round::begin(&deps.crm.backend, "upkeep", BEGINS_FOR).await {
+        Ok(round) => round,
         Err(error) => return UpkeepReport { failed: vec![error.to_string()], ..UpkeepReport::default() },
     };
-    let looked_after = futures::stream::iter(tenants).map(|tenant| async move {
+    let looked_after = futures::stream::iter(round.turns()).map(|tenant| async move {
         let done = look_after(deps, &tenant, now).await;
         (tenant, done)
     });
@@ -134,6 +140,11 @@ async fn look_after_all(deps: &Deps, now: Timestamp) -> UpkeepReport {
                 report.failed.push(format!("{tenant}: {failure}"));
             }
         }
+    }
+    drop(done);
+    match round.end().await {
+        Ok(left) => report.left = left,
+        Err(error) => report.failed.push(error.to_string()),
     }
     measure(deps, "silent_tenants", report.silent);
     measure(deps, "tokens_near_end", report.ending);

@@ -75,6 +75,7 @@ pub const KINDS: &[StoredKind] = {
         kind(Portals, "#notion-hooks", "", "address of Notion's webhooks", Keep(NO_WORDS)),
         kind(Portals, "#hooks", "", "address of Notion's webhooks", Keep(NO_WORDS)),
         kind(Portals, "#apps", "", "keys of an application", Keep(NO_WORDS)),
+        kind(Portals, "#rounds", "", "whose turn is next", Keep(NO_WORDS)),
         kind(Portals, "#generation", "", "when the data was restored from a backup", Keep(NO_WORDS)),
         kind(Portals, "#departed", "", "a tenant that left", Keep(NO_WORDS)),
         kind(Portals, "learned", "", "a portal's id", Keep(NO_WORDS)),

@@ -16,7 +16,8 @@ use serde_json::json;
 use simulators::estate::BITRIX24_APP;
 use standalone::engine::Engine;
 use tenants::api_keys::{ApiKeys, Scope};
-use tenants::portals::Portals;
+use tenants::portals::{Portal, Portals};
+use tenants::rounds::Round;
 use tenants::{departure, export, key_rotation};
 
 /// Until the upkeep's next run.
@@ -249,6 +250,37 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
     assert!(page.contains("connect Slack"), "{page}");
     estate.upkeep().await;
     assert_eq!(estate.connections.portals().tenants().await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_over_all_tenants_begins_where_the_last_one_had_to_stop() {
+    const LASTS: Duration = Duration::from_secs(10);
+    let estate = Estate::start(1).await;
+    let backend = &estate.engine.backend;
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
+    for name in ["a", "b", "c", "d", "e"] {
+        let portal = Portal::new(TenantId::new(name).unwrap(), format!("{name}.bitrix24.example"), estate.clock.now());
+        portals.put(&portal).await.unwrap();
+    }
+    let round = async |most: usize| {
+        let round = Round::begin(backend, "test", LASTS).await.unwrap();
+        let mut turns = Vec::new();
+        for tenant in round.turns() {
+            turns.push(tenant.to_string());
+            if turns.len() == most {
+                // What is under way may take longer than the round begins with others.
+                estate.clock.advance(LASTS + Duration::from_secs(1));
+            }
+        }
+        (turns.concat(), round.end().await.unwrap())
+    };
+    assert_eq!(round(5).await, ("abcde".into(), 0));
+    assert_eq!(round(2).await, ("ab".into(), 3));
+    assert_eq!(round(2).await, ("cd".into(), 3));
+    // The next one is gone meanwhile: the one after it is next.
+    portals.remove(&TenantId::new("e").unwrap()).await.unwrap();
+    assert_eq!(round(3).await, ("abc".into(), 1));
+    assert_eq!(round(9).await, ("dabc".into(), 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
