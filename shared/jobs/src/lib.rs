@@ -6,6 +6,8 @@ pub mod chat;
 pub mod hint;
 pub mod job_impls;
 pub mod queues;
+#[cfg(test)]
+mod sample_tests;
 pub mod slack_request;
 pub mod sync;
 pub mod tenant_job;
