@@ -1,14 +1,11 @@
 //! Each function may do what it does, and no more: no wildcard, nothing that no journey uses.
 //!
-//! While the other tests run, the emulated AWS refuses what a policy does not grant. The last test here looks at what they
-//! used; `scripts/check` runs it after them.
+//! While the other tests run, the emulated AWS refuses what a policy does not grant. The last tests here look at what they
+//! used; `scripts/check` runs them after the others.
 
 use std::collections::BTreeSet;
 
-use aws::LambdaFunction;
-use cloud::Cloud;
 use cloud::policy::{Grant, TEMPLATE, granted, kept_from_client_secrets, notes, resource_policies, resources};
-use runtime::Invoke;
 
 /// Grants that no journey uses here, and why they are needed: function, action, resource (empty for any), reason.
 const UNSEEN: [(&str, &str, &str, &str); 21] = [
@@ -159,15 +156,6 @@ fn pages_and_programs_are_throttled_more_tightly_than_webhooks() {
     // What outsiders send has the common throttle.
     assert!(!settings.iter().any(|line| line.contains("/webhooks")), "{settings:?}");
     assert!(TEMPLATE.contains("        ThrottlingRateLimit: !Ref WebhookRateLimit\n"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_of_another_function_is_signed_for_lambda() -> anyhow::Result<()> {
-    let cloud = Cloud::start().await?;
-    // It is let in by its signature, and there is no such function here.
-    let failed = LambdaFunction::over(&cloud.config, "token-renewal").invoke("{}".to_owned()).await.unwrap_err();
-    assert_eq!(failed.to_string(), "the function token-renewal did not answer: Lambda answered HTTP 404");
-    Ok(())
 }
 
 /// What the journeys through the handlers, and those through the binaries, have used.
