@@ -20,7 +20,8 @@ pub fn granted() -> BTreeSet<Grant> {
 pub fn kept_from_client_secrets() -> BTreeSet<String> {
     let action = "Effect: Deny\n              Action: [dynamodb:GetItem, dynamodb:Query, dynamodb:PutItem]\n              \
                   Resource: !If [HasOwnPortals, !GetAtt Portals.Arn, ";
-    let condition = "\n              Condition: { \"ForAnyValue:StringLike\": { \"dynamodb:LeadingKeys\": [\"*#apps\"] } }";
+    let condition =
+        "\n              Condition: { \"ForAnyValue:StringLike\": { \"dynamodb:LeadingKeys\": [\"*#apps\"] } }";
     let denies = |text: &str| {
         let (_, rest) = text.split_once(action)?;
         rest.find('\n').filter(|end| rest[*end..].starts_with(condition))

@@ -87,9 +87,8 @@ async fn a_company_connects_itself_through_the_deployed_stack() -> anyhow::Resul
     let is_deleted = async || departure().await.is_ok_and(|found| found.is_some_and(|found| found.total() >= 20));
     stack.until("the deletion by a job", is_deleted).await?;
     assert_eq!(backend.store.get(&place(0)).await?, None);
-    // The upkeep sends the job again if its message is lost.
-    let report = stack.invoke("upkeep", &json!({})).await?;
-    assert_eq!((&report["leaving"], &report["failed"]), (&json!(1), &json!([])), "{report}");
+    // The upkeep would send the job again if its message were lost.
+    assert_eq!(stack.invoke("upkeep", &json!({})).await?["failed"], json!([]));
     // An operator does not wait.
     tenants::departure::depart(&backend, &tenant).await?;
     for table in Table::ALL {
