@@ -11,6 +11,8 @@ use runtime::queue::Received;
 use runtime::{Backend, ClientAddress, runner};
 use serde::de::DeserializeOwned;
 
+use crate::lag;
+
 pub use lambda_runtime::Error;
 
 /// Answers API Gateway's requests with `handle`. Bodies come decoded: a signature is over these bytes. Where a request
@@ -49,8 +51,9 @@ where
 {
     let handle = &handle;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
-        let batch = event.payload.records.into_iter().filter_map(received).collect();
         let Backend { queue, clock, metrics, .. } = backend;
+        lag::measure(T::QUEUE, &event.payload.records, clock.now(), metrics.as_ref());
+        let batch = event.payload.records.into_iter().filter_map(received).collect();
         let report = runner::run(queue.as_ref(), clock.as_ref(), metrics.as_ref(), batch, handle).await;
         // What is not named here, the mapping deletes.
         Ok::<_, Error>(partial_batch_response(report.failed))
