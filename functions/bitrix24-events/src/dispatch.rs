@@ -204,7 +204,7 @@ async fn uninstalled(
     }
     if clean {
         tenants::departure::begin(backend, &job.tenant, None).await?;
-        return Ok(JobOutcome::Skip("the portal was disconnected; its data is deleted within 15 minutes".into()));
+        return Ok(JobOutcome::Skip("the portal was disconnected; its data is being deleted".into()));
     }
     connections.portal_left(&job.tenant).await?;
     let reason = "the application was removed in Bitrix24; the data is kept until someone reconnects it";

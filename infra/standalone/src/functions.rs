@@ -50,6 +50,8 @@ pub struct Functions {
     pub notion_webhook: notion_webhook::Deps,
     /// Syncs records and their pages.
     pub record_sync: record_sync::Deps,
+    /// Does long work for a tenant, a slice at a time.
+    pub tenant_jobs: tenant_jobs::Deps,
     /// Finds edits in Notion that no webhook reported.
     pub notion_poll: notion_poll::Deps,
 }
@@ -107,6 +109,7 @@ impl Functions {
             upkeep: made!("upkeep", upkeep, reached, with keys),
             notion_webhook: backend("notion-webhook").into(),
             record_sync: made!("record-sync", record_sync),
+            tenant_jobs: backend("tenant-jobs").into(),
             notion_poll: made!("notion-poll", notion_poll),
             token_renewal,
         }
@@ -141,6 +144,7 @@ impl Functions {
             queues::SLACK_COMMANDS => worked!(slack_commands),
             queues::BITRIX24_DELIVERY => worked!(bitrix24_delivery),
             queues::RECORD_SYNC => worked!(record_sync),
+            queues::TENANT_JOBS => worked!(tenant_jobs),
             unknown => {
                 tracing::error!(queue = unknown.name(), "no function works this queue");
                 BatchReport {

@@ -104,8 +104,8 @@ async fn finish(
         EventStatus::Routed => JobOutcome::Done,
         EventStatus::Skipped { reason } => JobOutcome::Skip(reason),
         // Handed to another job; what that makes of it follows.
-        EventStatus::Waiting { .. } if !line.outbox.is_empty() => JobOutcome::Done,
-        EventStatus::Waiting { .. } | EventStatus::Dead { .. } => return Ok(None),
+        EventStatus::Waiting { .. } | EventStatus::Other(_) if !line.outbox.is_empty() => JobOutcome::Done,
+        EventStatus::Waiting { .. } | EventStatus::Other(_) | EventStatus::Dead { .. } => return Ok(None),
     };
     backend.send([line.outbox, earlier(line.earlier)].concat()).await?;
     Ok(Some(outcome))

@@ -22,6 +22,7 @@ mod made_up_language;
 mod many_sweeps;
 mod missed_chats;
 mod names;
+mod newer;
 mod notifications;
 mod notion;
 mod notion_backfill;
