@@ -1,5 +1,6 @@
 """scripts/deploy and scripts/rollback on an account of their own."""
 import json
+import re
 import unittest
 
 import harness
@@ -134,12 +135,14 @@ class Deployments(unittest.TestCase):
     def test_a_stack_of_another_stage_is_refused(self):
         self.succeeds(self.checkout.deploy("dev"))
         packaged = (self.checkout.folder / ".aws-sam/deploy/packaged-dev.yaml").read_text()
+        bucket = re.search(r"s3://([^/]+)/", packaged)[1]
+        self.account.client("s3").put_object(Bucket=bucket, Key="of-prod.yaml", Body=packaged.encode())
         client = self.account.client("cloudformation")
         client.create_change_set(
             StackName="switchboard-dev",
             ChangeSetName="of-prod",
             ChangeSetType="UPDATE",
-            TemplateBody=packaged,
+            TemplateURL=f"{self.account.endpoint}/{bucket}/of-prod.yaml",
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             Parameters=[{"ParameterKey": "Stage", "ParameterValue": "prod"}, {"ParameterKey": "Release", "ParameterValue": "1" * 10}],
         )

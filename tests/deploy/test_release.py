@@ -116,7 +116,7 @@ class Template(unittest.TestCase):
     def test_webhooks_shift_and_the_ingress_alarm_ends_it(self):
         for function in ("Bitrix24Webhook", "SlackWebhook", "NotionWebhook"):
             own = TEMPLATE.split(f"\n  {function}Function:\n")[1].split("\n  Slack" if function != "SlackWebhook" else "\n  Notion")[0]
-            self.assertIn("DeploymentPreference: { Type: !Ref WebhookDeployment, Alarms: [!Ref IngressAlarm] }", own)
+            self.assertIn("DeploymentPreference: { Type: !Ref WebhookDeployment, Alarms: !If [HasAllAlarms, [!Ref IngressAlarm], []] }", own)
 
     def test_what_is_kept_is_not_kept_when_its_creation_fails(self):
         self.assertEqual(TEMPLATE.count("DeletionPolicy: RetainExceptOnCreate"), 6, "three tables and three secrets")

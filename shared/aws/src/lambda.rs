@@ -13,6 +13,8 @@ use runtime::queue::Received;
 use runtime::{Backend, ClientAddress, Runner, SuspectTurn, WorkTime};
 use serde::de::DeserializeOwned;
 
+use crate::lag;
+
 pub use lambda_runtime::Error;
 
 /// Answers API Gateway's requests with `handle`. Bodies come decoded: a signature is over these bytes. Where a request
@@ -75,6 +77,7 @@ where
 {
     let (runner, handle) = (&Runner::new(backend.clone(), SuspectTurn::default()), &handle);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        lag::measure(T::QUEUE, &event.payload.records, backend.clock.now(), backend.metrics.as_ref());
         let batch = event.payload.records.into_iter().filter_map(received).collect();
         // An invocation that is not over by then is ended without a word, and everything that it had in hand waits.
         let remaining = event.context.deadline().duration_since(SystemTime::now());

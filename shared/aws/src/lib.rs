@@ -5,6 +5,7 @@
 
 pub mod clients;
 pub mod invoke;
+mod lag;
 pub mod lambda;
 mod log;
 pub mod metrics;
