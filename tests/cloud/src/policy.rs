@@ -18,10 +18,15 @@ pub fn granted() -> BTreeSet<Grant> {
 
 /// The functions that may not touch the partitions in which the keys of portals' own applications lie.
 pub fn kept_from_client_secrets() -> BTreeSet<String> {
-    let denial = "Effect: Deny\n              Action: [dynamodb:GetItem, dynamodb:Query, dynamodb:PutItem]\n              \
-                  Resource: !GetAtt Portals.Arn\n              Condition: { \"ForAnyValue:StringLike\": { \
-                  \"dynamodb:LeadingKeys\": [\"*#apps\"] } }";
-    functions().into_iter().filter(|(_, text)| text.contains(denial)).map(|(function, _)| function).collect()
+    let action = "Effect: Deny\n              Action: [dynamodb:GetItem, dynamodb:Query, dynamodb:PutItem]\n              \
+                  Resource: !If [HasOwnPortals, !GetAtt Portals.Arn, ";
+    let condition =
+        "\n              Condition: { \"ForAnyValue:StringLike\": { \"dynamodb:LeadingKeys\": [\"*#apps\"] } }";
+    let denies = |text: &str| {
+        let (_, rest) = text.split_once(action)?;
+        rest.find('\n').filter(|end| rest[*end..].starts_with(condition))
+    };
+    functions().into_iter().filter(|(_, text)| denies(text).is_some()).map(|(function, _)| function).collect()
 }
 
 /// The policies of each function, by its binary.
@@ -47,7 +52,8 @@ fn statements(function: &str, policies: &str) -> Vec<Grant> {
             .filter(|word| ["dynamodb:", "sqs:", "secretsmanager:", "lambda:"].iter().any(|of| word.starts_with(of)));
         let name = |word: &str| word.trim_end_matches(".Arn").trim_end_matches(".Alias").to_owned();
         let after = |pair: &[&str]| ["!GetAtt", "!Ref"].contains(&pair[0]).then(|| name(pair[1]));
-        let resources: Vec<_> = words.windows(2).filter_map(after).collect();
+        // A parameter that names another resource in its place means the same: `!If [HasOwnKeyRing, !Ref KeyRing, !Ref KeyRingArn]`.
+        let resources: Vec<_> = words.windows(2).filter_map(after).filter(|name| !name.ends_with("Arn")).collect();
         for action in actions {
             grants
                 .extend(resources.iter().map(|resource| (function.to_owned(), (*action).to_owned(), resource.clone())));
