@@ -55,18 +55,18 @@ async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
     };
     let next = match claim {
         RequestClaim::Again => waiting::try_again(deps.backend.store.as_ref(), &job.tenant, job.trace).await,
-        RequestClaim::First | RequestClaim::OfAnother => Ok(NextTry::Go),
+        RequestClaim::First | RequestClaim::OfAnother => Ok(NextTry::Go { late_until: None }),
     };
-    match next {
-        Ok(NextTry::Go) => {}
+    let late_until = match next {
+        Ok(NextTry::Go { late_until }) => late_until,
         Ok(NextTry::Cancelled) => return cancelled(deps, &job).await,
         Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
-    }
+    };
     let is_retry = match was_tried(deps, &job, claim).await {
         Ok(was_tried) => was_tried,
         Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
     };
-    let this_try = RequestTry { trace: job.trace, arrived_at: job.arrived_at(), is_retry };
+    let this_try = RequestTry { trace: job.trace, arrived_at: job.arrived_at(), is_retry, late_until };
     let request = match CommandRequest::new(&deps.commands, &job.tenant, &job.body, this_try).await {
         Ok(request) => request,
         Err(failure) => return undecided(deps, &job, None, &failure).await,
@@ -171,7 +171,7 @@ async fn undecided(
     match (&outcome, request) {
         (JobOutcome::Retry { .. }, Some((request, _))) => {
             match waiting::wait(request, job.trace, &job.body, failure).await {
-                Ok(NextTry::Go) => outcome,
+                Ok(NextTry::Go { .. }) => outcome,
                 Ok(NextTry::Cancelled) => cancelled(deps, job).await,
                 Err(error) => {
                     tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the person could not be notified of the wait");

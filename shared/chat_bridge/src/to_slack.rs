@@ -2,8 +2,8 @@
 
 use bitrix24::chat::ChatFile;
 use clients::{
-    DeliveryAttempt, Doubt, Download, ErrorClass, Failure, HistoryPlace, LookUp, SoughtMessage, find_posted,
-    find_shared,
+    ConnectionSide, DeliveryAttempt, Doubt, Download, ErrorClass, Failure, HistoryPlace, LookUp, SoughtMessage,
+    find_posted, find_shared,
 };
 use jobs::card_delivery::marked_as;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
@@ -23,7 +23,14 @@ const MAX_FILE: u64 = 300 * 1024 * 1024;
 
 /// Delivers a message, an edit, a deletion or a reaction, once.
 pub async fn deliver(context: &TenantContext, job: ReceivedJob<ToSlack>) -> JobOutcome {
-    let mut line = match DeliveryAttempt::take(&context.backend, &context.connections, &job, &job.body.delivery).await {
+    let mut line = match DeliveryAttempt::take(
+        &context.backend,
+        &context.connections,
+        &job,
+        (&job.body.delivery, ConnectionSide::Slack),
+    )
+    .await
+    {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -387,7 +394,7 @@ impl CopyDelivery<'_> {
         let bot = registration::bot(self.context, &self.tenant).await?.ok_or_else(missing)?;
         let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
         let address = answer.result["downloadUrl"].as_str().unwrap_or_default();
-        self.tenant.bitrix24.fetch(address).await
+        self.tenant.bitrix24.fetch(address, file.size).await
     }
 
     /// Posts a note in the channel that there is a file, and where. The link opens for people who can see the chat; it

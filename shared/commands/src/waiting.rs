@@ -57,13 +57,19 @@ struct WaitingRequest {
     notice: Option<(String, String)>,
     /// Whether a try may have reached Bitrix24.
     is_unsure: bool,
+    /// Until when Bitrix24 may still do what a try asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    late_until: Option<Timestamp>,
 }
 
 /// How a wait goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextTry {
-    /// It is tried.
-    Go,
+    /// It is tried. Until then, what an earlier try asked for may still be done.
+    Go {
+        /// If a try got no answer for long.
+        late_until: Option<Timestamp>,
+    },
     /// The person has cancelled it.
     Cancelled,
 }
@@ -125,10 +131,11 @@ fn cancelled_text(is_unsure: bool) -> Fixed {
 /// # Errors
 /// If the store does not answer.
 pub async fn try_again(store: &dyn Store, tenant: &TenantId, trace: TraceId) -> Result<NextTry, Failure> {
-    let mut next = NextTry::Go;
+    let mut next = NextTry::Go { late_until: None };
     change(store, tenant, &trace.to_string(), |waiting| {
         let state = waiting.state.tried();
-        next = if state.is_some() { NextTry::Go } else { NextTry::Cancelled };
+        let late_until = waiting.late_until;
+        next = if state.is_some() { NextTry::Go { late_until } } else { NextTry::Cancelled };
         let state = state.unwrap_or(WaitState::Cancelled);
         WaitingRequest { state, ..waiting }
     })
@@ -149,23 +156,25 @@ pub async fn wait(
 ) -> Result<NextTry, Failure> {
     let (store, tenant) = (request.deps.context.backend.store.as_ref(), &request.tenant.id);
     let (id, is_unsure) = (trace.to_string(), failure.class == ErrorClass::UnknownOutcome);
+    let late_until = request.late_until();
     let known = change(store, tenant, &id, |waiting| {
         let is_unsure = waiting.is_unsure || is_unsure;
-        WaitingRequest { state: waiting.state.failed(), is_unsure, ..waiting }
+        WaitingRequest { state: waiting.state.failed(), is_unsure, late_until, ..waiting }
     });
     if let Some(waiting) = known.await? {
         if waiting.state != WaitState::Cancelled {
-            return Ok(NextTry::Go);
+            return Ok(NextTry::Go { late_until });
         }
         show(request, &waiting, request.language.text(cancelled_text(waiting.is_unsure))).await;
         return Ok(NextTry::Cancelled);
     }
     let notice = notify(request, trace, asked, failure).await?;
     let notice = notice.map(|posted| (posted.channel.to_string(), posted.ts.to_string()));
-    let waiting = WaitingRequest { user: request.user.clone(), state: WaitState::Waiting, notice, is_unsure };
+    let waiting =
+        WaitingRequest { user: request.user.clone(), state: WaitState::Waiting, notice, is_unsure, late_until };
     let write = StoreWrite::new(key(tenant, &id), &waiting, WriteCondition::Absent)?;
     match store.put(write.expiring(later(request.deps.clock.now(), WAITING_TTL))).await {
-        Ok(_) | Err(StoreError::Conflict(_)) => Ok(NextTry::Go),
+        Ok(_) | Err(StoreError::Conflict(_)) => Ok(NextTry::Go { late_until }),
         Err(error) => Err(error.into()),
     }
 }

@@ -317,6 +317,9 @@ pub struct OpenCall {
     pub began_at: Timestamp,
     /// Where the effect would be found: the provider's id of the channel or chat.
     pub place: String,
+    /// Until when it may still have its effect: the provider was slow to answer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_until: Option<Timestamp>,
 }
 
 /// One line of either kind.

@@ -14,7 +14,7 @@ use super::answers::FirstAnswer;
 use super::hints::MissedChange;
 use super::{OVERLAP, Sweep};
 use crate::baseline;
-use crate::pages::{Listing, PAGE};
+use crate::pages::{ListedPages, Listing, PAGE};
 
 /// Pages in one request.
 const PAGES: usize = 20;
@@ -121,9 +121,10 @@ impl Sweep<'_> {
     async fn next_pages(&mut self, listing: &Listing, pass: Pass) -> Result<ListedChanges, Failure> {
         let here = self.crm.backend.clock.now();
         let filter = listing.changed_since(pass.since);
-        let (records, there) = listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
+        let ListedPages { records, started_at: there, is_last } =
+            listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
         self.note_time(there);
-        Ok(ListedChanges { is_last: records.len() < PAGES * PAGE, records, read: ReadMoment { here, there } })
+        Ok(ListedChanges { is_last, records, read: ReadMoment { here, there } })
     }
 
     async fn compare(
