@@ -207,6 +207,15 @@ impl Queue for Watched<dyn Queue> {
         self.inner.delay(queue, receipt, after).await
     }
 
+    async fn return_unworked(&self, queue: QueueName, receipt: &str) -> Result<(), QueueError> {
+        self.note("sqs:ChangeMessageVisibility", pascal(queue.name()));
+        self.inner.return_unworked(queue, receipt).await
+    }
+
+    fn returns_after(&self, queue: QueueName) -> Duration {
+        self.inner.returns_after(queue)
+    }
+
     async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
         self.inner.wake(tenant).await
     }
@@ -215,9 +224,9 @@ impl Queue for Watched<dyn Queue> {
         self.inner.can_wake()
     }
 
-    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+    async fn bury(&self, queue: QueueName, burial: &str, letter: DeadLetter) -> Result<(), QueueError> {
         self.note("sqs:SendMessage", dead(queue));
-        self.inner.bury(queue, letter).await
+        self.inner.bury(queue, burial, letter).await
     }
 
     async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError> {

@@ -31,6 +31,7 @@ mod onpremise;
 mod operations;
 mod outages;
 mod places;
+mod receipts;
 mod recipes;
 mod restored;
 mod routes;
