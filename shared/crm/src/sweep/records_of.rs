@@ -146,6 +146,9 @@ impl Sweep<'_> {
                     || !diff(record, Before::Known(&snapshot.state), &state).is_empty()
             });
             if !is_news {
+                if self.awaits_older(&record.key(), &state).await? {
+                    readings.push((record.key(), ReadAhead { state: Ok(state), read }));
+                }
                 continue;
             }
             found.push(MissedChange {
@@ -160,6 +163,13 @@ impl Sweep<'_> {
         // The jobs of the hints use what was read here.
         self.crm.records.leave_readings(&tenant, &readings).await?;
         self.send(found).await
+    }
+
+    /// Whether a job may still use an older reading of a record. The record may be again as our snapshot has it, and would
+    /// then go on as it was in between: nothing would tell of the way back.
+    async fn awaits_older(&self, record: &str, state: &RecordState) -> Result<bool, Failure> {
+        let left = self.crm.records.reading::<RecordState>(self.tenant(), record).await?;
+        Ok(left.is_some_and(|left| left.state.as_ref() != Ok(state)))
     }
 }
 
