@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jobs::card_delivery::marked_as;
 use jobs::slack_request::SlackRequest;
 use locale::{Fixed, Language, texts};
-use runtime::clock::{later, until};
+use runtime::clock::{is_recent, later, until};
 use runtime::store::{ItemKey, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use runtime::{TenantId, TraceId};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,10 @@ use crate::{answers, reply};
 pub const CANCEL: &str = "cancel_request";
 /// How long it is known what became of a request: as long as its queue keeps it.
 const WAITING_TTL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// How long a try may still be under way after it began: longer than it takes unless a provider hangs. Meanwhile nobody
+/// else tries it, as after the early end of a lease; after a crash it waits for as long.
+const MAX_TRY: Duration = Duration::from_secs(60);
 
 /// Where a request is that has had to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +64,9 @@ struct WaitingRequest {
     /// Until when Bitrix24 may still do what a try asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     late_until: Option<Timestamp>,
+    /// When the try began that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tried_at: Option<Timestamp>,
 }
 
 /// How a wait goes on.
@@ -70,6 +77,8 @@ pub enum NextTry {
         /// If a try got no answer for long.
         late_until: Option<Timestamp>,
     },
+    /// An earlier try may be under way for this long.
+    InHand(Duration),
     /// The person has cancelled it.
     Cancelled,
 }
@@ -126,21 +135,39 @@ fn cancelled_text(is_unsure: bool) -> Fixed {
     if is_unsure { texts::commands::CANCELLED_UNSURE } else { texts::commands::CANCELLED }
 }
 
-/// Notes that a request is tried again.
+/// Notes that a request is tried again at `now`. A first try, which nothing but its claim tells of, began when it was
+/// claimed.
 ///
 /// # Errors
 /// If the store does not answer.
-pub async fn try_again(store: &dyn Store, tenant: &TenantId, trace: TraceId) -> Result<NextTry, Failure> {
-    let mut next = NextTry::Go { late_until: None };
-    change(store, tenant, &trace.to_string(), |waiting| {
-        let state = waiting.state.tried();
-        let late_until = waiting.late_until;
-        next = if state.is_some() { NextTry::Go { late_until } } else { NextTry::Cancelled };
-        let state = state.unwrap_or(WaitState::Cancelled);
-        WaitingRequest { state, ..waiting }
+pub async fn try_again(
+    store: &dyn Store,
+    tenant: &TenantId,
+    trace: TraceId,
+    claimed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<NextTry, Failure> {
+    let mut in_hand_for = in_hand(now, claimed_at);
+    let known = change(store, tenant, &trace.to_string(), |waiting| {
+        in_hand_for = in_hand(now, waiting.tried_at);
+        if in_hand_for.is_some() {
+            return waiting;
+        }
+        let state = waiting.state.tried().unwrap_or(WaitState::Cancelled);
+        WaitingRequest { state, tried_at: Some(now), ..waiting }
+    });
+    let known = known.await?;
+    Ok(match (in_hand_for, known) {
+        (Some(wait), _) => NextTry::InHand(wait),
+        (None, Some(waiting)) if waiting.state == WaitState::Cancelled => NextTry::Cancelled,
+        (None, known) => NextTry::Go { late_until: known.and_then(|waiting| waiting.late_until) },
     })
-    .await?;
-    Ok(next)
+}
+
+/// For how long a try that began then may still be under way.
+fn in_hand(now: Timestamp, began_at: Option<Timestamp>) -> Option<Duration> {
+    let began_at = began_at.filter(|began_at| is_recent(now, *began_at, MAX_TRY))?;
+    Some(until(now, later(began_at, MAX_TRY)))
 }
 
 /// Notes that a try failed and the request waits for the next; the first time, the person reads what for, with a button
@@ -159,7 +186,7 @@ pub async fn wait(
     let late_until = request.late_until();
     let known = change(store, tenant, &id, |waiting| {
         let is_unsure = waiting.is_unsure || is_unsure;
-        WaitingRequest { state: waiting.state.failed(), is_unsure, late_until, ..waiting }
+        WaitingRequest { state: waiting.state.failed(), is_unsure, late_until, tried_at: None, ..waiting }
     });
     if let Some(waiting) = known.await? {
         if waiting.state != WaitState::Cancelled {
@@ -170,8 +197,14 @@ pub async fn wait(
     }
     let notice = notify(request, trace, asked, failure).await?;
     let notice = notice.map(|posted| (posted.channel.to_string(), posted.ts.to_string()));
-    let waiting =
-        WaitingRequest { user: request.user.clone(), state: WaitState::Waiting, notice, is_unsure, late_until };
+    let waiting = WaitingRequest {
+        user: request.user.clone(),
+        state: WaitState::Waiting,
+        notice,
+        is_unsure,
+        late_until,
+        tried_at: None,
+    };
     let write = StoreWrite::new(key(tenant, &id), &waiting, WriteCondition::Absent)?;
     match store.put(write.expiring(later(request.deps.clock.now(), WAITING_TTL))).await {
         Ok(_) | Err(StoreError::Conflict(_)) => Ok(NextTry::Go { late_until }),
@@ -338,6 +371,15 @@ mod tests {
         for state in [WaitState::Trying, WaitState::Waiting, WaitState::Ended] {
             assert_eq!(cancel(cancel(state)), cancel(state), "twice is once");
         }
+    }
+
+    #[test]
+    fn a_try_is_in_hand_for_a_minute_whatever_the_clock_does() {
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        let wait = |began, now| in_hand(at(now), Some(at(began))).map(|wait| wait.as_secs());
+        assert_eq!([wait(100, 100), wait(100, 159), wait(100, 160)], [Some(60), Some(1), None]);
+        assert_eq!(wait(100_000, 100), None, "before the clock was set back");
+        assert_eq!(in_hand(at(100), None), None);
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl Decision {
         self.keep_earlier(backend).await?;
         self.line.outbox.clone_from(&self.outbox);
         let mut writes = vec![event_write(&self.tenant, self.line.clone())?];
-        let claim = Claim { trace: self.line.trace, swept: self.swept };
+        let claim = Claim { trace: self.line.trace, swept: self.swept, at: None };
         for identity in &self.claims {
             writes.push(claims::write(&self.tenant, identity, &claim, self.line.decided_at)?);
         }
