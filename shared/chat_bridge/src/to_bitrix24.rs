@@ -296,9 +296,12 @@ impl MessageDelivery<'_> {
         let Some((link, version)) = &self.link else {
             return line.skip(reasons::NEVER_COPIED).await;
         };
+        // Of one that was deleted before it was copied only that is known.
+        let Some(message) = link.bitrix24.first().copied() else {
+            return line.skip(reasons::NEVER_COPIED).await;
+        };
         let mut link = link.clone();
         let first_or_last = link.note_reaction(format!("slack:{reaction}"), by, added);
-        let message = link.bitrix24.first().copied().unwrap_or_default();
         if first_or_last {
             let Some(request) = self.bot.react(message, reaction, added) else {
                 return line.skip("this portal's bots cannot react").await;

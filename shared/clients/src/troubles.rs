@@ -96,7 +96,7 @@ impl Connections {
     }
 
     /// Ends a side's trouble and the pause of its account; what waits for it goes on.
-    pub(crate) async fn end_trouble(&self, tenant: &TenantId, side: ConnectionSide) -> Result<(), Failure> {
+    pub async fn end_trouble(&self, tenant: &TenantId, side: ConnectionSide) -> Result<(), Failure> {
         self.store.delete(&side.key(tenant)).await?;
         self.resume(tenant, side).await
     }

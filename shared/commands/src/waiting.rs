@@ -248,6 +248,10 @@ pub(crate) async fn cancel(request: &CommandRequest<'_>, trace: &str) -> Result<
     let did = match changed.await? {
         Some(waiting) if waiting.state == WaitState::Cancelled => {
             show(request, &waiting, request.language.text(text)).await;
+            // What the person asks for next is behind it, and would wait for its next try.
+            if let Err(error) = request.deps.context.backend.queue.wake(tenant).await {
+                tracing::warn!(%tenant, %error, "what waits behind a cancelled request could not be woken; it comes by itself");
+            }
             Some("request.cancelled")
         }
         _ => None,

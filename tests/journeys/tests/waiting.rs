@@ -143,11 +143,11 @@ async fn a_command_that_waits_is_cancelled_once_and_only_by_who_gave_it() {
         assert_eq!(cast.waits(), [(said, None)]);
     }
     cast.world.sandbox.portal.forget_faults();
-    // What she asks for next waits no longer than for the next try.
+    // What she asks for next does not wait for the next try.
     let asked = cast.world.clock.now();
     cast.answer(&cast.ann, "/b24-lead", "Wanted Ltd").await;
     let took = runtime::clock::until(asked, cast.world.clock.now());
-    assert!(took <= Duration::from_secs(25), "{took:?}");
+    assert!(took <= Duration::from_secs(2), "{took:?}");
     assert_eq!(cast.leads(), before + 1);
     assert_eq!(cast.lead()["title"], "Wanted Ltd");
     let ledger = cast.world.ledger().await;
