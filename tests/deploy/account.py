@@ -1,16 +1,21 @@
-"""Starts ministack, with three things that AWS does and it does not: a template is transformed with the values of its parameters,
-conditions can contain Fn::Sub and the name of the stack, and a function that a stack updates keeps its versions and aliases."""
+"""Starts ministack, with two things that AWS does and it does not: a template is transformed with the values of its parameters, and
+conditions can contain Fn::Sub and the name of the stack."""
 import contextvars
+import copy
+import os
+import sys
+from types import SimpleNamespace
 
-import samtranslator.translator.transform as sam
+# Its own versions of libraries come first.
+sys.path.append(os.environ["TOOLS"])
+
 from ministack.app import main
-from ministack.services import lambda_svc
-from ministack.services.cloudformation import changesets, provisioners
-from ministack.services.cloudformation.helpers import _extract_members, _p
+from ministack.services.cloudformation import changesets, handlers
+from ministack.services.cloudformation.helpers import _p
+from samtranslator.translator.transform import transform
 
 request = contextvars.ContextVar("request")
 create = changesets._create_change_set
-transform = sam.transform
 
 
 def literal(value, known: dict[str, str]):
@@ -27,9 +32,10 @@ def literal(value, known: dict[str, str]):
     return [literal(own, known) for own in value] if isinstance(value, list) else value
 
 
-def with_values(template: dict, _none, policies) -> dict:
-    values = {one["Key"]: one["Value"] for one in _extract_members(request.get(), "Parameters")}
-    template = transform(template, values, policies)
+def with_values(template: dict, provided=(), _previous=None) -> dict:
+    values = {one["Key"]: one["Value"] for one in provided}
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    template = transform(copy.deepcopy(template), values, SimpleNamespace(load=dict))
     known = values | {"AWS::StackName": _p(request.get(), "StackName")}
     template["Conditions"] = literal(template.get("Conditions", {}), known)
     return template
@@ -40,24 +46,7 @@ def create_change_set(params):
     return create(params)
 
 
-create_function = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]["create"]
-
-
-def update_function(logical_id, properties, stack_name):
-    name = properties.get("FunctionName") or provisioners._physical_name(stack_name, logical_id, max_len=64)
-    before = lambda_svc._functions.get(name)
-    made = create_function(logical_id, properties, stack_name)
-    if before:
-        lambda_svc._functions[name].update({part: before[part] for part in ("versions", "next_version", "aliases", "policy", "tags")})
-    return made
-
-
-provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]["create"] = update_function
-sam.transform = with_values
-for holder in (changesets, __import__("ministack.services.cloudformation.handlers", fromlist=["handlers"])):
-    for name, value in list(vars(holder).items()):
-        if value is create:
-            setattr(holder, name, create_change_set)
-        elif isinstance(value, dict):
-            value.update({key: create_change_set for key, handler in value.items() if handler is create})
+changesets._apply_transforms = with_values
+for table in [value for value in vars(handlers).values() if isinstance(value, dict)]:
+    table.update({name: create_change_set for name, handler in table.items() if handler is create})
 main()

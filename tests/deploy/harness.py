@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 
@@ -60,8 +61,12 @@ class Account:
             "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         own = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": self.folder, "LOG_LEVEL": "WARNING", "MINISTACK_HOST": "127.0.0.1"}
+        # The emulator wants other versions of libraries than our tools; what it lacks, it takes from them.
+        emulator = ROOT / ".tools-cloud/bin/python"
+        python = os.environ.get("EMULATOR_PYTHON") or (str(emulator) if emulator.exists() else sys.executable)
+        own["TOOLS"] = sysconfig.get_path("purelib")
         self.log = open(f"{self.folder}/log", "w")  # noqa: SIM115 - it is closed with the account
-        self.process = subprocess.Popen([sys.executable, str(ROOT / "tests/deploy/account.py")], env=self.env | own, stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([python, str(ROOT / "tests/deploy/account.py")], env=self.env | own, stdout=self.log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + 60
         while True:
             try:

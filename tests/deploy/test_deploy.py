@@ -1,5 +1,6 @@
 """scripts/deploy and scripts/rollback on an account of their own."""
 import json
+import re
 import unittest
 
 import harness
@@ -97,9 +98,9 @@ class Deployments(unittest.TestCase):
     def test_a_first_deployment_that_failed_is_repeated(self):
         template = self.checkout.folder / "emulated.yaml"
         good = template.read_text()
-        template.write_text(good.replace("\nOutputs:\n", "  Broken:\n    Type: AWS::SNS::Topic\n    DependsOn: [Ledger, KeyRing]\n    Properties: { DisplayName: !ImportValue nothing }\n\nOutputs:\n"))
+        template.write_text(good.replace("\nOutputs:\n", "  Unknown:\n    Type: AWS::Unknown::Thing\n    DependsOn: [Ledger, KeyRing]\n\nOutputs:\n"))
         said = self.fails(self.checkout.deploy("dev"))
-        self.assertIn("(ROLLBACK_COMPLETE): Broken: ", said)
+        self.assertIn("Unknown: Unsupported resource type", said)
         template.write_text(good)
         said = self.succeeds(self.checkout.deploy("dev"))
         self.assertIn("what is left of it is removed", said)
@@ -134,14 +135,14 @@ class Deployments(unittest.TestCase):
     def test_a_stack_of_another_stage_is_refused(self):
         self.succeeds(self.checkout.deploy("dev"))
         packaged = (self.checkout.folder / ".aws-sam/deploy/packaged-dev.yaml").read_text()
-        client, s3 = self.account.client("cloudformation"), self.account.client("s3")
-        s3.create_bucket(Bucket="another")
-        s3.put_object(Bucket="another", Key="template.yaml", Body=packaged.encode())
+        bucket = re.search(r"s3://([^/]+)/", packaged)[1]
+        self.account.client("s3").put_object(Bucket=bucket, Key="of-prod.yaml", Body=packaged.encode())
+        client = self.account.client("cloudformation")
         client.create_change_set(
             StackName="switchboard-dev",
             ChangeSetName="of-prod",
             ChangeSetType="UPDATE",
-            TemplateURL=f"{self.account.endpoint}/another/template.yaml",
+            TemplateURL=f"{self.account.endpoint}/{bucket}/of-prod.yaml",
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             Parameters=[{"ParameterKey": "Stage", "ParameterValue": "prod"}, {"ParameterKey": "Release", "ParameterValue": "1" * 10}],
         )

@@ -1,6 +1,10 @@
 """What makes a function get a new version, without an account."""
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
+import json
+import logging
 import os
 import pathlib
 import re
@@ -15,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TEMPLATE = (ROOT / "template.yaml").read_text()
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 sys.path.insert(0, str(ROOT / "scripts"))
+logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 
 def script(name: str):
@@ -65,11 +70,53 @@ class Releases(unittest.TestCase):
                 stack.before(records, current)
 
 
+class Quota(unittest.TestCase):
+    def quota(self, total: int, free: int, now: str = "0", **parameters: str) -> tuple[int, str]:
+        limit = {"AccountLimit": {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": free}}
+        client = SimpleNamespace(
+            get_account_settings=lambda: limit,
+            describe_stacks=lambda **_: {"Stacks": [{"Parameters": [{"ParameterKey": "WebhookConcurrency", "ParameterValue": now}]}]},
+        )
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            found = deploy.quota(SimpleNamespace(client=lambda _: client, region="eu-central-1", stack="switchboard-test"), parameters)
+        return found, said.getvalue()
+
+    def test_a_small_account_is_said_to_ask_for_more(self):
+        found, said = self.quota(10, 10)
+        self.assertEqual(found, 10)
+        self.assertIn("aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000 --region eu-central-1", said)
+        self.assertNotIn("request-service-quota-increase", self.quota(1000, 1000)[1])
+
+    def test_a_reservation_that_lambda_would_refuse_is_refused_before_the_build(self):
+        with self.assertRaisesRegex(stack.StageError, "WebhookConcurrency reserves 150 in all"):
+            self.quota(200, 200, WebhookConcurrency="50")
+        self.quota(1000, 1000, WebhookConcurrency="50")
+        # What the stack has reserved already counts as free for it.
+        self.quota(300, 150, now="50", WebhookConcurrency="50")
+
+    def test_every_queue_has_a_limit_and_no_function_but_webhooks_a_reservation(self):
+        mappings = TEMPLATE.count("Type: SQS\n")
+        self.assertEqual(TEMPLATE.count("ScalingConfig: { MaximumConcurrency: !Ref "), mappings)
+        made = transform(yaml_parse(re.sub(r"CodeUri: functions/\S+", "CodeUri: s3://bucket/package", TEMPLATE)), {"Release": "0" * 10}, SimpleNamespace(load=dict))["Resources"]
+        reserved = {name for name, one in made.items() if "ReservedConcurrentExecutions" in one.get("Properties", {})}
+        self.assertEqual(reserved, {"Bitrix24WebhookFunction", "SlackWebhookFunction", "NotionWebhookFunction"})
+
+    def test_a_queue_hides_a_message_for_six_times_as_long_as_its_function_has(self):
+        made = transform(yaml_parse(re.sub(r"CodeUri: functions/\S+", "CodeUri: s3://bucket/package", TEMPLATE)), {"Release": "0" * 10}, SimpleNamespace(load=dict))["Resources"]
+        mappings = [one["Properties"] for one in made.values() if one["Type"] == "AWS::Lambda::EventSourceMapping"]
+        self.assertGreaterEqual(len(mappings), 6)
+        for mapping in mappings:
+            queue = made[mapping["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+            function = next(one["Properties"] for name, one in made.items() if name + "Alias" in json.dumps(mapping["FunctionName"]) and one["Type"] == "AWS::Lambda::Function")
+            self.assertEqual(queue["VisibilityTimeout"], 6 * function["Timeout"])
+
+
 class Template(unittest.TestCase):
     def test_webhooks_shift_and_the_ingress_alarm_ends_it(self):
         for function in ("Bitrix24Webhook", "SlackWebhook", "NotionWebhook"):
             own = TEMPLATE.split(f"\n  {function}Function:\n")[1].split("\n  Slack" if function != "SlackWebhook" else "\n  Notion")[0]
-            self.assertIn("DeploymentPreference: { Type: !Ref WebhookDeployment, Alarms: [!Ref IngressAlarm] }", own)
+            self.assertIn("DeploymentPreference: { Type: !Ref WebhookDeployment, Alarms: !If [HasAllAlarms, [!Ref IngressAlarm], []] }", own)
 
     def test_what_is_kept_is_not_kept_when_its_creation_fails(self):
         self.assertEqual(TEMPLATE.count("DeletionPolicy: RetainExceptOnCreate"), 6, "three tables and three secrets")

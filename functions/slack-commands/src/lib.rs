@@ -48,18 +48,21 @@ pub async fn handle(deps: &Deps, jobs: Jobs<SlackRequest>) -> Outcomes {
 }
 
 async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
-    let tried = match claim(deps, &job).await {
-        Ok(true) if job.attempt > 1 => waiting::try_again(deps.backend.store.as_ref(), &job.tenant, job.trace).await,
-        Ok(true) => Ok(NextTry::Go),
-        Ok(false) => return JobOutcome::Skip("this request was already answered".into()),
-        Err(failure) => Err(failure),
+    let claim = match claim(deps, &job).await {
+        Ok(RequestClaim::OfAnother) => return JobOutcome::Skip("this request was already answered".into()),
+        Ok(claim) => claim,
+        Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
     };
-    match tried {
+    let next = match claim {
+        RequestClaim::Again => waiting::try_again(deps.backend.store.as_ref(), &job.tenant, job.trace).await,
+        RequestClaim::First | RequestClaim::OfAnother => Ok(NextTry::Go),
+    };
+    match next {
         Ok(NextTry::Go) => {}
         Ok(NextTry::Cancelled) => return cancelled(deps, &job).await,
         Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
     }
-    let is_retry = match was_tried(deps, &job).await {
+    let is_retry = match was_tried(deps, &job, claim).await {
         Ok(was_tried) => was_tried,
         Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
     };
@@ -70,10 +73,10 @@ async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
     };
     match answer(deps, &job, &request).await {
         Ok(outcome) => {
-            ended(&job, &request, WaitEnd::Done).await;
+            ended(&job, claim, &request, WaitEnd::Done).await;
             outcome
         }
-        Err(failure) => undecided(deps, &job, Some(&request), &failure).await,
+        Err(failure) => undecided(deps, &job, Some((&request, claim)), &failure).await,
     }
 }
 
@@ -84,31 +87,48 @@ async fn cancelled(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> JobOutcome {
 }
 
 /// Says how a wait ended, if there was one.
-async fn ended(job: &ReceivedJob<SlackRequest>, request: &CommandRequest<'_>, end: WaitEnd<'_>) {
-    if job.attempt > 1
+async fn ended(job: &ReceivedJob<SlackRequest>, claim: RequestClaim, request: &CommandRequest<'_>, end: WaitEnd<'_>) {
+    if claim == RequestClaim::Again
         && let Err(error) = waiting::end(request, job.trace, end).await
     {
         tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the end of a wait could not be noted");
     }
 }
 
-/// Whether this job owns the request: the first job that claims it does, in any try.
-async fn claim(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Failure> {
+/// Whose a request is. The first job that claims it owns it, in any try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RequestClaim {
+    /// This job's, which has just claimed it: nothing was done before, however often its message was received.
+    First,
+    /// This job's, by an earlier try.
+    Again,
+    /// Another job's.
+    OfAnother,
+}
+
+async fn claim(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<RequestClaim, Failure> {
     let (store, identity) = (deps.backend.store.as_ref(), format!("asked#{}", job.body.identity()));
-    if let Some(claim) = claims::find(store, &job.tenant, &identity).await? {
-        return Ok(claim.trace == job.trace);
+    let owner = async || {
+        let found = claims::find(store, &job.tenant, &identity).await?;
+        let ours = |claim: Claim| if claim.trace == job.trace { RequestClaim::Again } else { RequestClaim::OfAnother };
+        Ok::<_, Failure>(found.map(ours))
+    };
+    if let Some(owner) = owner().await? {
+        return Ok(owner);
     }
     let claim = Claim { trace: job.trace, swept: false };
     match store.put(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?).await {
-        Ok(_) => Ok(true),
-        Err(StoreError::Conflict(_)) => Ok(false),
+        Ok(_) => Ok(RequestClaim::First),
+        // It may be ours, of a write whose answer was lost.
+        Err(StoreError::Conflict(_)) => Ok(owner().await?.unwrap_or(RequestClaim::OfAnother)),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether an earlier try may have made something: one that ended, or one that a restore from a backup made us forget.
-async fn was_tried(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Failure> {
-    Ok(job.attempt > 1 || deps.generation.is_doubtful(job.trace.arrived_at()).await?)
+/// Whether an earlier try may have made something: one that claimed the request, or one that a restore from a backup made
+/// us forget.
+async fn was_tried(deps: &Deps, job: &ReceivedJob<SlackRequest>, claim: RequestClaim) -> Result<bool, Failure> {
+    Ok(claim == RequestClaim::Again || deps.generation.is_doubtful(job.trace.arrived_at()).await?)
 }
 
 async fn answer(
@@ -142,14 +162,14 @@ fn decision(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Decision {
 async fn undecided(
     deps: &Deps,
     job: &ReceivedJob<SlackRequest>,
-    request: Option<&CommandRequest<'_>>,
+    request: Option<(&CommandRequest<'_>, RequestClaim)>,
     failure: &Failure,
 ) -> JobOutcome {
     let (line, now) = (decision(deps, job).line, deps.clock.now());
     let longest = waiting::max_wait(job.arrived_at(), now);
     let outcome = clients::undecided_within(&deps.ledger, &job.tenant, line, now, failure, longest).await;
     match (&outcome, request) {
-        (JobOutcome::Retry { .. }, Some(request)) => {
+        (JobOutcome::Retry { .. }, Some((request, _))) => {
             match waiting::wait(request, job.trace, &job.body, failure).await {
                 Ok(NextTry::Go) => outcome,
                 Ok(NextTry::Cancelled) => cancelled(deps, job).await,
@@ -159,8 +179,8 @@ async fn undecided(
                 }
             }
         }
-        (JobOutcome::Dead { reason, .. }, Some(request)) => {
-            ended(job, request, WaitEnd::Failed(reason)).await;
+        (JobOutcome::Dead { reason, .. }, Some((request, claim))) => {
+            ended(job, claim, request, WaitEnd::Failed(reason)).await;
             outcome
         }
         _ => outcome,

@@ -75,7 +75,7 @@ async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
         body: body.to_string(),
         group: format!("{}#x", credentials.member_id),
     };
-    engine.queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
+    engine.queue.bury(queues::SLACK_DELIVERY, "m#1", letter).await.unwrap();
     drop(engine);
 
     let (well, told, _) = run(folder.path(), &["queues"]);

@@ -70,18 +70,32 @@ impl Lane {
         }
     }
 
-    fn send(&mut self, number: u64, message: QueueMessage, now: Timestamp) {
+    /// Whether nothing was sent with this deduplication id within five minutes. From now on something was.
+    fn is_first(&mut self, id: &str, now: Timestamp) -> bool {
         while self.forgotten_at.front().is_some_and(|(end, _)| *end <= now) {
             if let Some((_, id)) = self.forgotten_at.pop_front() {
                 self.deduplications.remove(&id);
             }
         }
         let is_known = |end: &Timestamp| is_ahead(now, *end, DEDUPLICATION);
-        if self.deduplications.get(&message.deduplication).is_some_and(is_known) {
+        if self.deduplications.get(id).is_some_and(is_known) {
+            return false;
+        }
+        self.deduplications.insert(id.to_owned(), later(now, DEDUPLICATION));
+        self.forgotten_at.push_back((later(now, DEDUPLICATION), id.to_owned()));
+        true
+    }
+
+    fn bury(&mut self, number: u64, burial: &str, letter: DeadLetter, now: Timestamp) {
+        if self.is_first(&format!("buried#{burial}"), now) {
+            self.dead.insert(number, letter);
+        }
+    }
+
+    fn send(&mut self, number: u64, message: QueueMessage, now: Timestamp) {
+        if !self.is_first(&message.deduplication, now) {
             return;
         }
-        self.deduplications.insert(message.deduplication.clone(), later(now, DEDUPLICATION));
-        self.forgotten_at.push_back((later(now, DEDUPLICATION), message.deduplication));
         self.group_of.insert(number, message.group.clone());
         let waiting = QueuedMessageState { body: message.body, visible_at: now, receives: 0, lease: None };
         let is_new = !self.groups.contains_key(&message.group);
@@ -210,6 +224,19 @@ impl Lane {
     fn wake(&mut self, tenant: &str, lease: u64, visibility: Duration, now: Timestamp) {
         self.woken.insert(tenant.to_owned(), lease);
         self.hurry(Some(tenant), visibility, now);
+    }
+
+    /// Puts back a message that was not worked: this receipt does not count.
+    fn return_unworked(&mut self, receipt: &str, now: Timestamp) {
+        let parts =
+            receipt.split_once(':').and_then(|(number, lease)| Some((number.parse().ok()?, lease.parse().ok()?)));
+        let Some((number, lease)): Option<(u64, u64)> = parts else { return };
+        let group = self.group_of.get(&number).and_then(|name| self.groups.get_mut(name));
+        let message = group.and_then(|group| group.messages.get_mut(&number));
+        if let Some(message) = message.filter(|message| message.lease == Some(lease)) {
+            message.receives = message.receives.saturating_sub(1);
+        }
+        self.settle(receipt, Some(now), now);
     }
 
     /// Puts back a message that is still out.
@@ -355,6 +382,13 @@ impl Queue for Memory {
         Ok(())
     }
 
+    async fn return_unworked(&self, queue: QueueName, receipt: &str) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        self.lane(queue, |kept| kept.lane(queue).return_unworked(receipt, now))?;
+        self.shared.sent.notify_waiters();
+        Ok(())
+    }
+
     async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
         let now = self.clock.now();
         let mut kept = self.kept().map_err(|cause| QueueError { queue: "all", cause })?;
@@ -378,10 +412,11 @@ impl Queue for Memory {
         }
     }
 
-    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+    async fn bury(&self, queue: QueueName, burial: &str, letter: DeadLetter) -> Result<(), QueueError> {
+        let now = self.clock.now();
         self.lane(queue, |kept| {
             let number = kept.number();
-            kept.lane(queue).dead.insert(number, letter);
+            kept.lane(queue).bury(number, burial, letter, now);
         })
     }
 

@@ -120,6 +120,14 @@ async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDeci
         SyncOutcome::Wait(after, cause) => Ok(decision.wait(&sync.backend, after, cause).await?),
         // An earlier try handed it on.
         SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(JobOutcome::Done),
+        SyncOutcome::HandedOn if matches!(job.body, SyncJob::Backfill { .. }) => {
+            // All jobs of a run share its line. If the next one is not sent, this one is received again and sends it.
+            let next = std::mem::take(&mut decision.outbox);
+            decision.line.status = EventStatus::Waiting { cause: "the run goes on".into() };
+            let outcome = decision.commit(&sync.backend).await?;
+            sync.send(next).await?;
+            Ok(outcome)
+        }
         SyncOutcome::HandedOn => {
             let cause = "the page's record is checked next".into();
             decision.line.status = EventStatus::Waiting { cause };

@@ -79,19 +79,43 @@ pub enum DecisionError {
     Queue(#[from] QueueError),
 }
 
-/// What an earlier try of this job decided, if it did. Its jobs are sent again: the try may have ended before the queue
-/// accepted them. `earlier` gives the queues of a line that was written when lines did not name them.
+/// What earlier tries of a job have left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EarlierTry {
+    /// Nothing: this is the first, however often the message was received before.
+    None,
+    /// A line that says what is waited for, or why it was given up.
+    Undecided,
+    /// A decision.
+    Finished(JobOutcome),
+}
+
+/// What earlier tries of this job have left behind. The jobs of a decision are sent again: the try may have ended before
+/// the queue accepted them. `earlier` gives the queues of a line that was written when lines did not name them.
+pub async fn earlier_try<T>(
+    backend: &Backend,
+    job: &ReceivedJob<T>,
+    earlier: fn(EarlierOutbox) -> Vec<QueuedMessage>,
+) -> Result<EarlierTry, DecisionError> {
+    // What is received for the first time was not tried; more receipts alone do not mean that it was.
+    if job.attempt == 1 {
+        return Ok(EarlierTry::None);
+    }
+    match Ledger::new(backend.store.clone()).event(&job.tenant, job.trace).await? {
+        Some(line) => Ok(finish(backend, line, earlier).await?.map_or(EarlierTry::Undecided, EarlierTry::Finished)),
+        None => Ok(EarlierTry::None),
+    }
+}
+
+/// What an earlier try of this job decided, if it did.
 pub async fn finished<T>(
     backend: &Backend,
     job: &ReceivedJob<T>,
     earlier: fn(EarlierOutbox) -> Vec<QueuedMessage>,
 ) -> Result<Option<JobOutcome>, DecisionError> {
-    if job.attempt == 1 {
-        return Ok(None);
-    }
-    match Ledger::new(backend.store.clone()).event(&job.tenant, job.trace).await? {
-        Some(line) => finish(backend, line, earlier).await,
-        None => Ok(None),
+    match earlier_try(backend, job, earlier).await? {
+        EarlierTry::Finished(outcome) => Ok(Some(outcome)),
+        EarlierTry::None | EarlierTry::Undecided => Ok(None),
     }
 }
 
@@ -104,8 +128,8 @@ async fn finish(
         EventStatus::Routed => JobOutcome::Done,
         EventStatus::Skipped { reason } => JobOutcome::Skip(reason),
         // Handed to another job; what that makes of it follows.
-        EventStatus::Waiting { .. } if !line.outbox.is_empty() => JobOutcome::Done,
-        EventStatus::Waiting { .. } | EventStatus::Dead { .. } => return Ok(None),
+        EventStatus::Waiting { .. } | EventStatus::Other(_) if !line.outbox.is_empty() => JobOutcome::Done,
+        EventStatus::Waiting { .. } | EventStatus::Other(_) | EventStatus::Dead { .. } => return Ok(None),
     };
     backend.send([line.outbox, earlier(line.earlier)].concat()).await?;
     Ok(Some(outcome))
@@ -202,11 +226,19 @@ impl Decision {
         let cause = cause.into();
         self.line.note_calls();
         // A later try that called nobody has nothing to add to the line.
-        if self.line.attempts == 1 || !self.line.calls.is_empty() || !self.writes.is_empty() {
+        if !self.line.calls.is_empty() || !self.writes.is_empty() || !self.has_line(backend).await? {
             self.line.status = EventStatus::Waiting { cause: cause.clone() };
             self.write(backend).await?;
         }
         Ok(JobOutcome::Retry { after: after.min(MAX_WAIT), cause })
+    }
+
+    /// Whether an earlier try has written a line.
+    async fn has_line(&self, backend: &Backend) -> Result<bool, StoreError> {
+        if !self.goes_on {
+            return Ok(false);
+        }
+        Ok(Ledger::new(backend.store.clone()).event(&self.tenant, self.line.trace).await?.is_some())
     }
 
     async fn write(&mut self, backend: &Backend) -> Result<(), DecisionError> {

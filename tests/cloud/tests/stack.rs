@@ -7,10 +7,31 @@ use serde_json::json;
 #[tokio::test]
 async fn what_the_emulator_does_not_know_is_left_out() -> anyhow::Result<()> {
     insta::assert_snapshot!(left_out().await?, @r"
+    AWS::CloudWatch::Alarm AccessAlarm
+    AWS::CloudWatch::Alarm ApiFailuresAlarm
+    AWS::CloudWatch::Alarm Bitrix24DeliveryStalledAlarm
+    AWS::CloudWatch::Alarm Bitrix24EventsStalledAlarm
+    AWS::CloudWatch::Alarm ExpiringLettersAlarm
     AWS::CloudWatch::Alarm IngressAlarm
+    AWS::CloudWatch::Alarm RecordSyncStalledAlarm
     AWS::CloudWatch::Alarm ScheduleAlarm
+    AWS::CloudWatch::Alarm SilenceAlarm
+    AWS::CloudWatch::Alarm SlackCommandsStalledAlarm
+    AWS::CloudWatch::Alarm SlackDeliveryStalledAlarm
+    AWS::CloudWatch::Alarm SlackEventsStalledAlarm
+    AWS::CloudWatch::Alarm SlowWorkersAlarm
+    AWS::CloudWatch::Alarm TablesAlarm
+    AWS::CloudWatch::Alarm TenantJobsStalledAlarm
+    AWS::CloudWatch::Alarm TokenAlarm
     AWS::CloudWatch::Alarm WorkerErrorsAlarm
     AWS::CloudWatch::Alarm WorkerThrottlesAlarm
+    AWS::CodeDeploy::Application ServerlessDeploymentApplication
+    AWS::CodeDeploy::DeploymentGroup Bitrix24WebhookFunctionDeploymentGroup
+    AWS::CodeDeploy::DeploymentGroup NotionWebhookFunctionDeploymentGroup
+    AWS::CodeDeploy::DeploymentGroup SlackWebhookFunctionDeploymentGroup
+    AWS::Logs::QueryDefinition ApiFailuresQuery
+    AWS::Logs::QueryDefinition ApiRefusedQuery
+    AWS::Logs::QueryDefinition ByAddressQuery
     AWS::Logs::QueryDefinition DeadQuery
     AWS::Logs::QueryDefinition LagQuery
     AWS::Logs::QueryDefinition RefusedQuery
@@ -21,9 +42,6 @@ async fn what_the_emulator_does_not_know_is_left_out() -> anyhow::Result<()> {
     AWS::SecretsManager::ResourcePolicy KeyRingPolicy
     AWS::SecretsManager::ResourcePolicy OAuthAppsPolicy
     AWS::SecretsManager::ResourcePolicy SlackSigningPolicy
-    DeploymentPreference of Bitrix24WebhookFunction
-    DeploymentPreference of NotionWebhookFunction
-    DeploymentPreference of SlackWebhookFunction
     ");
     Ok(())
 }

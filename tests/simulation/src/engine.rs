@@ -289,6 +289,18 @@ impl Queue for ProcessEngine {
         .await
     }
 
+    async fn return_unworked(&self, queue: QueueName, receipt: &str) -> Result<(), QueueError> {
+        self.on_queue("unwork", queue, async {
+            self.sim.trace.note(format!("p{} unwork {} {receipt}", self.life.number, queue.name()));
+            self.memory.return_unworked(queue, receipt).await
+        })
+        .await
+    }
+
+    fn returns_after(&self, queue: QueueName) -> Duration {
+        self.memory.returns_after(queue)
+    }
+
     async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
         let woken = async {
             self.sim.trace.note(format!("p{} wake   {tenant}", self.life.number));
@@ -310,11 +322,11 @@ impl Queue for ProcessEngine {
         self.life.within(work).await;
     }
 
-    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+    async fn bury(&self, queue: QueueName, burial: &str, letter: DeadLetter) -> Result<(), QueueError> {
         self.on_queue("bury", queue, async {
             let head = format!("p{} bury   {} {}: {}", self.life.number, queue.name(), letter.code, letter.reason);
             self.sim.trace.note_with(head, &letter.body);
-            self.memory.bury(queue, letter).await
+            self.memory.bury(queue, burial, letter).await
         })
         .await
     }
