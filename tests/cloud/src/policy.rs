@@ -52,7 +52,7 @@ fn statements(function: &str, policies: &str) -> Vec<Grant> {
             .filter(|word| ["dynamodb:", "sqs:", "secretsmanager:", "lambda:"].iter().any(|of| word.starts_with(of)));
         let name = |word: &str| word.trim_end_matches(".Arn").trim_end_matches(".Alias").to_owned();
         let after = |pair: &[&str]| ["!GetAtt", "!Ref"].contains(&pair[0]).then(|| name(pair[1]));
-        // A parameter that names another resource in its place means the same: `!If [HasOwnKeyRing, !Ref KeyRing, !Ref KeyRingArn]`.
+        // A parameter that names another resource instead means the same: `!If [HasOwnKeyRing, !Ref KeyRing, !Ref KeyRingArn]`.
         let resources: Vec<_> = words.windows(2).filter_map(after).filter(|name| !name.ends_with("Arn")).collect();
         for action in actions {
             grants

@@ -42,9 +42,6 @@ async fn what_the_emulator_does_not_know_is_left_out() -> anyhow::Result<()> {
     AWS::SecretsManager::ResourcePolicy KeyRingPolicy
     AWS::SecretsManager::ResourcePolicy OAuthAppsPolicy
     AWS::SecretsManager::ResourcePolicy SlackSigningPolicy
-    DeploymentPreference of Bitrix24WebhookFunction
-    DeploymentPreference of NotionWebhookFunction
-    DeploymentPreference of SlackWebhookFunction
     ");
     Ok(())
 }
