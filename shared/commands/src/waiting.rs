@@ -147,8 +147,8 @@ pub async fn try_again(
     claimed_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<NextTry, Failure> {
-    let mut in_hand_for = in_hand(now, claimed_at);
-    let known = change(store, tenant, &trace.to_string(), |waiting| {
+    let (id, mut in_hand_for) = (trace.to_string(), in_hand(now, claimed_at));
+    let known = change(store, tenant, &id, |waiting| {
         in_hand_for = in_hand(now, waiting.tried_at);
         if in_hand_for.is_some() {
             return waiting;
