@@ -53,7 +53,7 @@ async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
         while !(database.exists()
             && run(folder.path(), &["tenants", "--database", database.to_str().unwrap(), "list"])
                 .1
-                .contains("webhooks"))
+                .contains("webhooks  T0SANDBOX"))
         {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

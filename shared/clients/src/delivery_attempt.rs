@@ -36,8 +36,6 @@ pub struct Doubt {
     pub since: Timestamp,
     /// From when on it can be seen whether it was made.
     pub settled_at: Timestamp,
-    /// Until when it may still be made: the provider was slow, and may yet do what it was asked.
-    pub late_until: Option<Timestamp>,
 }
 
 /// What there is to doubt of a delivery, by its line.
@@ -45,17 +43,17 @@ fn doubt_of(line: &DeliveryLine, restored: Option<RestoreMark>, now: Timestamp) 
     let restored = restored.filter(|mark| mark.is_doubtful(line.earliest()));
     let by_restore = restored.map(|mark| (mark.earliest_effect(line.earliest()), mark.restored_at));
     let by_call = line.open_call.as_ref().map(|call| {
-        let late_until = call.late_until.filter(|until| is_ahead(now, *until, PORTAL_WORKS_FOR));
         // What is looked for once nothing can come any more is not answered by what was read before.
-        let settled_at = call.late_until.filter(|_| late_until.is_none()).unwrap_or(later(call.began_at, SETTLES));
-        Doubt { place: Some(call.place.clone()), since: call.began_at, settled_at, late_until }
+        let is_over = |until: &Timestamp| !is_ahead(now, *until, PORTAL_WORKS_FOR);
+        let settled_at = call.late_until.filter(is_over).unwrap_or(later(call.began_at, SETTLES));
+        Doubt { place: Some(call.place.clone()), since: call.began_at, settled_at }
     });
     let doubt = match (by_call, by_restore) {
         (Some(call), None) => call,
         (Some(call), Some((since, restored_at))) => {
             Doubt { since: since.min(call.since), settled_at: call.settled_at.max(restored_at), ..call }
         }
-        (None, Some((since, restored_at))) => Doubt { place: None, since, settled_at: restored_at, late_until: None },
+        (None, Some((since, restored_at))) => Doubt { place: None, since, settled_at: restored_at },
         (None, None) => return None,
     };
     line.missed_at.is_none_or(|missed| missed < doubt.settled_at).then_some(doubt)
@@ -368,7 +366,7 @@ mod tests {
     }
 
     fn doubt(place: Option<&str>, since: i64, settled: i64) -> Doubt {
-        Doubt { place: place.map(str::to_owned), since: at(since), settled_at: at(settled), late_until: None }
+        Doubt { place: place.map(str::to_owned), since: at(since), settled_at: at(settled) }
     }
 
     #[test]
@@ -385,8 +383,7 @@ mod tests {
     fn what_a_slow_provider_may_still_do_is_looked_for_until_it_cannot_come_any_more() {
         let mut slow = line(500, Some(510));
         slow.open_call = slow.open_call.map(|call| OpenCall { late_until: Some(at(575)), ..call });
-        let early = doubt_of(&slow, None, at(540));
-        assert_eq!(early, Some(Doubt { late_until: Some(at(575)), ..doubt(Some("C1"), 510, 515) }));
+        assert_eq!(doubt_of(&slow, None, at(540)), Some(doubt(Some("C1"), 510, 515)));
         // Then it takes a look that began after it.
         assert_eq!(doubt_of(&slow, None, at(575)), Some(doubt(Some("C1"), 510, 575)));
         // A moment of a clock that was set back counts as none.

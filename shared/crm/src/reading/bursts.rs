@@ -41,7 +41,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 /// After a listing that got no answer, records are read by ids for so long.
 const AFTER_NO_ANSWER: Duration = Duration::from_secs(10 * 60);
 /// The time for one listing, without its last request: shorter than the lease. What is left over is read by ids.
-const MAX_LISTING: Duration = Duration::from_secs(20);
+const MAX_LISTING: Duration = Duration::from_secs(30);
 /// Batches of one listing; what is left over is read by ids.
 const MAX_BATCHES: usize = 8;
 
