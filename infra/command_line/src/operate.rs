@@ -172,7 +172,7 @@ pub struct Deployment {
 /// Runs a command; returns what to print. If something is wrong, that is an error, for scripts.
 pub async fn run(deployment: &Deployment, command: OperateCommand) -> anyhow::Result<String> {
     match command {
-        OperateCommand::Doctor { tenant } => doctor(deployment, tenant).await,
+        OperateCommand::Doctor { tenant } => Box::pin(doctor(deployment, tenant)).await,
         OperateCommand::Trace { id, tenant } => trace(deployment, id, tenant).await,
         OperateCommand::Events { words, status, most, tenant } => {
             let status = match status.as_deref() {

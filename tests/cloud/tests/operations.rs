@@ -103,7 +103,7 @@ async fn operators_find_a_fault_and_redrive_it_on_the_deployed_stack() -> anyhow
 /// Each line that is logged for a job says whose it is and which way it came; counts and measures are metrics.
 async fn what_is_logged_says_whose_it_is(company: &Company) -> anyhow::Result<()> {
     let (mut metrics, mut traces) = (BTreeSet::new(), BTreeSet::new());
-    let functions = queues::ALL.into_iter().map(|queue| queue.name());
+    let functions = queues::ALL.into_iter().map(runtime::QueueName::name);
     for function in functions.chain(["portal-sweep", "upkeep", "schedules"]) {
         for line in company.stack.log(function).await? {
             let line: Value = serde_json::from_str(&line)?;
