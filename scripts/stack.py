@@ -1,6 +1,7 @@
 """What scripts/deploy, scripts/rollback and scripts/restore share: the stack of a stage, its functions, its releases."""
 import concurrent.futures
 import datetime
+import hashlib
 import json
 import os
 import pathlib
@@ -11,14 +12,17 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+# The tools of scripts/check are installed beside the sources.
+TOOLS = ROOT / ".tools"
+os.environ["PATH"] = f"{TOOLS / 'bin'}:{os.environ.get('PATH', '')}"
+
 try:
     import boto3
     import botocore
     import botocore.config
 except ImportError:
-    # The tools of scripts/check are installed beside the sources.
-    own = ROOT / ".tools/bin/python"
-    if own.exists() and pathlib.Path(sys.prefix) != ROOT / ".tools":
+    own = TOOLS / "bin/python"
+    if own.exists() and pathlib.Path(sys.prefix) != TOOLS:
         os.execv(own, [str(own), *sys.argv])
     sys.exit("boto3 is missing: pip install -r scripts/requirements.txt")
 
@@ -29,7 +33,7 @@ MAX_RECORD = 4096
 INVOKE_TIMEOUT = 330
 POLL_SECONDS = float(os.environ.get("SWITCHBOARD_POLL_SECONDS", "5"))
 # Where a stack is done with an operation.
-GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
+GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 RECOMMENDED_CONCURRENCY = 1000
 # What Lambda keeps for functions without a reservation.
 UNRESERVED_MINIMUM = 100
@@ -131,14 +135,26 @@ def failure(stage: Stage) -> str:
     return first
 
 
-def change(stage: Stage, parameters: dict[str, str], template_url: str | None, agree) -> bool:
-    """Changes the stack by a change set that `agree` has seen; whether there was something to change.
+def uploaded(stage: Stage, template: str) -> str:
+    """Puts a packaged template beside its packages; its address."""
+    bucket = re.search(r"s3://([^/]+)/", template)[1]
+    key = f"{stage.stack}/{hashlib.sha256(template.encode()).hexdigest()}.template"
+    client = stage.client("s3")
+    client.put_object(Bucket=bucket, Key=key, Body=template.encode())
+    return f"{client.meta.endpoint_url}/{bucket}/{key}"
 
-    Without a template the one in use stays."""
+
+def template_in_use(stage: Stage) -> str:
+    """The template that the stack was made of, as it was before SAM translated it."""
+    body = stage.client("cloudformation").get_template(StackName=stage.stack, TemplateStage="Original")["TemplateBody"]
+    return body if isinstance(body, str) else json.dumps(body)
+
+
+def change(stage: Stage, parameters: dict[str, str], template_url: str, agree) -> bool:
+    """Changes the stack by a change set that `agree` has seen; whether there was something to change."""
     client = stage.client("cloudformation")
     stack = described(stage)
     kind = "UPDATE" if stack and stack["StackStatus"] != "REVIEW_IN_PROGRESS" else "CREATE"
-    template = {"TemplateURL": template_url} if template_url else {"UsePreviousTemplate": True}
     name = f"{kind.lower()}-{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S-%f}"
     client.create_change_set(
         StackName=stage.stack,
@@ -146,8 +162,8 @@ def change(stage: Stage, parameters: dict[str, str], template_url: str | None, a
         ChangeSetType=kind,
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())],
-        Tags=[{"Key": "switchboard-stage", "Value": stage.name}],
-        **template,
+        Tags=[{"Key": "application", "Value": "switchboard"}],
+        TemplateURL=template_url,
     )
     while (found := client.describe_change_set(StackName=stage.stack, ChangeSetName=name))["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
         time.sleep(POLL_SECONDS)
@@ -160,7 +176,7 @@ def change(stage: Stage, parameters: dict[str, str], template_url: str | None, a
         client.delete_change_set(StackName=stage.stack, ChangeSetName=name)
         raise StageError("Nothing was changed.")
     client.execute_change_set(StackName=stage.stack, ChangeSetName=name)
-    status = finished(stage)
+    status = finished(stage, (stack or {}).get("LastUpdatedTime"))
     if status not in GOOD:
         raise StageError(f"{stage.stack} was not changed ({status}): {failure(stage)}")
     return True
@@ -172,16 +188,20 @@ def changes(client, stage: Stage, name: str) -> list[str]:
     return [f"{one['Action']:8} {one['ResourceType']:40} {one['LogicalResourceId']}" for one in found]
 
 
-def finished(stage: Stage) -> str:
-    """Waits for the end of an operation; the status of the stack."""
-    # An operation that has not begun yet looks like the end of the last one.
-    time.sleep(min(POLL_SECONDS, 2))
+def finished(stage: Stage, before: datetime.datetime | None) -> str:
+    """Waits for the end of an operation that began after the one of `before`; the status of the stack."""
+    for _ in range(12):
+        # Until it begins, the stack looks as the last one left it.
+        stack = described(stage)
+        if stack is None or stack["StackStatus"].endswith("_IN_PROGRESS") or stack.get("LastUpdatedTime") != before:
+            break
+        time.sleep(POLL_SECONDS)
     while True:
         stack = described(stage)
         if stack is None:
             return "DELETE_COMPLETE"
         status = stack["StackStatus"]
-        if status in GOOD or not status.endswith("_IN_PROGRESS"):
+        if not status.endswith("_IN_PROGRESS"):
             return status
         time.sleep(POLL_SECONDS)
 

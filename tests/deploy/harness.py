@@ -60,7 +60,7 @@ class Account:
             "SWITCHBOARD_POLL_SECONDS": "0.2",
             "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        own = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": self.folder, "LOG_LEVEL": "WARNING", "MINISTACK_HOST": "127.0.0.1"}
+        own = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": self.folder, "LOG_LEVEL": "WARNING", "MINISTACK_HOST": "127.0.0.1", "LAMBDA_ACCOUNT_CONCURRENCY": "1000"}
         # The emulator wants other versions of libraries than our tools; what it lacks, it takes from them.
         emulator = ROOT / ".tools-cloud/bin/python"
         python = os.environ.get("EMULATOR_PYTHON") or (str(emulator) if emulator.exists() else sys.executable)

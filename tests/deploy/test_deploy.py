@@ -98,9 +98,12 @@ class Deployments(unittest.TestCase):
     def test_a_first_deployment_that_failed_is_repeated(self):
         template = self.checkout.folder / "emulated.yaml"
         good = template.read_text()
-        template.write_text(good.replace("\nOutputs:\n", "  Unknown:\n    Type: AWS::Unknown::Thing\n    DependsOn: [Ledger, KeyRing]\n\nOutputs:\n"))
+        broken = "  Broken:\n    Type: AWS::Lambda::Url\n    DependsOn: [Ledger, KeyRing]\n    Properties: { AuthType: NONE, TargetFunctionArn: nothing }\n"
+        template.write_text(good.replace("\nOutputs:\n", broken + "\nOutputs:\n"))
         said = self.fails(self.checkout.deploy("dev"))
-        self.assertIn("Unknown: Unsupported resource type", said)
+        self.assertRegex(said, r"switchboard-dev was not changed \(ROLLBACK_COMPLETE\): Broken: ")
+        self.assertEqual(self.account.client("dynamodb").list_tables()["TableNames"], [])
+        self.assertEqual(self.account.client("secretsmanager").list_secrets()["SecretList"], [])
         template.write_text(good)
         said = self.succeeds(self.checkout.deploy("dev"))
         self.assertIn("what is left of it is removed", said)
