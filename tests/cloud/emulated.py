@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Works on the stack of template.yaml in emulated AWS, for tests/cloud. Not for an account.
 
-    emulated.py left-out                               what the emulator does not know, a resource a line
+    emulated.py left-out                               what of the template is left out, a resource a line
     emulated.py deploy ENDPOINT STAGE [NAME=VALUE ...] creates the stack or updates it; prints outputs and resources
     emulated.py invoke ENDPOINT STAGE FUNCTION EVENT   invokes a function through its alias; prints its answer
     emulated.py configuration ENDPOINT STAGE FUNCTION  how the version of a function that is live is configured
@@ -33,13 +33,14 @@ from botocore.exceptions import ClientError, WaiterError
 
 REGION = "us-east-1"
 BUCKET = "code"
-# The emulator refuses a template with such resources; alarms it knows, but not those that compute with metrics. A new version takes
-# over at once, because there is no CodeDeploy to shift it.
-UNKNOWN = {
+# The emulator does not know such resources; alarms it knows, but not those that compute with metrics. A new version takes
+# over at once, because there is no CodeDeploy to shift it. Policies of queues refuse plain transport, which is the emulator's.
+LEFT_OUT = {
     "AWS::Logs::QueryDefinition",
     "AWS::SecretsManager::ResourcePolicy",
     "AWS::CodeDeploy::Application",
     "AWS::CodeDeploy::DeploymentGroup",
+    "AWS::SQS::QueuePolicy",
 }
 # Parameters that scripts/deploy sets. Tables that are protected could not be deleted with the account.
 PARAMETERS = {"Release": "0" * 10, "TableProtection": "off"}
@@ -52,9 +53,9 @@ OPERATIONS = (
 )
 
 
-def is_unknown(resource: dict) -> bool:
+def is_left_out(resource: dict) -> bool:
     is_metric_math = resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
-    return resource["Type"] in UNKNOWN or is_metric_math
+    return resource["Type"] in LEFT_OUT or is_metric_math
 
 
 def translate(parameters: dict[str, str]) -> tuple[dict, list[str]]:
@@ -72,7 +73,7 @@ def translate(parameters: dict[str, str]) -> tuple[dict, list[str]]:
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     translated = translator.translate(template, parameters)
     resources = translated["Resources"]
-    for name in [name for name, resource in resources.items() if is_unknown(resource)]:
+    for name in [name for name, resource in resources.items() if is_left_out(resource)]:
         left_out.append(f"{resources.pop(name)['Type']} {name}")
     for resource in resources.values():
         resource.pop("UpdatePolicy", None)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use aws::ResourceNames;
 use aws_config::SdkConfig;
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use jobs::queues;
 use runtime::store::Table;
 use runtime::{Backend, QueueName, SystemClock};
@@ -165,12 +165,35 @@ impl Stack {
         value.with_context(|| format!("SQS does not name {} of {queue}", name.as_str()))
     }
 
-    /// Moves all dead letters of a queue back, as the console of SQS does.
-    pub async fn redrive(&self, queue: QueueName) -> anyhow::Result<()> {
-        let from = self.attribute(&self.names.dead[&queue], QueueAttributeName::QueueArn).await?;
-        let to = self.attribute(&self.names.queues[&queue], QueueAttributeName::QueueArn).await?;
-        self.sqs().start_message_move_task().source_arn(from).destination_arn(to).send().await?;
-        Ok(())
+    /// Moves all dead letters of a queue back as they are, as the console of SQS does; how many.
+    pub async fn redrive(&self, queue: QueueName) -> anyhow::Result<usize> {
+        let (sqs, dead, own) = (self.sqs(), &self.names.dead[&queue], &self.names.queues[&queue]);
+        let mut moved = 0;
+        loop {
+            let received = sqs
+                .receive_message()
+                .queue_url(dead)
+                .max_number_of_messages(10)
+                .message_system_attribute_names(MessageSystemAttributeName::All)
+                .send()
+                .await?;
+            let letters = received.messages.unwrap_or_default();
+            if letters.is_empty() {
+                return Ok(moved);
+            }
+            for letter in letters {
+                let kept = |name| letter.attributes().and_then(|attributes| attributes.get(&name)).cloned();
+                sqs.send_message()
+                    .queue_url(own)
+                    .set_message_body(letter.body.clone())
+                    .set_message_group_id(kept(MessageSystemAttributeName::MessageGroupId))
+                    .set_message_deduplication_id(kept(MessageSystemAttributeName::MessageDeduplicationId))
+                    .send()
+                    .await?;
+                sqs.delete_message().queue_url(dead).set_receipt_handle(letter.receipt_handle).send().await?;
+                moved += 1;
+            }
+        }
     }
 
     fn sqs(&self) -> aws_sdk_sqs::Client {

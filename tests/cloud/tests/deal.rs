@@ -45,10 +45,10 @@ async fn a_letter_that_fails_again_is_one_letter(company: &Company) -> anyhow::R
     stack.until("the letter", async || letters().await == 1).await?;
     let runs = async || stack.runs("slack-delivery").await.expect("it has a log").len();
     let before = runs().await;
-    stack.redrive(queues::SLACK_DELIVERY).await?;
+    assert_eq!(stack.redrive(queues::SLACK_DELIVERY).await?, 1);
     stack.until("the second failure", async || letters().await == 1 && runs().await > before).await?;
     slack.change_channel("sales-pipeline", |channel| channel.is_archived = false);
-    stack.redrive(queues::SLACK_DELIVERY).await?;
+    assert_eq!(stack.redrive(queues::SLACK_DELIVERY).await?, 1);
     let card = || slack.texts("sales-pipeline").last().cloned();
     stack.until("the card", async || card().as_deref() == Some("New deal: Fence")).await?;
     assert_eq!(letters().await, 0);

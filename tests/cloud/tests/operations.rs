@@ -73,7 +73,7 @@ async fn operators_find_a_fault_and_redrive_it_on_the_deployed_stack() -> anyhow
     assert!(discarded.location.unwrap().contains("1+delivery+was+discarded"));
     // The console of SQS moves the rest back as it is.
     stack.until("the letter that is left", async || letters().await == 1).await?;
-    stack.redrive(queues::SLACK_DELIVERY).await?;
+    assert_eq!(stack.redrive(queues::SLACK_DELIVERY).await?, 1);
     stack.until("the card", async || cards() == ["New deal: Alpha", "New deal: Bravo"]).await?;
     assert_eq!(letters().await, 0);
     assert!(browser.get("/admin/audit").await.text.contains("dead letters discarded: a test"));

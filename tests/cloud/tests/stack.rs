@@ -39,6 +39,20 @@ async fn what_the_emulator_does_not_know_is_left_out() -> anyhow::Result<()> {
     AWS::Logs::QueryDefinition TenantQuery
     AWS::Logs::QueryDefinition TraceQuery
     AWS::Logs::QueryDefinition TroubleQuery
+    AWS::SQS::QueuePolicy Bitrix24DeliveryDeadPolicy
+    AWS::SQS::QueuePolicy Bitrix24DeliveryPolicy
+    AWS::SQS::QueuePolicy Bitrix24EventsDeadPolicy
+    AWS::SQS::QueuePolicy Bitrix24EventsPolicy
+    AWS::SQS::QueuePolicy RecordSyncDeadPolicy
+    AWS::SQS::QueuePolicy RecordSyncPolicy
+    AWS::SQS::QueuePolicy SlackCommandsDeadPolicy
+    AWS::SQS::QueuePolicy SlackCommandsPolicy
+    AWS::SQS::QueuePolicy SlackDeliveryDeadPolicy
+    AWS::SQS::QueuePolicy SlackDeliveryPolicy
+    AWS::SQS::QueuePolicy SlackEventsDeadPolicy
+    AWS::SQS::QueuePolicy SlackEventsPolicy
+    AWS::SQS::QueuePolicy TenantJobsDeadPolicy
+    AWS::SQS::QueuePolicy TenantJobsPolicy
     AWS::SecretsManager::ResourcePolicy KeyRingPolicy
     AWS::SecretsManager::ResourcePolicy OAuthAppsPolicy
     AWS::SecretsManager::ResourcePolicy SlackSigningPolicy
