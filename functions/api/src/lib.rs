@@ -78,7 +78,7 @@ pub(crate) type ApiAnswer = Result<Response<Bytes>, Refused>;
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let metrics = deps.backend.metrics.as_ref();
-    match TimeBox::of_page(route(deps, &request)).await {
+    match TimeBox::of_page(Box::pin(route(deps, &request))).await {
         Ok(answer) => {
             metrics.count("api_answered", "api");
             answer

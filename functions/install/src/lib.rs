@@ -84,6 +84,7 @@ pub(crate) type InstallAnswer = Result<Response<Bytes>, Refusal>;
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let site = Site::of(deps.public_url.as_deref(), deps.by_host, request.headers());
+    // Boxed: it holds the work of every page.
     site.send(TimeBox::of_page(Box::pin(answer(deps, site.receive(request)))).await)
 }
 
