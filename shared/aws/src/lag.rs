@@ -35,8 +35,7 @@ mod tests {
 
     fn message(sent: i64, received: u32) -> SqsMessage {
         let mut message = SqsMessage::default();
-        let attributes =
-            [("SentTimestamp", sent.to_string()), ("ApproximateReceiveCount", received.to_string())];
+        let attributes = [("SentTimestamp", sent.to_string()), ("ApproximateReceiveCount", received.to_string())];
         message.attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into();
         message
     }

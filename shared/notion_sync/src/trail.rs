@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clients::{DeliveryAttempt, ErrorClass, Failure};
+use clients::{ConnectionSide, DeliveryAttempt, ErrorClass, Failure};
 use jobs::sync::SyncJob;
 use locale::{Localized, texts};
 use notifications::alert;
@@ -36,7 +36,8 @@ impl Trail {
         };
         match delivery {
             Some(delivery) => Ok(Self::Delivery(Box::new(
-                DeliveryAttempt::take(&sync.backend, &sync.connections, job, delivery).await?,
+                DeliveryAttempt::take(&sync.backend, &sync.connections, job, (delivery, ConnectionSide::Notion))
+                    .await?,
             ))),
             None => match earlier_try(sync, job).await {
                 Ok(None) => Ok(Self::Event),

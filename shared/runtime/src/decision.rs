@@ -246,7 +246,7 @@ impl Decision {
         self.keep_earlier(backend).await?;
         self.line.outbox.clone_from(&self.outbox);
         let mut writes = vec![event_write(&self.tenant, self.line.clone())?];
-        let claim = Claim { trace: self.line.trace, swept: self.swept };
+        let claim = Claim { trace: self.line.trace, swept: self.swept, at: None };
         for identity in &self.claims {
             writes.push(claims::write(&self.tenant, identity, &claim, self.line.decided_at)?);
         }
@@ -256,13 +256,32 @@ impl Decision {
         }
         let written = match <[StoreWrite; 1]>::try_from(writes) {
             // A transaction costs twice a plain write.
-            Ok([line]) => backend.store.put(line).await.map(|_| ()),
+            Ok([line]) => self.write_alone(backend, line).await,
             Err(writes) => backend.store.put_all(writes).await,
         };
         written.map_err(|error| match error {
             StoreError::Conflict(key) => DecisionError::LostRace(key),
             error => DecisionError::Store(error),
         })
+    }
+
+    /// Writes a line beside which nothing else is written that another worker could have written first: one whose lease has
+    /// ended must not write over what the worker that has the job now has decided.
+    async fn write_alone(&self, backend: &Backend, line: StoreWrite) -> Result<(), StoreError> {
+        if self.goes_on {
+            return backend.store.put(line).await.map(|_| ());
+        }
+        match backend.store.put(StoreWrite { condition: WriteCondition::Absent, ..line.clone() }).await {
+            Err(StoreError::Conflict(key)) => {
+                let ledger = Ledger::new(backend.store.clone());
+                match ledger.event(&self.tenant, self.line.trace).await? {
+                    Some(known) if self.line.is_decided_by(&known) => Err(StoreError::Conflict(key)),
+                    // That of an event that was given up and is sent again, or of another job of its trace.
+                    _ => backend.store.put(line).await.map(|_| ()),
+                }
+            }
+            written => written.map(|_| ()),
+        }
     }
 
     /// Keeps the calls and waits of earlier tries in the event's line.
@@ -278,6 +297,12 @@ impl Decision {
 
     async fn lost(self, backend: &Backend, key: ItemKey) -> Result<JobOutcome, DecisionError> {
         let ledger = Ledger::new(backend.store.clone());
+        if !self.goes_on
+            && let Some(known) = ledger.event(&self.tenant, self.line.trace).await?
+            && self.line.is_decided_by(&known)
+        {
+            return finish(backend, known, |_| Vec::new()).await?.ok_or(DecisionError::LostRace(key));
+        }
         for identity in &self.claims {
             let Some(claim) = claims::find(backend.store.as_ref(), &self.tenant, identity).await? else { continue };
             if claim.trace == self.line.trace {
@@ -310,6 +335,12 @@ pub fn already_decided(claim: &Claim) -> String {
 }
 
 impl EventLine {
+    /// Whether another worker has decided the same event by now, with this line.
+    fn is_decided_by(&self, known: &Self) -> bool {
+        let is_same = (&known.event, &known.record) == (&self.event, &self.record);
+        is_same && matches!(known.status, EventStatus::Routed | EventStatus::Skipped { .. })
+    }
+
     /// Takes over the calls and waits of an earlier try of the same event.
     pub fn go_on_from(&mut self, earlier: Self) {
         self.calls.splice(0..0, earlier.calls);

@@ -317,6 +317,9 @@ pub struct OpenCall {
     pub began_at: Timestamp,
     /// Where the effect would be found: the provider's id of the channel or chat.
     pub place: String,
+    /// Until when it may still have its effect: the provider was slow to answer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_until: Option<Timestamp>,
 }
 
 /// One line of either kind.
@@ -352,9 +355,18 @@ impl Ledger {
 
     /// The line of an event, if it was written.
     pub async fn event(&self, tenant: &TenantId, trace: TraceId) -> Result<Option<EventLine>, StoreError> {
+        Ok(self.event_with_version(tenant, trace).await?.map(|(line, _)| line))
+    }
+
+    /// The same with its version for [`Ledger::record_event_over`].
+    pub async fn event_with_version(
+        &self,
+        tenant: &TenantId,
+        trace: TraceId,
+    ) -> Result<Option<(EventLine, Version)>, StoreError> {
         match self.store.get(&event_key(tenant, trace)).await? {
             Some(item) => Ok(Some(match item.decode()? {
-                LedgerLine::Event(line) => line,
+                LedgerLine::Event(line) => (line, item.version),
                 LedgerLine::Delivery(_) => return Err(wrong_kind(&item.key)),
             })),
             None => Ok(None),
@@ -364,6 +376,17 @@ impl Ledger {
     /// Writes an event's line.
     pub async fn record_event(&self, tenant: &TenantId, line: EventLine) -> Result<(), StoreError> {
         self.store.put(event_write(tenant, line)?).await.map(|_| ())
+    }
+
+    /// Writes an event's line if nobody else did since `version` was read, or since there was none.
+    pub async fn record_event_over(
+        &self,
+        tenant: &TenantId,
+        line: EventLine,
+        version: Option<Version>,
+    ) -> Result<(), StoreError> {
+        let condition = version.map_or(WriteCondition::Absent, WriteCondition::Version);
+        self.store.put(StoreWrite { condition, ..event_write(tenant, line)? }).await.map(|_| ())
     }
 
     /// The line of a delivery, with its version for [`Ledger::record_delivery`].

@@ -200,7 +200,9 @@ where
         return watch.so_far();
     }
     let mut groups: BTreeMap<&str, Vec<&Received>> = BTreeMap::new();
-    left.into_iter().for_each(|received| groups.entry(&received.group).or_default().push(received));
+    for received in left {
+        groups.entry(&received.group).or_default().push(received);
+    }
     join_all(groups.into_values().map(|group| one_by_one(handle, group, watch))).await;
     watch.so_far()
 }

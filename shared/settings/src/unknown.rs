@@ -48,7 +48,7 @@ impl<'a> Allowed<'a> {
             let own = object["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
             names.extend(own);
         }
-        (self.objects().next().is_some()).then_some(names)
+        self.objects().next().is_some().then_some(names)
     }
 
     fn at(&self, name: &str) -> Self {

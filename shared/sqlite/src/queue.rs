@@ -86,6 +86,11 @@ impl SqliteQueue {
         Ok(due.await?.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
     }
 
+    /// When this process last received something from `queue`.
+    pub fn last_handed_out(&self, queue: QueueName) -> Option<Timestamp> {
+        self.out.lock().handed_out.get(&queue).copied()
+    }
+
     /// If the clock was set back: makes due now what waits for a moment of the time before.
     async fn watch_clock(&self, queue: QueueName, now: Timestamp) -> Result<(), QueueError> {
         if self.watch.see(now).is_none() {
@@ -134,7 +139,12 @@ impl SqliteQueue {
             let received = received.map_err(|fault| queue_error(queue.name(), &fault))?;
             if !received.is_empty() || now >= end {
                 let receipts = received.iter().map(|received| received.receipt.clone());
-                self.out.lock().receipts.extend(receipts);
+                let mut out = self.out.lock();
+                out.receipts.extend(receipts);
+                if !received.is_empty() {
+                    out.handed_out.insert(queue, now);
+                }
+                drop(out);
                 return Ok(received);
             }
             let due = self.due_after(queue, now).await?;
@@ -215,6 +225,8 @@ struct Out(Arc<Mutex<OutState>>);
 struct OutState {
     /// The receipts of messages that are worked on.
     receipts: HashSet<String>,
+    /// When each queue last handed out something.
+    handed_out: HashMap<QueueName, Timestamp>,
     /// What could not be settled yet.
     unsettled: HashMap<QueueName, Vec<OwedReceipt>>,
 }

@@ -11,7 +11,7 @@ use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
 use runtime::{Backend, Clock, SystemClock, TenantId};
 use serde_json::{Value, json};
-use simulators::{PortalSimulator, Sandbox, SlackSimulator};
+use simulators::{Sandbox, SlackSimulator};
 use slack::SlackApiBase;
 use slack::client::SlackIdentity;
 
@@ -46,12 +46,12 @@ impl Company {
     /// The same with a company that was connected six minutes ago, and three minutes ago did this without an event of it
     /// arriving: long enough for a sweep to look for it.
     pub async fn connect_before(
-        did: impl FnOnce(&PortalSimulator),
+        did: impl FnOnce(&Sandbox),
         settings: impl FnOnce(&str) -> Value,
     ) -> anyhow::Result<Self> {
         let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
         sandbox.portal.be_behind(SWEPT_AFTER);
-        did(&sandbox.portal);
+        did(&sandbox);
         sandbox.portal.be_behind(Duration::ZERO);
         let parameters = parameters(&sandbox);
         let stack = Stack::deploy(&parameters.each_ref().map(|(name, value)| (*name, value.as_str()))).await?;

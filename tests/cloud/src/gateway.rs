@@ -46,7 +46,7 @@ impl Gateway {
 
     /// Leads to the API with this id in the emulator at this port.
     pub(crate) fn lead_to(&self, api: &str, port: u16) -> anyhow::Result<()> {
-        let host = HeaderValue::try_from(format!("{api}.execute-api.127.0.0.1:{port}"))?;
+        let host = HeaderValue::try_from(format!("{api}.execute-api.localhost:{port}"))?;
         let _ = self.target.set(Target { url: format!("http://127.0.0.1:{port}"), host });
         Ok(())
     }

@@ -20,6 +20,8 @@ use crate::policy::{self, pascal};
 
 /// How long something may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// One of the stages in samconfig.toml.
+const STAGE: &str = "dev";
 /// The networks in which the simulators are.
 const NETWORKS: &str = "127.0.0.1,::1,localhost";
 
@@ -52,7 +54,7 @@ impl Stack {
 
     /// The same to a running emulator.
     pub async fn deploy_to(emulator: Emulator, parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let (gateway, stage) = (Gateway::start().await?, "test".to_owned());
+        let (gateway, stage) = (Gateway::start().await?, STAGE.to_owned());
         let config = emulator.config().await;
         let mut stack = Self {
             names: names(&HashMap::new(), &stage),
@@ -102,6 +104,12 @@ impl Stack {
         Ok(serde_json::from_str(&answer)?)
     }
 
+    /// How the version of a function that is live is configured, by the name of its binary.
+    pub async fn configuration(&self, binary: &str) -> anyhow::Result<Value> {
+        let described = self.emulator.stack("configuration", &self.stage, &[policy::function(binary)?]).await?;
+        Ok(serde_json::from_str(&described)?)
+    }
+
     /// The lines that a function has logged, by the name of its binary.
     pub async fn log(&self, binary: &str) -> anyhow::Result<Vec<String>> {
         Ok(self.whole_log(binary).await?.lines().filter(|line| line.starts_with('{')).map(str::to_owned).collect())
@@ -122,7 +130,12 @@ impl Stack {
     pub async fn until(&self, what: &str, done: impl AsyncFn() -> bool) -> anyhow::Result<()> {
         let began = Instant::now();
         while !done().await {
-            ensure!(began.elapsed() < PATIENCE, "{what} did not come within {} seconds", PATIENCE.as_secs());
+            let (limit, said) = (PATIENCE.as_secs(), || self.emulator.said());
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "{what} did not come within {limit} seconds. The emulator says:\n{}",
+                said()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
@@ -177,6 +190,12 @@ impl Stack {
             }
         }
         policy::note(&used)
+    }
+
+    /// Runs a script in `scripts` with the stage and these arguments, as an administrator does, and returns what it prints.
+    pub async fn run(&self, script: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        let arguments: Vec<_> = [self.stage.as_str()].iter().chain(arguments).map(|text| (*text).to_owned()).collect();
+        self.emulator.python(&format!("scripts/{script}"), &arguments).await
     }
 
     /// Asks AWS for something with the credentials of a function that has run, by the name of its binary. Returns the code of the

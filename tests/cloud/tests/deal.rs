@@ -3,7 +3,7 @@
 use cloud::Company;
 use jobs::queues;
 use serde_json::{Value, json};
-use simulators::PortalSimulator;
+use simulators::Sandbox;
 use simulators::fault::{Fault, When};
 use simulators::portal::PhoneCall;
 
@@ -43,16 +43,11 @@ async fn a_letter_that_fails_again_is_one_letter(company: &Company) -> anyhow::R
     slack.change_channel("sales-pipeline", |channel| channel.is_archived = true);
     portal.add_deal("Fence", 1, "EUR");
     stack.until("the letter", async || letters().await == 1).await?;
-    let posts = || slack.calls().get("chat.postMessage").copied().unwrap_or_default();
-    let before = posts();
+    let runs = async || stack.runs("slack-delivery").await.expect("it has a log").len();
+    let before = runs().await;
     stack.redrive(queues::SLACK_DELIVERY).await?;
-    stack.until("the second failure", async || posts() > before && letters().await == 1).await?;
-    let buried = company.backend.queue.dead_letters(queues::SLACK_DELIVERY, 10).await?;
-    let codes: Vec<_> = buried.iter().map(|buried| buried.letter.code.as_str()).collect();
-    assert_eq!(codes, ["channel_not_found"]);
+    stack.until("the second failure", async || letters().await == 1 && runs().await > before).await?;
     slack.change_channel("sales-pipeline", |channel| channel.is_archived = false);
-    // They were hidden while they were looked at.
-    stack.until("the letter", async || letters().await == 1).await?;
     stack.redrive(queues::SLACK_DELIVERY).await?;
     let card = || slack.texts("sales-pipeline").last().cloned();
     stack.until("the card", async || card().as_deref() == Some("New deal: Fence")).await?;
@@ -76,7 +71,9 @@ async fn what_is_refused_is_answered(company: &Company) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_event_reported_is_found_by_the_deployed_stack() -> anyhow::Result<()> {
-    let lost = |portal: &PortalSimulator| {
+    let lost = |sandbox: &Sandbox| {
+        let portal = &sandbox.portal;
+        sandbox.slack.add_channel("project-move");
         let project = portal.add_project("Move");
         let deal = portal.add_deal("Lost", 1, "EUR");
         let task = portal.add_task(json!({"TITLE": "Pack", "RESPONSIBLE_ID": 6, "GROUP_ID": project}));
@@ -92,7 +89,6 @@ async fn what_no_event_reported_is_found_by_the_deployed_stack() -> anyhow::Resu
     };
     let company = Company::connect_before(lost, |_| json!({"group_bursts": null})).await?;
     let (stack, slack) = (&company.stack, &company.sandbox.slack);
-    slack.add_channel("project-move");
     // Usually before the stack's own schedule does it.
     let report = stack.invoke("portal-sweep", &json!({})).await?;
     assert_eq!(report["stopped"], json!([]), "{report}");
@@ -118,7 +114,7 @@ async fn the_sample_events_are_understood(company: &Company) -> anyhow::Result<(
     let invoke = async |function: &str| company.stack.invoke(function, &sample(function)?).await;
     let answer = invoke("bitrix24-webhook").await?;
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    // It is signed for no address of ours.
+    // Its address is not one that it was signed for.
     let answer = invoke("notion-webhook").await?;
     assert_eq!(answer["statusCode"], 401, "{answer}");
     // The record is not there, the delivery was never decided, the database has no name: each is finished, not tried again.

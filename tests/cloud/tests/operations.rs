@@ -108,7 +108,7 @@ async fn what_is_logged_says_whose_it_is(company: &Company) -> anyhow::Result<()
         for line in company.stack.log(function).await? {
             let line: Value = serde_json::from_str(&line)?;
             if let Some(directives) = line["_aws"]["CloudWatchMetrics"].as_array() {
-                assert_eq!(line["stage"], "test", "{line}");
+                assert_eq!(line["stage"], "dev", "{line}");
                 metrics.extend(directives.iter().map(|one| one["Metrics"][0]["Name"].as_str().unwrap().to_owned()));
                 continue;
             }

@@ -1,7 +1,7 @@
-//! The stack as a whole: what the emulator does not know of it, what changes when it is deployed again, and what remains when
-//! it is deleted.
+//! The stack as a whole: what the emulator does not know of it, what changes when it is deployed again and rolled back, and what
+//! remains when it is deleted.
 
-use cloud::{Company, left_out};
+use cloud::{Company, left_out, parameters};
 use serde_json::json;
 
 #[tokio::test]
@@ -47,31 +47,53 @@ async fn what_the_emulator_does_not_know_is_left_out() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_that_is_deleted_leaves_what_is_retained() -> anyhow::Result<()> {
-    let company = Company::connect(|_| json!({})).await?;
-    let stack = &company.stack;
-    company.sandbox.portal.add_deal("Roof", 1, "EUR");
-    let cards = || company.sandbox.slack.texts("sales-pipeline").len();
-    stack.until("the card", async || cards() == 1).await?;
-    // Policies are enforced: a function may not do what only others may.
-    let portals = json!({"TableName": stack.resource("Portals")?});
-    let refused = stack.ask_as("slack-delivery", "dynamodb", "scan", &portals).await?;
-    assert_eq!(refused, "AccessDeniedException");
-    let described = json!({"QueueUrl": stack.resource("SlackDelivery")?, "AttributeNames": ["All"]});
-    assert_eq!(stack.ask_as("slack-delivery", "sqs", "get_queue_attributes", &described).await?, "");
+async fn a_changed_parameter_goes_live_and_is_taken_back_and_what_is_deleted_leaves_the_data() -> anyhow::Result<()> {
+    let mut company = Company::connect(|_| json!({"group_bursts": null})).await?;
+    a_card_comes(&company, "Roof").await?;
 
+    let names = parameters(&company.sandbox);
+    let names = names.each_ref().map(|(name, value)| (*name, value.as_str()));
+    company.stack.update(&[&names[..], &[("LogLevel", "debug")][..]].concat()).await?;
+    a_card_comes(&company, "Fence").await?;
+    assert_eq!(company.stack.configuration("slack-delivery").await?["Environment"]["Variables"]["LOG_LEVEL"], "debug");
+
+    let said = company.stack.run("rollback", &[]).await?;
+    assert!(said.contains("SlackDeliveryFunction: answers"), "{said}");
+    assert_eq!(company.stack.configuration("slack-delivery").await?["Environment"]["Variables"]["LOG_LEVEL"], "info");
+    a_card_comes(&company, "Garage").await?;
+
+    policies_are_enforced(&company).await?;
+    what_is_deleted_leaves_the_data(&company).await
+}
+
+async fn a_card_comes(company: &Company, title: &str) -> anyhow::Result<()> {
+    company.sandbox.portal.add_deal(title, 1, "EUR");
+    let last = || company.sandbox.slack.texts("sales-pipeline").pop();
+    company.stack.until("the card", async || last() == Some(format!("New deal: {title}"))).await
+}
+
+/// A function may not do what only others may.
+async fn policies_are_enforced(company: &Company) -> anyhow::Result<()> {
+    let stack = &company.stack;
+    let portals = json!({"TableName": stack.resource("Portals")?});
+    assert_eq!(stack.ask_as("slack-delivery", "dynamodb", "scan", &portals).await?, "AccessDeniedException");
+    let queue = json!({"QueueUrl": stack.resource("SlackDelivery")?, "AttributeNames": ["All"]});
+    assert_eq!(stack.ask_as("slack-delivery", "sqs", "get_queue_attributes", &queue).await?, "");
+    Ok(())
+}
+
+async fn what_is_deleted_leaves_the_data(company: &Company) -> anyhow::Result<()> {
+    let stack = &company.stack;
     let remaining = stack.remove().await?;
-    assert_eq!(remaining["functions"], [""; 0]);
-    assert_eq!(remaining["queues"], [""; 0]);
+    assert_eq!((remaining["functions"].len(), remaining["queues"].len()), (0, 0), "{remaining:?}");
+    // Limits need not be kept.
     let mut tables = remaining["tables"].clone();
     tables.sort();
-    let retained: Vec<_> = ["Ledger", "Links", "Portals"].map(|name| stack.resource(name).unwrap()).into();
-    assert_eq!(tables, retained, "limits need not be kept");
+    let retained = [stack.resource("Ledger")?, stack.resource("Links")?, stack.resource("Portals")?];
+    assert_eq!(tables, retained);
     let mut secrets = remaining["secrets"].clone();
     secrets.sort();
-    assert_eq!(
-        secrets,
-        ["switchboard-test/key-ring", "switchboard-test/oauth-apps", "switchboard-test/slack-signing-secrets"]
-    );
+    let names = ["key-ring", "oauth-apps", "slack-signing-secrets"];
+    assert_eq!(secrets, names.map(|name| format!("switchboard-dev/{name}")));
     Ok(())
 }

@@ -10,8 +10,6 @@ use crate::plant::PlantedBug;
 use crate::trace::Trace;
 use crate::weather::Weather;
 
-/// What a job says that was made of a new message.
-const POSTS: [&str; 3] = ["MESSAGEADD\"", "\"event\":\"sweep\"", "\"change\":\"posted\""];
 /// How long a queue remembers what it was sent.
 const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
 
@@ -44,7 +42,7 @@ pub struct Sim {
 pub struct SeenJobs {
     /// The traces of events, with their tenants and queues.
     pub traces: BTreeMap<(String, String), &'static str>,
-    /// Which job was the first about a new message with a word, by queue.
+    /// Which job was the first about a message with a word, by queue: an edit that arrives first is copied as the message.
     pub words: BTreeMap<(&'static str, String), usize>,
     deduplications: BTreeMap<(&'static str, String), Duration>,
     number: usize,
@@ -88,9 +86,7 @@ impl Sim {
         if let Some((tenant, trace)) = runtime::envelope::origin(body) {
             jobs.traces.entry((tenant, trace)).or_insert(queue);
         }
-        // What is edited was posted before, whatever arrives first.
-        let is_post = POSTS.iter().any(|part| body.contains(part));
-        for word in words_in(body).filter(|_| is_post) {
+        for word in words_in(body) {
             jobs.words.entry((queue, word.to_owned())).or_insert(number);
         }
     }

@@ -8,7 +8,7 @@ mod numbers;
 mod rows;
 
 use clients::{ErrorClass, Failure};
-use crm::pages::{Listing, PAGE};
+use crm::pages::{ListedPages, Listing};
 use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
@@ -271,7 +271,8 @@ impl RunningBackfill<'_> {
             self.run.phase = Phase::Records { after: 0 };
             return Ok(());
         }
-        let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, PAGES_AT_ONCE).await?;
+        let ListedPages { records: listed, is_last, .. } =
+            self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, PAGES_AT_ONCE).await?;
         sync.learn_names(opened, &listed).await;
         for (record, state) in &listed {
             if self.link(*record).await?.is_some() || matching::left_out(opened, *record, state)?.is_some() {
@@ -281,7 +282,7 @@ impl RunningBackfill<'_> {
             rows::note_record(self, *record, &matching::of_record(opened, *record, state, &context)).await?;
         }
         self.run.phase = match listed.last() {
-            Some((last, _)) if listed.len() == PAGE * PAGES_AT_ONCE => Phase::Keys { after: last.id() },
+            Some((last, _)) if !is_last => Phase::Keys { after: last.id() },
             _ => Phase::Records { after: 0 },
         };
         Ok(())
@@ -291,8 +292,8 @@ impl RunningBackfill<'_> {
     async fn records(&mut self, after: u64) -> Result<(), Failure> {
         let (sync, opened) = (self.sync, self.opened);
         let read_at = sync.now();
-        let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, 1).await?;
-        let is_last = listed.len() < PAGE;
+        let ListedPages { records: listed, is_last, .. } =
+            self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, 1).await?;
         sync.learn_names(opened, &listed).await;
         let ids: Vec<_> = listed.iter().map(|(record, _)| record.id()).collect();
         let mut outcomes = Vec::new();

@@ -1,28 +1,36 @@
 #!/usr/bin/env python3
 """Works on the stack of template.yaml in emulated AWS, for tests/cloud. Not for an account.
 
-    stack.py left-out                                what the emulator does not know, a resource a line
-    stack.py deploy ENDPOINT STAGE [NAME=VALUE ...]  creates the stack or updates it; prints outputs and resources as JSON
-    stack.py invoke ENDPOINT STAGE FUNCTION EVENT    invokes a function through its alias, by its name in the template; prints its answer
-    stack.py log    ENDPOINT STAGE FUNCTION          what a function has logged, by its name in the template
-    stack.py ask    ENDPOINT STAGE FUNCTION SERVICE OPERATION REQUEST
-                                                     asks with the credentials of a function that has run; prints the code of a refusal
-    stack.py used   ENDPOINT STAGE                   what the functions have asked AWS for: function, action, resource, as JSON
-    stack.py remove ENDPOINT STAGE                   deletes the stack; prints the tables, queues and secrets that remain as JSON
+    emulated.py left-out                               what the emulator does not know, a resource a line
+    emulated.py deploy ENDPOINT STAGE [NAME=VALUE ...] creates the stack or updates it; prints outputs and resources
+    emulated.py invoke ENDPOINT STAGE FUNCTION EVENT   invokes a function through its alias; prints its answer
+    emulated.py configuration ENDPOINT STAGE FUNCTION  how the version of a function that is live is configured
+    emulated.py log ENDPOINT STAGE FUNCTION            what a function has logged
+    emulated.py ask ENDPOINT STAGE FUNCTION SERVICE OPERATION REQUEST
+                                                       asks with the credentials of a function that has run; prints the code
+                                                       of a refusal
+    emulated.py used ENDPOINT STAGE                    what functions have asked AWS for: function, action, resource
+    emulated.py remove ENDPOINT STAGE                  deletes the stack; prints what remains in the account
 
-The binaries are those of `cargo lambda build`, in target/lambda or in the folder that LAMBDA_DIR names."""
+Functions and resources have their names in the template; what is not text is JSON. The binaries are those of `cargo lambda
+build`, in target/lambda or in the folder that LAMBDA_DIR names."""
+import datetime
 import hashlib
 import io
 import json
 import os
 import pathlib
+import re
 import sys
 import zipfile
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
 import boto3
+import stack as scripts
 from botocore.exceptions import ClientError, WaiterError
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
 BUCKET = "code"
 # The emulator refuses a template with such resources; alarms it knows, but not those that compute with metrics. A new version takes
@@ -35,6 +43,13 @@ UNKNOWN = {
 }
 # Parameters that scripts/deploy sets. Tables that are protected could not be deleted with the account.
 PARAMETERS = {"Release": "0" * 10, "TableProtection": "off"}
+
+# What functions ask for.
+OPERATIONS = (
+    "GetItem", "Query", "Scan", "PutItem", "DeleteItem", "UpdateItem", "BatchGetItem", "BatchWriteItem", "TransactWriteItems",
+    "SendMessage", "SendMessageBatch", "ReceiveMessage", "DeleteMessage", "DeleteMessageBatch", "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch", "GetQueueAttributes", "GetSecretValue", "PutSecretValue", "Invoke",
+)
 
 
 def is_unknown(resource: dict) -> bool:
@@ -49,24 +64,33 @@ def translate(parameters: dict[str, str]) -> tuple[dict, list[str]]:
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
-    template = yaml_parse((ROOT / "template.yaml").read_text())
+    template, left_out = yaml_parse((ROOT / "template.yaml").read_text()), []
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            binary = resource["Metadata"]["BuildProperties"]["Binary"]
-            resource["Properties"]["CodeUri"] = f"s3://{BUCKET}/{binary}.zip"
+            properties = resource["Properties"]
+            properties["CodeUri"] = f"s3://{BUCKET}/{resource['Metadata']['BuildProperties']['Binary']}.zip"
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     translated = translator.translate(template, parameters)
     resources = translated["Resources"]
-    left_out = sorted(name for name, resource in resources.items() if is_unknown(resource))
-    lines = [f"{resources[name]['Type']} {name}" for name in left_out]
-    for name in left_out:
-        del resources[name]
+    for name in [name for name, resource in resources.items() if is_unknown(resource)]:
+        left_out.append(f"{resources.pop(name)['Type']} {name}")
     for resource in resources.values():
         resource.pop("UpdatePolicy", None)
-    # It compares texts in conditions only as they are written; tests/deploy looks at this one.
-    translated["Conditions"]["IsOwnStack"] = {"Fn::Equals": ["the stack's name", "the stack's name"]}
     spell_out_routes(resources)
-    return translated, sorted(lines)
+    known = parameters | {"AWS::StackName": f"switchboard-{parameters['Stage']}"}
+    translated["Conditions"] = spelled_out(translated["Conditions"], known)
+    return translated, sorted(left_out)
+
+
+def spelled_out(condition, known: dict[str, str]):
+    """The emulator computes conditions without Fn::Sub and without the name of the stack."""
+    if isinstance(condition, dict) and "Fn::Sub" in condition:
+        return re.sub(r"\$\{(.+?)\}", lambda match: known[match[1]], condition["Fn::Sub"])
+    if condition == {"Ref": "AWS::StackName"}:
+        return known["AWS::StackName"]
+    if isinstance(condition, dict):
+        return {key: spelled_out(value, known) for key, value in condition.items()}
+    return [spelled_out(value, known) for value in condition] if isinstance(condition, list) else condition
 
 
 def spell_out_routes(resources: dict) -> None:
@@ -127,7 +151,8 @@ class Stack:
             return False
 
     def deploy(self, parameters: dict[str, str]) -> dict:
-        parameters = {"Stage": self.stage, **PARAMETERS, **parameters}
+        release = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
+        parameters = {"Stage": self.stage, **PARAMETERS, "Release": release, **parameters}
         is_update = self.exists()
         act = self.cloudformation.update_stack if is_update else self.cloudformation.create_stack
         act(
@@ -137,11 +162,10 @@ class Stack:
             Capabilities=["CAPABILITY_IAM"],
         )
         self.wait("stack_update_complete" if is_update else "stack_create_complete")
-        stack = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
-        return {
-            "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
-            "resources": self.resources(),
-        }
+        # As scripts/deploy does when every function has answered, so that scripts/rollback knows it.
+        stage = scripts.Stage(self.stage)
+        scripts.record(stage, release, scripts.live(stage))
+        return {"outputs": scripts.outputs_of(scripts.described(stage)), "resources": self.resources()}
 
     def wait(self, event: str) -> None:
         try:
@@ -165,23 +189,34 @@ class Stack:
             sys.exit(f"{function} failed: {said}")
         return said
 
+    def configuration(self, function: str) -> dict:
+        return self.client("lambda").get_function_configuration(FunctionName=self.resources()[function], Qualifier="live")
+
     def log(self, function: str) -> list[str]:
-        logs = self.client("logs")
-        described = self.client("lambda").get_function_configuration(FunctionName=self.resources()[function])
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=described["LoggingConfig"]["LogGroup"])
+        group = self.configuration(function)["LoggingConfig"]["LogGroup"]
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
         return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
 
     def used(self) -> list[tuple[str, str, str]]:
         """From the emulator's CloudTrail: who signed, what for, and on what, by the names in the template."""
-        callers, names = self.callers(), {physical: logical for logical, physical in self.resources().items()}
-        used = set()
-        pages = self.client("cloudtrail").get_paginator("lookup_events").paginate()
-        for event in (event for page in pages for event in page["Events"]):
-            function = callers.get(event.get("AccessKeyId"))
-            if function:
-                request = json.loads(event["CloudTrailEvent"])
-                used.update((function, action, names.get(on, on)) for action, on in asked(request))
+        names, used = {physical: logical for logical, physical in self.resources().items()}, set()
+        for key, function in self.callers().items():
+            used.update((function, action, names.get(on, on)) for event in self.recorded(key) for action, on in asked(event))
         return sorted(used)
+
+    def recorded(self, key: str):
+        """What was asked for with an access key. CloudTrail shows the newest fifty of what it is asked for, by seconds."""
+        trail = self.client("cloudtrail")
+        for operation in OPERATIONS:
+            wanted = [{"AttributeKey": "AccessKeyId", "AttributeValue": key}, {"AttributeKey": "EventName", "AttributeValue": operation}]
+            until = {}
+            while events := trail.lookup_events(LookupAttributes=wanted, **until)["Events"]:
+                yield from events
+                if len(events) < 50:
+                    break
+                oldest = events[-1]["EventTime"].replace(microsecond=0)
+                is_stuck = until and oldest >= until["EndTime"]
+                until = {"EndTime": oldest - datetime.timedelta(seconds=1) if is_stuck else oldest}
 
     def callers(self) -> dict[str, str]:
         """The function that each access key belongs to."""
@@ -189,10 +224,11 @@ class Stack:
         return {self.credentials(digest)["aws_access_key_id"]: name for name in names for digest in self.digests(name)}
 
     def digests(self, function: str) -> list[str]:
-        """From these the emulator makes the credentials of a function, one for each of its versions."""
+        """From these the emulator makes the credentials of a function, one for each name that it is invoked by."""
         versions = self.client("lambda").list_versions_by_function(FunctionName=self.resources()[function])["Versions"]
-        texts = (f"{version['FunctionArn']}:{version['Role']}" for version in versions)
-        return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        role, names = versions[0]["Role"], [version["FunctionArn"] for version in versions]
+        names.append(f"{names[0]}:live")
+        return [hashlib.sha256(f"{name}:{role}".encode()).hexdigest() for name in names]
 
     @staticmethod
     def credentials(digest: str) -> dict[str, str]:
@@ -222,14 +258,19 @@ class Stack:
 
 def asked(event: dict) -> list[tuple[str, str]]:
     """What a recorded request needs: actions, each on a resource."""
-    service, action = event["eventSource"].split(".")[0], event["eventName"]
-    request = event["requestParameters"] or {}
+    service, action = event["EventSource"].split(".")[0], event["EventName"]
+    if action == "Invoke":
+        return [("lambda:InvokeFunction", event["Resources"][0]["ResourceName"])]
+    request = json.loads(event["CloudTrailEvent"])["requestParameters"] or {}
     puts = [(f"dynamodb:{verb}Item", item["TableName"]) for entry in request.get("TransactItems", []) for verb, item in entry.items()]
+    # A batch needs the right of the single call.
     on = request.get("TableName") or request.get("QueueUrl") or request.get("SecretId") or ""
     return puts or [(f"{service}:{action.removesuffix('Batch')}", on)]
 
 
 def main() -> None:
+    if len(sys.argv) > 2:
+        os.environ |= {"AWS_ENDPOINT_URL": sys.argv[2], "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     match sys.argv[1:]:
         case ["left-out"]:
             print("\n".join(translate({"Stage": "test", **PARAMETERS})[1]))
@@ -237,6 +278,8 @@ def main() -> None:
             print(json.dumps(Stack(endpoint, stage).deploy(dict(pair.split("=", 1) for pair in pairs))))
         case ["invoke", endpoint, stage, function, event]:
             print(Stack(endpoint, stage).invoke(function, event))
+        case ["configuration", endpoint, stage, function]:
+            print(json.dumps(Stack(endpoint, stage).configuration(function)))
         case ["log", endpoint, stage, function]:
             print("\n".join(Stack(endpoint, stage).log(function)))
         case ["ask", endpoint, stage, function, service, operation, request]:
