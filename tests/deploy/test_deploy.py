@@ -109,8 +109,14 @@ class Deployments(unittest.TestCase):
         self.assertIn("what is left of it is removed", said)
 
     def test_what_an_earlier_stack_left_is_adopted(self):
-        secrets, tables = self.account.client("secretsmanager"), self.account.client("dynamodb")
-        ring = secrets.create_secret(Name="switchboard-dev/key-ring", SecretString="{}")["ARN"]
+        secrets, tables, stacks = (self.account.client(name) for name in ("secretsmanager", "dynamodb", "cloudformation"))
+        self.succeeds(self.checkout.deploy("dev"))
+        ring = secrets.describe_secret(SecretId="switchboard-dev/key-ring")["ARN"]
+        secrets.put_secret_value(SecretId=ring, SecretString="the keys")
+        retained = [self.checkout.outputs("dev")[f"{table}Table"] for table in ("Portals", "Links", "Ledger")]
+        stacks.delete_stack(StackName="switchboard-dev")
+        stacks.get_waiter("stack_delete_complete").wait(StackName="switchboard-dev", WaiterConfig={"Delay": 1})
+        self.assertEqual(sorted(tables.list_tables()["TableNames"]), sorted(retained))
 
         def table(name: str) -> None:
             tables.create_table(
@@ -121,19 +127,29 @@ class Deployments(unittest.TestCase):
                 Tags=[{"Key": "switchboard-stage", "Value": "dev"}, {"Key": "switchboard-table", "Value": "Ledger"}],
             )
 
-        table("switchboard-dev-Ledger-LEFT")
+        # ministack would give the tables of the next stack the same names; on AWS each has a name of its own.
+        for name in retained:
+            tables.update_table(TableName=name, DeletionProtectionEnabled=False)
+            tables.delete_table(TableName=name)
+        ledger = "switchboard-dev-Ledger-LEFT"
+        item = {"pk": {"S": "tenant"}, "sk": {"S": "line"}}
+        table(ledger)
+        tables.put_item(TableName=ledger, Item=item)
+
         said = self.fails(self.checkout.deploy("dev"))
         self.assertIn(f"an earlier one left its secrets: {ring}", said)
         self.assertIn("--adopt", said)
         table("switchboard-dev-Ledger-OLDER")
         self.assertIn("There are several tables for LedgerTable", self.fails(self.checkout.deploy("dev", "--adopt")))
-        self.succeeds(self.checkout.deploy("dev", "--adopt", "LedgerTable=switchboard-dev-Ledger-LEFT"))
-        self.assertEqual(self.checkout.outputs("dev")["LedgerTable"], "switchboard-dev-Ledger-LEFT")
-        self.assertEqual(self.checkout.ask("dev", "UpkeepFunction")["variables"]["TABLE_LEDGER"], "switchboard-dev-Ledger-LEFT")
+        self.succeeds(self.checkout.deploy("dev", "--adopt", f"LedgerTable={ledger}"))
+        self.assertEqual(self.checkout.outputs("dev")["LedgerTable"], ledger)
+        self.assertEqual(self.checkout.ask("dev", "UpkeepFunction")["variables"]["TABLE_LEDGER"], ledger)
+        self.assertIn("Item", tables.get_item(TableName=ledger, Key=item))
+        self.assertEqual(secrets.get_secret_value(SecretId="switchboard-dev/key-ring")["SecretString"], "the keys")
         self.assertIn("aws:SecureTransport", secrets.get_resource_policy(SecretId=ring)["ResourcePolicy"])
         # The next deployment needs no flag.
         self.succeeds(self.checkout.deploy("dev", "LogLevel=warn"))
-        self.assertEqual(self.checkout.outputs("dev")["LedgerTable"], "switchboard-dev-Ledger-LEFT")
+        self.assertEqual(self.checkout.outputs("dev")["LedgerTable"], ledger)
 
     def test_a_stack_of_another_stage_is_refused(self):
         self.succeeds(self.checkout.deploy("dev"))
