@@ -56,7 +56,8 @@ pub async fn message(
         }
         MessageChange::Edited if link.is_none() && is_first_known(context, job, &bridge, message).await? => {
             copies.decision.line.remark = Some(EDITED_FIRST.to_owned());
-            posted(context, tenant, message, &mut copies).await
+            let files = message.files.iter().filter(|file| !file.is_taken_back()).cloned().collect();
+            posted(context, tenant, &MessageEvent { files, ..message.clone() }, &mut copies).await
         }
         MessageChange::Edited => edited(context, tenant, message, &mut copies).await,
         MessageChange::Deleted => {

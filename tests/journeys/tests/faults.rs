@@ -127,8 +127,8 @@ async fn a_card_that_slack_has_posted_is_posted_although_the_limiter_cannot_note
     let connections = Connections::new(&backend, slack_api).allowing(journeys::network());
     let connections = connections.over(Arc::new(Direct::new(Duration::from_secs(2))));
     *world.functions = journeys::watched::functions(&backend, &connections, None);
-    // The account is failing, so that its next answer is noted.
-    world.sandbox.slack.fail_next("chat.postMessage", Fault::Html { status: 503, when: When::BeforeEffect });
+    // The account is failing, so that its next answer is noted; nothing was posted, so that nothing is looked up.
+    world.sandbox.slack.fail_next("chat.postMessage", Fault::Code { status: 200, code: "team_added_to_org".into() });
     world.sandbox.portal.add_deal("Roof", 1, "EUR");
     world.settle().await;
     assert_eq!(failed.load(Ordering::Relaxed), 1, "the post that came through could not be noted");

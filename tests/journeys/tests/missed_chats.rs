@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chat_bridge::sweep;
 use crm::sweeps::Sweeps;
-use journeys::World;
 use journeys::random::Random;
+use journeys::{EventOrder, World};
 use runtime::Clock;
 use serde_json::{Value, json};
 use simulators::portal::PortalEventDelivery;
@@ -44,6 +44,8 @@ impl Bridged {
     /// Events wait from now on, and are sent newest first in the end.
     fn hears_in_the_wrong_order(&self) {
         self.world.clock.advance(Duration::from_secs(2));
+        // Each waits for the answer to the one before it: the order is exactly the wrong one.
+        EventOrder::Kept.apply(&self.world.sandbox.portal, &self.world.sandbox.slack);
         self.world.sandbox.portal.deliver(PortalEventDelivery { hold: true, ..PortalEventDelivery::default() });
         self.world.sandbox.slack.hold_events();
     }

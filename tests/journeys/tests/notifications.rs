@@ -102,7 +102,7 @@ async fn a_comment_waits_until_the_portal_can_say_who_reads_it() {
     let world = World::start().await;
     // A person is found in Slack by the e-mail that the portal knows.
     let fault = Fault::Code { status: 500, code: "INTERNAL_SERVER_ERROR".into() };
-    let asking = Rule { contains: Some("user.get".into()), count: Some(2), ..Rule::every("batch", fault) };
+    let asking = Rule { contains: Some("user.get".into()), ..Rule::every("batch", fault).lasting(30) };
     world.sandbox.portal.fail(asking);
     let task = world.sandbox.portal.add_task(json!({"TITLE": "T", "RESPONSIBLE_ID": 6}));
     world.sandbox.portal.comment(task, 1, "Please call");
