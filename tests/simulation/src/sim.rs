@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::clock::VirtualClock;
 use crate::dice::Dice;
@@ -12,8 +11,6 @@ use crate::weather::Weather;
 
 /// What a job says that was made of a new message.
 const POSTS: [&str; 3] = ["MESSAGEADD\"", "\"event\":\"sweep\"", "\"change\":\"posted\""];
-/// How long a queue remembers what it was sent.
-const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
 
 /// The world of one history.
 pub struct Sim {
@@ -46,7 +43,6 @@ pub struct SeenJobs {
     pub traces: BTreeMap<(String, String), &'static str>,
     /// Which job was the first about a new message with a word, by queue.
     pub words: BTreeMap<(&'static str, String), usize>,
-    deduplications: BTreeMap<(&'static str, String), Duration>,
     number: usize,
 }
 
@@ -72,16 +68,9 @@ impl Sim {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a job that is put on a queue. One that the queue drops, because it had the same within five minutes, does not
-    /// count.
-    pub fn saw_job(&self, queue: &'static str, deduplication: &str, body: &str) {
-        let now = self.clock.passed();
+    /// Notes a job that is put on a queue and that the queue keeps.
+    pub fn saw_job(&self, queue: &'static str, body: &str) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let earlier = jobs.deduplications.get(&(queue, deduplication.to_owned())).copied();
-        if earlier.is_some_and(|earlier| now.saturating_sub(earlier) < DEDUPLICATION) {
-            return;
-        }
-        jobs.deduplications.insert((queue, deduplication.to_owned()), now);
         self.count("jobs");
         jobs.number += 1;
         let number = jobs.number;
