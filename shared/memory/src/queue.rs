@@ -77,8 +77,7 @@ impl Lane {
                 self.deduplications.remove(&id);
             }
         }
-        let is_known = |end: &Timestamp| is_ahead(now, *end, DEDUPLICATION);
-        if self.deduplications.get(id).is_some_and(is_known) {
+        if self.remembers(id, now) {
             return false;
         }
         self.deduplications.insert(id.to_owned(), later(now, DEDUPLICATION));
@@ -104,6 +103,10 @@ impl Lane {
         if is_new {
             self.ready_from(&message.group, now);
         }
+    }
+
+    fn remembers(&self, deduplication: &str, now: Timestamp) -> bool {
+        self.deduplications.get(deduplication).is_some_and(|end| is_ahead(now, *end, DEDUPLICATION))
     }
 
     /// Sets when a group may be handed out next.
@@ -296,6 +299,12 @@ impl Memory {
     /// When the next delayed message of `queue` is due; `None` if none is delayed.
     pub fn next_due(&self, queue: QueueName) -> Result<Option<Timestamp>, QueueError> {
         self.lane(queue, |kept| kept.lane(queue).next_due(None))
+    }
+
+    /// Whether `queue` drops a message with this deduplication id, because it was sent one not long ago.
+    pub fn remembers(&self, queue: QueueName, deduplication: &str) -> Result<bool, QueueError> {
+        let now = self.clock.now();
+        self.lane(queue, |kept| kept.lane(queue).remembers(deduplication, now))
     }
 
     async fn hand_out(

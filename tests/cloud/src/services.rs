@@ -15,7 +15,7 @@ use crate::emulator::{Emulator, Policies};
 
 /// An emulator with them. It ends when dropped.
 pub struct Services {
-    _emulator: Emulator,
+    emulator: Emulator,
     /// What they are called.
     pub names: ResourceNames,
     /// The SDK's configuration for them.
@@ -40,7 +40,12 @@ impl Services {
         for name in [KEY_RING, APPS, SLACK_SIGNING] {
             secrets.create_secret().name(format!("{}{name}", names.secret_prefix)).send().await?;
         }
-        Ok(Self { _emulator: emulator, names, config })
+        Ok(Self { emulator, names, config })
+    }
+
+    /// Where the emulator is.
+    pub fn url(&self) -> String {
+        self.emulator.url()
     }
 }
 

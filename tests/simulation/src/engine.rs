@@ -235,7 +235,7 @@ impl Queue for ProcessEngine {
         if queue.name().ends_with("-events") && self.sim.shows(PlantedBug::Overtake, 5) {
             let (memory, sim) = (self.memory.clone(), self.sim.clone());
             for message in &messages {
-                sim.saw_job(queue.name(), &message.deduplication, &message.body);
+                sim.saw_job(queue.name(), &message.body);
             }
             tokio::spawn(async move {
                 tokio::time::sleep(OVERTAKEN_FOR).await;
@@ -248,7 +248,10 @@ impl Queue for ProcessEngine {
             for message in &messages {
                 let head = format!("p{} send   {} {}", self.life.number, queue.name(), message.group);
                 self.sim.trace.note_with(head, &message.body);
-                self.sim.saw_job(queue.name(), &message.deduplication, &message.body);
+                // A repetition within five minutes, by the engine's own clock, is dropped.
+                if !self.memory.remembers(queue, &message.deduplication)? {
+                    self.sim.saw_job(queue.name(), &message.body);
+                }
             }
             self.memory.send(queue, messages).await
         })
