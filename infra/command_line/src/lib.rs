@@ -49,7 +49,7 @@ pub enum SharedCommand {
 /// Runs a command; returns what to print.
 pub async fn run(deployment: &Deployment, command: SharedCommand) -> anyhow::Result<String> {
     match command {
-        SharedCommand::Operate(command) => operate::run(deployment, command).await,
+        SharedCommand::Operate(command) => Box::pin(operate::run(deployment, command)).await,
         SharedCommand::Tenants(command) => tenants::run(&deployment.backend, command).await,
         SharedCommand::Person(command) => person::run(&deployment.backend, command).await,
         SharedCommand::Keys(command) => keys::run(&deployment.backend, command).await,
