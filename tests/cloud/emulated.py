@@ -78,6 +78,7 @@ def translate(parameters: dict[str, str]) -> tuple[dict, list[str]]:
     for resource in resources.values():
         resource.pop("UpdatePolicy", None)
     spell_out_routes(resources)
+    widen_policies(resources)
     known = parameters | {"AWS::StackName": f"switchboard-{parameters['Stage']}"}
     translated["Conditions"] = spelled_out(translated["Conditions"], known)
     return translated, sorted(left_out)
@@ -92,6 +93,32 @@ def spelled_out(condition, known: dict[str, str]):
     if isinstance(condition, dict):
         return {key: spelled_out(value, known) for key, value in condition.items()}
     return [spelled_out(value, known) for value in condition] if isinstance(condition, list) else condition
+
+
+def widen_policies(resources: dict) -> None:
+    """Two things that policies mean on AWS and not in the emulator: a reference to a secret is its ARN, not its name, and the
+    right of a call is that of its batch."""
+    arn = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
+    secrets = {
+        name: {"Fn::Sub": f"{arn}{resource['Properties']['Name']['Fn::If'][1]['Fn::Sub']}-*"}
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::SecretsManager::Secret"
+    }
+
+    def widened(value):
+        if isinstance(value, dict):
+            return secrets[value["Ref"]] if value.get("Ref") in secrets else {key: widened(own) for key, own in value.items()}
+        if isinstance(value, list):
+            return [part for own in value for part in (widened(own) if is_batched(own) else [widened(own)])]
+        return [value, f"{value}Batch"] if is_batched(value) else value
+
+    for resource in resources.values():
+        if resource["Type"] == "AWS::IAM::Role":
+            resource["Properties"] = widened(resource["Properties"])
+
+
+def is_batched(action) -> bool:
+    return action in ("sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
 
 
 def spell_out_routes(resources: dict) -> None:
@@ -163,10 +190,19 @@ class Stack:
             Capabilities=["CAPABILITY_IAM"],
         )
         self.wait("stack_update_complete" if is_update else "stack_create_complete")
+        if not is_update:
+            self.empty_secrets()
         # As scripts/deploy does when every function has answered, so that scripts/rollback knows it.
         stage = scripts.Stage(self.stage)
         scripts.record(stage, release, scripts.live(stage))
         return {"outputs": scripts.outputs_of(scripts.described(stage)), "resources": self.resources()}
+
+    def empty_secrets(self) -> None:
+        """On AWS a stack's secret without a value has none. The emulator gives it an empty text."""
+        secrets = self.client("secretsmanager")
+        for secret in secrets.list_secrets()["SecretList"]:
+            secrets.delete_secret(SecretId=secret["Name"], ForceDeleteWithoutRecovery=True)
+            secrets.create_secret(Name=secret["Name"])
 
     def wait(self, event: str) -> None:
         try:
