@@ -1,5 +1,7 @@
 //! A Slack channel and a Bitrix24 chat that are one conversation.
 
+use std::time::Duration;
+
 use jobs::queues;
 use journeys::random::Random;
 use journeys::{EventOrder, World};
@@ -413,4 +415,34 @@ async fn bridges_of_the_settings_need_nobody_to_type() {
     assert_eq!(said_in(&world, &chat), ["[b]user6:[/b] [user=all]channel[/user] hi"]);
     // A bot that was deleted is registered again while there are bridges.
     assert_eq!(portal.bots().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stale_bridge_of_the_settings_and_a_slow_slack_cost_no_message() {
+    let bridges = json!([{"channel": "#long-gone", "chat": "chat99"}, {"channel": "#general", "chat": "chat57"}]);
+    let world = World::start_with_settings(json!({"bridges": bridges})).await;
+    let (portal, slack) = (&world.sandbox.portal, &world.sandbox.slack);
+    slack.add_channel("long-gone");
+    slack.change_channel("long-gone", |channel| channel.is_archived = true);
+    let chat = portal.add_chat("Support", &[1, 6]);
+    assert_eq!(chat, "chat57");
+    world.upkeep().await;
+    portal.invite_bots(&chat);
+    world.settle().await;
+    let ann = slack.person("user6@example.com");
+    let say = |text: &str| slack.say(&ann, &slack.channel_id("general"), text, None, &[]);
+    // What is known of channels by their names is out of date, and Slack does not say more now.
+    world.clock.advance(Duration::from_secs(2 * 3_600));
+    slack.fail_next("conversations.list", Fault::TooMany { seconds: 30 });
+    say("hello");
+    world.settle().await;
+    assert_eq!(said_in(&world, &chat), ["[b]user6:[/b] hello"]);
+    let listed = || slack.calls().get("conversations.list").copied().unwrap_or_default();
+    let before = listed();
+    for number in 0..5 {
+        say(&format!("number {number}"));
+        world.settle().await;
+    }
+    assert_eq!(said_in(&world, &chat).len(), 6);
+    assert!(listed() - before <= 1, "the channels are not listed for each message: {}", listed() - before);
 }
