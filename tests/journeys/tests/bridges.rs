@@ -251,6 +251,29 @@ async fn a_text_that_grows_grows_once_though_the_answers_are_lost() {
 }
 
 #[tokio::test]
+async fn a_text_that_grows_grows_once_though_a_later_part_has_to_wait() {
+    let world = World::start_after(|sandbox| sandbox.portal.use_old_bots(true)).await;
+    let bridge = Bridged::of(world).await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    let ts = bridge.says(&bridge.ann, "short").await;
+    let short = bridge.writes(1, "kurz").await;
+    // The first new part is answered, the second is refused.
+    for fault in [Fault::Slow { milliseconds: 1 }, Fault::TooMany { seconds: 5 }] {
+        slack.fail_next("chat.postMessage", fault.clone());
+        portal.fail_next("imbot.message.add", fault);
+    }
+    // Bold words are longer in BBCode: what fits into one message of Slack becomes several of the portal.
+    slack.edit(&bridge.channel, &ts, "*слово* ".repeat(4_900).trim());
+    portal.edit(&bridge.chat, short, "длинно ".repeat(2_500).trim());
+    bridge.world.settle().await;
+    let count = |lines: &[String], word: &str| lines.iter().map(|line| line.matches(word).count()).sum::<usize>();
+    assert!(bridge.in_bitrix24().len() > 3 && bridge.in_slack().len() > 3);
+    assert_eq!(count(&bridge.in_bitrix24(), "слово"), 4_900);
+    assert_eq!(count(&bridge.in_slack(), "длинно"), 2_500);
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
 async fn nothing_comes_back_and_nothing_comes_twice() {
     let bridge = Bridged::start().await;
     let slack = &bridge.world.sandbox.slack;
