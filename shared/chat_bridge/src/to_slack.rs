@@ -115,7 +115,7 @@ impl CopyDelivery<'_> {
         };
         match failure.code() {
             "not_in_channel" => {
-                slack.join(&self.channel).await.map_err(|_| failure)?;
+                slack.join_after(failure, &self.channel).await?;
                 line.call(place(thread), post(thread)).await
             }
             "thread_not_found" => line.call(place(None), post(None)).await,

@@ -143,6 +143,15 @@ impl WorkspaceClient {
         }
     }
 
+    /// Joins the public channel in which a call failed because the bot is not there. If the channel does not admit it, the
+    /// call's `failure` is returned; what only failed now says so, and the call is made again later.
+    pub async fn join_after(&self, failure: Failure, channel: &ChannelId) -> Result<(), Failure> {
+        match self.join(channel).await.map_err(Failure::repeatable) {
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Err(failure),
+            joined => joined,
+        }
+    }
+
     /// Joins a public channel.
     pub async fn join(&self, channel: &ChannelId) -> Result<(), Failure> {
         let account = rate_buckets::tier_3(&self.team, "conversations.join");

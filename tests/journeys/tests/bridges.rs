@@ -398,6 +398,19 @@ async fn a_kicked_bot_and_an_archived_channel_are_dead_letters_with_words() {
 }
 
 #[tokio::test]
+async fn a_bot_that_cannot_join_the_channel_now_joins_it_later() {
+    let bridge = Bridged::start().await;
+    let slack = &bridge.world.sandbox.slack;
+    slack.write_public(false);
+    for fault in [Fault::TooMany { seconds: 30 }, Fault::Reset { when: When::BeforeEffect }] {
+        slack.change_channel("general", |channel| channel.is_member = false);
+        slack.fail_next("conversations.join", fault);
+        assert_eq!(bridge.after_writing("hello").await.len(), 1);
+    }
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
 async fn only_who_may_joins_and_parts_conversations() {
     let bridge = Bridged::start().await;
     let slack = &bridge.world.sandbox.slack;
