@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::{earlier, later};
-use runtime::limiter::{Gate, RateBucket, Reservation};
+use runtime::limiter::{Gate, RateBucket};
 use runtime::outage::{Admission, Outage};
 use tenants::sweep_requests::SweepRequests;
 use wire::{CallLimit, ErrorClass};
@@ -110,10 +110,7 @@ impl ProviderAccount {
                 self.calls.begin(call);
                 Ok(())
             }
-            Gate::Shut(Reservation::Granted(_)) => Ok(()),
-            Gate::Shut(Reservation::Wait { wait, parked }) => {
-                Err(Failure::wait(later(now, wait), if parked { paused } else { used_up }))
-            }
+            Gate::Shut { wait, parked } => Err(Failure::wait(later(now, wait), if parked { paused } else { used_up })),
             Gate::Down(outage) => {
                 let wait = outage.held_back_for(now, connections.queue.can_wake());
                 Err(Failure::wait(later(now, wait), self.held_back(&outage)))
