@@ -111,6 +111,15 @@ impl TokenSlot {
         }
     }
 
+    /// The slot of a side's credentials.
+    pub(crate) fn of_side(side: ConnectionSide) -> Self {
+        match side {
+            ConnectionSide::Bitrix24 => Self::Portal,
+            ConnectionSide::Slack => Self::Slack,
+            ConnectionSide::Notion => Self::Notion,
+        }
+    }
+
     /// Its name for people.
     pub fn name(self) -> &'static str {
         match self {
@@ -337,6 +346,18 @@ impl Connections {
         let fresh = later(now, SEEN_TTL);
         let good_until = end.map_or(fresh, |end| fresh.min(end - jiff::SignedDuration::from_secs(300)));
         self.seen.put(tenant, slot, token, good_until);
+    }
+
+    /// Whether another token is stored than the one that this process has seen and uses; that one is forgotten.
+    pub(crate) async fn has_newer_token(&self, tenant: &TenantId, slot: TokenSlot) -> Result<bool, Failure> {
+        let Some(seen) = self.seen.get(tenant, slot, self.clock.now()) else { return Ok(false) };
+        let Some(item) = self.store.get(&slot.key(tenant)).await? else { return Ok(false) };
+        let access = self.open_for(tenant, slot.fields().0, &item.decode::<StoredTokens>()?.access).await?;
+        let is_newer = access.expose_secret() != seen.expose_secret();
+        if is_newer {
+            self.seen.forget(tenant, slot);
+        }
+        Ok(is_newer)
     }
 
     /// A token to replace `used`, which the provider rejected.

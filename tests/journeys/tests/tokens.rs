@@ -325,6 +325,24 @@ impl Store for FaultyStore {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_still_has_the_old_token_does_not_undo_a_reconnect() {
+    let estate = Estate::start(1).await;
+    let browser = estate.install(0).await;
+    let tenant = estate.tenant(0);
+    let stale = estate.another_worker();
+    let slack = stale.slack(&stale.portal(&tenant).await.unwrap()).await.unwrap();
+    slack.channel("#ops", true).await.unwrap();
+    estate.sandbox.hub.uninstall(&estate.sandbox.workspaces[0].team_id());
+    estate.install_slack(0, &browser).await;
+    assert_eq!(estate.connections.troubles(&tenant).await.unwrap(), []);
+    let failure = slack.channel("#ops", true).await.unwrap_err();
+    assert_eq!(failure.class, ErrorClass::Transient, "{failure}");
+    assert_eq!(estate.connections.troubles(&tenant).await.unwrap(), []);
+    let portal = stale.portal(&tenant).await.unwrap();
+    stale.slack(&portal).await.unwrap().channel("#ops", true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewed_pair_is_kept_whatever_fails_once_the_old_one_is_dead() {
     for fault in [StoringFault::Refused, StoringFault::AnswerLost, StoringFault::Resealed, StoringFault::AddressRefused]
     {
