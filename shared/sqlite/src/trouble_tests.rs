@@ -550,6 +550,38 @@ async fn expired_items_go_by_themselves_and_their_space_is_used_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_another_command_reads_is_not_compacted() {
+    let desk = Desk::new();
+    for number in 0..50 {
+        desk.store.put(item(&format!("{number}"), &"x".repeat(500))).await.unwrap();
+    }
+    let path = desk.path();
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT COUNT(*) FROM items;").unwrap();
+    for number in 0..50 {
+        desk.store.put(item(&format!("later {number}"), &"x".repeat(500))).await.unwrap();
+    }
+    desk.database.close().await;
+    drop((desk.database, desk.store, desk.queue));
+    let host = HostLock::acquire(&path).unwrap();
+    let identity = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let before = identity(&path);
+    for is_reading in [true, false] {
+        let refused = maintenance::compact(&path, &host).unwrap_err().to_string();
+        assert!(refused.contains("another command has it open"), "{is_reading}: {refused}");
+        if is_reading {
+            reader.execute_batch("COMMIT").unwrap();
+        }
+    }
+    assert_eq!(identity(&path), before);
+    drop(reader);
+    maintenance::compact(&path, &host).unwrap();
+    let report = maintenance::check(&path).unwrap();
+    assert_eq!((report.items, report.problems.len(), report.log_bytes), (100, 0, 0));
+    assert_ne!(identity(&path), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_is_of_one_moment_while_others_write() {
     let desk = Desk::new();
     for number in 0..200 {
