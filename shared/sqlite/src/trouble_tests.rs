@@ -582,6 +582,29 @@ async fn a_database_that_another_command_reads_is_not_compacted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_touches_only_the_groups_of_which_a_message_was_out() {
+    let desk = Desk::new();
+    for group in ["acme#c1", "acme#c2"] {
+        desk.queue.send(QUEUE, vec![message(group, "1")]).await.unwrap();
+    }
+    let received = desk.queue.receive(QUEUE, 1, Duration::ZERO).await.unwrap();
+    assert_eq!(received.len(), 1);
+    let ready = || {
+        let other = Connection::open(desk.path()).unwrap();
+        let mut select = other.prepare("SELECT grp, ready_at FROM groups ORDER BY ready_at").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<Vec<(String, i64)>, _>>().unwrap()
+    };
+    let [left, out] = ready().try_into().unwrap();
+    // A mark that only a write of the group would remove.
+    let other = Connection::open(desk.path()).unwrap();
+    other.execute("UPDATE groups SET ready_at = ready_at - 7 WHERE grp = ?1", [&left.0]).unwrap();
+    desk.queue.recover().await.unwrap();
+    assert_eq!(ready(), [(left.0, left.1 - 7), (out.0, left.1)]);
+    assert_eq!(desk.queue.receive(QUEUE, 10, Duration::ZERO).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_is_of_one_moment_while_others_write() {
     let desk = Desk::new();
     for number in 0..200 {
