@@ -15,6 +15,7 @@ use runtime::{ManualClock, SystemClock, TenantId};
 use rusqlite::Connection;
 use secrecy::SecretString;
 
+use crate::database::MAX_WAITING_WRITES;
 use crate::fault::FaultKind;
 use crate::fault::beside;
 use crate::files::log_bytes;
@@ -579,6 +580,27 @@ async fn a_database_that_another_command_reads_is_not_compacted() {
     let report = maintenance::check(&path).unwrap();
     assert_eq!((report.items, report.problems.len(), report.log_bytes), (100, 0, 0));
     assert_ne!(identity(&path), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_would_wait_behind_thousands_are_refused_at_once() {
+    let desk = Desk::new();
+    let (held, go) = hold(&desk.database);
+    let mut writes = tokio::task::JoinSet::new();
+    for number in 0..MAX_WAITING_WRITES + 50 {
+        let store = desk.store.clone();
+        writes.spawn(async move { store.put(item(&format!("{number}"), "x")).await });
+    }
+    for _ in 0..50 {
+        match writes.join_next().await.unwrap().unwrap() {
+            Err(StoreError::Unavailable(cause)) => assert!(cause.contains("writes wait already"), "{cause}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    go.send(()).unwrap();
+    held.await.unwrap().unwrap();
+    writes.join_all().await;
+    desk.store.put(item("after", "x")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
