@@ -270,13 +270,23 @@ impl ChatSweep<'_> {
                 continue;
             }
             let link = self.link_in_channel(bridge, &entry.message.ts).await?;
-            found.extend(link.and_then(|link| edit_in_channel(&link, entry)));
+            self.find_once(link.and_then(|link| edit_in_channel(&link, entry)), found).await?;
         }
         for ts in deleted_in_channel(&bridge.links, entries, thread, range) {
             let link = self.link_in_channel(bridge, &ts).await?;
             if link.is_some_and(|link| !link.deleted && link.written_in == ChatSide::Slack) {
-                found.extend(MessageEvent::deleted(&bridge.bridge.channel, &ts));
+                self.find_once(MessageEvent::deleted(&bridge.bridge.channel, &ts), found).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Adds a change to those that were found, unless an earlier run found it: a chat may refuse it, and once is enough.
+    async fn find_once(&self, change: Option<MessageEvent>, found: &mut Vec<MessageEvent>) -> Result<(), Failure> {
+        if let Some(change) = change
+            && !self.is_claimed(&claim_of(&found_id(&change))).await?
+        {
+            found.push(change);
         }
         Ok(())
     }
@@ -306,6 +316,11 @@ impl ChatSweep<'_> {
 fn as_posted(entry: HistoryEntry) -> MessageEvent {
     let edit = (!entry.edited_at.is_empty()).then(|| MessageEdit { at: entry.edited_at, ..MessageEdit::default() });
     MessageEvent { edit, ..entry.message }
+}
+
+/// What is claimed of an event of Slack with its decision.
+fn claim_of(event_id: &str) -> String {
+    format!("slack#{event_id}")
 }
 
 /// The identity of something that was found: found again, it is the same.

@@ -17,6 +17,7 @@ use runtime::queue::QueuedMessage;
 use tenants::bridges::{ChatSide, MessageLink, RecentLink};
 
 use super::compare::{ChatWriters, deleted_in_chat, settled_in_chat};
+use super::progress::{DELETED, HandedOn};
 use super::{ChatSweep, SweptBridge};
 
 /// The most further pages of a chat in one run.
@@ -132,16 +133,25 @@ impl ChatSweep<'_> {
             let (act, once) = (ChatAct::Posted(row.message.clone()), format!("sweep#chat#{}", row.message.id));
             found.push(self.found(bot, bridge, &row.author, act, Some(row.written_at), &once)?);
         }
+        let mut handed_on = HandedOn::new();
         for row in read.rows.iter().filter(|row| row.is_edited && writers.is_carried(row)) {
-            if self.is_outdated(row).await? {
+            if !self.is_outdated(row).await? {
+                continue;
+            }
+            let digest = text_digest(&row.message.text);
+            let once = format!("sweep#chat#{}#{digest}", row.message.id);
+            if !bridge.progress.progress.chat.was_handed_on(row.message.id, &digest) {
                 let act = ChatAct::Edited(row.message.clone());
-                let once = format!("sweep#chat#{}#{}", row.message.id, text_digest(&row.message.text));
                 found.push(self.found(bot, bridge, &row.author, act, None, &once)?);
             }
+            handed_on.insert(row.message.id, digest);
         }
         for message in self.deleted(bridge, &read).await? {
-            let (act, once) = (ChatAct::Deleted { message }, format!("sweep#chat#{message}#deleted"));
-            found.push(self.found(bot, bridge, &ChatAuthor::default(), act, None, &once)?);
+            if !bridge.progress.progress.chat.was_handed_on(message, DELETED) {
+                let (act, once) = (ChatAct::Deleted { message }, format!("sweep#chat#{message}#deleted"));
+                found.push(self.found(bot, bridge, &ChatAuthor::default(), act, None, &once)?);
+            }
+            handed_on.insert(message, DELETED.to_owned());
         }
         self.found += found.len() as u64;
         self.context.backend.send(found).await?;
@@ -149,6 +159,7 @@ impl ChatSweep<'_> {
         chat.upto = settled.max(upto);
         chat.refused = None;
         chat.note_read(&read.rows, read.is_whole);
+        chat.note_handed_on(&read.rows, handed_on);
         Ok(())
     }
 
