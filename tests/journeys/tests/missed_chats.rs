@@ -320,6 +320,28 @@ async fn a_run_that_is_stopped_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn unread_messages_beside_a_page_lose_nothing_and_delete_nothing() {
+    let bridge = Bridged::start().await;
+    let portal = &bridge.world.sandbox.portal;
+    portal.leave_unread(5);
+    bridge.writes(1, "known").await;
+    bridge.sweeps_chats().await;
+    bridge.goes_deaf();
+    let many: Vec<String> = (0..130).map(|n| format!("m{n}")).collect();
+    for text in &many {
+        bridge.writes_now(6, text);
+    }
+    bridge.hears_again();
+    let mut found = 0;
+    for _ in 0..4 {
+        found += bridge.sweeps_chats().await.found;
+    }
+    assert_eq!(found, 130);
+    assert_eq!(bridge.copies_in_slack()[1..], many);
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
 async fn an_edit_or_a_deletion_that_slack_refuses_is_tried_once() {
     for code in ["edit_window_closed", "message_not_found"] {
         let bridge = Bridged::start().await;

@@ -172,6 +172,7 @@ impl ChatSweep<'_> {
             let rows = ChatRows { rows: page.rows, is_newest, is_whole: false };
             return self.with_later(bot, bridge, rows, from).await;
         }
+        let page = page.newest();
         let is_whole = page.rows.len() < PAGE;
         let Some(upto) = progress.chat.upto else { return self.with_earlier(bridge, page).await };
         if is_whole || page.first().is_some_and(|first| first <= upto) {
@@ -194,10 +195,10 @@ impl ChatSweep<'_> {
             let is_bots = bridge.progress.progress.chat.is_read_by_bot;
             let around = bot.messages_around(last).filter(|_| is_bots);
             let request = around.unwrap_or_else(|| chat_page::after(&bridge.bridge.dialog, last));
-            let page = ChatPage::read(&self.tenant.bitrix24.ask(&request).await?.result);
+            let page = ChatPage::read(&self.tenant.bitrix24.ask(&request).await?.result).following(last);
             read.is_newest = page.has_later.map_or(page.rows.len() < PAGE, |has_later| !has_later);
-            from = page.last().filter(|page_last| *page_last > last);
-            read.rows.extend(page.rows.into_iter().filter(|row| row.message.id > last));
+            from = page.last();
+            read.rows.extend(page.rows);
         }
         Ok(read)
     }
@@ -209,8 +210,9 @@ impl ChatSweep<'_> {
         let mut rows = page.rows;
         for _ in 0..MAX_PAGES {
             let Some(first) = rows.first().filter(|row| !is_whole && row.written_at >= since) else { break };
-            let request = chat_page::before(&bridge.bridge.dialog, first.message.id);
-            let page = ChatPage::read(&self.tenant.bitrix24.ask(&request).await?.result);
+            let first = first.message.id;
+            let request = chat_page::before(&bridge.bridge.dialog, first);
+            let page = ChatPage::read(&self.tenant.bitrix24.ask(&request).await?.result).preceding(first);
             is_whole = page.rows.len() < PAGE;
             rows.splice(0..0, page.rows);
         }
