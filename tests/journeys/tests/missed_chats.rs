@@ -392,6 +392,35 @@ async fn an_edit_that_the_chat_refuses_is_tried_once() {
 }
 
 #[tokio::test]
+async fn a_chat_and_a_channel_that_cannot_be_read_hold_back_no_others() {
+    let bridge = Bridged::start().await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    let broken = bridge.bridges_another("broken").await;
+    portal.invite_bots(&broken);
+    bridge.writes(1, "something").await;
+    bridge.sweeps_chats().await;
+    bridge.goes_deaf();
+    bridge.writes_now(1, "in the chat");
+    bridge.say(&bridge.ann, "in the channel");
+    slack.say(&bridge.ann, &slack.channel_id("broken"), "in the other channel", None, &[]);
+    bridge.hears_again();
+    portal.break_chat(&broken, true);
+    // The channel that is read first fails, too.
+    slack.fail_next("conversations.history", Fault::Code { status: 500, code: "fatal_error".into() });
+    let first = bridge.sweeps_chats().await;
+    assert!(first.stopped_by.is_some(), "{first:?}");
+    assert_eq!(first.found, 2, "a message of the chat and one of the other channel: {first:?}");
+    assert_eq!(bridge.copies_in_slack().last().unwrap(), "in the chat");
+    portal.break_chat(&broken, false);
+    let second = bridge.sweeps_chats().await;
+    assert_eq!((second.stopped_by, second.found), (None, 1));
+    assert_eq!(bridge.in_bitrix24().last().unwrap(), "[b]user6:[/b] in the channel");
+    let in_other = said_in(&bridge.world, &broken);
+    assert_eq!(in_other.last().unwrap(), "[b]user6:[/b] in the other channel");
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
 async fn a_channel_that_may_be_read_once_a_minute_is_caught_up_with_in_order() {
     let bridge = Bridged::start().await;
     let slack = &bridge.world.sandbox.slack;

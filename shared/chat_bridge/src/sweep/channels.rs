@@ -47,6 +47,7 @@ impl ChatSweep<'_> {
     /// Sweeps the channels of the bridges, as many as Slack lets us read.
     pub(super) async fn sweep_channels(&mut self, bridges: &mut [SweptBridge]) -> Result<(), Failure> {
         let mut reads = MAX_READS;
+        let mut first = Ok(());
         for bridge in bridges {
             if reads == 0 || !self.has_time() {
                 break;
@@ -65,15 +66,21 @@ impl ChatSweep<'_> {
                 }
                 Err(failure) => Some(failure),
             };
+            // What Slack allows is used up: the next run begins with this channel.
+            let is_used_up =
+                stopped.as_ref().is_some_and(|failure| matches!(failure.class, ErrorClass::Throttled { .. }));
+            if !is_used_up {
+                channel.tried_at = Some(now);
+            }
             self.keep(bridge).await?;
             match stopped {
                 None => {}
-                // What Slack allows is used up: the next run begins with this channel.
-                Some(Failure { class: ErrorClass::Throttled { .. }, .. }) => return Ok(()),
-                Some(failure) => return Err(failure),
+                Some(_) if is_used_up => return first,
+                Some(failure) if failure.whole_account => return first.and(Err(failure)),
+                Some(failure) => first = first.and(Err(failure)),
             }
         }
-        Ok(())
+        first
     }
 
     async fn sweep_channel(&mut self, bridge: &mut SweptBridge, reads: &mut usize) -> Result<(), Failure> {

@@ -28,6 +28,8 @@ enum ReadChat {
     Page(ChatPage),
     /// Neither the connection's user nor the bot may read it.
     Refused(String),
+    /// It could not be read now.
+    Failed(Failure),
 }
 
 /// The messages of a chat that were read, oldest first.
@@ -54,6 +56,7 @@ impl ChatSweep<'_> {
                         bridge.progress.progress.chat.refused = Some(code);
                         Ok(())
                     }
+                    ReadChat::Failed(failure) => Err(failure),
                 };
                 if let Err(failure) = swept
                     && first.is_ok()
@@ -73,7 +76,7 @@ impl ChatSweep<'_> {
         let mut again: Vec<Option<Request>> = Vec::new();
         for (bridge, read) in bridges.iter_mut().zip(&read) {
             let refused = match read {
-                Some(ReadChat::Page(_)) => None,
+                Some(ReadChat::Page(_) | ReadChat::Failed(_)) => None,
                 Some(ReadChat::Refused(code)) => Some(code.as_str()),
                 None => Some("not_asked"),
             };
@@ -105,7 +108,7 @@ impl ChatSweep<'_> {
                 Some(Ok(result)) => Some(ReadChat::Page(ChatPage::read(&result))),
                 Some(Err(error)) => match self.tenant.bitrix24.failure(&error) {
                     Failure { class: ErrorClass::Permanent { code }, .. } => Some(ReadChat::Refused(code)),
-                    failure => return Err(failure),
+                    failure => Some(ReadChat::Failed(failure)),
                 },
             });
         }

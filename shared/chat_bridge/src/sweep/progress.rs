@@ -75,6 +75,8 @@ pub(super) struct ChannelProgress {
     /// How far each thread has been checked, of those whose first message is among the newest.
     pub(super) threads: BTreeMap<String, String>,
     pub(super) checked_at: Option<Timestamp>,
+    /// When it was last tried, in vain or not.
+    pub(super) tried_at: Option<Timestamp>,
     /// Why it could not be read.
     pub(super) refused: Option<String>,
 }

@@ -296,6 +296,9 @@ impl SimulatorState {
         if self.context.chats.get(&chat).is_some_and(|chat| !chat.members.contains(&user)) {
             return Err((403, "ACCESS_ERROR", "You don't have access to this chat".into()));
         }
+        if self.context.broken.contains(&chat) {
+            return Err((500, "INTERNAL_SERVER_ERROR", "Internal server error".into()));
+        }
         let bound = |name: &str| params.get(name).and_then(number);
         let limit = bound("LIMIT").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(20).min(50);
         let all = self.chats.get(&chat).cloned().unwrap_or_default();
