@@ -325,6 +325,23 @@ impl Store for FaultyStore {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_that_make_the_first_key_of_an_address_agree_on_it() {
+    let estate = Estate::start(1).await;
+    estate.install(0).await;
+    let (tenant, inner) = (estate.tenant(0), estate.engine.backend.clone());
+    let place = ItemKey::new(Table::Portals, tenant.as_str(), "hook-key");
+    inner.store.delete(&place).await.unwrap();
+    let turns = FaultyStore { backend: inner.clone(), fault: StoringFault::Refused, left: AtomicU32::new(0) };
+    let backend = Backend { store: Arc::new(turns), ..inner };
+    let (one, other) = (estate.connections_on(&backend), estate.connections_on(&backend));
+    let (one, other) = tokio::join!(one.hook_secret(&tenant), other.hook_secret(&tenant));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(one.expose_secret(), other.expose_secret());
+    let portal = estate.connections.portals().fresh(&tenant).await.unwrap().unwrap();
+    assert!(portal.hook_key == Some(TokenDigest::of(one.expose_secret())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_still_has_the_old_token_does_not_undo_a_reconnect() {
     let estate = Estate::start(1).await;
     let browser = estate.install(0).await;
