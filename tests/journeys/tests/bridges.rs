@@ -379,6 +379,19 @@ async fn an_older_portal_is_bridged_by_the_older_bot() {
 }
 
 #[tokio::test]
+async fn a_reply_on_an_older_portal_is_posted_once_though_its_answer_is_lost() {
+    let world = World::start_after(|sandbox| sandbox.portal.use_old_bots(true)).await;
+    let bridge = Bridged::of(world).await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    let ts = bridge.says(&bridge.ann, "who comes?").await;
+    portal.fail_next("imbot.message.add", Fault::Reset { when: When::AfterEffect });
+    slack.say(&bridge.admin, &bridge.channel, "I do", Some(&ts), &[]);
+    bridge.world.settle().await;
+    assert_eq!(bridge.in_bitrix24(), ["[b]user6:[/b] who comes?", ">>user6: who comes?\n[b]user1:[/b] I do"]);
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
 async fn a_kicked_bot_and_an_archived_channel_are_dead_letters_with_words() {
     let bridge = Bridged::start().await;
     bridge.world.sandbox.portal.kick_bots(&bridge.chat);
