@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use journeys::World;
 use serde_json::Value;
 use simulators::fault::{Fault, When};
 use simulators::portal::LEAD;
@@ -160,4 +161,20 @@ async fn a_wait_that_ends_in_a_refusal_says_so() {
     cast.world.sandbox.portal.fail_next("crm.item.add", Fault::Code { status: 400, code: "ACCESS_DENIED".into() });
     cast.world.settle().await;
     assert_eq!(cast.waits()[0].1, None, "there is nothing to cancel any more");
+}
+
+#[tokio::test]
+async fn the_direct_messages_of_people_without_a_user_are_looked_up_once_for_each() {
+    let world = World::start().await;
+    let portal = world.connections.portal(&world.tenant).await.unwrap();
+    let slack = world.connections.slack(&portal).await.unwrap();
+    let people = ["user1@example.com", "user6@example.com"].map(|email| world.sandbox.slack.person(email));
+    let opened = || world.sandbox.slack.calls().get("conversations.open").copied().unwrap_or_default();
+    let before = opened();
+    let mut channels = Vec::new();
+    for person in people.iter().cycle().take(6) {
+        channels.push(slack.direct(0, Some(person), None).await.unwrap().unwrap());
+    }
+    assert!(channels[0] != channels[1] && channels[..2] == channels[4..]);
+    assert_eq!(opened() - before, 2);
 }
