@@ -23,6 +23,10 @@ snapshots *tests:
 host:
     scripts/check host
 
+# The template with the Lambda binaries, deployed to an AWS that runs here, and used: a deal, a command, an install, a leave …
+cloud:
+    scripts/check lambda stack
+
 # A measurement of docs/performance.md: webhook, cost, burst or cold
 bench which:
     cargo run --profile host -p bench -- {{which}}

@@ -114,11 +114,11 @@ slack-redirect = Slack: redirect URL
 
 disconnect = Disconnect
 disconnect-summary = Disconnect this portal and delete its data
-disconnect-help = Within 15 minutes, Switchboard deletes everything that it stores about this portal: connections, settings, links between records, chats and people, and the event log. Nothing is deleted in Bitrix24, Slack or Notion. This cannot be undone. To keep a copy, run { $command } first.
+disconnect-help = Switchboard disconnects this portal at once. Then it deletes everything that it stores about it: connections, settings, links between records, chats and people, and the event log. A page shows the progress. Nothing is deleted in Bitrix24, Slack or Notion. This cannot be undone. To keep a copy, run { $command } first.
 type-to-confirm = Type { $portal } to confirm
 delete-everything = Delete everything
 disconnected = Disconnected
-departed = { $portal } is disconnected. Switchboard deletes everything that it stores about it within 15 minutes.
+departed = { $portal } is disconnected. Switchboard is deleting everything that it stores about it.
 # $progress (text): a link, “See the progress”
 follow-deletion = { $progress }. Keep this address to check that the deletion is finished: nobody else can open it.
 see-progress = See the progress

@@ -34,7 +34,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use clients::{Connections, Failure};
+use clients::{Connections, Failure, TimeBox};
 use crm::names::NamesCache;
 use http::{Method, Request, Response, StatusCode};
 use locale::{Language, texts};
@@ -253,7 +253,7 @@ impl PageAnswer {
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let site = Site::of(deps.public_url.as_deref(), deps.by_host, request.headers());
     // Boxed: it holds the work of every page.
-    site.send(Box::pin(answer(deps, site.receive(request))).await)
+    site.send(TimeBox::of_page(Box::pin(answer(deps, site.receive(request)))).await)
 }
 
 async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {

@@ -55,7 +55,7 @@ pub(crate) async fn save(
     // The page's settings may be a minute old: the latest version counts.
     let portals = visit.deps.context.connections.portals();
     let now = portals.fresh(&visit.id).await?;
-    let readable = now.and_then(|portal| portal.settings_as::<Settings>().ok());
+    let readable = now.as_ref().and_then(|portal| portal.settings_as::<Settings>().ok());
     let is_readable = readable.is_some();
     let before = readable.unwrap_or_default();
     if mark(&before) != seen {
@@ -65,8 +65,9 @@ pub(crate) async fn save(
     if is_readable && *before == after {
         return Ok(Saved::Same);
     }
-    let value =
-        serde_json::to_value(&after).map_err(|error| Failure::permanent("unwritable_settings", error.to_string()))?;
+    let stored = now.as_ref().map(|portal| Value::clone(&portal.settings)).unwrap_or_default();
+    let value = document::replacing(&stored, &after)
+        .map_err(|error| Failure::permanent("unwritable_settings", error.to_string()))?;
     let is_stale = AtomicBool::new(false);
     let replace = |portal: Portal| {
         let current = portal.settings_as::<Settings>().unwrap_or_default();

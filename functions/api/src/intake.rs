@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bitrix24::{CrmItem, EntityType};
 use bytes::Bytes;
+use clients::time_limits::{PORTAL_WORKS_FOR, SLOW_CALL};
 use clients::{ErrorClass, Failure, PortalClient};
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
-use runtime::clock::{earlier, is_recent, later};
+use runtime::clock::{earlier, is_recent, later, until};
 use runtime::ledger::{EventLine, EventStatus, event_write};
 use runtime::limiter::Priority;
 use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
@@ -27,7 +28,7 @@ const ORIGINATOR: &str = "switchboard";
 /// How long a key is remembered.
 const KEY_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// After this time, a request that did not end is checked.
-const WORKED_FOR: Duration = Duration::from_secs(60);
+const WORKED_FOR: Duration = PORTAL_WORKS_FOR;
 /// The longest text of a field.
 const MAX_TEXT: usize = 10_000;
 
@@ -243,7 +244,11 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &I
         }
         Err(failure) => {
             // If there was certainly no effect, it can be tried again at once, also with another body.
-            if failure.class != ErrorClass::UnknownOutcome && !is_again {
+            let is_unsure = failure.class == ErrorClass::UnknownOutcome;
+            let is_late = is_unsure && until(now, deps.backend.clock.now()) >= SLOW_CALL;
+            if is_late {
+                // The portal may still do it: until it cannot, the same is not tried again.
+            } else if !is_unsure && !is_again {
                 let _ = deps.backend.store.delete(&key).await;
             } else {
                 let again = Intake { began_at: Timestamp::UNIX_EPOCH, ..intake };

@@ -10,7 +10,7 @@ mod sync;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clients::{Connections, ErrorClass, Failure};
+use clients::{Connections, ErrorClass, Failure, TimeBox};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use notion_sync::NotionSync;
@@ -78,7 +78,7 @@ pub(crate) type ApiAnswer = Result<Response<Bytes>, Refused>;
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let metrics = deps.backend.metrics.as_ref();
-    match route(deps, &request).await {
+    match TimeBox::of_page(Box::pin(route(deps, &request))).await {
         Ok(answer) => {
             metrics.count("api_answered", "api");
             answer

@@ -174,6 +174,7 @@ pub(crate) async fn progress(deps: &Deps, caller: &Caller, id: &str) -> ApiAnswe
             Some((EventStatus::Skipped { reason }, _)) => ("done", reason),
             Some((EventStatus::Waiting { cause }, _)) => ("waiting", cause),
             Some((EventStatus::Dead { reason, .. }, _)) => ("dead", reason),
+            Some((EventStatus::Other(other), _)) => ("waiting", other.to_string()),
         };
         done &= ["done", "dead"].contains(&status);
         parts.push(json!({"record": name, "status": status, "text": text, "trace": trace.to_string()}));

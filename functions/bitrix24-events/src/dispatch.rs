@@ -17,6 +17,7 @@ use notifications::routing::CardCause;
 use notifications::{Router, digest, routing};
 use notion_sync::notion_jobs;
 use records::{Change, ChangeKind, RecordRef, RecordState};
+use runtime::decision::{self, EarlierTry};
 use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::EarlierOutbox;
 use runtime::queue::{QueueMessage, QueuedMessage};
@@ -30,14 +31,14 @@ pub(crate) async fn dispatch(deps: &Deps, readings: &Readings, job: ReceivedJob<
     match run(deps, readings, &job).await {
         Ok(outcome) => outcome,
         Err(failure) => {
-            let line = decision(deps, &job).line;
+            let line = empty_decision(deps, &job).line;
             clients::undecided(&deps.ledger, &job.tenant, line, deps.crm.backend.clock.now(), &failure).await
         }
     }
 }
 
 /// An empty decision on the event of a job.
-fn decision(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
+fn empty_decision(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
     let mut decision = Decision::on(job, job.body.event.as_str(), job.body.about(), deps.crm.backend.clock.now());
     decision.line.remark = job.body.remark();
     decision
@@ -55,11 +56,12 @@ fn queues_of(earlier: EarlierOutbox) -> Vec<QueuedMessage> {
 }
 
 async fn run(deps: &Deps, readings: &Readings, job: &ReceivedJob<Hint>) -> Result<JobOutcome, Failure> {
-    if let Some(done) = runtime::decision::finished(&deps.crm.backend, job, queues_of).await? {
-        return Ok(done);
+    match decision::earlier_try(&deps.crm.backend, job, queues_of).await? {
+        EarlierTry::Finished(outcome) => return Ok(outcome),
+        EarlierTry::Undecided => {}
+        EarlierTry::None => hints::note(&deps.crm, job).await?,
     }
-    hints::note(&deps.crm, job).await?;
-    let mut decision = decision(deps, job);
+    let mut decision = empty_decision(deps, job);
     if let Subject::Uninstalled { clean } = job.body.subject {
         return uninstalled(deps, job, decision, clean).await;
     }
@@ -204,7 +206,7 @@ async fn uninstalled(
     }
     if clean {
         tenants::departure::begin(backend, &job.tenant, None).await?;
-        return Ok(JobOutcome::Skip("the portal was disconnected; its data is deleted within 15 minutes".into()));
+        return Ok(JobOutcome::Skip("the portal was disconnected; its data is being deleted".into()));
     }
     connections.portal_left(&job.tenant).await?;
     let reason = "the application was removed in Bitrix24; the data is kept until someone reconnects it";

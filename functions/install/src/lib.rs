@@ -21,6 +21,7 @@ mod visit;
 mod workspaces;
 
 use bytes::Bytes;
+use clients::TimeBox;
 use http::{Request, Response, StatusCode};
 use locale::texts;
 use runtime::store::StoreError;
@@ -83,7 +84,8 @@ pub(crate) type InstallAnswer = Result<Response<Bytes>, Refusal>;
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let site = Site::of(deps.public_url.as_deref(), deps.by_host, request.headers());
-    site.send(answer(deps, site.receive(request)).await)
+    // Boxed: it holds the work of every page.
+    site.send(TimeBox::of_page(Box::pin(answer(deps, site.receive(request)))).await)
 }
 
 async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {

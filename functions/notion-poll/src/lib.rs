@@ -47,6 +47,7 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> PollReport {
     report.signals += again.signals;
     report.stopped.extend(again.stopped);
     report.late = again.late;
+    report.left = again.left;
     report
 }
 

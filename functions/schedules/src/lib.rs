@@ -22,9 +22,12 @@ use serde::{Deserialize, Serialize};
 use settings::Settings;
 use settings::robots::{Robot, ScheduleAction};
 use tenants::portals::Portal;
+use tenants::rounds::Round;
 
 /// Tenants that are handled in parallel.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
+/// How long a run begins with further tenants; the next run, a minute later, begins with those that are left.
+const BEGINS_FOR: Duration = Duration::from_secs(45);
 /// A moment that is older than this is skipped.
 const LATEST: Duration = Duration::from_secs(60 * 60);
 
@@ -72,11 +75,12 @@ struct ScheduleMemory {
 
 /// Runs the schedules of all tenants.
 pub async fn handle(deps: &Deps, now: Timestamp) -> SchedulesReport {
-    let tenants = match deps.connections.portals().tenants().await {
-        Ok(tenants) => tenants,
+    let round = match Round::begin(&deps.backend, "schedules", BEGINS_FOR).await {
+        Ok(round) => round,
         Err(error) => return SchedulesReport { failed: vec![error.to_string()], ..SchedulesReport::default() },
     };
-    let runs = futures::stream::iter(tenants).map(|tenant| async move { (run_due(deps, &tenant, now).await, tenant) });
+    let runs =
+        futures::stream::iter(round.turns()).map(|tenant| async move { (run_due(deps, &tenant, now).await, tenant) });
     let mut report = SchedulesReport::default();
     let mut runs = runs.buffer_unordered(AT_ONCE);
     while let Some((done, tenant)) = runs.next().await {
@@ -87,6 +91,10 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> SchedulesReport {
             }
             Err(failure) => report.failed.push(format!("{tenant}: {failure}")),
         }
+    }
+    drop(runs);
+    if let Err(error) = round.end().await {
+        report.failed.push(error.to_string());
     }
     report
 }

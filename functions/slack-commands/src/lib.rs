@@ -4,11 +4,13 @@
 //! is in the crate `commands`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clients::{Connections, Failure};
 use commands::dispatch;
 use commands::request::{CommandRequest, RequestTry};
 use commands::waiting::{self, NextTry, WaitEnd};
+use jiff::Timestamp;
 use jobs::slack_request::SlackRequest;
 use runtime::claims;
 use runtime::claims::Claim;
@@ -17,6 +19,9 @@ use runtime::job::{JobOutcome, ReceivedJob};
 use runtime::ledger::{EventStatus, Ledger};
 use runtime::store::StoreError;
 use runtime::{Backend, Decision, Generation, Jobs, Outcomes};
+
+/// How soon it is looked again whether a try of another worker has ended.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -48,33 +53,53 @@ pub async fn handle(deps: &Deps, jobs: Jobs<SlackRequest>) -> Outcomes {
 }
 
 async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> JobOutcome {
-    let tried = match claim(deps, &job).await {
-        Ok(true) if job.attempt > 1 => waiting::try_again(deps.backend.store.as_ref(), &job.tenant, job.trace).await,
-        Ok(true) => Ok(NextTry::Go),
-        Ok(false) => return JobOutcome::Skip("this request was already answered".into()),
-        Err(failure) => Err(failure),
-    };
-    match tried {
-        Ok(NextTry::Go) => {}
-        Ok(NextTry::Cancelled) => return cancelled(deps, &job).await,
+    let claim = match claim(deps, &job).await {
+        Ok(RequestClaim::OfAnother) => return JobOutcome::Skip("this request was already answered".into()),
+        Ok(claim) => claim,
         Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
-    }
-    let is_retry = match was_tried(deps, &job).await {
+    };
+    let late_until = match next_try(deps, &job, claim).await {
+        Ok(Ok(late_until)) => late_until,
+        Ok(Err(outcome)) => return outcome,
+        Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
+    };
+    let is_retry = match was_tried(deps, &job, claim).await {
         Ok(was_tried) => was_tried,
         Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
     };
-    let this_try = RequestTry { trace: job.trace, arrived_at: job.arrived_at(), is_retry };
+    let this_try = RequestTry { trace: job.trace, arrived_at: job.arrived_at(), is_retry, late_until };
     let request = match CommandRequest::new(&deps.commands, &job.tenant, &job.body, this_try).await {
         Ok(request) => request,
         Err(failure) => return undecided(deps, &job, None, &failure).await,
     };
     match answer(deps, &job, &request).await {
         Ok(outcome) => {
-            ended(&job, &request, WaitEnd::Done).await;
+            ended(&job, claim, &request, WaitEnd::Done).await;
             outcome
         }
-        Err(failure) => undecided(deps, &job, Some(&request), &failure).await,
+        Err(failure) => undecided(deps, &job, Some((&request, claim)), &failure).await,
     }
+}
+
+/// Until when what an earlier try asked for may still come; or what becomes of a request that is not tried now.
+async fn next_try(
+    deps: &Deps,
+    job: &ReceivedJob<SlackRequest>,
+    claim: RequestClaim,
+) -> Result<Result<Option<Timestamp>, JobOutcome>, Failure> {
+    let RequestClaim::Again { claimed_at } = claim else { return Ok(Ok(None)) };
+    // An earlier try, whose answer to the queue was lost, has done everything.
+    if let Some(outcome) = runtime::decision::finished(&deps.backend, job, |_| Vec::new()).await? {
+        return Ok(Err(outcome));
+    }
+    let (store, now) = (deps.backend.store.as_ref(), deps.clock.now());
+    Ok(match waiting::try_again(store, &job.tenant, job.trace, claimed_at, now).await? {
+        NextTry::Go { late_until } => Ok(late_until),
+        NextTry::Cancelled => Err(cancelled(deps, job).await),
+        NextTry::InHand(wait) => {
+            Err(JobOutcome::Retry { after: wait.min(LOOK_AGAIN), cause: "an earlier try may be under way".into() })
+        }
+    })
 }
 
 /// The person who gave the command has cancelled it.
@@ -84,31 +109,55 @@ async fn cancelled(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> JobOutcome {
 }
 
 /// Says how a wait ended, if there was one.
-async fn ended(job: &ReceivedJob<SlackRequest>, request: &CommandRequest<'_>, end: WaitEnd<'_>) {
-    if job.attempt > 1
+async fn ended(job: &ReceivedJob<SlackRequest>, claim: RequestClaim, request: &CommandRequest<'_>, end: WaitEnd<'_>) {
+    if matches!(claim, RequestClaim::Again { .. })
         && let Err(error) = waiting::end(request, job.trace, end).await
     {
         tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the end of a wait could not be noted");
     }
 }
 
-/// Whether this job owns the request: the first job that claims it does, in any try.
-async fn claim(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Failure> {
+/// Whose a request is. The first job that claims it owns it, in any try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RequestClaim {
+    /// This job's, which has just claimed it: nothing was done before, however often its message was received.
+    First,
+    /// This job's, by an earlier try, which began then.
+    Again { claimed_at: Option<Timestamp> },
+    /// Another job's.
+    OfAnother,
+}
+
+async fn claim(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<RequestClaim, Failure> {
     let (store, identity) = (deps.backend.store.as_ref(), format!("asked#{}", job.body.identity()));
-    if let Some(claim) = claims::find(store, &job.tenant, &identity).await? {
-        return Ok(claim.trace == job.trace);
+    let owner = async || {
+        let found = claims::find(store, &job.tenant, &identity).await?;
+        let ours = |claim: Claim| {
+            if claim.trace == job.trace {
+                RequestClaim::Again { claimed_at: claim.at }
+            } else {
+                RequestClaim::OfAnother
+            }
+        };
+        Ok::<_, Failure>(found.map(ours))
+    };
+    if let Some(owner) = owner().await? {
+        return Ok(owner);
     }
-    let claim = Claim { trace: job.trace, swept: false };
-    match store.put(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?).await {
-        Ok(_) => Ok(true),
-        Err(StoreError::Conflict(_)) => Ok(false),
+    let now = deps.clock.now();
+    let claim = Claim { trace: job.trace, swept: false, at: Some(now) };
+    match store.put(claims::write(&job.tenant, &identity, &claim, now)?).await {
+        Ok(_) => Ok(RequestClaim::First),
+        // It may be ours, of a write whose answer was lost.
+        Err(StoreError::Conflict(_)) => Ok(owner().await?.unwrap_or(RequestClaim::OfAnother)),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether an earlier try may have made something: one that ended, or one that a restore from a backup made us forget.
-async fn was_tried(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Failure> {
-    Ok(job.attempt > 1 || deps.generation.is_doubtful(job.trace.arrived_at()).await?)
+/// Whether an earlier try may have made something: one that claimed the request, or one that a restore from a backup made
+/// us forget.
+async fn was_tried(deps: &Deps, job: &ReceivedJob<SlackRequest>, claim: RequestClaim) -> Result<bool, Failure> {
+    Ok(matches!(claim, RequestClaim::Again { .. }) || deps.generation.is_doubtful(job.trace.arrived_at()).await?)
 }
 
 async fn answer(
@@ -116,10 +165,6 @@ async fn answer(
     job: &ReceivedJob<SlackRequest>,
     request: &CommandRequest<'_>,
 ) -> Result<JobOutcome, Failure> {
-    // An earlier try, whose answer to the queue was lost, has done everything.
-    if let Some(outcome) = runtime::decision::finished(&deps.backend, job, |_| Vec::new()).await? {
-        return Ok(outcome);
-    }
     let answer = dispatch::answer(request, &job.body).await?;
     dispatch::send(request, &answer).await?;
     let mut decision = decision(deps, job);
@@ -142,16 +187,16 @@ fn decision(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Decision {
 async fn undecided(
     deps: &Deps,
     job: &ReceivedJob<SlackRequest>,
-    request: Option<&CommandRequest<'_>>,
+    request: Option<(&CommandRequest<'_>, RequestClaim)>,
     failure: &Failure,
 ) -> JobOutcome {
     let (line, now) = (decision(deps, job).line, deps.clock.now());
     let longest = waiting::max_wait(job.arrived_at(), now);
     let outcome = clients::undecided_within(&deps.ledger, &job.tenant, line, now, failure, longest).await;
     match (&outcome, request) {
-        (JobOutcome::Retry { .. }, Some(request)) => {
+        (JobOutcome::Retry { .. }, Some((request, _))) => {
             match waiting::wait(request, job.trace, &job.body, failure).await {
-                Ok(NextTry::Go) => outcome,
+                Ok(NextTry::Go { .. } | NextTry::InHand(_)) => outcome,
                 Ok(NextTry::Cancelled) => cancelled(deps, job).await,
                 Err(error) => {
                     tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the person could not be notified of the wait");
@@ -159,8 +204,8 @@ async fn undecided(
                 }
             }
         }
-        (JobOutcome::Dead { reason, .. }, Some(request)) => {
-            ended(job, request, WaitEnd::Failed(reason)).await;
+        (JobOutcome::Dead { reason, .. }, Some((request, claim))) => {
+            ended(job, claim, request, WaitEnd::Failed(reason)).await;
             outcome
         }
         _ => outcome,

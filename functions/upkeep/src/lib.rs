@@ -1,5 +1,5 @@
 //! Regular care of every tenant: events that the routes need are bound, access is renewed, silence is noticed, links of
-//! people who left are ended, and the data of tenants that left is deleted.
+//! people who left are ended, and deletions of tenants that left go on if their jobs were lost.
 
 mod bot;
 mod people;
@@ -20,12 +20,16 @@ use runtime::{Backend, DeliveryId, SettingsError, TenantId, UNREADABLE_SETTINGS}
 use serde::Serialize;
 use settings::Settings;
 use tenants::portals::Portal;
+use tenants::rounds::Round;
 use user_mapping::TenantContext;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Tenants that are handled in parallel.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
+/// How long a run begins with further tenants; the next run begins with those that are left. On AWS the function is stopped
+/// after 240 seconds.
+const BEGINS_FOR: Duration = Duration::from_secs(150);
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -60,6 +64,8 @@ impl Deps {
 pub struct UpkeepReport {
     /// Tenants that were handled.
     pub tenants: usize,
+    /// Tenants that were left to the next run.
+    pub left: usize,
     /// Events that were bound or unbound.
     pub repaired: usize,
     /// Tenants whose expected events do not arrive.
@@ -68,37 +74,36 @@ pub struct UpkeepReport {
     pub ending: usize,
     /// Sides of tenants whose credentials are rejected.
     pub in_trouble: usize,
-    /// Items of departed tenants that were found and deleted.
-    pub left_behind: u64,
     /// Departed tenants of which some data is left.
     pub leaving: usize,
+    /// Departed tenants for whose deletion a job was sent.
+    pub resumed: usize,
     /// What failed, and why.
     pub failed: Vec<String>,
 }
 
-/// Looks after all tenants, and deletes what is left of departed ones.
+/// Looks after all tenants, and has what is left of departed ones deleted.
 pub async fn handle(deps: &Deps, now: Timestamp) -> UpkeepReport {
     let (report, left) = futures::join!(look_after_all(deps, now), let_leave(deps));
     UpkeepReport {
-        left_behind: left.left_behind,
         leaving: left.leaving,
+        resumed: left.resumed,
         failed: report.failed.iter().chain(&left.failed).cloned().collect(),
         ..report
     }
 }
 
-/// Deletes what is left of departed tenants. On one machine this runs separately, more often than the rest.
+/// Has what is left of departed tenants deleted. On one machine this runs separately, more often than the rest.
 pub async fn let_leave(deps: &Deps) -> UpkeepReport {
-    let worked = match tenants::departure::work(&deps.crm.backend).await {
-        Ok(Some(worked)) => worked,
-        Ok(None) => return UpkeepReport::default(),
+    let found = match tenants::departure::bring_back(&deps.crm.backend).await {
+        Ok(found) => found,
         Err(error) => {
             return UpkeepReport { failed: vec![format!("tenants that left: {error}")], ..UpkeepReport::default() };
         }
     };
     // Also if there are none: without a value, an alarm cannot see that all is well.
-    measure(deps, "late_departures", worked.late);
-    UpkeepReport { left_behind: worked.deleted, leaving: worked.open, ..UpkeepReport::default() }
+    measure(deps, "late_departures", found.late);
+    UpkeepReport { leaving: found.open, resumed: found.sent, ..UpkeepReport::default() }
 }
 
 fn measure(deps: &Deps, name: &'static str, number: usize) {
@@ -106,11 +111,11 @@ fn measure(deps: &Deps, name: &'static str, number: usize) {
 }
 
 async fn look_after_all(deps: &Deps, now: Timestamp) -> UpkeepReport {
-    let tenants = match deps.crm.connections.portals().tenants().await {
-        Ok(tenants) => tenants,
+    let round = match Round::begin(&deps.crm.backend, "upkeep", BEGINS_FOR).await {
+        Ok(round) => round,
         Err(error) => return UpkeepReport { failed: vec![error.to_string()], ..UpkeepReport::default() },
     };
-    let looked_after = futures::stream::iter(tenants).map(|tenant| async move {
+    let looked_after = futures::stream::iter(round.turns()).map(|tenant| async move {
         let done = look_after(deps, &tenant, now).await;
         (tenant, done)
     });
@@ -135,6 +140,11 @@ async fn look_after_all(deps: &Deps, now: Timestamp) -> UpkeepReport {
                 report.failed.push(format!("{tenant}: {failure}"));
             }
         }
+    }
+    drop(done);
+    match round.end().await {
+        Ok(left) => report.left = left,
+        Err(error) => report.failed.push(error.to_string()),
     }
     measure(deps, "silent_tenants", report.silent);
     measure(deps, "tokens_near_end", report.ending);

@@ -76,7 +76,7 @@ async fn run(backend: Backend, command: Command, json: bool) -> anyhow::Result<S
             }
             let connections = Connections::from_env(&backend)?;
             let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
-            command_line::run(&Deployment { backend, connections, public_url, json }, command).await
+            command_line::run(&Deployment { backend, connections, public_url, configured: None, json }, command).await
         }
         Command::Completions { shell } => {
             Ok(terminal::completions(shell, &mut Arguments::command(), "switchboard-aws"))

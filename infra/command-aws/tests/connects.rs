@@ -4,13 +4,13 @@
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use cloud::Cloud;
+use cloud::Services;
 use runtime::store::Table;
 use runtime::{SystemClock, TenantId};
 use simulators::Sandbox;
 use tenants::portals::{Portals, TokenDigest};
 
-fn run(cloud: &Cloud, config: &str) -> Output {
+fn run(cloud: &Services, config: &str) -> Output {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config).unwrap();
     Command::new(env!("CARGO_BIN_EXE_switchboard-aws"))
@@ -42,7 +42,7 @@ fn config(sandbox: &Sandbox) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_portal_is_connected_and_wrong_credentials_are_named() {
-    let cloud = Cloud::start().await.unwrap();
+    let cloud = Services::start().await.unwrap();
     let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
     let credentials = sandbox.portal.credentials();
     let config = config(&sandbox);
@@ -67,7 +67,7 @@ async fn a_portal_is_connected_and_wrong_credentials_are_named() {
 }
 
 /// Runs a command of operators with what the output `Environment` of the stack says.
-fn operate(cloud: &Cloud, slack_api: &str, arguments: &[&str]) -> (bool, String) {
+fn operate(cloud: &Services, slack_api: &str, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard-aws"));
     let variable = |kind: &str, name: &str| format!("{kind}_{}", name.to_uppercase().replace('-', "_"));
     for (table, name) in &cloud.names.tables {
@@ -94,7 +94,7 @@ fn operate(cloud: &Cloud, slack_api: &str, arguments: &[&str]) -> (bool, String)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_is_operated_from_the_command_line() {
-    let cloud = Cloud::start().await.unwrap();
+    let cloud = Services::start().await.unwrap();
     let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
     let config = config(&sandbox);
     assert!(run(&cloud, &config).status.success());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clients::{Apps, Network};
 use http::Uri;
+use operations::doctor::ConfiguredTokens;
 use runtime::secrets::{Secrets, add_line};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -141,6 +142,16 @@ impl Config {
         Ok(match &self.portal {
             Some(portal) => network.naming(portal.webhook_url.expose_secret()),
             None => network,
+        })
+    }
+
+    /// The tokens that it names, if it names a tenant.
+    pub fn tokens(&self) -> Option<ConfiguredTokens> {
+        let (portal, slack) = (self.portal.as_ref()?, self.slack.as_ref()?);
+        Some(ConfiguredTokens {
+            application_token: portal.application_token.clone(),
+            slack: slack.bot_token.clone(),
+            notion: self.notion.as_ref().map(|notion| notion.token.clone()),
         })
     }
 

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use clients::Connections;
 use jobs::queues;
 use operations::dead_letters::{DeadLetterGroup, Letter, Letters, Which, grouped};
-use operations::doctor::{Check, CheckVerdict, Doctor};
+use operations::doctor::{Check, CheckVerdict, ConfiguredTokens, Doctor};
 use operations::log;
 use operations::log::{EventTrail, LogFilter, LogStatus, delivery_reason, event_reason};
 use runtime::calls::ProviderCall;
@@ -163,6 +163,8 @@ pub struct Deployment {
     pub connections: Connections,
     /// The address at which providers reach the deployment, if it is known.
     pub public_url: Option<String>,
+    /// The tokens that the configuration names.
+    pub configured: Option<ConfiguredTokens>,
     /// Whether to print JSON.
     pub json: bool,
 }
@@ -170,7 +172,7 @@ pub struct Deployment {
 /// Runs a command; returns what to print. If something is wrong, that is an error, for scripts.
 pub async fn run(deployment: &Deployment, command: OperateCommand) -> anyhow::Result<String> {
     match command {
-        OperateCommand::Doctor { tenant } => doctor(deployment, tenant).await,
+        OperateCommand::Doctor { tenant } => Box::pin(doctor(deployment, tenant)).await,
         OperateCommand::Trace { id, tenant } => trace(deployment, id, tenant).await,
         OperateCommand::Events { words, status, most, tenant } => {
             let status = match status.as_deref() {
@@ -211,6 +213,7 @@ struct Examined {
 
 async fn doctor(deployment: &Deployment, tenant: Option<String>) -> anyhow::Result<String> {
     let doctor = Doctor::new(&deployment.backend, &deployment.connections, deployment.public_url.as_deref());
+    let doctor = doctor.with_configured(deployment.configured.as_ref());
     let mut all = Vec::new();
     let spinner = progress(0, "looking");
     let add = |all: &mut Vec<Examined>, tenant: Option<&TenantId>, check: Check| {

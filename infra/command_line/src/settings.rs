@@ -115,7 +115,7 @@ async fn apply(backend: &Backend, tenant: Option<String>, after: &Settings) -> a
     let before: Arc<Settings> = portal.settings_as().unwrap_or_default();
     let changes = differences(&before, after);
     let portals = Portals::new(backend.store.clone(), backend.clock.clone());
-    portals.set_settings(&portal.tenant, serde_json::to_value(after)?).await?;
+    portals.set_settings(&portal.tenant, document::replacing(&portal.settings, after)?).await?;
     let entry = AuditEntry::new(backend.clock.now(), operator(), "settings applied", "").changed("", &changes);
     Audit::new(backend.store.clone()).note(&portal.tenant, &entry).await?;
     Ok(format!("{changes}\nin force for {}", portal.tenant))

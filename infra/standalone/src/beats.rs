@@ -1,6 +1,7 @@
 //! Notices a database that was put in place of the one that the host worked on. A moment is kept in the database and in a
 //! file beside it: a database that knows only an earlier one is a backup.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,8 +63,11 @@ impl Beats {
         let unwritable =
             || format!("{} cannot be written; it says when the database was last used", self.file.display());
         let fresh = self.file.with_extension("beat.new");
-        std::fs::write(&fresh, now.to_string()).with_context(unwritable)?;
-        private_files::file(&fresh).with_context(unwritable)?;
+        // One that a process left that ended in between.
+        let _ = std::fs::remove_file(&fresh);
+        let mut file = private_files::create(&fresh).with_context(unwritable)?;
+        file.write_all(now.to_string().as_bytes()).with_context(unwritable)?;
+        drop(file);
         std::fs::rename(&fresh, &self.file).with_context(unwritable)
     }
 
@@ -127,6 +131,24 @@ mod tests {
             RestoreMark { backup_at: Some(at(1_000)), worked_until: Some(at(1_500)), ..RestoreMark::at(at(2_000)) };
         assert_eq!(start().await, Some(mark));
         assert_eq!(start().await, None, "it is noticed once");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_file_is_for_us_alone_from_its_first_moment() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("host.db");
+        // Left by a process that ended before it was renamed.
+        std::fs::write(folder.path().join("host.beat.new"), "x").unwrap();
+        let engine = Engine::open(&path, Arc::new(ManualClock::at(at(1_000)))).await.unwrap();
+        let beats = Beats::of(&engine.backend, &path);
+        for _ in 0..2 {
+            beats.beat().await.unwrap();
+            let mode = std::fs::metadata(folder.path().join("host.beat")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{mode:o}");
+        }
+        assert!(!folder.path().join("host.beat.new").exists());
     }
 
     #[tokio::test]

@@ -218,21 +218,29 @@ impl ConfiguredTenant {
             (credentials.portal.clone(), credentials.bot_token.clone())
         };
         match side {
-            ConnectionSide::Bitrix24 => self.connections.verify_portal(&portal).await,
+            ConnectionSide::Bitrix24 => {
+                self.connections.verify_portal(&portal).await?;
+                self.confirm(side, |_| ()).await
+            }
             ConnectionSide::Slack => {
                 let workspace = self.connections.verify_slack(&bot_token).await?;
-                self.confirm(|credentials| credentials.workspace = Some(workspace)).await
+                self.confirm(side, |credentials| credentials.workspace = Some(workspace)).await
             }
             ConnectionSide::Notion => {
                 let Some(token) = &self.notion_token else { return Ok(()) };
                 let notion = self.connections.verify_notion_token(token).await?;
-                self.confirm(|credentials| credentials.notion = Some(notion)).await
+                self.confirm(side, |credentials| credentials.notion = Some(notion)).await
             }
         }
     }
 
-    /// Takes what a provider has said, and connects the tenant with it unless it is connected so already.
-    async fn confirm(&self, change: impl FnOnce(&mut ConnectionCredentials)) -> Result<(), JoinError> {
+    /// Takes what a provider has said, and connects the tenant with it unless it is connected so already. What waited for
+    /// the side goes on.
+    async fn confirm(
+        &self,
+        side: ConnectionSide,
+        change: impl FnOnce(&mut ConnectionCredentials),
+    ) -> Result<(), JoinError> {
         let mut credentials = self.credentials.lock().await;
         change(&mut credentials);
         let Some(tenant) = self.tenant() else { return Ok(()) };
@@ -242,7 +250,14 @@ impl ConfiguredTenant {
             // It has left: what the configuration names is connected by the next start.
             None => true,
         };
-        if is_so { Ok(()) } else { self.join(&credentials).await }
+        if !is_so {
+            self.join(&credentials).await?;
+        }
+        let was_rejected = self.connections.troubles(&tenant).await?.iter().any(|trouble| trouble.side == side);
+        if !is_so || was_rejected {
+            self.connections.end_trouble(&tenant, side).await?;
+        }
+        Ok(())
     }
 
     /// Whether the tenant's record has the confirmed sides of these credentials.

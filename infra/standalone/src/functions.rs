@@ -9,15 +9,14 @@ use futures::FutureExt;
 use jobs::queues;
 use runtime::metrics::Metrics;
 use runtime::queue::{QueueName, Received};
-use runtime::runner;
 use runtime::runner::BatchReport;
-use runtime::{Backend, Invoke};
+use runtime::{Backend, Invoke, Runner, SuspectTurn, WorkTime};
 
 /// Every function over one set of ports.
 #[derive(Clone)]
 pub struct Functions {
-    /// The dependencies of each queue's function.
-    workers: HashMap<QueueName, Backend>,
+    /// What works each queue's batches.
+    workers: HashMap<QueueName, Runner>,
     /// Accepts Bitrix24's events.
     pub bitrix24_webhook: bitrix24_webhook::Deps,
     /// Decides on them.
@@ -50,6 +49,8 @@ pub struct Functions {
     pub notion_webhook: notion_webhook::Deps,
     /// Syncs records and their pages.
     pub record_sync: record_sync::Deps,
+    /// Does long work for a tenant, a slice at a time.
+    pub tenant_jobs: tenant_jobs::Deps,
     /// Finds edits in Notion that no webhook reported.
     pub notion_poll: notion_poll::Deps,
 }
@@ -90,8 +91,10 @@ impl Functions {
                 $function::Deps::new(&backend, connections, public_url.map(str::to_owned))
             }};
         }
+        let turn = SuspectTurn::default();
+        let runner = |queue: QueueName| Runner::new(backend(queue.name()), turn.clone());
         Self {
-            workers: queues::ALL.into_iter().map(|queue| (queue, backend(queue.name()))).collect(),
+            workers: queues::ALL.into_iter().map(|queue| (queue, runner(queue))).collect(),
             bitrix24_webhook: backend("bitrix24-webhook").into(),
             bitrix24_events: made!("bitrix24-events", bitrix24_events),
             slack_webhook: backend("slack-webhook").into(),
@@ -107,6 +110,7 @@ impl Functions {
             upkeep: made!("upkeep", upkeep, reached, with keys),
             notion_webhook: backend("notion-webhook").into(),
             record_sync: made!("record-sync", record_sync),
+            tenant_jobs: backend("tenant-jobs").into(),
             notion_poll: made!("notion-poll", notion_poll),
             token_renewal,
         }
@@ -114,7 +118,7 @@ impl Functions {
 
     /// Where the functions of webhooks count.
     pub fn metrics(&self) -> &dyn Metrics {
-        self.workers[&queues::BITRIX24_EVENTS].metrics.as_ref()
+        self.workers[&queues::BITRIX24_EVENTS].backend().metrics.as_ref()
     }
 
     /// Works a batch of a queue with its function, deletes the finished messages, and gives back what is left, also if the
@@ -122,16 +126,15 @@ impl Functions {
     pub async fn work(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
         let receipts = batch.iter().map(|received| received.receipt.clone()).collect();
         let worked = AssertUnwindSafe(self.work_through(name, batch)).catch_unwind().await;
-        self.workers[&name].queue.give_back(name, receipts).await;
+        self.workers[&name].backend().queue.give_back(name, receipts).await;
         worked.unwrap_or_else(|fall| resume_unwind(fall))
     }
 
     async fn work_through(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
-        let Backend { queue, clock, metrics, .. } = &self.workers[&name];
-        let (queue, clock, metrics) = (queue.as_ref(), clock.as_ref(), metrics.as_ref());
+        let runner = &self.workers[&name];
         macro_rules! worked {
             ($function:ident) => {
-                runner::run(queue, clock, metrics, batch, |jobs| $function::handle(&self.$function, jobs)).await
+                runner.run(WorkTime::default(), batch, |jobs| $function::handle(&self.$function, jobs)).await
             };
         }
         let report = match name {
@@ -141,6 +144,7 @@ impl Functions {
             queues::SLACK_COMMANDS => worked!(slack_commands),
             queues::BITRIX24_DELIVERY => worked!(bitrix24_delivery),
             queues::RECORD_SYNC => worked!(record_sync),
+            queues::TENANT_JOBS => worked!(tenant_jobs),
             unknown => {
                 tracing::error!(queue = unknown.name(), "no function works this queue");
                 BatchReport {
@@ -149,7 +153,7 @@ impl Functions {
                 }
             }
         };
-        if let Err(error) = queue.delete(name, report.finished.clone()).await {
+        if let Err(error) = runner.backend().queue.delete(name, report.finished.clone()).await {
             // They are deleted when writing works again; if they are handed out before, their handlers find them done.
             tracing::warn!(%error, "finished messages could not be deleted");
         }

@@ -15,7 +15,7 @@ use axum::routing::get;
 use jiff::Timestamp;
 use jobs::queues;
 use runtime::QueueName;
-use runtime::clock::until;
+use runtime::clock::{is_recent, until};
 use runtime::store::{ItemKey, StoreWrite, Table, WriteCondition};
 use serde::Serialize;
 use tokio::sync::{Mutex, watch};
@@ -32,7 +32,7 @@ const MAX_CHECK: Duration = Duration::from_secs(1);
 const OUTCOME_TTL: Duration = Duration::from_secs(1);
 /// How often the host checks itself, for the log.
 const SELF_CHECK: Duration = Duration::from_secs(15);
-/// The longest that a message which is ready waits for a worker; people wait for the answer to a command.
+/// The longest that a message which is ready waits for a worker while none is taken; people wait for the answer to a command.
 const MAX_OVERDUE: Duration = Duration::from_secs(15 * 60);
 const MAX_OVERDUE_COMMAND: Duration = Duration::from_secs(60);
 /// How long the note of the last run is kept.
@@ -158,7 +158,7 @@ impl Health {
             Ok(Ok(None)) => return None,
             Ok(Ok(Some((queue, overdue)))) => {
                 format!(
-                    "{}: a message has been ready for {} s, and no worker takes it",
+                    "{}: a message has been ready for {} s, and no worker takes any",
                     queue.name(),
                     overdue.as_secs()
                 )
@@ -173,11 +173,19 @@ impl Health {
     async fn first_overdue(&self) -> Result<Option<(QueueName, Duration)>, String> {
         for queue in queues::ALL {
             let overdue = self.overdue(queue).await?;
-            if overdue > max_overdue(queue) {
+            if overdue > max_overdue(queue) && !self.moves(queue) {
                 return Ok(Some((queue, overdue)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether workers take messages of a queue. If they do, what waits for long is one tenant's backlog, which makes no host
+    /// unready: the metric `queue_overdue_seconds` shows it.
+    fn moves(&self, queue: QueueName) -> bool {
+        let now = self.0.engine.backend.clock.now();
+        let handed_out = self.0.engine.queue.last_handed_out(queue);
+        handed_out.is_some_and(|at| is_recent(now, at, max_overdue(queue)))
     }
 
     /// How long the first message of a queue has been ready without being handed out.
@@ -298,6 +306,35 @@ mod tests {
         clock.advance(hour / 2);
         assert_eq!(health.queues().await, None, "it waits for a provider");
         assert!(clock.now() > Timestamp::now());
+    }
+
+    #[tokio::test]
+    async fn the_backlog_of_one_tenant_makes_no_host_unready_while_the_work_of_others_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp::now()));
+        let engine = Engine::open(&folder.path().join("host.db"), clock.clone()).await.unwrap();
+        let health = Health::of(&engine).await;
+        let queue = queues::BITRIX24_EVENTS;
+        let send = async |tenant: &str, number: usize| {
+            let message = QueueMessage {
+                group: format!("{tenant}#deal#{number}"),
+                deduplication: format!("{tenant}-{number}"),
+                body: format!("{{\"tenant\":\"{tenant}\"}}"),
+            };
+            engine.queue.send(queue, vec![message]).await.unwrap();
+        };
+        for number in 0..3 {
+            send("busy", number).await;
+        }
+        clock.advance(MAX_OVERDUE + Duration::from_secs(60));
+        assert!(health.queues().await.is_some(), "nobody takes anything");
+        send("other", 0).await;
+        let taken = engine.queue.receive(queue, 2, Duration::ZERO).await.unwrap();
+        assert_eq!(taken.len(), 2);
+        assert_eq!(health.queues().await, None, "what is left is a backlog");
+        assert!(health.overdue(queue).await.unwrap() > MAX_OVERDUE, "the metric shows it");
+        clock.advance(MAX_OVERDUE);
+        assert!(health.queues().await.is_some(), "the workers have stopped");
     }
 
     #[test]

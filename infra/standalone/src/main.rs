@@ -187,9 +187,11 @@ impl Host {
             Some(config) => config.connections(&backend)?,
             None => Connections::from_env(&backend)?,
         };
+        let configured = config.as_ref().and_then(Config::tokens);
         Ok(Deployment {
             backend,
             connections,
+            configured,
             public_url: config.and_then(|config| config.public_url),
             json: self.json,
         })

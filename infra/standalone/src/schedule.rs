@@ -18,7 +18,7 @@ pub struct Schedule {
     pub sweeps_all: bool,
     /// The upkeep.
     pub upkeep: Duration,
-    /// The deletion of what is left of departed tenants.
+    /// The search for deletions of departed tenants that do not go on by themselves.
     pub departures: Duration,
     /// The poll of Notion.
     pub poll: Duration,
@@ -58,15 +58,21 @@ pub fn start(
         }
     }));
     let own = functions.clone();
-    tasks.spawn(repeat(clock.clone(), schedule.departures, stop.clone(), guarded(functions, "departures"), move || {
-        let functions = own.clone();
-        async move {
-            let report = upkeep::let_leave(&functions.upkeep).await;
-            if report.left_behind > 0 || !report.failed.is_empty() {
-                tracing::info!(deleted = report.left_behind, failed = ?report.failed, "deleted what is left of tenants that left");
+    tasks.spawn(repeat(
+        clock.clone(),
+        schedule.departures,
+        stop.clone(),
+        guarded(functions, "departures"),
+        move || {
+            let functions = own.clone();
+            async move {
+                let report = upkeep::let_leave(&functions.upkeep).await;
+                if report.resumed > 0 || !report.failed.is_empty() {
+                    tracing::info!(sent = report.resumed, failed = ?report.failed, "jobs for tenants that left");
+                }
             }
-        }
-    }));
+        },
+    ));
     let (own, now) = (functions.clone(), clock.clone());
     tasks.spawn(repeat(clock.clone(), schedule.schedules, stop.clone(), guarded(functions, "schedules"), move || {
         let (functions, now) = (own.clone(), now.now());

@@ -76,6 +76,7 @@ fn trail(event: &EventLine, deliveries: impl Iterator<Item = DeliveryLine>) -> T
         EventStatus::Skipped { reason } => ("skipped", Some(reason.clone())),
         EventStatus::Waiting { cause } => ("waiting", Some(cause.clone())),
         EventStatus::Dead { reason, .. } => ("dead", Some(reason.clone())),
+        EventStatus::Other(other) => ("other", Some(other.to_string())),
     };
     Trail {
         trace: event.trace.to_string(),
@@ -105,6 +106,7 @@ fn step(received_at: Timestamp, line: &DeliveryLine) -> Step {
         DeliveryStatus::Grouped { into } => ("grouped", Some(format!("sent together, delivery {into}")), None, None),
         DeliveryStatus::Skipped { reason } => ("skipped", Some(reason.clone()), None, None),
         DeliveryStatus::Dead { reason, .. } => ("dead", Some(reason.clone()), None, None),
+        DeliveryStatus::Other(other) => ("other", Some(other.to_string()), None, None),
     };
     Step {
         destination: line.destination.clone(),

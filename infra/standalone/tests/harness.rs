@@ -23,17 +23,38 @@ pub(crate) fn switchboard(arguments: &[&str], folder: &Path) -> Command {
     command
 }
 
-pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(holds: impl AsyncFnMut() -> bool) {
+    until_within(MAX_WAIT, holds).await;
+}
+
+pub(crate) async fn until_within(limit: Duration, mut holds: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(MAX_WAIT, waiting).await.expect("it did not happen in time");
+    tokio::time::timeout(limit, waiting).await.expect("it did not happen in time");
 }
 
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The ports of a host that keeps them when it is started again.
+pub(crate) struct Ports {
+    listen: u16,
+    status: u16,
+}
+
+impl Ports {
+    pub(crate) fn free() -> Self {
+        Self { listen: free_port(), status: free_port() }
+    }
+
+    /// `http://` and the public address.
+    pub(crate) fn public(&self) -> String {
+        format!("http://127.0.0.1:{}", self.listen)
+    }
 }
 
 /// A host that runs `serve`.
@@ -50,7 +71,12 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts a host, and waits until it says where its status page is.
     pub(crate) async fn start(folder: &Path, config: &str) -> Self {
-        let mut serving = Self::begin(folder, config, &[]);
+        Self::start_at(&Ports::free(), folder, config).await
+    }
+
+    /// The same at these ports.
+    pub(crate) async fn start_at(ports: &Ports, folder: &Path, config: &str) -> Self {
+        let mut serving = Self::begin_at(ports, folder, config, &[]);
         let mut lines = BufReader::new(serving.process.stdout.take().unwrap()).lines();
         while let Some(line) = lines.next_line().await.unwrap() {
             if line.starts_with("Status:") {
@@ -63,12 +89,16 @@ impl Serving {
 
     /// Starts a host, and does not wait for anything.
     pub(crate) fn begin(folder: &Path, config: &str, environment: &[(&str, &str)]) -> Self {
-        let (listen, status) = (free_port(), free_port());
+        Self::begin_at(&Ports::free(), folder, config, environment)
+    }
+
+    fn begin_at(ports: &Ports, folder: &Path, config: &str, environment: &[(&str, &str)]) -> Self {
+        let Ports { listen, status } = ports;
         let config = format!("listen = '127.0.0.1:{listen}'\nstatus = '127.0.0.1:{status}'\n{config}");
         std::fs::write(folder.join("serve.toml"), config).unwrap();
         let mut command = switchboard(&["serve", "--config", "serve.toml"], folder);
         let process = command.envs(environment.iter().copied()).spawn().unwrap();
-        let (public, status) = (format!("http://127.0.0.1:{listen}"), format!("http://127.0.0.1:{status}"));
+        let (public, status) = (ports.public(), format!("http://127.0.0.1:{status}"));
         Self { process, events: format!("{public}/webhooks/bitrix24"), public, status }
     }
 
@@ -118,12 +148,21 @@ impl Serving {
         asked.elapsed()
     }
 
-    /// Ends it without a warning, and returns what it has logged.
-    pub(crate) async fn kill(mut self) -> String {
+    /// Adds what it logs from now on to a file.
+    pub(crate) fn log_to(&mut self, path: &Path) {
         let mut log = self.process.stderr.take().unwrap();
+        let file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+        tokio::spawn(async move { tokio::io::copy(&mut log, &mut tokio::fs::File::from_std(file)).await });
+    }
+
+    /// Ends it without a warning, and returns what it has logged, unless that went to a file.
+    pub(crate) async fn kill(mut self) -> String {
+        let log = self.process.stderr.take();
         self.process.kill().await.unwrap();
         let mut logged = String::new();
-        log.read_to_string(&mut logged).await.unwrap();
+        if let Some(mut log) = log {
+            log.read_to_string(&mut logged).await.unwrap();
+        }
         logged
     }
 }
@@ -179,6 +218,11 @@ impl Proxy {
     pub(crate) fn fail(&self, failing: Failing) {
         self.failed.store(0, Ordering::Relaxed);
         self.failing.send_replace(failing);
+    }
+
+    /// How many requests have met the failure.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Waits until a request has met the failure.
@@ -256,6 +300,12 @@ impl Providers {
             self.sandbox.notion.token(),
             through(&self.sandbox.notion.url(), &self.notion),
         )
+    }
+
+    /// The same of a host that accepts requests of Slack.
+    pub(crate) fn config_with_signing(&self) -> String {
+        let signing = format!("[slack]\nsigning_secret = '{}'", self.sandbox.slack.signing_secret());
+        self.config().replacen("[slack]", &signing, 1)
     }
 
     /// Creates a deal and posts its event until it is accepted.

@@ -3,6 +3,7 @@
 
 mod commands;
 mod database;
+mod endurance;
 mod harness;
 mod health;
 mod monitoring;

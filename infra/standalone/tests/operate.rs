@@ -53,7 +53,7 @@ async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
         while !(database.exists()
             && run(folder.path(), &["tenants", "--database", database.to_str().unwrap(), "list"])
                 .1
-                .contains("webhooks"))
+                .contains("webhooks  T0SANDBOX"))
         {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -75,12 +75,21 @@ async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
         body: body.to_string(),
         group: format!("{}#x", credentials.member_id),
     };
-    engine.queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
+    engine.queue.bury(queues::SLACK_DELIVERY, "m#1", letter).await.unwrap();
     drop(engine);
 
     let (well, told, _) = run(folder.path(), &["queues"]);
     assert!(well && told.contains("slack-delivery"), "{told}");
-    assert!(run(folder.path(), &["doctor"]).0, "nothing is wrong yet");
+    let (well, told, _) = run(folder.path(), &["doctor"]);
+    assert!(well && !told.contains("not confirmed"), "{told}");
+    // Another token is written down, and the host has not tried it yet.
+    let text = std::fs::read_to_string(folder.path().join("serve.toml")).unwrap();
+    let other = text.replace(sandbox.slack.token().as_str(), "xoxb-another");
+    assert_ne!(other, text);
+    std::fs::write(folder.path().join("serve.toml"), other).unwrap();
+    let (well, told, _) = run(folder.path(), &["doctor"]);
+    assert!(well && told.contains("Slack has not confirmed the token of the configuration yet"), "{told}");
+    std::fs::write(folder.path().join("serve.toml"), text).unwrap();
     sandbox.slack.change_channel("calls", |channel| channel.is_archived = true);
     let (well, told, said) = run(folder.path(), &["--json", "doctor"]);
     assert!(!well && said.contains("1 thing is wrong"), "{said}");

@@ -45,6 +45,21 @@ async fn whatever_provider_is_down_the_host_starts_and_stores_what_arrives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_workspace_that_was_never_reached_goes_out_once_it_answers() {
+    let providers = Providers::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    providers.slack.fail(Failing::Status503);
+    let serving = Serving::start(folder.path(), &providers.config()).await;
+    providers.new_deal(&serving, "Roof").await;
+    // No workspace is known yet: the card would be tried again in a quarter of an hour.
+    until(async || serving.state().await["trail"][0]["deliveries"][0]["status"] == "retrying").await;
+    providers.slack.fail(Failing::No);
+    providers.each_has_one_card(&["Roof".to_owned()]).await;
+    assert_eq!(serving.credentials("Slack").await.0, "accepted");
+    serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_portal_that_is_not_known_yet_is_named_by_its_first_event_though_everything_is_down() {
     let providers = Providers::start().await;
     let folder = tempfile::tempdir().unwrap();

@@ -16,6 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
 use runtime::invoke::{Invoke, InvokeError};
 
+use crate::clients::AwsPatience;
 use crate::{Clients, clients};
 
 /// How long the called function may take: longer than its own time-out, and shorter than that of every caller.
@@ -35,13 +36,18 @@ pub struct LambdaFunction {
 pub fn token_renewal() -> Arc<LambdaFunction> {
     let variable = "TOKEN_RENEWAL_FUNCTION";
     let name = std::env::var(variable).ok().filter(|name| !name.is_empty());
-    Arc::new(LambdaFunction { clients: Arc::new(Clients::lazy()), name, variable, connector: OnceLock::new() })
+    Arc::new(LambdaFunction {
+        clients: Arc::new(Clients::lazy(AwsPatience::OF_WORKER)),
+        name,
+        variable,
+        connector: OnceLock::new(),
+    })
 }
 
 impl LambdaFunction {
     /// A function by its name, over one configuration of the SDK.
     pub fn over(config: &SdkConfig, name: &str) -> Self {
-        let (clients, name) = (Arc::new(Clients::over(config)), Some(name.to_owned()));
+        let (clients, name) = (Arc::new(Clients::over(config, AwsPatience::OF_WORKER)), Some(name.to_owned()));
         Self { clients, name, variable: "", connector: OnceLock::new() }
     }
 

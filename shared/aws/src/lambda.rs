@@ -1,15 +1,19 @@
 //! The start-up of a Lambda function: its loop for HTTP requests, queue batches, schedules or calls.
 
+use std::time::{Duration, SystemTime};
+
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use lambda_http::request::RequestContext;
 use lambda_runtime::{LambdaEvent, service_fn};
 use runtime::job::{Job, Jobs, Outcomes};
 use runtime::queue::Received;
-use runtime::{Backend, ClientAddress, runner};
+use runtime::{Backend, ClientAddress, Runner, SuspectTurn, WorkTime};
 use serde::de::DeserializeOwned;
+
+use crate::lag;
 
 pub use lambda_runtime::Error;
 
@@ -34,6 +38,30 @@ where
     .await
 }
 
+/// The same for webhooks: if the answer takes too long, because AWS hangs, the sender gets a 503 in time, as long as it still
+/// listens. What it sent may have been accepted; a sender that repeats it has the same identity again.
+pub async fn run_webhook<F>(handle: impl Fn(Request<Bytes>) -> F + Sync) -> Result<(), Error>
+where
+    F: Future<Output = Response<Bytes>> + Send,
+{
+    let handle = &handle;
+    run_http(move |request| in_time(handle(request))).await
+}
+
+/// The longest that a webhook takes to answer.
+const MAX_ANSWER_TIME: Duration = Duration::from_millis(1_900);
+
+async fn in_time(answer: impl Future<Output = Response<Bytes>>) -> Response<Bytes> {
+    tokio::time::timeout(MAX_ANSWER_TIME, answer).await.unwrap_or_else(|_| {
+        tracing::error!("AWS did not answer within {} ms; the sender gets a 503", MAX_ANSWER_TIME.as_millis());
+        let mut response =
+            Response::new(Bytes::from_static(br#"{"ok":false,"error":"unavailable; send it again later"}"#));
+        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    })
+}
+
 fn source(extensions: &http::Extensions) -> Option<ClientAddress> {
     match extensions.get::<RequestContext>()? {
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_ref()?.parse().ok().map(ClientAddress),
@@ -47,11 +75,14 @@ where
     T: Job,
     F: Future<Output = Outcomes>,
 {
-    let handle = &handle;
+    let (runner, handle) = (&Runner::new(backend.clone(), SuspectTurn::default()), &handle);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        lag::measure(T::QUEUE, &event.payload.records, backend.clock.now(), backend.metrics.as_ref());
         let batch = event.payload.records.into_iter().filter_map(received).collect();
-        let Backend { queue, clock, metrics, .. } = backend;
-        let report = runner::run(queue.as_ref(), clock.as_ref(), metrics.as_ref(), batch, handle).await;
+        // An invocation that is not over by then is ended without a word, and everything that it had in hand waits.
+        let remaining = event.context.deadline().duration_since(SystemTime::now());
+        let time = remaining.map_or_else(|_| WorkTime::default(), WorkTime::within);
+        let report = runner.run(time, batch, handle).await;
         // What is not named here, the mapping deletes.
         Ok::<_, Error>(partial_batch_response(report.failed))
     }))
@@ -111,4 +142,18 @@ pub fn received(message: SqsMessage) -> Option<Received> {
         receipt: message.receipt_handle?,
         body: message.body.unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_webhook_that_hangs_answers_503_within_two_seconds() {
+        let began = tokio::time::Instant::now();
+        let answer = in_time(std::future::pending()).await;
+        assert_eq!((answer.status().as_u16(), began.elapsed()), (503, MAX_ANSWER_TIME));
+        assert!(MAX_ANSWER_TIME < Duration::from_secs(2));
+        assert_eq!(in_time(async { Response::new(Bytes::new()) }).await.status(), 200);
+    }
 }

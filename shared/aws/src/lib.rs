@@ -5,6 +5,7 @@
 
 pub mod clients;
 pub mod invoke;
+mod lag;
 pub mod lambda;
 mod log;
 pub mod metrics;
@@ -22,26 +23,37 @@ const _: () =
 use aws_config::SdkConfig;
 use runtime::{Backend, Clock, SystemClock};
 
-pub use clients::Clients;
+pub use clients::{AwsPatience, Clients};
 pub use invoke::{LambdaFunction, token_renewal};
-pub use lambda::{Error, run_calls, run_http, run_queue, run_schedule};
+pub use lambda::{Error, run_calls, run_http, run_queue, run_schedule, run_webhook};
 pub use names::ResourceNames;
 
 /// The ports of this function, by its environment.
 pub fn backend() -> Backend {
     log::begin();
-    assemble(Clients::lazy(), ResourceNames::from_env(), Arc::new(SystemClock))
+    assemble(Clients::lazy(AwsPatience::OF_WORKER), ResourceNames::from_env(), Arc::new(SystemClock))
+}
+
+/// The same for a function that answers webhooks: AWS gets little time, so that the sender hears of it in time.
+pub fn backend_of_webhook() -> Backend {
+    log::begin();
+    assemble(Clients::lazy(AwsPatience::OF_WEBHOOK), ResourceNames::from_env(), Arc::new(SystemClock))
 }
 
 /// The ports of a deployment for a command that somebody runs: by the environment, with warnings for people.
 pub fn ports_of_command() -> Backend {
     log::begin_for_people();
-    assemble(Clients::lazy(), ResourceNames::from_env(), Arc::new(SystemClock))
+    assemble(Clients::lazy(AwsPatience::OF_WORKER), ResourceNames::from_env(), Arc::new(SystemClock))
 }
 
 /// The ports over one configuration of the SDK, with the time of `clock`.
 pub fn ports_over(config: &SdkConfig, names: ResourceNames, clock: Arc<dyn Clock>) -> Backend {
-    assemble(Clients::over(config), names, clock)
+    ports_within(config, names, clock, AwsPatience::OF_WORKER)
+}
+
+/// The same with another patience.
+pub fn ports_within(config: &SdkConfig, names: ResourceNames, clock: Arc<dyn Clock>, patience: AwsPatience) -> Backend {
+    assemble(Clients::over(config, patience), names, clock)
 }
 
 fn assemble(clients: Clients, names: ResourceNames, clock: Arc<dyn Clock>) -> Backend {

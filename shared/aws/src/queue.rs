@@ -7,16 +7,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message as SqsMessage,
-    MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
-    SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+    Message as SqsMessage, MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    QueueAttributeName, SendMessageBatchRequestEntry,
 };
 use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Queue, QueueError, QueueMessage, QueueName, Received};
 
+use crate::clients;
 use crate::{Clients, ResourceNames};
 
 /// What a batch call of SQS takes.
 const MAX_IN_BATCH: usize = 10;
+/// The most bytes of a batch of messages. Newer queues take a megabyte, older ones this; one message alone may be longer.
+const MAX_BATCH_BYTES: usize = 256 * 1024;
+/// What a message needs beside its body: the trace in its attributes.
+const ATTRIBUTE_BYTES: usize = 512;
+/// How often the entries of a batch that SQS could not settle are tried.
+const MAX_TRIES: usize = 3;
 /// The longest id of a group or for deduplication.
 const MAX_ID: usize = 128;
 
@@ -60,8 +67,9 @@ impl SqsQueue {
     }
 }
 
-/// How long a letter that is looked at stays away from others who look.
-const LOOKED_AT: i32 = 60;
+/// How long a letter that is looked at stays away from others who look. It is put back as soon as all that are wanted were
+/// seen; this is for a process that ends before. Letters that are looked at count as not visible.
+const LOOKED_AT: i32 = 30;
 
 impl SqsQueue {
     /// Takes up to ten dead letters in hand.
@@ -92,18 +100,68 @@ impl SqsQueue {
 
     /// Lets go of letters that were looked at, so that they are there for the next who looks.
     async fn put_back(&self, queue: QueueName, receipts: &[String]) -> Result<(), QueueError> {
-        for some in receipts.chunks(MAX_IN_BATCH) {
-            let client = &self.clients.get().await.sqs;
-            let mut batch = client.change_message_visibility_batch().queue_url(self.dead_url(queue)?);
+        let url = self.dead_url(queue)?;
+        settle_in_batches(queue, receipts, |some| async move {
+            let mut batch = self.clients.get().await.sqs.change_message_visibility_batch().queue_url(url);
             for (index, receipt) in some.iter().enumerate() {
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(index.to_string());
                 let entry = entry.receipt_handle(receipt).visibility_timeout(0).build();
                 batch = batch.entries(entry.map_err(|error| failed(queue, error))?);
             }
-            batch.send().await.map_err(|error| failed(queue, error))?;
-        }
-        Ok(())
+            Ok(batch.send().await.map_err(|error| failed(queue, error))?.failed)
+        })
+        .await
     }
+}
+
+/// Settles receipts in batches with `settle`, which returns the entries that failed: those of SQS's own fault are tried
+/// again. A receipt that SQS refuses is over: its message is handed out again, and nothing can be done with this receipt.
+async fn settle_in_batches<F>(
+    queue: QueueName,
+    receipts: &[String],
+    settle: impl Fn(Vec<String>) -> F,
+) -> Result<(), QueueError>
+where
+    F: Future<Output = Result<Vec<BatchResultErrorEntry>, QueueError>>,
+{
+    let mut result = Ok(());
+    for some in receipts.chunks(MAX_IN_BATCH) {
+        let mut left = some.to_vec();
+        for last in (0..MAX_TRIES).map(|number| number + 1 == MAX_TRIES) {
+            let entries = settle(left.clone()).await?;
+            let (refused, unsettled): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.sender_fault);
+            for entry in &refused {
+                tracing::warn!(queue = queue.name(), cause = %described(entry), "a receipt is over; its message comes back");
+            }
+            let Some(first) = unsettled.first() else { break };
+            if last {
+                let cause =
+                    format!("{} of {} receipts were not settled: {}", unsettled.len(), some.len(), described(first));
+                result = Err(QueueError { queue: queue.name(), cause });
+            }
+            left = unsettled.iter().filter_map(|entry| left.get(entry.id.parse::<usize>().ok()?).cloned()).collect();
+        }
+    }
+    result
+}
+
+fn described(entry: &BatchResultErrorEntry) -> String {
+    format!("{}: {}", entry.code(), entry.message().unwrap_or_default())
+}
+
+/// The messages in batches that SQS takes, by their number and by their bytes.
+fn batches(messages: &[QueueMessage]) -> Vec<&[QueueMessage]> {
+    let (mut batches, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (index, message) in messages.iter().enumerate() {
+        let own = message.body.len() + ATTRIBUTE_BYTES;
+        if index > from && (index - from == MAX_IN_BATCH || bytes + own > MAX_BATCH_BYTES) {
+            batches.push(&messages[from..index]);
+            (from, bytes) = (index, 0);
+        }
+        bytes += own;
+    }
+    batches.extend(Some(&messages[from..]).filter(|last| !last.is_empty()));
+    batches
 }
 
 fn failed(queue: QueueName, error: impl std::error::Error) -> QueueError {
@@ -133,7 +191,7 @@ pub(crate) fn received(message: SqsMessage) -> Option<Received> {
 impl Queue for SqsQueue {
     async fn send(&self, queue: QueueName, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         let url = self.url(queue)?;
-        for some in messages.chunks(MAX_IN_BATCH) {
+        for some in batches(&messages) {
             let mut batch = self.clients.get().await.sqs.send_message_batch().queue_url(url);
             for (index, message) in some.iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder()
@@ -146,7 +204,8 @@ impl Queue for SqsQueue {
             }
             let sent = batch.send().await.map_err(|error| failed(queue, error))?;
             if let Some(first) = sent.failed().first() {
-                let cause = format!("{}: {}", first.code(), first.message().unwrap_or_default());
+                let (failed, all) = (sent.failed().len(), some.len());
+                let cause = format!("{failed} of {all} messages were not accepted: {}", described(first));
                 return Err(QueueError { queue: queue.name(), cause });
             }
         }
@@ -163,21 +222,24 @@ impl Queue for SqsQueue {
             .queue_url(self.url(queue)?)
             .max_number_of_messages(i32::try_from(most.clamp(1, MAX_IN_BATCH)).unwrap_or(1))
             .wait_time_seconds(seconds(wait).min(20))
-            .message_system_attribute_names(MessageSystemAttributeName::All);
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .customize()
+            .config_override(clients::waiting_for(wait));
         let answer = ask.send().await.map_err(|error| failed(queue, error))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
     }
 
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
-        for some in receipts.chunks(MAX_IN_BATCH) {
-            let mut batch = self.clients.get().await.sqs.delete_message_batch().queue_url(self.url(queue)?);
+        let url = self.url(queue)?;
+        settle_in_batches(queue, &receipts, |some| async move {
+            let mut batch = self.clients.get().await.sqs.delete_message_batch().queue_url(url);
             for (index, receipt) in some.iter().enumerate() {
                 let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(receipt);
                 batch = batch.entries(entry.build().map_err(|error| failed(queue, error))?);
             }
-            batch.send().await.map_err(|error| failed(queue, error))?;
-        }
-        Ok(())
+            Ok(batch.send().await.map_err(|error| failed(queue, error))?.failed)
+        })
+        .await
     }
 
     async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError> {
@@ -193,9 +255,14 @@ impl Queue for SqsQueue {
         change.send().await.map(|_| ()).map_err(|error| failed(queue, error))
     }
 
-    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+    /// A message that nobody settled is out until its visibility ends.
+    fn returns_after(&self, queue: QueueName) -> Duration {
+        queue.visibility()
+    }
+
+    async fn bury(&self, queue: QueueName, burial: &str, letter: DeadLetter) -> Result<(), QueueError> {
         let text = serde_json::to_string(&letter).map_err(|error| failed(queue, error))?;
-        let fingerprint = fingerprint(&letter.body);
+        let burial = id(burial);
         let send = self
             .clients
             .get()
@@ -204,9 +271,10 @@ impl Queue for SqsQueue {
             .send_message()
             .queue_url(self.dead_url(queue)?)
             // A group for each: of one group SQS would only ever hand out the first ten.
-            .message_group_id(&fingerprint)
-            // A job that is buried twice is one letter.
-            .message_deduplication_id(&fingerprint)
+            .message_group_id(&burial)
+            // Not by what it says: SQS remembers an id for five minutes, also of a letter that was redriven meanwhile, and
+            // would drop the next letter of the same job.
+            .message_deduplication_id(&burial)
             .set_message_system_attributes(trace_header())
             .message_body(text);
         send.send().await.map(|_| ()).map_err(|error| failed(queue, error))
@@ -278,7 +346,52 @@ fn id(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::id;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn messages(lengths: &[usize]) -> Vec<QueueMessage> {
+        let message =
+            |length: &usize| QueueMessage { group: "g".into(), deduplication: "d".into(), body: "x".repeat(*length) };
+        lengths.iter().map(message).collect()
+    }
+
+    #[test]
+    fn messages_are_sent_in_batches_of_ten_and_of_what_sqs_takes() {
+        let lengths = |of: &[usize]| batches(&messages(of)).iter().map(|batch| batch.len()).collect::<Vec<_>>();
+        assert_eq!(lengths(&[]), Vec::<usize>::new());
+        assert_eq!(lengths(&[10; 25]), [10, 10, 5]);
+        let long = 200 * 1024;
+        assert_eq!(lengths(&[long; 3]), [1, 1, 1]);
+        assert_eq!(lengths(&[100, 100, long, 40_000, 40_000]), [4, 1], "in their order");
+        assert_eq!(lengths(&[300 * 1024, 5]), [1, 1], "one that is too long alone is refused by itself");
+    }
+
+    fn entry(index: usize, sender_fault: bool) -> BatchResultErrorEntry {
+        let entry = BatchResultErrorEntry::builder().id(index.to_string()).code("Unavailable");
+        entry.sender_fault(sender_fault).build().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_batch_could_not_settle_is_tried_again_and_then_an_error() {
+        let (queue, receipts) = (QueueName::new("q"), ["a", "b", "c"].map(str::to_owned));
+        let tried = Mutex::new(Vec::new());
+        let settle = |answers: fn(usize) -> Vec<BatchResultErrorEntry>| {
+            let tried = &tried;
+            let settle = move |some: Vec<String>| {
+                let mut tried = tried.lock().unwrap();
+                tried.push(some.concat());
+                std::future::ready(Ok(answers(tried.len())))
+            };
+            settle_in_batches(queue, &receipts, settle)
+        };
+        // The second fails once by SQS's fault; the third is over.
+        settle(|number| if number == 1 { vec![entry(1, false), entry(2, true)] } else { Vec::new() }).await.unwrap();
+        assert_eq!(std::mem::take(&mut *tried.lock().unwrap()), ["abc", "b"]);
+        let error = settle(|_| vec![entry(0, false)]).await.unwrap_err();
+        assert_eq!(*tried.lock().unwrap(), ["abc", "a", "a"]);
+        assert_eq!(error.cause, "1 of 3 receipts were not settled: Unavailable: ");
+    }
 
     #[test]
     fn an_id_that_sqs_would_refuse_is_one_that_it_takes() {

@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
 use jiff::Timestamp;
 use runtime::clock::Clock;
 use runtime::store::{
@@ -108,6 +108,54 @@ fn prepare(write: &StoreWrite, now: Timestamp) -> Prepared {
     Prepared { item, version, condition, values }
 }
 
+/// Why a transaction was cancelled.
+#[derive(Debug, PartialEq, Eq)]
+enum Cancelled {
+    /// An item is not as its condition says, or another transaction is writing it: it has to be read again.
+    Conflict(ItemKey),
+    /// DynamoDB refused some of it for now; the same can be written again.
+    Busy,
+    /// For another reason.
+    Unavailable,
+}
+
+/// Whether a write that met another transaction can only be decided again: without a condition it can be repeated.
+fn needs_reading(write: &StoreWrite) -> bool {
+    !matches!(write.condition, WriteCondition::Always)
+}
+
+/// Why a transaction with these writes was cancelled, by the code for each.
+fn cancelled_because<'a>(codes: impl Iterator<Item = Option<&'a str>>, writes: &[StoreWrite]) -> Cancelled {
+    const BUSY: [&str; 3] = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    let reasons: Vec<_> = codes.zip(writes).filter_map(|(code, write)| Some((code?, write))).collect();
+    let conflict = reasons.iter().find(|(code, write)| match *code {
+        "ConditionalCheckFailed" => true,
+        "TransactionConflict" => needs_reading(write),
+        _ => false,
+    });
+    match conflict {
+        Some((_, write)) => Cancelled::Conflict(write.key.clone()),
+        None if reasons.iter().any(|(code, _)| BUSY.contains(code)) => Cancelled::Busy,
+        None => Cancelled::Unavailable,
+    }
+}
+
+/// The tries of a write that DynamoDB refuses for now. The SDK does not repeat these by itself.
+#[derive(Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// Waits for another try, if there may be one.
+    async fn another(&mut self, clock: &dyn Clock) -> bool {
+        const MAX: u32 = 4;
+        self.0 += 1;
+        if self.0 < MAX {
+            clock.sleep(runtime::retry::spread(Duration::from_millis(50 << self.0))).await;
+        }
+        self.0 < MAX
+    }
+}
+
 #[async_trait]
 impl Store for DynamoStore {
     async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
@@ -125,23 +173,30 @@ impl Store for DynamoStore {
     }
 
     async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
-        let Prepared { item, version, condition, values } = prepare(&write, self.clock.now());
-        let put = self
-            .clients
-            .get()
-            .await
-            .dynamodb
-            .put_item()
-            .table_name(self.table(&write.key)?)
-            .set_item(Some(item))
-            .set_condition_expression(condition.map(str::to_owned))
-            .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()));
-        match put.send().await {
-            Ok(_) => Ok(version),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Err(StoreError::Conflict(write.key))
+        let mut tries = Tries::default();
+        loop {
+            let Prepared { item, version, condition, values } = prepare(&write, self.clock.now());
+            let put = self
+                .clients
+                .get()
+                .await
+                .dynamodb
+                .put_item()
+                .table_name(self.table(&write.key)?)
+                .set_item(Some(item))
+                .set_condition_expression(condition.map(str::to_owned))
+                .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()));
+            let Err(error) = put.send().await else { return Ok(version) };
+            let is_in_transaction =
+                error.as_service_error().is_some_and(PutItemError::is_transaction_conflict_exception);
+            if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception)
+                || (is_in_transaction && needs_reading(&write))
+            {
+                return Err(StoreError::Conflict(write.key));
             }
-            Err(error) => Err(unavailable(error)),
+            if !(is_in_transaction && tries.another(self.clock.as_ref()).await) {
+                return Err(unavailable(error));
+            }
         }
     }
 
@@ -152,29 +207,34 @@ impl Store for DynamoStore {
         if writes.len() > MAX_WRITES {
             return Err(StoreError::Unavailable(format!("{} writes at once; at most {MAX_WRITES}", writes.len())));
         }
-        let now = self.clock.now();
-        let mut transaction = self.clients.get().await.dynamodb.transact_write_items();
-        for write in &writes {
-            let Prepared { item, condition, values, .. } = prepare(write, now);
-            let put = Put::builder()
-                .table_name(self.table(&write.key)?)
-                .set_item(Some(item))
-                .set_condition_expression(condition.map(str::to_owned))
-                .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()));
-            transaction =
-                transaction.transact_items(TransactWriteItem::builder().put(put.build().map_err(unavailable)?).build());
-        }
-        let Err(error) = transaction.send().await else { return Ok(()) };
-        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
-            let reasons = cancelled.cancellation_reasons();
-            let failed = |reason: &aws_sdk_dynamodb::types::CancellationReason| {
-                matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))
+        let mut tries = Tries::default();
+        loop {
+            let now = self.clock.now();
+            let mut transaction = self.clients.get().await.dynamodb.transact_write_items();
+            for write in &writes {
+                let Prepared { item, condition, values, .. } = prepare(write, now);
+                let put = Put::builder()
+                    .table_name(self.table(&write.key)?)
+                    .set_item(Some(item))
+                    .set_condition_expression(condition.map(str::to_owned))
+                    .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()));
+                transaction = transaction
+                    .transact_items(TransactWriteItem::builder().put(put.build().map_err(unavailable)?).build());
+            }
+            let Err(error) = transaction.send().await else { return Ok(()) };
+            let cancelled = match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancelled_because(cancelled.cancellation_reasons().iter().map(CancellationReason::code), &writes)
+                }
+                _ => Cancelled::Unavailable,
             };
-            if let Some(write) = reasons.iter().position(failed).and_then(|place| writes.get(place)) {
-                return Err(StoreError::Conflict(write.key.clone()));
+            match cancelled {
+                Cancelled::Conflict(key) => return Err(StoreError::Conflict(key)),
+                // A cancelled transaction has written nothing.
+                Cancelled::Busy if tries.another(self.clock.as_ref()).await => {}
+                Cancelled::Busy | Cancelled::Unavailable => return Err(unavailable(error)),
             }
         }
-        Err(unavailable(error))
     }
 
     async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
@@ -188,8 +248,11 @@ impl Store for DynamoStore {
             delete.condition_expression("version = :version").expression_attribute_values(":version", number(version));
         match delete.send().await {
             Ok(_) => Ok(true),
+            // What a transaction is writing is not as it was seen.
             Err(error)
-                if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+                if error.as_service_error().is_some_and(|error| {
+                    error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
+                }) =>
             {
                 Ok(false)
             }
@@ -257,5 +320,29 @@ impl Store for DynamoStore {
         let next = found.last_evaluated_key.as_ref();
         let next = next.and_then(|key| Some(ItemKey::new(table, text(key, "pk")?, text(key, "sk")?)));
         Ok(Belongings { items, next })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(sort: &str, condition: WriteCondition) -> StoreWrite {
+        StoreWrite::new(ItemKey::new(Table::Links, "tenant#things", sort), &sort, condition).unwrap()
+    }
+
+    #[test]
+    fn a_transaction_that_met_another_is_decided_again_and_one_that_was_throttled_is_repeated() {
+        let writes = [write("plain", WriteCondition::Always), write("absent", WriteCondition::Absent)];
+        let because = |codes: [&'static str; 2]| cancelled_because(codes.into_iter().map(Some), &writes);
+        let conflict = || Cancelled::Conflict(writes[1].key.clone());
+        assert_eq!(because(["None", "ConditionalCheckFailed"]), conflict());
+        assert_eq!(because(["None", "TransactionConflict"]), conflict());
+        assert_eq!(because(["ThrottlingError", "ConditionalCheckFailed"]), conflict());
+        // What is written whatever is there need not be read.
+        assert_eq!(because(["TransactionConflict", "None"]), Cancelled::Busy);
+        assert_eq!(because(["ThrottlingError", "None"]), Cancelled::Busy);
+        assert_eq!(because(["None", "ProvisionedThroughputExceeded"]), Cancelled::Busy);
+        assert_eq!(because(["ValidationError", "None"]), Cancelled::Unavailable);
     }
 }

@@ -9,11 +9,16 @@ use crate::{form, tolerant};
 /// The most commands of a batch.
 pub const MAX_COMMANDS: usize = 50;
 
+/// How a call names the result of an earlier one.
+const RESULT_OF: &str = "$result[";
+
 /// Calls that go out together. A later one may use an earlier one's result: `$result[first][0][ID]`.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     commands: Vec<(String, String)>,
     halt: bool,
+    /// Whether a call uses the result of another.
+    is_chained: bool,
 }
 
 /// A batch takes 50 commands at most.
@@ -39,6 +44,7 @@ impl Batch {
         if self.commands.len() == MAX_COMMANDS {
             return Err(Full);
         }
+        self.is_chained |= params.to_string().contains(RESULT_OF);
         let query = form::build(params);
         let command = if query.is_empty() { method.to_owned() } else { format!("{method}?{query}") };
         self.commands.push((name.into(), command));
@@ -53,6 +59,15 @@ impl Batch {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.commands.is_empty()
+    }
+
+    /// The same calls in batches of at most `size`, if none needs another: then nothing is lost by several requests.
+    pub fn parts(&self, size: usize) -> Vec<Self> {
+        if self.halt || self.is_chained || self.len() <= size {
+            return vec![self.clone()];
+        }
+        let part = |commands: &[(String, String)]| Self { commands: commands.to_vec(), halt: false, is_chained: false };
+        self.commands.chunks(size.max(1)).map(part).collect()
     }
 
     /// The parameters of the `batch` call.
@@ -86,6 +101,16 @@ impl BatchAnswer {
             totals: part("result_total"),
             nexts: part("result_next"),
         }
+    }
+
+    /// The answers of both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.results.extend(other.results);
+        self.errors.extend(other.errors);
+        self.totals.extend(other.totals);
+        self.nexts.extend(other.nexts);
+        self
     }
 
     /// What the named call gave; `None` if it was not made because an earlier one failed.
@@ -134,5 +159,27 @@ mod tests {
             batch.add(format!("p{n}"), "user.current", &json!({})).unwrap();
         }
         assert_eq!(batch.add("one too many", "user.current", &json!({})), Err(Full));
+    }
+
+    #[test]
+    fn only_calls_that_need_no_other_are_sent_in_parts() {
+        let of = |batch: Batch| batch.parts(2).iter().map(Batch::len).collect::<Vec<_>>();
+        let mut batch = Batch::new();
+        for n in 0..5 {
+            batch.add(format!("p{n}"), "user.get", &json!({"ID": n})).unwrap();
+        }
+        assert_eq!(of(batch.clone()), [2, 2, 1]);
+        assert_eq!(of(batch.clone().halting()), [5]);
+        batch.add("chained", "user.get", &json!({"ID": ["$result[p0][0][ID]"]})).unwrap();
+        assert_eq!(of(batch), [6]);
+    }
+
+    #[test]
+    fn the_answers_of_parts_are_read_as_those_of_one() {
+        let first = BatchAnswer::of_result(json!({"result": {"a": 1}, "result_total": {"a": 7}}));
+        let second = BatchAnswer::of_result(json!({"result": [], "result_error": {"b": {"error": "NO"}}}));
+        let mut both = first.and(second);
+        assert_eq!((both.take("a").unwrap().unwrap(), both.total("a")), (json!(1), Some(7)));
+        assert!(both.take("b").unwrap().is_err());
     }
 }

@@ -3,6 +3,7 @@
 //! Everything is text in a form. How a message's files and the message that it answers are sent is not documented, so
 //! both are read from each place where they have been seen (`docs/providers/bitrix24.md`, "Chats").
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -98,6 +99,9 @@ pub struct ChatMessage {
     /// Whether the system wrote it: somebody joined, a call began.
     #[serde(default)]
     pub is_system: bool,
+    /// When it was written, by the portal's clock; the older events do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,7 +170,12 @@ impl ChatMessage {
     ) -> Self {
         let text = text.unwrap_or_default();
         let shortened = text.chars().nth(MAX_MESSAGE).is_some();
-        Self { id, text: short(Some(text), MAX_MESSAGE), shortened, answers, files, is_system }
+        Self { id, text: short(Some(text), MAX_MESSAGE), shortened, answers, files, is_system, written_at: None }
+    }
+
+    /// The same with the moment at which it was written, as the portal shows it; `None` if that cannot be read.
+    pub(crate) fn written(self, date: Option<&str>) -> Self {
+        Self { written_at: date.and_then(|date| date.parse().ok()), ..self }
     }
 }
 
@@ -197,7 +206,8 @@ fn v2(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
     let message = || {
         let (text, is_system) = (data.text(&["message", "text"]), flag(data, &["message", "isSystem"]));
         let (answers, files) = (answers(data, &["message"]), files(data, &["message"]));
-        Some(ChatMessage::new(data.number(&["message", "id"])?, text, answers, files, is_system))
+        let message = ChatMessage::new(data.number(&["message", "id"])?, text, answers, files, is_system);
+        Some(message.written(data.text(&["message", "date"])))
     };
     let act = match word {
         "MESSAGEADD" => message().map(ChatAct::Posted),
@@ -387,7 +397,8 @@ mod tests {
         let posted = fixture("imbot-v2-messageadd.webhook.form");
         assert_eq!((posted.bot, posted.dialog.as_str(), posted.author.name.as_str()), (456, "chat5", "John Smith"));
         assert!(matches!(&posted.act, ChatAct::Posted(message) if message.text == "Hello bot!" && !message.is_system));
-        assert!(matches!(fixture("imbot-v2-messageupdate.webhook.form").act, ChatAct::Edited(_)));
+        let ChatAct::Edited(edited) = fixture("imbot-v2-messageupdate.webhook.form").act else { unreachable!() };
+        assert_eq!(edited.written_at, Some("2025-01-15T08:30:00Z".parse().unwrap()));
         assert_eq!(fixture("imbot-v2-messagedelete.webhook.form").act, ChatAct::Deleted { message: 789 });
         let reacted = fixture("imbot-v2-reactionchange.webhook.form");
         assert_eq!(reacted.act, ChatAct::Reacted { message: 789, reaction: "like".into(), added: true });

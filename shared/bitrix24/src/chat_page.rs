@@ -104,8 +104,9 @@ impl ChatRow {
         let answers = ["replyId", "REPLY_ID"].iter().find_map(|name| whole(&params[*name])).filter(|id| *id > 0);
         let attached = ["FILE_ID", "files", "FILES"].iter().map(|name| &params[*name]).find(|value| !value.is_null());
         let attached = listed_files(attached.cloned()).into_iter().map(|file| named(file, files)).collect();
+        let message = ChatMessage::new(whole(&row["id"])?, row["text"].as_str(), answers, attached, is_system);
         Some(Self {
-            message: ChatMessage::new(whole(&row["id"])?, row["text"].as_str(), answers, attached, is_system),
+            message: message.written(row["date"].as_str()),
             author: ChatAuthor::in_page(author, users),
             written_at: row["date"].as_str()?.parse().ok()?,
             is_edited: is_set(&params["IS_EDITED"]),

@@ -11,12 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
+use wire::time_limits::MAX_CALL;
 use wire::{Http, Instant, NoAnswer, Observer, Response, SeenAnswer};
 
 use crate::error::Error;
 
-/// A portal cuts a request off after 60 seconds; longer waits are for nothing.
-const MAX_CALL: Duration = Duration::from_secs(65);
 /// An answer larger than this is not read to its end.
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
 /// More of a portal's words is not kept.
@@ -166,10 +165,10 @@ impl Client {
         Self { observer: Some(observer), ..self }
     }
 
-    /// The same client, which waits at most so long for an answer.
+    /// The same client, which waits so long for an answer instead of [`MAX_CALL`].
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
-        Self { limit: limit.min(MAX_CALL), ..self }
+        Self { limit, ..self }
     }
 
     /// Where it calls, and with what.

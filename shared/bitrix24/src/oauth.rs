@@ -9,13 +9,13 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
+use wire::time_limits::MAX_OAUTH_CALL;
 use wire::{AppKeys, Http, NoAnswer};
 
 use crate::client::{authority, checked, endpoint_url, read};
 use crate::error::Error;
 use crate::tolerant::whole;
 
-const MAX_CALL: Duration = Duration::from_secs(30);
 /// The authorization server of most regions.
 pub const WEST: &str = "oauth.bitrix.info";
 /// The authorization server of Russia and its neighbours.
@@ -191,7 +191,7 @@ impl OAuth {
     }
 
     async fn post(&self, method: &str, url: Url, fields: &[(&str, &str)]) -> Result<Value, Error> {
-        let request = self.http.post(&url).timeout(MAX_CALL).form(fields);
+        let request = self.http.post(&url).timeout(MAX_OAUTH_CALL).form(fields);
         let response = request.send().await.map_err(|error| Error::not_sent(method, error))?;
         let (seen, text) = read(response, method).await?;
         let Ok(answer @ Value::Object(_)) = serde_json::from_slice(&text) else {

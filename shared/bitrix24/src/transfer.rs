@@ -1,7 +1,6 @@
 //! Files: sent as base64 within a call's JSON, piece by piece, and downloaded from the address that the portal gives.
 
 use std::io;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +10,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
+use wire::time_limits;
 use wire::{Body, Download, NoAnswer, Pieces, Response};
 
 use crate::bot::CONTENT;
@@ -19,8 +19,6 @@ use crate::error::Error;
 
 /// The largest file that a portal takes: 100 MB (`imbot.v2.File.upload`).
 pub const MAX_FILE: u64 = 100 * 1024 * 1024;
-/// A transfer may take this long; a function has a minute.
-const MAX_TRANSFER: Duration = Duration::from_secs(50);
 /// A download may be handed on this often: the portal's disk to its storage.
 const MAX_REDIRECTS: usize = 3;
 /// The method by which errors of a download are named.
@@ -48,7 +46,8 @@ impl Client {
         let whole = stream::once(async move { Ok(before) })
             .chain(in_base64(pieces))
             .chain(stream::once(async move { Ok::<_, io::Error>(after) }));
-        let request = self.http.post(&url).timeout(MAX_TRANSFER).header(CONTENT_TYPE, "application/json");
+        let limit = time_limits::transfer(Some(length));
+        let request = self.http.post(&url).timeout(limit).header(CONTENT_TYPE, "application/json");
         let request = request.header(CONTENT_LENGTH, total).body(Body::Pieces(whole.boxed()));
         let response = request.send().await.map_err(|error| Error::not_sent(method, error))?;
         not_elsewhere(method, &url, &response)?;
@@ -64,14 +63,14 @@ impl Client {
         understand(method, seen, &text)
     }
 
-    /// Fetches a file from an address that this portal gave. The address is a secret, and works once.
+    /// Fetches a file of `length` bytes, if that is known, from an address that this portal gave. The address is a secret, and works once.
     ///
     /// Files may be on another host than the portal: each address on the way is checked like any other, and none of our
     /// credentials go there.
-    pub async fn fetch(&self, address: &str) -> Result<Download, Error> {
+    pub async fn fetch(&self, address: &str, length: Option<u64>) -> Result<Download, Error> {
         let mut url = file_url(address)?;
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.ask_for_file(&url).await?;
+            let response = self.ask_for_file(&url, length).await?;
             if !response.status().is_redirection() {
                 return download(response, &self.base, &url);
             }
@@ -81,10 +80,10 @@ impl Client {
         Err(refused("file_not_found", "the portal redirects from one address of the file to the next"))
     }
 
-    async fn ask_for_file(&self, url: &Url) -> Result<Response, Error> {
+    async fn ask_for_file(&self, url: &Url, length: Option<u64>) -> Result<Response, Error> {
         let is_own = is_own(&self.base, url);
         let url = if is_own { url.clone() } else { without_credentials(&self.base, url) };
-        let request = self.http.get(&url).timeout(MAX_TRANSFER);
+        let request = self.http.get(&url).timeout(time_limits::transfer(length));
         // Without these the portal's front may answer 404 for a signed link.
         let request = request.header("accept", "*/*").header("accept-language", "en");
         let request =

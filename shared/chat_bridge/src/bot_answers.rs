@@ -226,6 +226,7 @@ async fn to_slack(
         answers: None,
         files: Vec::new(),
         is_system: false,
+        written_at: None,
     };
     for (index, part) in for_slack(context, tenant, &written, None).await?.into_iter().enumerate() {
         let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {index}")];

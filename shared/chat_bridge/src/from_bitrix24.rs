@@ -2,17 +2,20 @@
 
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
 use clients::Failure;
+use jiff::Timestamp;
 use jobs::Hint;
 use jobs::chat::{InSlack, SlackJob, ToSlack, text_digest};
 use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::reasons;
-use runtime::{Decision, DeliveryId, Verdict};
+use runtime::{Decision, DeliveryId, Verdict, claims};
 use tenants::bridges::{Bridge, ChatSide};
 use text::reaction_to_slack;
 use user_mapping::{OpenTenant, TenantContext};
 
+use crate::reasons::EDITED_FIRST;
+use crate::sweep::CarriedSpan;
 use crate::{bot_answers, bridges, late, registration, texts};
 
 /// Adds what follows from an event of a chat: copies of a message, or an answer of the bot.
@@ -53,14 +56,21 @@ pub async fn decide(
     if let Some(why) = echo(context, tenant, event).await? {
         return Ok(Verdict::skip(why));
     }
-    let digest = digest_of(&event.act);
-    decision.line.remark = late::remark_of_hint(job).or(decision.line.remark.take());
-    let mut copies = CopiesToSlack { job, bridge: &bridge, change: change_of(&event.act), digest, decision };
+    let act = carried_act(context, tenant, event, &bridge).await?;
+    let is_edited_first = act != event.act;
+    let event = &ChatEvent { act, ..event.clone() };
+    let remark = is_edited_first.then(|| EDITED_FIRST.to_owned()).or_else(|| late::remark_of_hint(job));
+    decision.line.remark = remark.or(decision.line.remark.take());
+    let mut copies = CopiesToSlack::of(job, &bridge, &event.act, decision);
     match &event.act {
         ChatAct::Posted(message) => {
             let author = texts::author_for_slack(context, tenant, &event.author).await?;
-            let written_at = job.body.sent_at().filter(|_| job.body.is_overtaken);
-            let parts = texts::for_slack(context, tenant, message, written_at).await?;
+            let overtaken_at = if is_edited_first {
+                late::overtaken_at(context, &job.tenant, &bridge, message.written_at, job.arrived_at()).await?
+            } else {
+                job.body.sent_at().filter(|_| job.body.is_overtaken)
+            };
+            let parts = texts::for_slack(context, tenant, message, overtaken_at).await?;
             for (index, part) in parts.into_iter().enumerate() {
                 let act = InSlack::Post { part, author: author.clone(), answers: message.answers };
                 copies.deliver(message.id, &format!("part {index}"), act)?;
@@ -98,6 +108,25 @@ pub async fn decide(
     Ok(Verdict::Commit)
 }
 
+/// What happened, as it is carried: an edit of a message of which nothing is known yet is carried as the message, so that
+/// what arrives of it later is known then.
+async fn carried_act(
+    context: &TenantContext,
+    tenant: &OpenTenant,
+    event: &ChatEvent,
+    bridge: &Bridge,
+) -> Result<ChatAct, Failure> {
+    let ChatAct::Edited(message) = &event.act else { return Ok(event.act.clone()) };
+    let posted = ChatAct::Posted(message.clone());
+    let identity = ChatEvent { act: posted.clone(), ..event.clone() }.identity().unwrap_or_default();
+    let is_known = claims::find(context.backend.store.as_ref(), &tenant.id, &identity).await?.is_some()
+        || context.conversations.of_chat_message(&tenant.id, message.id).await?.is_some();
+    if is_known || !CarriedSpan::of(context, &tenant.id, bridge).await?.has_in_chat(message) {
+        return Ok(event.act.clone());
+    }
+    Ok(posted)
+}
+
 fn change_of(act: &ChatAct) -> &'static str {
     match act {
         ChatAct::Posted(_) => "chat.posted",
@@ -122,6 +151,8 @@ struct CopiesToSlack<'a> {
     bridge: &'a Bridge,
     change: &'static str,
     digest: String,
+    /// When the message was written, or else when the event was sent.
+    caused_at: Option<Timestamp>,
     decision: &'a mut Decision,
 }
 
@@ -157,7 +188,16 @@ async fn echo(
     Ok(is_bots.then_some(reasons::OTHER_BOT))
 }
 
-impl CopiesToSlack<'_> {
+impl<'a> CopiesToSlack<'a> {
+    fn of(job: &'a ReceivedJob<Hint>, bridge: &'a Bridge, act: &ChatAct, decision: &'a mut Decision) -> Self {
+        let written_at = match act {
+            ChatAct::Posted(message) => message.written_at,
+            _ => None,
+        };
+        let caused_at = written_at.or(job.body.sent_at());
+        Self { job, bridge, change: change_of(act), digest: digest_of(act), caused_at, decision }
+    }
+
     fn deliver(&mut self, message: u64, cause: &str, act: InSlack) -> Result<(), Failure> {
         let tenant = &self.job.tenant;
         let is_copy = matches!(act, InSlack::Post { .. } | InSlack::Share { .. });
@@ -176,7 +216,7 @@ impl CopiesToSlack<'_> {
             change: self.change.into(),
             route: "bridge".into(),
             destination: if name.is_empty() { self.bridge.channel.clone() } else { format!("#{name}") },
-            caused_at: self.job.body.sent_at().filter(|_| is_copy).map(|at| at - MAX_PROVIDER_SKEW),
+            caused_at: self.caused_at.filter(|_| is_copy).map(|at| at - MAX_PROVIDER_SKEW),
             ..DeliveryLine::new(id, self.job.trace, self.job.arrived_at(), DeliveryStatus::Queued)
         };
         Ok(self.decision.deliver(line, &body)?)

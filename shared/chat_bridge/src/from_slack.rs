@@ -6,7 +6,7 @@ use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::reasons;
-use runtime::{Decision, DeliveryId, Verdict};
+use runtime::{Decision, DeliveryId, Verdict, claims};
 use slack::event::{EventCallback, File, MessageChange, MessageEdit, MessageEvent};
 use tenants::bridges::{Bridge, ChatSide};
 use text::reaction_from_slack;
@@ -14,6 +14,8 @@ use user_mapping::{OpenTenant, TenantContext};
 
 use crate::bridges::bridge_of_channel;
 use crate::late;
+use crate::reasons::EDITED_FIRST;
+use crate::sweep::CarriedSpan;
 use crate::texts::{author_in_slack, for_bitrix24};
 
 /// The most deliveries of one event: what fits into a transaction of DynamoDB, besides the event's own line.
@@ -52,15 +54,39 @@ pub async fn message(
         MessageChange::Edited if message.is_the_same() => {
             Ok(Verdict::skip("nothing that is copied changed, for example only the preview of a link"))
         }
+        MessageChange::Edited if link.is_none() && is_first_known(context, job, &bridge, message).await? => {
+            copies.decision.line.remark = Some(EDITED_FIRST.to_owned());
+            let files = message.files.iter().filter(|file| !file.is_taken_back()).cloned().collect();
+            posted(context, tenant, &MessageEvent { files, ..message.clone() }, &mut copies).await
+        }
         MessageChange::Edited => edited(context, tenant, message, &mut copies).await,
         MessageChange::Deleted => {
             copies.are("chat.deleted");
             // The sweep may have found it before its event arrived.
-            copies.decision.claims.push(format!("slack-message#{}#{}#deleted", message.channel, message.ts));
+            copies.decision.claims.push(format!("{}#deleted", identity(message)));
             copies.add(&message.ts, "delete", InBitrix24::Delete)?;
             Ok(Verdict::Commit)
         }
     }
+}
+
+/// What is claimed by who copies a message first. Slack sometimes sends one message under several event ids.
+fn identity(message: &MessageEvent) -> String {
+    format!("slack-message#{}#{}", message.channel, message.ts)
+}
+
+/// Whether nothing is known yet of a message that is carried: its edit is carried in its place, and what arrives later is
+/// known then.
+async fn is_first_known(
+    context: &TenantContext,
+    job: &ReceivedJob<EventCallback>,
+    bridge: &Bridge,
+    message: &MessageEvent,
+) -> Result<bool, Failure> {
+    if claims::find(context.backend.store.as_ref(), &job.tenant, &identity(message)).await?.is_some() {
+        return Ok(false);
+    }
+    Ok(CarriedSpan::of(context, &job.tenant, bridge).await?.has_in_channel(&message.ts))
 }
 
 fn tenant_bot(tenant: &OpenTenant) -> &str {
@@ -83,12 +109,14 @@ async fn posted(
     copies: &mut CopiesToBitrix24<'_>,
 ) -> Result<Verdict, Failure> {
     let author = author_in_slack(context, tenant, message).await?;
-    let is_overtaken = copies.job.body.found.is_some_and(|found| found.is_overtaken);
-    let written_at = late::written_at(&message.ts).filter(|_| is_overtaken);
-    let parts = for_bitrix24(context, tenant, message, &author, written_at).await?;
+    let (job, written_at) = (copies.job, late::written_at(&message.ts));
+    let overtaken_at = match job.body.found {
+        Some(found) => written_at.filter(|_| found.is_overtaken),
+        None => late::overtaken_at(context, &job.tenant, copies.bridge, written_at, job.arrived_at()).await?,
+    };
+    let parts = for_bitrix24(context, tenant, message, &author, overtaken_at).await?;
     copies.are("chat.posted");
-    // Slack sometimes sends one message under several event ids.
-    copies.decision.claims.push(format!("slack-message#{}#{}", message.channel, message.ts));
+    copies.decision.claims.push(identity(message));
     for (index, text) in parts.into_iter().enumerate() {
         let edited = message.edit.as_ref().map(|edit| edit.at.clone()).unwrap_or_default();
         let act = InBitrix24::Post { text, thread: message.thread.clone(), edited };

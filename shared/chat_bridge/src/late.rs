@@ -1,12 +1,17 @@
-//! Messages that were found, because no event of them had arrived: how late they are.
+//! Messages that are late, or were found because no event of them had arrived: how late they are, and whether newer ones
+//! were copied before.
 
 use std::time::Duration;
 
+use clients::Failure;
 use jiff::Timestamp;
 use jobs::{Hint, HintOrigin};
+use runtime::TenantId;
 use runtime::clock::until;
 use runtime::job::ReceivedJob;
 use slack::event::{EventCallback, MessageChange, MessageEvent};
+use tenants::bridges::Bridge;
+use user_mapping::TenantContext;
 
 /// The remark for the line of a hint that the sweep made of a chat's message.
 pub(crate) fn remark_of_hint(job: &ReceivedJob<Hint>) -> Option<String> {
@@ -23,6 +28,24 @@ pub(crate) fn remark_of_event(job: &ReceivedJob<EventCallback>, message: &Messag
         MessageChange::Deleted => None,
     };
     Some(remark(happened_at.map(|at| until(at, job.arrived_at()))))
+}
+
+/// Messages that arrive within this time are copied as they come.
+const IN_TIME: Duration = Duration::from_secs(20);
+
+/// The moment at which a message was written, if it arrived late and something newer of the conversation was copied
+/// before it: then its copy says so.
+pub(crate) async fn overtaken_at(
+    context: &TenantContext,
+    tenant: &TenantId,
+    bridge: &Bridge,
+    written_at: Option<Timestamp>,
+    arrived_at: Timestamp,
+) -> Result<Option<Timestamp>, Failure> {
+    let Some(written_at) = written_at.filter(|at| until(*at, arrived_at) > IN_TIME) else { return Ok(None) };
+    let copied = context.conversations.recent(tenant, &bridge.channel).await?;
+    let newest = copied.first().and_then(|(ts, _)| self::written_at(ts));
+    Ok(Some(written_at).filter(|at| newest.is_some_and(|newest| *at < newest)))
 }
 
 /// When a message in Slack was written, to the second.

@@ -4,6 +4,7 @@
 //! A message's claim and its link say what is known; a cursor for each side says how far everything has been checked.
 //! What was written before the bridge was made is left alone.
 
+mod carried;
 mod channels;
 mod chats;
 mod compare;
@@ -15,7 +16,7 @@ use bitrix24::Bot;
 use clients::{ErrorClass, Failure};
 use crm::sweeps::Sweeps;
 use jiff::{SignedDuration, Timestamp};
-use runtime::clock::{earlier, later};
+use runtime::clock::later;
 use runtime::limiter::Priority;
 use runtime::{TenantId, claims};
 use settings::Settings;
@@ -25,6 +26,7 @@ use user_mapping::{OpenTenant, TenantContext};
 use crate::{late, registration};
 use progress::{BridgeProgress, StoredProgress};
 
+pub(crate) use carried::CarriedSpan;
 pub use progress::BridgeState;
 
 /// After this no further reads are begun.
@@ -35,8 +37,6 @@ const GRACE: SignedDuration = SignedDuration::from_secs(20);
 const FIRST_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most chats that are tried for a check.
 const MAX_ASKED: usize = 50;
-/// Nothing older is carried: what was copied that long ago may no longer be known as copied (claims last 14 days).
-const MAX_LATE: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
 /// The result of a sweep of one tenant's conversations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,7 +211,7 @@ impl<'a> ChatSweep<'a> {
 
     /// Nothing older than this is carried.
     fn carried_since(&self, progress: &BridgeProgress) -> Timestamp {
-        progress.since.max(earlier(self.now(), MAX_LATE))
+        progress.carried_since(self.now())
     }
 
     async fn is_claimed(&self, identity: &str) -> Result<bool, Failure> {

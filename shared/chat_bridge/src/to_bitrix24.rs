@@ -7,7 +7,7 @@ mod edit;
 mod files;
 
 use bitrix24::bot::{self, Bot};
-use clients::{DeliveryAttempt, Doubt, ErrorClass, Failure, LookUp};
+use clients::{ConnectionSide, DeliveryAttempt, Doubt, ErrorClass, Failure, LookUp};
 use jiff::Timestamp;
 use jobs::chat::{InBitrix24, ToBitrix24};
 use runtime::DeliveryId;
@@ -27,7 +27,14 @@ const QUOTE: &str = ">>";
 /// Delivers a message, an edit, a deletion or a reaction, once. `public_url` is the address at which the portal reaches
 /// us.
 pub async fn deliver(context: &TenantContext, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> JobOutcome {
-    let mut line = match DeliveryAttempt::take(&context.backend, &context.connections, &job, &job.body.delivery).await {
+    let mut line = match DeliveryAttempt::take(
+        &context.backend,
+        &context.connections,
+        &job,
+        (&job.body.delivery, ConnectionSide::Bitrix24),
+    )
+    .await
+    {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -303,9 +310,12 @@ impl MessageDelivery<'_> {
         let Some((link, version)) = &self.link else {
             return line.skip(reasons::NEVER_COPIED).await;
         };
+        // Of one that was deleted before it was copied only that is known.
+        let Some(message) = link.bitrix24.first().copied() else {
+            return line.skip(reasons::NEVER_COPIED).await;
+        };
         let mut link = link.clone();
         let first_or_last = link.note_reaction(format!("slack:{reaction}"), by, added);
-        let message = link.bitrix24.first().copied().unwrap_or_default();
         if first_or_last {
             let Some(request) = self.bot.react(message, reaction, added) else {
                 return line.skip("this portal's bots cannot react").await;

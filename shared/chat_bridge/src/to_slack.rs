@@ -2,8 +2,8 @@
 
 use bitrix24::chat::ChatFile;
 use clients::{
-    DeliveryAttempt, Doubt, Download, ErrorClass, Failure, HistoryPlace, LookUp, SoughtMessage, find_posted,
-    find_shared,
+    ConnectionSide, DeliveryAttempt, Doubt, Download, ErrorClass, Failure, HistoryPlace, LookUp, SoughtMessage,
+    find_posted, find_shared,
 };
 use jobs::card_delivery::marked_as;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
@@ -23,7 +23,14 @@ const MAX_FILE: u64 = 300 * 1024 * 1024;
 
 /// Delivers a message, an edit, a deletion or a reaction, once.
 pub async fn deliver(context: &TenantContext, job: ReceivedJob<ToSlack>) -> JobOutcome {
-    let mut line = match DeliveryAttempt::take(&context.backend, &context.connections, &job, &job.body.delivery).await {
+    let mut line = match DeliveryAttempt::take(
+        &context.backend,
+        &context.connections,
+        &job,
+        (&job.body.delivery, ConnectionSide::Slack),
+    )
+    .await
+    {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -152,32 +159,35 @@ impl CopyDelivery<'_> {
     }
 
     fn linked(&self, ts: &str, thread: Option<Ts>) -> Result<Vec<StoreWrite>, Failure> {
-        let body = &self.job.body;
-        let (mut link, version) = match self.link.clone() {
-            Some((link, version)) => (link, Some(version)),
-            None => (
-                MessageLink {
-                    written_in: ChatSide::Bitrix24,
-                    channel: body.channel.clone(),
-                    slack: Vec::new(),
-                    thread: thread.map(|thread| thread.0),
-                    dialog: body.dialog.clone(),
-                    bitrix24: vec![body.message],
-                    texts: 0,
-                    reactions: std::collections::BTreeMap::new(),
-                    deleted: false,
-                    digest: String::new(),
-                    in_slack: tenants::bridges::SlackState::default(),
-                },
-                None,
-            ),
-        };
+        let (mut link, version) = self.link_or_new(thread);
         if !ts.is_empty() && !link.slack.iter().any(|known| known == ts) {
             link.slack.push(ts.to_owned());
-            link.texts += usize::from(matches!(body.in_slack, InSlack::Post { .. }));
+            link.texts += usize::from(matches!(self.job.body.in_slack, InSlack::Post { .. }));
         }
         self.note_text(&mut link);
         self.kept(&link, version)
+    }
+
+    /// The message's link, or one without copies.
+    fn link_or_new(&self, thread: Option<Ts>) -> (MessageLink, Option<Version>) {
+        if let Some((link, version)) = self.link.clone() {
+            return (link, Some(version));
+        }
+        let body = &self.job.body;
+        let link = MessageLink {
+            written_in: ChatSide::Bitrix24,
+            channel: body.channel.clone(),
+            slack: Vec::new(),
+            thread: thread.map(|thread| thread.0),
+            dialog: body.dialog.clone(),
+            bitrix24: vec![body.message],
+            texts: 0,
+            reactions: std::collections::BTreeMap::new(),
+            deleted: false,
+            digest: String::new(),
+            in_slack: tenants::bridges::SlackState::default(),
+        };
+        (link, None)
     }
 
     /// Notes in the link which text the copy shows now.
@@ -242,9 +252,7 @@ impl CopyDelivery<'_> {
     }
 
     async fn delete(&self, line: &mut DeliveryAttempt) -> Result<JobOutcome, Failure> {
-        let Some((link, version)) = self.link.clone() else {
-            return line.skip(reasons::NEVER_COPIED).await;
-        };
+        let (link, version) = self.link_or_new(None);
         if link.deleted {
             return line.skip(reasons::DELETED_MEANWHILE).await;
         }
@@ -256,7 +264,11 @@ impl CopyDelivery<'_> {
             }
         }
         let link = MessageLink { deleted: true, ..link };
-        let writes = self.kept(&link, Some(version))?;
+        let writes = self.kept(&link, version)?;
+        if version.is_none() {
+            // If it arrives after its deletion, it is not copied.
+            return line.skip_with(reasons::NEVER_COPIED.to_owned(), writes).await;
+        }
         line.done(format!("{} deleted", self.channel), writes).await
     }
 
@@ -274,8 +286,11 @@ impl CopyDelivery<'_> {
         let Some((mut link, version)) = self.link.clone() else {
             return line.skip(reasons::NEVER_COPIED).await;
         };
+        // Of one that was deleted before it was copied only that is known.
+        let Some(ts) = link.slack.first().cloned() else {
+            return line.skip(reasons::NEVER_COPIED).await;
+        };
         let first_or_last = link.note_reaction(format!("bitrix24:{name}"), by, added);
-        let ts = link.slack.first().cloned().unwrap_or_default();
         if first_or_last {
             line.repeatable(self.tenant.slack.react(&self.channel.0, &ts, name, added)).await?;
         }
@@ -392,7 +407,7 @@ impl CopyDelivery<'_> {
         let bot = registration::bot(self.context, &self.tenant).await?.ok_or_else(missing)?;
         let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
         let address = answer.result["downloadUrl"].as_str().unwrap_or_default();
-        self.tenant.bitrix24.fetch(address).await
+        self.tenant.bitrix24.fetch(address, file.size).await
     }
 
     /// Posts a note in the channel that there is a file, and where. The link opens for people who can see the chat; it

@@ -1,6 +1,7 @@
 //! A provider account as one client calls it: each call waits for its place, and its end says how the account is.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use runtime::outage::{Admission, Outage};
 use runtime::seal::Sealed;
 use tenants::portals::Portal;
 use tenants::sweep_requests::SweepRequests;
-use wire::{CallLimit, ErrorClass};
+use wire::{CallLimit, ErrorClass, TimeBox};
 
 use crate::failure::UNTIL_REAUTHORISED;
 use crate::limits::PATIENCE;
@@ -31,11 +32,14 @@ struct ClientCalls {
     limit: CallLimit,
     /// The last one that was admitted.
     last: Mutex<Option<Admission>>,
+    /// Whether that had less time than calls usually have, because somebody waits for the work that it is a part of.
+    is_cut: AtomicBool,
 }
 
 impl ClientCalls {
     fn begin(&self, call: Admission) {
         self.limit.set(call.limit);
+        self.is_cut.store(TimeBox::is_cutting(), Ordering::Relaxed);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(call);
     }
 
@@ -102,6 +106,9 @@ impl ProviderAccount {
         paused: &str,
         used_up: &str,
     ) -> Result<(), Failure> {
+        if TimeBox::is_over() {
+            return Err(Failure::transient(format!("no time is left to ask {}", self.side.name())));
+        }
         let limiter = &connections.limiter;
         let gate = if connections.counts {
             limiter.admit(&self.name, buckets, PATIENCE).await?
@@ -190,6 +197,8 @@ impl ProviderAccount {
                 failure = connections.in_trouble(&self.tenant, self.side, failure).await;
                 limiter.provider_rejected(&self.name).await.map_err(Failure::from)
             }
+            // A short time without an answer says nothing of the account.
+            ErrorClass::Transient | ErrorClass::UnknownOutcome if self.calls.is_cut.load(Ordering::Relaxed) => Ok(()),
             ErrorClass::Transient | ErrorClass::UnknownOutcome => {
                 match limiter.provider_failed(&self.name, &call).await {
                     Ok(outage) => {

@@ -38,17 +38,56 @@ pub struct Apps {
     pub notion: Option<AppKeys>,
 }
 
+/// The keys as they are stored. A newer release may have more of them: what is not known is left out, where a person's
+/// configuration would be refused.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct StoredApps {
+    bitrix24: Option<StoredKeys>,
+    slack: Option<StoredSlackKeys>,
+    notion: Option<StoredKeys>,
+}
+
+#[derive(Deserialize)]
+struct StoredKeys {
+    client_id: String,
+    client_secret: SecretString,
+}
+
+#[derive(Deserialize)]
+struct StoredSlackKeys {
+    client_id: String,
+    client_secret: SecretString,
+    signing_secret: SecretString,
+    #[serde(default)]
+    pkce: bool,
+}
+
+impl From<StoredApps> for Apps {
+    fn from(stored: StoredApps) -> Self {
+        let keys = |StoredKeys { client_id, client_secret }| AppKeys { client_id, client_secret };
+        let slack = |StoredSlackKeys { client_id, client_secret, signing_secret, pkce }| SlackKeys {
+            client_id,
+            client_secret,
+            signing_secret,
+            pkce,
+        };
+        Self { bitrix24: stored.bitrix24.map(keys), slack: stored.slack.map(slack), notion: stored.notion.map(keys) }
+    }
+}
+
 impl Apps {
     /// Reads the keys from their text, which is JSON.
     pub fn parse(text: &SecretString) -> Result<Self, Failure> {
         // Only the position: the text is secret.
-        serde_json::from_str(text.expose_secret()).map_err(|error| {
+        let read = serde_json::from_str::<StoredApps>(text.expose_secret()).map_err(|error| {
             let place = format!("line {} column {}", error.line(), error.column());
             Failure::permanent(
                 "bad_apps",
                 format!("the secret {APPS:?} cannot be read ({place}); docs/installing.md shows it"),
             )
-        })
+        });
+        read.map(Self::from)
     }
 
     /// The keys as text, which [`Apps::parse`] reads.
@@ -81,5 +120,27 @@ impl Connections {
             Err(SecretsError::Missing(_)) => Ok(Apps::default()),
             Err(error) => Err(Failure::transient(error.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn keys_that_only_a_newer_release_knows_do_not_hide_the_others() {
+        let stored = json!({
+            "bitrix24": {"client_id": "app.1", "client_secret": "s", "region": "east"},
+            "slack": {"client_id": "1.2", "client_secret": "s", "signing_secret": "x", "pkce": true, "granular": true},
+            "shop": {"client_id": "9"},
+        });
+        let apps = Apps::parse(&stored.to_string().into()).unwrap();
+        assert_eq!(apps.bitrix24.unwrap().client_id, "app.1");
+        assert!(apps.slack.is_some_and(|slack| slack.pkce && slack.client_id == "1.2") && apps.notion.is_none());
+        let wrong = Apps::parse(&json!({"slack": {"client_id": "1.2"}}).to_string().into()).unwrap_err();
+        assert!(wrong.text.contains("cannot be read (line 1"), "{}", wrong.text);
+        // What a person writes into a configuration is refused.
+        assert!(serde_json::from_value::<Apps>(stored).is_err());
     }
 }

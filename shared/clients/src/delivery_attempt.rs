@@ -14,9 +14,10 @@ use runtime::store::{StoreWrite, Version, WriteCondition};
 use runtime::{Backend, DeliveryId, RestoreMark, TenantId, TraceId};
 use tenants::portals::Portals;
 use wire::ErrorClass;
+use wire::time_limits::{PORTAL_WORKS_FOR, SLOW_CALL};
 
 use crate::failure::GONE;
-use crate::{Connections, Failure, LookUp};
+use crate::{ConnectionSide, Connections, Failure, LookUp};
 
 /// A call whose answer was lost may still be on its way: its effect is looked for only after this time.
 const SETTLES: Duration = Duration::from_secs(5);
@@ -38,18 +39,20 @@ pub struct Doubt {
 }
 
 /// What there is to doubt of a delivery, by its line.
-fn doubt_of(line: &DeliveryLine, restored: Option<RestoreMark>) -> Option<Doubt> {
+fn doubt_of(line: &DeliveryLine, restored: Option<RestoreMark>, now: Timestamp) -> Option<Doubt> {
     let restored = restored.filter(|mark| mark.is_doubtful(line.earliest()));
     let by_restore = restored.map(|mark| (mark.earliest_effect(line.earliest()), mark.restored_at));
-    let doubt = match (&line.open_call, by_restore) {
-        (Some(call), None) => {
-            Doubt { place: Some(call.place.clone()), since: call.began_at, settled_at: later(call.began_at, SETTLES) }
+    let by_call = line.open_call.as_ref().map(|call| {
+        // What is looked for once nothing can come any more is not answered by what was read before.
+        let is_over = |until: &Timestamp| !is_ahead(now, *until, PORTAL_WORKS_FOR);
+        let settled_at = call.late_until.filter(is_over).unwrap_or(later(call.began_at, SETTLES));
+        Doubt { place: Some(call.place.clone()), since: call.began_at, settled_at }
+    });
+    let doubt = match (by_call, by_restore) {
+        (Some(call), None) => call,
+        (Some(call), Some((since, restored_at))) => {
+            Doubt { since: since.min(call.since), settled_at: call.settled_at.max(restored_at), ..call }
         }
-        (Some(call), Some((since, restored_at))) => Doubt {
-            place: Some(call.place.clone()),
-            since: since.min(call.began_at),
-            settled_at: later(call.began_at, SETTLES).max(restored_at),
-        },
         (None, Some((since, restored_at))) => Doubt { place: None, since, settled_at: restored_at },
         (None, None) => return None,
     };
@@ -69,15 +72,17 @@ pub struct DeliveryAttempt {
     restored: Option<RestoreMark>,
     /// Whether this attempt has called the provider.
     has_begun: bool,
+    /// How long the provider may work on a call.
+    works_for: Duration,
 }
 
 impl DeliveryAttempt {
-    /// Begins an attempt; or returns the outcome of its job at once.
+    /// Begins an attempt at a delivery, by its id and the side that makes it; or returns the outcome of its job at once.
     pub async fn take<T>(
         backend: &Backend,
         connections: &Connections,
         job: &ReceivedJob<T>,
-        delivery: &str,
+        (delivery, side): (&str, ConnectionSide),
     ) -> Result<Self, JobOutcome> {
         let ledger = Ledger::new(backend.store.clone());
         let id = DeliveryId::from_text(delivery);
@@ -96,7 +101,8 @@ impl DeliveryAttempt {
                 }
                 let (tenant, trace) = (job.tenant.clone(), job.trace);
                 let backend = backend.clone();
-                Ok(Self { backend, ledger, tenant, trace, line, version, restored, has_begun: false })
+                let works_for = side.works_for();
+                Ok(Self { backend, ledger, tenant, trace, line, version, restored, has_begun: false, works_for })
             }
             Ok(None) if is_gone(backend, &job.tenant).await => {
                 Err(JobOutcome::Skip("the portal is not connected any more".into()))
@@ -127,8 +133,8 @@ impl DeliveryAttempt {
     /// Whether an earlier try, or one that a restore from a backup made us forget, may have had its effect; returned
     /// after enough time for it.
     pub async fn doubt(&self) -> Option<Doubt> {
-        let doubt = doubt_of(&self.line, self.restored)?;
         let now = self.now();
+        let doubt = doubt_of(&self.line, self.restored, now)?;
         if is_ahead(now, doubt.settled_at, SETTLES) {
             self.backend.clock.sleep(until(now, doubt.settled_at)).await;
         }
@@ -158,7 +164,7 @@ impl DeliveryAttempt {
                 self.line.remark = Some(FOUND.to_owned());
                 return Ok(Some(found));
             }
-            LookUp::Absent => return Ok(None),
+            LookUp::Absent => return self.nothing_comes_late().map(|()| None),
             LookUp::Unknowable(why) => why,
             LookUp::Later { failure, waits_since } => {
                 let since = (*self.line.sought_since.get_or_insert(waits_since)).min(waits_since);
@@ -176,12 +182,23 @@ impl DeliveryAttempt {
         Ok(None)
     }
 
+    /// Whether what was not found will not come any more either.
+    fn nothing_comes_late(&self) -> Result<(), Failure> {
+        let late_until = self.line.open_call.as_ref().and_then(|call| call.late_until);
+        match late_until.filter(|until| is_ahead(self.now(), *until, PORTAL_WORKS_FOR)) {
+            Some(until) => {
+                Err(Failure::wait(until, "the provider was slow and may still do it; it is looked for again"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Notes that a call begins whose effect would be found at `place`.
     async fn begin(&mut self, place: impl Into<String>) -> Result<(), Failure> {
         self.line.attempts += 1;
         self.has_begun = true;
         let at = self.now();
-        self.line.open_call = Some(OpenCall { began_at: at, place: place.into() });
+        self.line.open_call = Some(OpenCall { began_at: at, place: place.into(), late_until: None });
         self.write(DeliveryStatus::Started { at }).await
     }
 
@@ -215,6 +232,13 @@ impl DeliveryAttempt {
     fn ended<T>(&mut self, call: Result<T, Failure>, earlier: Option<OpenCall>) -> Result<T, Failure> {
         if call.as_ref().is_err_and(|failure| failure.class != ErrorClass::UnknownOutcome) {
             self.line.open_call = earlier;
+        }
+        let now = self.now();
+        // Of a call that ended at once only the answer was lost; one that took long may not have been done yet.
+        if let (Some(open), true) = (&mut self.line.open_call, call.is_err())
+            && until(open.began_at, now) >= SLOW_CALL
+        {
+            open.late_until = Some(later(open.began_at, self.works_for));
         }
         call
     }
@@ -338,7 +362,7 @@ mod tests {
     fn line(queued: i64, open_call: Option<i64>) -> DeliveryLine {
         let id = DeliveryId::of(&["1"]);
         DeliveryLine {
-            open_call: open_call.map(|began| OpenCall { began_at: at(began), place: "C1".into() }),
+            open_call: open_call.map(|began| OpenCall { began_at: at(began), place: "C1".into(), late_until: None }),
             ..DeliveryLine::new(id, TraceId::new(at(queued)), at(queued), DeliveryStatus::Queued)
         }
     }
@@ -350,26 +374,37 @@ mod tests {
     #[test]
     fn an_open_call_and_a_cause_older_than_a_restore_are_doubted() {
         let mark = Some(RestoreMark { backup_at: Some(at(600)), ..RestoreMark::at(at(1_000)) });
-        assert_eq!(doubt_of(&line(500, None), None), None);
-        assert_eq!(doubt_of(&line(500, Some(510)), None), Some(doubt(Some("C1"), 510, 515)));
-        assert_eq!(doubt_of(&line(500, None), mark), Some(doubt(None, 600, 1_000)));
-        assert_eq!(doubt_of(&line(500, Some(510)), mark), Some(doubt(Some("C1"), 510, 1_000)));
-        assert_eq!(doubt_of(&line(1_001, None), mark), None);
+        assert_eq!(doubt_of(&line(500, None), None, at(2_000)), None);
+        assert_eq!(doubt_of(&line(500, Some(510)), None, at(2_000)), Some(doubt(Some("C1"), 510, 515)));
+        assert_eq!(doubt_of(&line(500, None), mark, at(2_000)), Some(doubt(None, 600, 1_000)));
+        assert_eq!(doubt_of(&line(500, Some(510)), mark, at(2_000)), Some(doubt(Some("C1"), 510, 1_000)));
+        assert_eq!(doubt_of(&line(1_001, None), mark, at(2_000)), None);
+    }
+
+    #[test]
+    fn what_a_slow_provider_may_still_do_is_looked_for_until_it_cannot_come_any_more() {
+        let mut slow = line(500, Some(510));
+        slow.open_call = slow.open_call.map(|call| OpenCall { late_until: Some(at(575)), ..call });
+        assert_eq!(doubt_of(&slow, None, at(540)), Some(doubt(Some("C1"), 510, 515)));
+        // Then it takes a look that began after it.
+        assert_eq!(doubt_of(&slow, None, at(575)), Some(doubt(Some("C1"), 510, 575)));
+        // A moment of a clock that was set back counts as none.
+        assert_eq!(doubt_of(&slow, None, at(300)), Some(doubt(Some("C1"), 510, 575)));
     }
 
     #[test]
     fn a_change_that_a_sweep_found_is_as_old_as_it_can_be() {
         let mark = Some(RestoreMark { backup_at: Some(at(600)), ..RestoreMark::at(at(1_000)) });
         let swept = DeliveryLine { caused_at: Some(at(550)), ..line(1_200, None) };
-        assert_eq!(doubt_of(&swept, mark), Some(doubt(None, 600, 1_000)));
+        assert_eq!(doubt_of(&swept, mark, at(2_000)), Some(doubt(None, 600, 1_000)));
     }
 
     #[test]
     fn what_was_looked_for_is_not_doubted_again_until_it_is_called() {
         let mark = Some(RestoreMark::at(at(1_000)));
         let missed = DeliveryLine { missed_at: Some(at(1_010)), ..line(500, None) };
-        assert_eq!(doubt_of(&missed, mark), None);
+        assert_eq!(doubt_of(&missed, mark, at(2_000)), None);
         let called = DeliveryLine { missed_at: Some(at(1_010)), ..line(500, Some(1_011)) };
-        assert_eq!(doubt_of(&called, mark), Some(doubt(Some("C1"), 500, 1_016)));
+        assert_eq!(doubt_of(&called, mark, at(2_000)), Some(doubt(Some("C1"), 500, 1_016)));
     }
 }

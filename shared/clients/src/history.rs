@@ -29,8 +29,9 @@ const SHOWN_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const SUGGESTED_TTL: Duration = Duration::from_secs(60 * 60);
 /// Where an app may call 50 times a minute, Slack refuses none of so few calls in a row.
 const NEVER_REFUSED: u32 = 5;
-/// A refusal soon after a call that used a minute's budget asks to wait for most of a minute.
-const MINUTES_BUDGET: Duration = Duration::from_secs(45);
+/// Where an app may call 50 times a minute and we are a little too fast, there is room again after less than this. Where it
+/// may call once, a refusal asks to wait for what is left of the minute, which may be anything.
+const USUAL_REFUSAL: Duration = Duration::from_secs(5);
 
 /// How much of its history a workspace lets our app read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,9 +103,9 @@ fn shown_by_page(asked: usize, got: usize, has_more: bool) -> Option<HistoryClas
     (asked > SCARCE_PAGE && got == SCARCE_PAGE && has_more).then_some(HistoryClass::Scarce)
 }
 
-/// Whether a refusal suggests the scarce class: Slack asks for most of a minute after `calls` calls of the last one.
+/// Whether a refusal suggests the scarce class: Slack asks for more than a moment, although there were only `calls` calls.
 fn is_suggested_by_refusal(calls: u32, wait: Duration) -> bool {
-    calls <= NEVER_REFUSED && wait >= MINUTES_BUDGET
+    calls <= NEVER_REFUSED && wait >= USUAL_REFUSAL
 }
 
 impl WorkspaceClient {
@@ -263,7 +264,8 @@ mod tests {
     fn a_refusal_suggests_the_scarce_class_only_after_few_calls() {
         let seconds = Duration::from_secs;
         assert!(is_suggested_by_refusal(2, seconds(60)));
+        assert!(is_suggested_by_refusal(1, seconds(15)), "the call before was 45 seconds ago");
         assert!(!is_suggested_by_refusal(9, seconds(60)));
-        assert!(!is_suggested_by_refusal(1, seconds(30)));
+        assert!(!is_suggested_by_refusal(1, seconds(2)));
     }
 }

@@ -14,6 +14,7 @@ mod failure;
 mod find_posted;
 mod history;
 mod hook_key;
+mod hung_reads;
 mod installing;
 mod joining;
 mod limits;
@@ -25,6 +26,7 @@ mod portal;
 mod portal_address;
 mod rate_buckets;
 mod renewal;
+mod request_sizes;
 pub mod scopes;
 mod tokens;
 mod troubles;
@@ -53,6 +55,7 @@ pub use delivery_attempt::{DeliveryAttempt, Doubt, FOUND, MAX_LOOK_UP_WAIT};
 pub use failure::{Failure, MetOutage};
 pub use find_posted::{LookUp, SoughtMessage, find_posted, find_shared};
 pub use history::{HistoryClass, HistoryPlace, HistoryUse, moment_of, slack_moment};
+pub use hung_reads::{HungReads, HungTry, grown};
 pub use installing::{Brought, Installation, Unproven};
 pub use joining::{ConnectionCredentials, JoinError, NotionAccess, PortalAccess};
 pub use notion_workspace::NotionClient;
@@ -61,7 +64,7 @@ pub use renewal::{RenewalAnswer, RenewalRequest};
 pub use tokens::{IDLE, TokenSlot, TokenState};
 pub use troubles::{ConnectionSide, ConnectionTrouble};
 pub use undecided::{undecided, undecided_within};
-pub use wire::{AppKeys, Download, ErrorClass, Network};
+pub use wire::{AppKeys, Download, ErrorClass, Network, TimeBox, time_limits};
 pub use workspace::WorkspaceClient;
 
 /// A provider's address in the environment is not an address.
@@ -104,6 +107,9 @@ pub struct Connections {
     /// What was read of channels, to look up deliveries in.
     pub(crate) readings: find_posted::HistoryReadings,
     pub(crate) chat_readings: chat_history::ChatReadings,
+    pub(crate) request_sizes: request_sizes::RequestSizes,
+    /// Pages of Notion whose reads hung.
+    pub(crate) hung_pages: Arc<Mutex<HungReads<String>>>,
     generation: Generation,
     /// The function that renews tokens; none if that is done here.
     renewal: Option<Arc<dyn Invoke>>,
@@ -133,6 +139,8 @@ impl Connections {
             seen: tokens::SeenTokens::default(),
             readings: find_posted::HistoryReadings::default(),
             chat_readings: chat_history::ChatReadings::default(),
+            request_sizes: request_sizes::RequestSizes::default(),
+            hung_pages: Arc::default(),
             generation: Generation::new(backend.store.clone(), backend.clock.clone()),
             renewal: None,
             live: account::LiveClients::default(),

@@ -35,7 +35,11 @@ impl WorkspaceClient {
 
     /// Adds the bot's reaction to a message, or removes it.
     pub async fn react(&self, channel: &str, ts: &str, name: &str, add: bool) -> Result<(), Failure> {
-        let account = rate_buckets::tier_3(&self.team, if add { "reactions.add" } else { "reactions.remove" });
+        let account = if add {
+            rate_buckets::tier_3(&self.team, "reactions.add")
+        } else {
+            rate_buckets::tier_2(&self.team, "reactions.remove")
+        };
         self.admit(&account).await?;
         let answer =
             if add { self.client.react(channel, ts, name).await } else { self.client.unreact(channel, ts, name).await };

@@ -3,17 +3,27 @@
 //! If the answer to a write was lost, the write is looked up here, so that it is not repeated: the caller gets its
 //! result.
 
+use std::sync::PoisonError;
+use std::time::Duration;
+
 use notion::client::{NotionList, NotionPerson};
 use notion::{DataSource, Error, NotionPage};
 use runtime::TenantId;
+use runtime::clock::until;
 use runtime::limiter::{Priority, RateBucket};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tenants::hooks::{ADDRESS_KEY, Address, Hooks};
 use wire::ErrorClass;
+use wire::time_limits::{MAX_CALL, SLOW_CALL};
 
 use crate::account::ProviderAccount;
-use crate::{Connections, Failure, TokenSlot};
+use crate::{Connections, Failure, HungReads, TokenSlot, grown};
+
+/// The most rows of a query, and what it gives if none is named.
+const MAX_PAGE_SIZE: usize = 100;
+/// The time for a read of one page, which is usually answered within a second.
+const USUAL_READ: Duration = Duration::from_secs(6);
 
 /// Calls one workspace.
 pub struct NotionClient {
@@ -72,7 +82,7 @@ impl NotionClient {
         }
     }
 
-    /// A page of rows.
+    /// A page of rows: fewer than `query` wants after one that Notion did not answer in time.
     pub async fn query(
         &self,
         data_source: &str,
@@ -80,27 +90,65 @@ impl NotionClient {
         cursor: Option<&str>,
     ) -> Result<NotionList<NotionPage>, Failure> {
         self.admit().await?;
-        self.note(self.client.query(data_source, query, cursor).await).await
+        let (sizes, account) = (&self.connections.request_sizes, &self.bucket.name);
+        let (mut query, began) = (query.clone(), self.connections.clock.now());
+        let wanted = query["page_size"].as_u64().and_then(|size| usize::try_from(size).ok()).unwrap_or(MAX_PAGE_SIZE);
+        let size = sizes.next(account, wanted);
+        query["page_size"] = size.into();
+        let answer = self.client.query(data_source, &query, cursor).await;
+        let took = until(began, self.connections.clock.now());
+        match &answer {
+            Ok(_) => sizes.answered(account, size, MAX_PAGE_SIZE, took),
+            Err(Error::NoAnswer { .. }) => sizes.unanswered(account, size, took),
+            Err(_) => {}
+        }
+        self.note(answer).await
     }
 
     /// A page; `None` if it was deleted for good, or is no longer shared: Notion does not say which.
     pub async fn page(&self, id: &str) -> Result<Option<NotionPage>, Failure> {
-        self.admit().await?;
-        match self.client.page(id).await {
-            Err(error) if error.is_not_found() => {
-                self.note::<()>(Err(error)).await.ok();
-                Ok(None)
-            }
-            answer => self.note(answer).await.map(Some),
+        match self.read_of(id, |client| async move { client.page(id).await }).await {
+            Err(failure) if failure.code() == "object_not_found" => Ok(None),
+            page => page.map(Some),
         }
+    }
+
+    /// Reads something of a page, in little time: a page whose reads hang holds up no others. The limit grows while it
+    /// hangs, and counts as no outage of Notion while Notion answers others.
+    async fn read_of<T, R>(&self, page: &str, read: impl FnOnce(notion::Client) -> R) -> Result<T, Failure>
+    where
+        R: Future<Output = Result<T, Error>>,
+    {
+        self.admit().await?;
+        let now = self.connections.clock.now();
+        let hung = self.with_hung(|known| known.next_try(&self.tenant, page.to_owned(), now));
+        let limit = grown(USUAL_READ, hung.map_or(0, |hung| hung.times), MAX_CALL);
+        let answer = read(self.client.clone().within(limit)).await;
+        let (began, now) = (now, self.connections.clock.now());
+        match &answer {
+            Err(Error::NoAnswer { .. }) if until(began, now) >= SLOW_CALL => {
+                self.with_hung(|known| known.hung(&self.tenant, page.to_owned(), now));
+                if hung.is_some_and(|hung| hung.is_apart) {
+                    return answer.map_err(|error| Failure::of_notion(&error, now));
+                }
+            }
+            _ if hung.is_some() => self.with_hung(|known| known.recovered(&self.tenant, page.to_owned())),
+            _ => {}
+        }
+        self.note(answer).await
+    }
+
+    fn with_hung<R>(&self, work: impl FnOnce(&mut HungReads<String>) -> R) -> R {
+        work(&mut self.connections.hung_pages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// All values of a relation.
     pub async fn related(&self, page: &str, property: &str) -> Result<Vec<String>, Failure> {
         let (mut all, mut cursor) = (Vec::new(), None);
         loop {
-            self.admit().await?;
-            let list = self.note(self.client.related(page, property, cursor.as_deref()).await).await?;
+            let from = cursor.as_deref();
+            let read = |client: notion::Client| async move { client.related(page, property, from).await };
+            let list = self.read_of(page, read).await?;
             all.extend(list.items);
             cursor = list.cursor;
             if cursor.is_none() {
@@ -166,8 +214,8 @@ impl NotionClient {
     pub async fn children(&self, block: &str) -> Result<Vec<(String, String)>, Failure> {
         let (mut all, mut cursor) = (Vec::new(), None);
         loop {
-            self.admit().await?;
-            let list = self.note(self.client.children(block, cursor.as_deref()).await).await?;
+            let from = cursor.as_deref();
+            let list = self.read_of(block, |client| async move { client.children(block, from).await }).await?;
             all.extend(list.items);
             cursor = list.cursor;
             if cursor.is_none() {
@@ -184,6 +232,8 @@ impl NotionClient {
     async fn note<T>(&self, answer: Result<T, Error>) -> Result<T, Failure> {
         let error = match answer {
             Ok(answer) => {
+                let now = self.connections.clock.now();
+                self.with_hung(|known| known.answered(&self.tenant, now));
                 self.account.answered(&self.connections).await;
                 return Ok(answer);
             }

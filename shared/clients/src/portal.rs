@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bitrix24::batch::BatchAnswer;
+use bitrix24::batch::{BatchAnswer, MAX_COMMANDS};
 use bitrix24::bot::Request;
 use bitrix24::{Batch, CallAnswer, RestBase};
 use runtime::TenantId;
-use runtime::clock::later;
+use runtime::clock::{later, until};
 use runtime::limiter::{Priority, RateBucket};
 use serde_json::{Value, json};
 use tenants::portals::Portal;
@@ -164,10 +164,42 @@ impl PortalClient {
         }
     }
 
-    /// Makes up to 50 calls in one request; returns the answers and what the portal says of the request.
+    /// How many calls of `wanted` a request makes: fewer after one that the portal did not answer in time.
+    pub fn at_once(&self, wanted: usize) -> usize {
+        self.connections.request_sizes.next(&self.bucket.name, wanted)
+    }
+
+    /// Makes up to 50 calls in one request, or in several that the portal answers in time; returns the answers and what the
+    /// portal says of the first request.
     pub async fn batch(&self, batch: &Batch) -> Result<(BatchAnswer, CallAnswer), Failure> {
-        let answer = self.call("batch", &batch.params()).await?;
-        Ok((BatchAnswer::read(answer.clone()), CallAnswer { result: Value::Null, ..answer }))
+        let mut all: Option<(BatchAnswer, CallAnswer)> = None;
+        for part in batch.parts(self.at_once(MAX_COMMANDS)) {
+            let (answers, answer) = self.batch_part(&part).await?;
+            all = Some(match all {
+                Some((known, first)) => (known.and(answers), first),
+                None => (answers, answer),
+            });
+        }
+        all.ok_or_else(|| Failure::transient("an empty batch was not sent"))
+    }
+
+    async fn batch_part(&self, batch: &Batch) -> Result<(BatchAnswer, CallAnswer), Failure> {
+        let (sizes, account, began) =
+            (&self.connections.request_sizes, &self.bucket.name, self.connections.clock.now());
+        let answered = self.call("batch", &batch.params()).await;
+        let took = until(began, self.connections.clock.now());
+        match answered {
+            Ok(answer) => {
+                sizes.answered(account, batch.len(), MAX_COMMANDS, took);
+                Ok((BatchAnswer::read(answer.clone()), CallAnswer { result: Value::Null, ..answer }))
+            }
+            Err(failure) => {
+                if failure.class == ErrorClass::UnknownOutcome {
+                    sizes.unanswered(account, batch.len(), took);
+                }
+                Err(failure)
+            }
+        }
     }
 
     /// Makes one call of a bot.
@@ -189,9 +221,9 @@ impl PortalClient {
         }
     }
 
-    /// Downloads a file from the address that this portal gives.
-    pub async fn fetch(&self, address: &str) -> Result<Download, Failure> {
-        match self.client().fetch(address).await {
+    /// Downloads a file of `length` bytes, if that is known, from the address that this portal gives.
+    pub async fn fetch(&self, address: &str, length: Option<u64>) -> Result<Download, Failure> {
+        match self.client().fetch(address, length).await {
             Ok(download) => Ok(download),
             Err(error) => Err(self.failed(&error).await),
         }

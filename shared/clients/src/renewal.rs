@@ -11,7 +11,6 @@ use crate::{Connections, Failure, TokenSlot};
 
 /// The pair to renew. It carries no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RenewalRequest {
     pub tenant: TenantId,
     /// The pair's slot.

@@ -1,10 +1,13 @@
 //! Credentials that a provider rejects: noted once, reported once, and tried again until they work.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use locale::{Language, texts};
 use runtime::TenantId;
 use runtime::store::{ItemKey, Query, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
+use wire::time_limits::{NOTION_WORKS_FOR, PORTAL_WORKS_FOR, SLACK_WORKS_FOR};
 
 use crate::{Connections, Failure, rate_buckets};
 
@@ -40,6 +43,15 @@ impl ConnectionSide {
             Self::Slack => texts::providers::SLACK,
             Self::Notion => texts::providers::NOTION,
         })
+    }
+
+    /// How long it may work on a call whose answer it does not give.
+    pub fn works_for(self) -> Duration {
+        match self {
+            Self::Bitrix24 => PORTAL_WORKS_FOR,
+            Self::Slack => SLACK_WORKS_FOR,
+            Self::Notion => NOTION_WORKS_FOR,
+        }
     }
 
     fn key(self, tenant: &TenantId) -> ItemKey {
@@ -85,7 +97,7 @@ impl Connections {
     }
 
     /// Ends a side's trouble and the pause of its account; what waits for it goes on.
-    pub(crate) async fn end_trouble(&self, tenant: &TenantId, side: ConnectionSide) -> Result<(), Failure> {
+    pub async fn end_trouble(&self, tenant: &TenantId, side: ConnectionSide) -> Result<(), Failure> {
         self.store.delete(&side.key(tenant)).await?;
         self.resume(tenant, side).await
     }

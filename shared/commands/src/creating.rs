@@ -1,11 +1,33 @@
 //! What creating a lead and creating a task share.
 
-use clients::{ErrorClass, Failure};
+use bitrix24::CallAnswer;
+use clients::time_limits::{PORTAL_WORKS_FOR, SLOW_CALL};
+use clients::{ErrorClass, Failure, PortalClient};
+use runtime::clock::{later, until};
+use serde_json::Value;
 
 use crate::answers;
 use crate::misuse::{CreatedKind, Misuse};
 use crate::request::{CommandAnswer, CommandRequest};
 use crate::spec::CommandSpec;
+
+/// Makes a call that creates something, once nothing that an earlier try asked for can come any more.
+pub(crate) async fn create(
+    request: &CommandRequest<'_>,
+    client: &PortalClient,
+    method: &str,
+    params: &Value,
+) -> Result<CallAnswer, Failure> {
+    request.nothing_comes_late()?;
+    let began = request.deps.clock.now();
+    let created = client.call(method, params).await;
+    let is_unsure = created.as_ref().is_err_and(|failure| failure.class == ErrorClass::UnknownOutcome);
+    // Of a call that ended at once only the answer was lost; one that took long may not have been done yet.
+    if is_unsure && until(began, request.deps.clock.now()) >= SLOW_CALL {
+        request.may_come_until(later(began, PORTAL_WORKS_FOR));
+    }
+    created
+}
 
 /// What the portal refused to create: in its words, unless a permission is missing, which has an answer of its own.
 pub(crate) fn refused(

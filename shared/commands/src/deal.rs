@@ -126,6 +126,7 @@ pub(crate) mod act {
 
     use super::{DEAL_COMMENT, DEAL_STAGE, DEAL_TAKE, DealCommand, DealQuery, parse};
     use crate::answers;
+    use crate::creating;
     use crate::forms::{FormOrigin, MAX_FIELD, SubmittedForm};
     use crate::perform::{Perform, Submitted};
     use crate::reader::{self, TextToken};
@@ -348,7 +349,8 @@ pub(crate) mod act {
             return Ok(());
         }
         let fields = json!({"ENTITY_ID": id, "ENTITY_TYPE": "deal", "COMMENT": text});
-        rights.client.call("crm.timeline.comment.add", &json!({"fields": fields})).await.map(|_| ())
+        let params = json!({"fields": fields});
+        creating::create(request, &rights.client, "crm.timeline.comment.add", &params).await.map(|_| ())
     }
 
     /// Whether this very request wrote it: the same words from another day do not count.

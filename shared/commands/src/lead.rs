@@ -201,7 +201,7 @@ mod act {
                     (!rights.are_own()).then(|| answers::on_behalf(&person.name, EntityType::LEAD, request.language));
                 let fields = fields(request, &draft, person.user, behalf.as_deref());
                 let params = json!({"entityTypeId": EntityType::LEAD.0, "fields": fields});
-                match rights.client.call("crm.item.add", &params).await {
+                match creating::create(request, &rights.client, "crm.item.add", &params).await {
                     Ok(answer) => item(answer.result["item"].clone())?,
                     Err(failure) => {
                         return creating::refused(request, CreatedKind::Lead, &LeadCommand::SPEC, failure);

@@ -1,8 +1,9 @@
 //! A person's request in Slack with what acting on it needs, and the answer to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use clients::time_limits::PORTAL_WORKS_FOR;
 use clients::{Connections, Failure};
 use crm::views::RecordViews;
 use jiff::tz::TimeZone;
@@ -10,7 +11,7 @@ use jiff::{Timestamp, Zoned};
 use jobs::slack_request::SlackRequest;
 use locale::{Language, texts};
 use records::RecordRef;
-use runtime::clock::{Clock, MAX_PROVIDER_SKEW};
+use runtime::clock::{Clock, MAX_PROVIDER_SKEW, is_ahead};
 use runtime::limiter::Limiter;
 use runtime::{Backend, DeliveryId, TenantId, TraceId};
 use slack::answers::Shown;
@@ -64,6 +65,8 @@ pub struct RequestTry {
     pub arrived_at: Timestamp,
     /// Whether an earlier try ended without an answer.
     pub is_retry: bool,
+    /// Until when what an earlier try asked for may still be made.
+    pub late_until: Option<Timestamp>,
 }
 
 /// A request with what is needed to handle it.
@@ -79,6 +82,7 @@ pub struct CommandRequest<'a> {
     pub(crate) origin: FormOrigin,
     pub(crate) arrived_at: Timestamp,
     pub(crate) is_retry: bool,
+    late_until: Mutex<Option<Timestamp>>,
     pub(crate) language: Language,
     /// The time zone of the person who asked.
     pub(crate) zone: TimeZone,
@@ -118,6 +122,7 @@ impl<'a> CommandRequest<'a> {
             origin,
             arrived_at: this_try.arrived_at,
             is_retry: this_try.is_retry,
+            late_until: Mutex::new(this_try.late_until),
             id: DeliveryId::of(&[tenant.id.as_str(), "asked", &this_try.trace.to_string()]),
             language,
             zone: zone.unwrap_or_else(|| tenant.settings.zone()),
@@ -129,6 +134,26 @@ impl<'a> CommandRequest<'a> {
     /// When it arrived, in the time zone of the person who asked: the same for every try.
     pub(crate) fn local(&self) -> Zoned {
         self.arrived_at.to_zoned(self.zone.clone())
+    }
+
+    /// Until when what a try asked for may still be made, although it got no answer.
+    pub(crate) fn late_until(&self) -> Option<Timestamp> {
+        *self.late_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn may_come_until(&self, until: Timestamp) {
+        *self.late_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    /// Whether what was not found will not come any more either.
+    pub(crate) fn nothing_comes_late(&self) -> Result<(), Failure> {
+        match self.late_until().filter(|until| is_ahead(self.deps.clock.now(), *until, PORTAL_WORKS_FOR)) {
+            Some(until) => {
+                let text = "Bitrix24 was slow and may still do it; it is looked for again before it is done again";
+                Err(Failure::wait(until, text))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The earliest moment, by the portal's clock, at which this request can have changed something there.

@@ -369,7 +369,8 @@ mod act {
             Some(task) => task,
             None => {
                 let fields = fields(request, &draft, person.user, assignee.0, accomplices);
-                match rights.client.call("tasks.task.add", &json!({"fields": fields})).await {
+                let params = json!({"fields": fields});
+                match creating::create(request, &rights.client, "tasks.task.add", &params).await {
                     Ok(answer) => Task::read(answer.result["task"].clone()).map_err(creating::unexpected)?,
                     Err(failure) => {
                         return creating::refused(request, CreatedKind::Task, &TaskCommand::SPEC, failure);

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jobs::card_delivery::marked_as;
 use jobs::slack_request::SlackRequest;
 use locale::{Fixed, Language, texts};
-use runtime::clock::{later, until};
+use runtime::clock::{is_recent, later, until};
 use runtime::store::{ItemKey, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use runtime::{TenantId, TraceId};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,10 @@ use crate::{answers, reply};
 pub const CANCEL: &str = "cancel_request";
 /// How long it is known what became of a request: as long as its queue keeps it.
 const WAITING_TTL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// How long a try may still be under way after it began: longer than it takes unless a provider hangs. Meanwhile nobody
+/// else tries it, as after the early end of a lease; after a crash it waits for as long.
+const MAX_TRY: Duration = Duration::from_secs(60);
 
 /// Where a request is that has had to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,13 +61,24 @@ struct WaitingRequest {
     notice: Option<(String, String)>,
     /// Whether a try may have reached Bitrix24.
     is_unsure: bool,
+    /// Until when Bitrix24 may still do what a try asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    late_until: Option<Timestamp>,
+    /// When the try began that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tried_at: Option<Timestamp>,
 }
 
 /// How a wait goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextTry {
-    /// It is tried.
-    Go,
+    /// It is tried. Until then, what an earlier try asked for may still be done.
+    Go {
+        /// If a try got no answer for long.
+        late_until: Option<Timestamp>,
+    },
+    /// An earlier try may be under way for this long.
+    InHand(Duration),
     /// The person has cancelled it.
     Cancelled,
 }
@@ -120,20 +135,39 @@ fn cancelled_text(is_unsure: bool) -> Fixed {
     if is_unsure { texts::commands::CANCELLED_UNSURE } else { texts::commands::CANCELLED }
 }
 
-/// Notes that a request is tried again.
+/// Notes that a request is tried again at `now`. A first try, which nothing but its claim tells of, began when it was
+/// claimed.
 ///
 /// # Errors
 /// If the store does not answer.
-pub async fn try_again(store: &dyn Store, tenant: &TenantId, trace: TraceId) -> Result<NextTry, Failure> {
-    let mut next = NextTry::Go;
-    change(store, tenant, &trace.to_string(), |waiting| {
-        let state = waiting.state.tried();
-        next = if state.is_some() { NextTry::Go } else { NextTry::Cancelled };
-        let state = state.unwrap_or(WaitState::Cancelled);
-        WaitingRequest { state, ..waiting }
+pub async fn try_again(
+    store: &dyn Store,
+    tenant: &TenantId,
+    trace: TraceId,
+    claimed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<NextTry, Failure> {
+    let (id, mut in_hand_for) = (trace.to_string(), in_hand(now, claimed_at));
+    let known = change(store, tenant, &id, |waiting| {
+        in_hand_for = in_hand(now, waiting.tried_at);
+        if in_hand_for.is_some() {
+            return waiting;
+        }
+        let state = waiting.state.tried().unwrap_or(WaitState::Cancelled);
+        WaitingRequest { state, tried_at: Some(now), ..waiting }
+    });
+    let known = known.await?;
+    Ok(match (in_hand_for, known) {
+        (Some(wait), _) => NextTry::InHand(wait),
+        (None, Some(waiting)) if waiting.state == WaitState::Cancelled => NextTry::Cancelled,
+        (None, known) => NextTry::Go { late_until: known.and_then(|waiting| waiting.late_until) },
     })
-    .await?;
-    Ok(next)
+}
+
+/// For how long a try that began then may still be under way.
+fn in_hand(now: Timestamp, began_at: Option<Timestamp>) -> Option<Duration> {
+    let began_at = began_at.filter(|began_at| is_recent(now, *began_at, MAX_TRY))?;
+    Some(until(now, later(began_at, MAX_TRY)))
 }
 
 /// Notes that a try failed and the request waits for the next; the first time, the person reads what for, with a button
@@ -149,23 +183,31 @@ pub async fn wait(
 ) -> Result<NextTry, Failure> {
     let (store, tenant) = (request.deps.context.backend.store.as_ref(), &request.tenant.id);
     let (id, is_unsure) = (trace.to_string(), failure.class == ErrorClass::UnknownOutcome);
+    let late_until = request.late_until();
     let known = change(store, tenant, &id, |waiting| {
         let is_unsure = waiting.is_unsure || is_unsure;
-        WaitingRequest { state: waiting.state.failed(), is_unsure, ..waiting }
+        WaitingRequest { state: waiting.state.failed(), is_unsure, late_until, tried_at: None, ..waiting }
     });
     if let Some(waiting) = known.await? {
         if waiting.state != WaitState::Cancelled {
-            return Ok(NextTry::Go);
+            return Ok(NextTry::Go { late_until });
         }
         show(request, &waiting, request.language.text(cancelled_text(waiting.is_unsure))).await;
         return Ok(NextTry::Cancelled);
     }
     let notice = notify(request, trace, asked, failure).await?;
     let notice = notice.map(|posted| (posted.channel.to_string(), posted.ts.to_string()));
-    let waiting = WaitingRequest { user: request.user.clone(), state: WaitState::Waiting, notice, is_unsure };
+    let waiting = WaitingRequest {
+        user: request.user.clone(),
+        state: WaitState::Waiting,
+        notice,
+        is_unsure,
+        late_until,
+        tried_at: None,
+    };
     let write = StoreWrite::new(key(tenant, &id), &waiting, WriteCondition::Absent)?;
     match store.put(write.expiring(later(request.deps.clock.now(), WAITING_TTL))).await {
-        Ok(_) | Err(StoreError::Conflict(_)) => Ok(NextTry::Go),
+        Ok(_) | Err(StoreError::Conflict(_)) => Ok(NextTry::Go { late_until }),
         Err(error) => Err(error.into()),
     }
 }
@@ -206,6 +248,10 @@ pub(crate) async fn cancel(request: &CommandRequest<'_>, trace: &str) -> Result<
     let did = match changed.await? {
         Some(waiting) if waiting.state == WaitState::Cancelled => {
             show(request, &waiting, request.language.text(text)).await;
+            // What the person asks for next is behind it, and would wait for its next try.
+            if let Err(error) = request.deps.context.backend.queue.wake(tenant).await {
+                tracing::warn!(%tenant, %error, "what waits behind a cancelled request could not be woken; it comes by itself");
+            }
             Some("request.cancelled")
         }
         _ => None,
@@ -329,6 +375,15 @@ mod tests {
         for state in [WaitState::Trying, WaitState::Waiting, WaitState::Ended] {
             assert_eq!(cancel(cancel(state)), cancel(state), "twice is once");
         }
+    }
+
+    #[test]
+    fn a_try_is_in_hand_for_a_minute_whatever_the_clock_does() {
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        let wait = |began, now| in_hand(at(now), Some(at(began))).map(|wait| wait.as_secs());
+        assert_eq!([wait(100, 100), wait(100, 159), wait(100, 160)], [Some(60), Some(1), None]);
+        assert_eq!(wait(100_000, 100), None, "before the clock was set back");
+        assert_eq!(in_hand(at(100), None), None);
     }
 
     #[test]

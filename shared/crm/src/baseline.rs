@@ -15,7 +15,7 @@ use serde_json::json;
 use settings::{Settings, subscriptions};
 use tenants::portals::Portal;
 
-use crate::pages::{Listing, PAGE};
+use crate::pages::{ListedPages, Listing};
 
 /// Pages in one request.
 const PAGES: usize = 20;
@@ -63,14 +63,15 @@ pub async fn fill_some(backend: &Backend, portal: &Portal, client: &PortalClient
         progress.since = Some(since);
         let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
         let here = backend.clock.now();
-        let (listed, there) = match listing.after(client, &json!({}), progress.last_id, PAGES).await {
+        let listed = match listing.after(client, &json!({}), progress.last_id, PAGES).await {
             Err(failure) if is_not_for_us(&failure) => {
                 tracing::warn!(%tenant, %kind, %failure, "these records cannot be listed; they are left out of the baseline");
                 continue;
             }
             listed => listed?,
         };
-        progress.done = listed.len() < PAGES * PAGE;
+        let ListedPages { records: listed, started_at: there, is_last } = listed;
+        progress.done = is_last;
         progress.last_id = listed.last().map_or(progress.last_id, |(record, _)| record.id());
         let read = listed.len();
         let old = listed.into_iter().filter(|(_, state)| is_old(kind, state, since));

@@ -7,9 +7,11 @@ use bitrix24::client::shaped;
 use bitrix24::tolerant::whole;
 use bitrix24::{Batch, CrmItem, EntityType, FinishedCall};
 use clients::{Failure, PortalClient};
+use jiff::Timestamp;
 use jobs::Hint;
 use records::change::Related;
 use records::{Change, ChangeKind, RecordRef, RecordState};
+use runtime::clock::{MAX_OWN_SKEW, later, until};
 use runtime::job::ReceivedJob;
 use serde_json::json;
 use settings::Settings;
@@ -60,9 +62,8 @@ pub async fn judge_recording(
     job: &ReceivedJob<Hint>,
     call_id: &str,
 ) -> Result<Judged, Failure> {
-    // The first look is after the first wait: nothing is there at once.
-    let look = usize::try_from(job.attempt).unwrap_or(usize::MAX) - 1;
-    if look > 0 {
+    let (is_due, next) = recording_look(job.arrived_at(), crm.backend.clock.now());
+    if is_due {
         let client = crm.connections.bitrix24(portal).await?;
         match read(&client, call_id).await? {
             Ok(call) if call.has_recording() => {
@@ -73,13 +74,28 @@ pub async fn judge_recording(
             Err(why) => return Ok(Judged::skip(format!("the recording cannot be searched for: {why}"))),
         }
     }
-    Ok(match RECORDING_LOOKS.get(look) {
-        Some(seconds) => Judged::wait(Duration::from_secs(*seconds), "the recording has not appeared yet"),
+    Ok(match next {
+        Some(wait) => Judged::wait(wait, "the recording has not appeared yet"),
         None => {
             let minutes = RECORDING_LOOKS.iter().sum::<u64>() / 60;
             Judged::skip(format!("no recording appeared within {minutes} minutes"))
         }
     })
+}
+
+/// Whether a recording that is expected since a moment is looked for now, and in how long the next time; `None` if this
+/// is the last time. Nothing is there at once, so that the first look is after the first wait. How often the job was
+/// received says nothing: it may not have been worked.
+fn recording_look(since: Timestamp, now: Timestamp) -> (bool, Option<Duration>) {
+    // A clock that was set back would look for hours.
+    let passed = if since > later(now, MAX_OWN_SKEW) { Duration::MAX } else { until(since, now) };
+    let moments = RECORDING_LOOKS.iter().scan(Duration::ZERO, |sum, seconds| {
+        *sum += Duration::from_secs(*seconds);
+        Some(*sum)
+    });
+    let moments: Vec<Duration> = moments.collect();
+    let is_due = moments.first().is_none_or(|first| passed >= *first);
+    (is_due, moments.into_iter().find(|moment| *moment > passed).map(|moment| moment.saturating_sub(passed)))
 }
 
 fn about(call_id: &str) -> RecordRef {
@@ -166,4 +182,23 @@ async fn deal_of(client: &PortalClient, call: &FinishedCall, of: Option<&Related
         return Ok(deal(item.id, item.display_title()));
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_is_looked_for_at_its_moments_however_often_its_job_was_received() {
+        let since: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let at = |seconds| recording_look(since, later(since, Duration::from_secs(seconds)));
+        let next = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(at(0), (false, next(5)));
+        assert_eq!(at(3), (false, next(2)));
+        assert_eq!(at(5), (true, next(5)));
+        assert_eq!(at(100), (true, next(35)), "it had to wait for others");
+        assert_eq!([at(554), at(555), at(9_999)], [(true, next(1)), (true, None), (true, None)]);
+        // A clock that was set back by an hour.
+        assert_eq!(recording_look(later(since, Duration::from_secs(3600)), since), (true, None));
+    }
 }

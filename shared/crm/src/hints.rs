@@ -69,9 +69,9 @@ pub struct SnapshotUpdate {
     pub write: StoreWrite,
 }
 
-/// Notes when an event of this kind was seen, and which names it outdates.
+/// Notes when an event of this kind was seen, and which names it outdates. For the first try that is worked.
 pub async fn note(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<(), Failure> {
-    if job.body.origin != HintOrigin::Event || job.attempt > 1 {
+    if job.body.origin != HintOrigin::Event {
         return Ok(());
     }
     if subscriptions::family(&job.body.event).is_some() {

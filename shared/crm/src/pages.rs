@@ -13,6 +13,17 @@ use serde_json::{Value, json};
 /// Records on a page of any list.
 pub const PAGE: usize = 50;
 
+/// Some pages of a list.
+#[derive(Debug)]
+pub struct ListedPages {
+    /// Their records, by rising id.
+    pub records: Vec<(Record, RecordState)>,
+    /// When the read began, by the portal's clock.
+    pub started_at: Option<Timestamp>,
+    /// Whether nothing follows.
+    pub is_last: bool,
+}
+
 /// How a kind of record is listed.
 #[derive(Debug, Clone)]
 pub struct Listing {
@@ -153,16 +164,17 @@ impl Listing {
         Ok((states, answer))
     }
 
-    /// The records after the id `after` that pass `filter`: `count` pages in one request, by rising id. Each page
-    /// starts where the one before it ended, so that nothing is missed while rows appear and disappear. Also when the
-    /// read began, by the portal's clock.
+    /// The records after the id `after` that pass `filter`: up to `count` pages in one request, by rising id, and fewer after
+    /// a request that the portal did not answer in time. Each page starts where the one before it ended, so that nothing is
+    /// missed while rows appear and disappear.
     pub async fn after(
         &self,
         client: &PortalClient,
         filter: &Value,
         after: u64,
         count: usize,
-    ) -> Result<(Vec<(Record, RecordState)>, Option<Timestamp>), Failure> {
+    ) -> Result<ListedPages, Failure> {
+        let count = client.at_once(count);
         let mut batch = Batch::new().halting();
         for place in 0..count {
             let mut filter = filter.clone();
@@ -174,7 +186,7 @@ impl Listing {
             let _ = batch.add(format!("p{place}"), self.method(), &self.page(&filter, -1));
         }
         let (mut answers, answer) = client.batch(&batch).await?;
-        let mut listed: Vec<(Record, RecordState)> = Vec::new();
+        let (mut listed, mut is_last) = (Vec::<(Record, RecordState)>::new(), false);
         for place in 0..count {
             let Some(page) = answers.take(&format!("p{place}")) else { break };
             let mut page = page.map_err(|error| client.failure(&error))?;
@@ -185,10 +197,14 @@ impl Listing {
             if newer {
                 listed.extend(page);
             }
-            if !full || !newer {
+            is_last = !full || !newer;
+            if is_last {
                 break;
             }
         }
-        Ok((listed, answer.started_at))
+        if listed.is_empty() && !is_last {
+            return Err(Failure::transient("the portal left a list unanswered"));
+        }
+        Ok(ListedPages { records: listed, started_at: answer.started_at, is_last })
     }
 }

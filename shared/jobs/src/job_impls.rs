@@ -10,6 +10,7 @@ use crate::hint::{FollowUp, Hint};
 use crate::queues;
 use crate::slack_request::SlackRequest;
 use crate::sync::SyncJob;
+use crate::tenant_job::TenantJob;
 
 /// Every hint has its own deduplication: two that look the same may be two changes.
 impl Job for Hint {
@@ -135,6 +136,24 @@ impl Job for SyncJob {
     }
 }
 
+/// The slices of one kind of work come one after the other; other kinds do not wait for them.
+impl Job for TenantJob {
+    const QUEUE: QueueName = queues::TENANT_JOBS;
+
+    fn group(&self) -> GroupKey {
+        match self {
+            Self::Leave { .. } => GroupKey::new(["leave"]),
+        }
+    }
+
+    /// A slice that is handed out twice sends its successor twice.
+    fn deduplication(&self) -> Option<String> {
+        match self {
+            Self::Leave { began_at, slice } => Some(format!("leave#{}#{slice}", began_at.as_microsecond())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +197,19 @@ mod tests {
         let body = json!({"v": 1, "tenant": "t", "trace": trace, "body": body}).to_string();
         let received = Received { id: "m".into(), receipt: "r".into(), group: "g".into(), body, attempt: 1 };
         ReceivedJob::<SlackJob>::parse(&received).map(|job| job.body)
+    }
+
+    #[test]
+    fn a_slice_that_is_sent_twice_is_one_message_and_the_next_is_another() {
+        let (tenant, trace) = (TenantId::new("t").unwrap(), TraceId::new("2026-11-21T12:00:00Z".parse().unwrap()));
+        let sent = |began_at: &str, slice| {
+            let job = TenantJob::Leave { began_at: began_at.parse().unwrap(), slice };
+            message(&tenant, trace, &job).unwrap().message
+        };
+        let (first, began_at) = (sent("2026-11-21T12:00:00Z", 0), "2026-11-21T12:00:00Z");
+        assert_eq!((first.group.as_str(), &first), ("t#leave", &sent(began_at, 0)));
+        let others = [sent(began_at, 1), sent("2026-11-21T12:00:01Z", 0)];
+        assert!(others.iter().all(|other| other.deduplication != first.deduplication && other.group == first.group));
     }
 
     #[test]

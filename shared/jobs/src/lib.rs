@@ -6,8 +6,12 @@ pub mod chat;
 pub mod hint;
 pub mod job_impls;
 pub mod queues;
+#[cfg(test)]
+mod sample_tests;
 pub mod slack_request;
 pub mod sync;
+pub mod tenant_job;
 
 pub use card_delivery::SlackDelivery;
 pub use hint::{FollowUp, Hint, HintOrigin};
+pub use tenant_job::TenantJob;

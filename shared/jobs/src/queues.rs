@@ -14,7 +14,9 @@ pub const SLACK_COMMANDS: QueueName = QueueName::new("slack-commands");
 pub const BITRIX24_DELIVERY: QueueName = QueueName::new("bitrix24-delivery");
 /// Records and pages that are to be synced.
 pub const RECORD_SYNC: QueueName = QueueName::new("record-sync");
+/// Long work for a tenant, a slice at a time.
+pub const TENANT_JOBS: QueueName = QueueName::new("tenant-jobs");
 
 /// All queues, for set-up.
-pub const ALL: [QueueName; 6] =
-    [BITRIX24_EVENTS, SLACK_DELIVERY, SLACK_EVENTS, SLACK_COMMANDS, BITRIX24_DELIVERY, RECORD_SYNC];
+pub const ALL: [QueueName; 7] =
+    [BITRIX24_EVENTS, SLACK_DELIVERY, SLACK_EVENTS, SLACK_COMMANDS, BITRIX24_DELIVERY, RECORD_SYNC, TENANT_JOBS];

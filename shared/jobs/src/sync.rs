@@ -113,7 +113,13 @@ pub enum SyncJob {
         signal: Signal,
     },
     /// Continue a backfill.
-    Backfill { database: String, run: String },
+    Backfill {
+        database: String,
+        run: String,
+        /// How many slices of the run were done before this one.
+        #[serde(default)]
+        slice: u64,
+    },
     /// Join rows that carry the number of one record.
     Join {
         database: String,

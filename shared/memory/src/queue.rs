@@ -70,18 +70,31 @@ impl Lane {
         }
     }
 
-    fn send(&mut self, number: u64, message: QueueMessage, now: Timestamp) {
+    /// Whether nothing was sent with this deduplication id within five minutes. From now on something was.
+    fn is_first(&mut self, id: &str, now: Timestamp) -> bool {
         while self.forgotten_at.front().is_some_and(|(end, _)| *end <= now) {
             if let Some((_, id)) = self.forgotten_at.pop_front() {
                 self.deduplications.remove(&id);
             }
         }
-        let is_known = |end: &Timestamp| is_ahead(now, *end, DEDUPLICATION);
-        if self.deduplications.get(&message.deduplication).is_some_and(is_known) {
+        if self.remembers(id, now) {
+            return false;
+        }
+        self.deduplications.insert(id.to_owned(), later(now, DEDUPLICATION));
+        self.forgotten_at.push_back((later(now, DEDUPLICATION), id.to_owned()));
+        true
+    }
+
+    fn bury(&mut self, number: u64, burial: &str, letter: DeadLetter, now: Timestamp) {
+        if self.is_first(&format!("buried#{burial}"), now) {
+            self.dead.insert(number, letter);
+        }
+    }
+
+    fn send(&mut self, number: u64, message: QueueMessage, now: Timestamp) {
+        if !self.is_first(&message.deduplication, now) {
             return;
         }
-        self.deduplications.insert(message.deduplication.clone(), later(now, DEDUPLICATION));
-        self.forgotten_at.push_back((later(now, DEDUPLICATION), message.deduplication));
         self.group_of.insert(number, message.group.clone());
         let waiting = QueuedMessageState { body: message.body, visible_at: now, receives: 0, lease: None };
         let is_new = !self.groups.contains_key(&message.group);
@@ -90,6 +103,10 @@ impl Lane {
         if is_new {
             self.ready_from(&message.group, now);
         }
+    }
+
+    fn remembers(&self, deduplication: &str, now: Timestamp) -> bool {
+        self.deduplications.get(deduplication).is_some_and(|end| is_ahead(now, *end, DEDUPLICATION))
     }
 
     /// Sets when a group may be handed out next.
@@ -212,6 +229,19 @@ impl Lane {
         self.hurry(Some(tenant), visibility, now);
     }
 
+    /// Puts back a message that was not worked: this receipt does not count.
+    fn return_unworked(&mut self, receipt: &str, now: Timestamp) {
+        let parts =
+            receipt.split_once(':').and_then(|(number, lease)| Some((number.parse().ok()?, lease.parse().ok()?)));
+        let Some((number, lease)): Option<(u64, u64)> = parts else { return };
+        let group = self.group_of.get(&number).and_then(|name| self.groups.get_mut(name));
+        let message = group.and_then(|group| group.messages.get_mut(&number));
+        if let Some(message) = message.filter(|message| message.lease == Some(lease)) {
+            message.receives = message.receives.saturating_sub(1);
+        }
+        self.settle(receipt, Some(now), now);
+    }
+
     /// Puts back a message that is still out.
     fn give_back(&mut self, receipt: &str, now: Timestamp) {
         let receives = self.receives(receipt);
@@ -269,6 +299,12 @@ impl Memory {
     /// When the next delayed message of `queue` is due; `None` if none is delayed.
     pub fn next_due(&self, queue: QueueName) -> Result<Option<Timestamp>, QueueError> {
         self.lane(queue, |kept| kept.lane(queue).next_due(None))
+    }
+
+    /// Whether `queue` drops a message with this deduplication id, because it was sent one not long ago.
+    pub fn remembers(&self, queue: QueueName, deduplication: &str) -> Result<bool, QueueError> {
+        let now = self.clock.now();
+        self.lane(queue, |kept| kept.lane(queue).remembers(deduplication, now))
     }
 
     async fn hand_out(
@@ -355,6 +391,13 @@ impl Queue for Memory {
         Ok(())
     }
 
+    async fn return_unworked(&self, queue: QueueName, receipt: &str) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        self.lane(queue, |kept| kept.lane(queue).return_unworked(receipt, now))?;
+        self.shared.sent.notify_waiters();
+        Ok(())
+    }
+
     async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
         let now = self.clock.now();
         let mut kept = self.kept().map_err(|cause| QueueError { queue: "all", cause })?;
@@ -378,10 +421,11 @@ impl Queue for Memory {
         }
     }
 
-    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+    async fn bury(&self, queue: QueueName, burial: &str, letter: DeadLetter) -> Result<(), QueueError> {
+        let now = self.clock.now();
         self.lane(queue, |kept| {
             let number = kept.number();
-            kept.lane(queue).dead.insert(number, letter);
+            kept.lane(queue).bury(number, burial, letter, now);
         })
     }
 

@@ -1,7 +1,8 @@
 //! One card's delivery, from its ledger line to its message in the channel.
 
 use clients::{
-    Connections, DeliveryAttempt, Doubt, ErrorClass, Failure, HistoryPlace, SoughtMessage, WorkspaceClient, find_posted,
+    ConnectionSide, Connections, DeliveryAttempt, Doubt, ErrorClass, Failure, HistoryPlace, SoughtMessage,
+    WorkspaceClient, find_posted,
 };
 use jobs::SlackDelivery;
 use jobs::card_delivery::{CardDestination, marked_as_saying, saying_of};
@@ -23,10 +24,11 @@ struct CardDelivery<'a> {
 
 /// Delivers a card, once.
 pub async fn deliver(backend: &Backend, connections: &Connections, job: ReceivedJob<SlackDelivery>) -> JobOutcome {
-    let line = match DeliveryAttempt::take(backend, connections, &job, &job.body.delivery).await {
-        Ok(line) => line,
-        Err(outcome) => return outcome,
-    };
+    let line =
+        match DeliveryAttempt::take(backend, connections, &job, (&job.body.delivery, ConnectionSide::Slack)).await {
+            Ok(line) => line,
+            Err(outcome) => return outcome,
+        };
     let mut delivery = CardDelivery { backend, connections, job: &job, line };
     match delivery.run().await {
         Ok(outcome) => outcome,

@@ -7,6 +7,7 @@ use http::Method;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use wire::time_limits::MAX_CALL;
 use wire::{Http, Instant, NoAnswer, Observer, OutgoingRequest, SeenAnswer, Unread, parse_retry_after};
 
 use crate::VERSION;
@@ -14,8 +15,6 @@ use crate::error::{DEFAULT_WAIT, Error};
 use crate::page::NotionPage;
 use crate::schema::DataSource;
 
-/// Notion itself gives up after 60 seconds.
-const MAX_CALL: Duration = Duration::from_secs(65);
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
 
 #[derive(Debug, Clone)]
@@ -50,6 +49,7 @@ pub struct Client {
     base: NotionApiBase,
     token: SecretString,
     observer: Option<Arc<dyn Observer>>,
+    limit: Duration,
 }
 
 /// Who a token belongs to.
@@ -88,13 +88,19 @@ pub struct NotionList<T> {
 impl Client {
     /// A client. The token is a secret of the workspace.
     pub fn new(http: Http, base: NotionApiBase, token: SecretString) -> Self {
-        Self { http, base, token, observer: None }
+        Self { http, base, token, observer: None, limit: MAX_CALL }
     }
 
     /// The same client with an observer of each call.
     #[must_use]
     pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }
+    }
+
+    /// The same client, which waits so long for an answer instead of [`MAX_CALL`].
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// The token that it works with.
@@ -252,7 +258,7 @@ impl Client {
         // A query is a read, although it is posted.
         let reads = method == Method::GET || path.ends_with("/query");
         let call = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let mut request = self.http.request(method, self.base.at(path)).bearer_auth(&self.token);
+        let mut request = self.http.request(method, self.base.at(path)).timeout(self.limit).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -294,7 +300,7 @@ pub(crate) struct Raw {
 /// Sends a request and reads its answer.
 pub(crate) async fn send(call: &str, request: OutgoingRequest, reads: bool) -> Result<Raw, Error> {
     let no_answer = |why: NoAnswer| Error::NoAnswer { call: call.to_owned(), why, reads };
-    let request = request.timeout(MAX_CALL).header("Notion-Version", VERSION);
+    let request = request.header("Notion-Version", VERSION);
     let response = request.send().await.map_err(|error| no_answer(error.into()))?;
     let wait = response.retry_after();
     let (seen, read) = response.read(MAX_ANSWER).await.map_err(|unread| match unread {

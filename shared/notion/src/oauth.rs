@@ -3,6 +3,7 @@
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use wire::time_limits::MAX_OAUTH_CALL;
 use wire::{AppKeys, Http};
 
 use crate::client::{NotionApiBase, NotionIdentity, Raw, send, understand};
@@ -57,7 +58,7 @@ pub async fn refresh(
 async fn token(http: &Http, base: &NotionApiBase, app: &AppKeys, body: &Value) -> Result<NotionGrant, Error> {
     const PATH: &str = "/v1/oauth/token";
     let call = format!("{} {PATH}", Method::POST);
-    let request = http.post(base.at(PATH)).app_auth(app).json(body);
+    let request = http.post(base.at(PATH)).timeout(MAX_OAUTH_CALL).app_auth(app).json(body);
     let answer = granted(&call, send(&call, request, false).await?)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let access = text(&answer["access_token"]);

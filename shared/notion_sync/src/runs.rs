@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clients::Failure;
 use jiff::Timestamp;
 use jobs::sync::SyncJob;
+use runtime::queue::QueuedMessage;
 use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use runtime::{TenantId, TraceId};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct SyncRun {
     /// What pauses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
+    /// How many jobs have handed it on; the next one names it.
+    #[serde(default)]
+    pub slices: u64,
 }
 
 /// The phase of a run.
@@ -136,6 +140,14 @@ impl Phase {
 }
 
 impl SyncRun {
+    /// The job that does the next slice. It is a new message with a trace of its own, so that a long run does not count as
+    /// a message that waits.
+    pub(crate) fn next_job(&self, tenant: &TenantId, trace: TraceId) -> Result<QueuedMessage, Failure> {
+        let (database, run, slice) = (self.database.clone(), self.id.clone(), self.slices);
+        let once = format!("run#{run}#{slice}");
+        crate::message(&SyncJob::Backfill { database, run, slice }, tenant, trace, &once)
+    }
+
     /// Whether there is nothing left to do.
     pub fn has_ended(&self) -> bool {
         self.ended_at.is_some()
@@ -221,10 +233,10 @@ impl NotionSync {
             counts: RunCounts::default(),
             examples: Vec::new(),
             waits_for: None,
+            slices: 0,
         };
         self.runs.put(tenant, &run, None).await?;
-        let job = SyncJob::Backfill { database: database.to_owned(), run: run.id.clone() };
-        self.send(vec![crate::message(&job, tenant, trace, &format!("run#{}", run.id))?]).await?;
+        self.send(vec![run.next_job(tenant, trace)?]).await?;
         Ok(run.id)
     }
 }

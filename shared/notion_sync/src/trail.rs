@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clients::{DeliveryAttempt, ErrorClass, Failure};
+use clients::{ConnectionSide, DeliveryAttempt, ErrorClass, Failure};
 use jobs::sync::SyncJob;
 use locale::{Localized, texts};
 use notifications::alert;
@@ -36,7 +36,8 @@ impl Trail {
         };
         match delivery {
             Some(delivery) => Ok(Self::Delivery(Box::new(
-                DeliveryAttempt::take(&sync.backend, &sync.connections, job, delivery).await?,
+                DeliveryAttempt::take(&sync.backend, &sync.connections, job, (delivery, ConnectionSide::Notion))
+                    .await?,
             ))),
             None => match earlier_try(sync, job).await {
                 Ok(None) => Ok(Self::Event),
@@ -120,6 +121,14 @@ async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDeci
         SyncOutcome::Wait(after, cause) => Ok(decision.wait(&sync.backend, after, cause).await?),
         // An earlier try handed it on.
         SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(JobOutcome::Done),
+        SyncOutcome::HandedOn if matches!(job.body, SyncJob::Backfill { .. }) => {
+            // All jobs of a run share its line. If the next one is not sent, this one is received again and sends it.
+            let next = std::mem::take(&mut decision.outbox);
+            decision.line.status = EventStatus::Waiting { cause: "the run goes on".into() };
+            let outcome = decision.commit(&sync.backend).await?;
+            sync.send(next).await?;
+            Ok(outcome)
+        }
         SyncOutcome::HandedOn => {
             let cause = "the page's record is checked next".into();
             decision.line.status = EventStatus::Waiting { cause };

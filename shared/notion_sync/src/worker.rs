@@ -2,6 +2,7 @@
 
 use clients::Failure;
 use jobs::sync::SyncJob;
+use runtime::TraceId;
 use runtime::job::{JobOutcome, ReceivedJob};
 
 use crate::trail::Trail;
@@ -12,6 +13,7 @@ use crate::{NotionSync, backfill};
 
 /// Works a job, and records its outcome.
 pub async fn work(sync: &NotionSync, job: ReceivedJob<SyncJob>) -> JobOutcome {
+    let job = in_its_trail(job);
     let mut trail = match Trail::take(sync, &job).await {
         Ok(trail) => trail,
         Err(outcome) => return outcome,
@@ -26,6 +28,15 @@ pub async fn work(sync: &NotionSync, job: ReceivedJob<SyncJob>) -> JobOutcome {
     }
 }
 
+/// The jobs of a run have one line, that of its beginning.
+fn in_its_trail(job: ReceivedJob<SyncJob>) -> ReceivedJob<SyncJob> {
+    let trace = match &job.body {
+        SyncJob::Backfill { run, .. } => TraceId::parse(run),
+        _ => None,
+    };
+    ReceivedJob { trace: trace.unwrap_or(job.trace), ..job }
+}
+
 async fn decide(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<SyncDecision, Failure> {
     match &job.body {
         SyncJob::Record { database, record, signal } => work::sync(sync, job, database, *record, signal).await,
@@ -33,7 +44,7 @@ async fn decide(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<SyncDec
             owner::find(sync, job, &PageEvent { page, identity, authors, signal }).await
         }
         SyncJob::Schema { .. } => owner::check_schemas(sync, job).await,
-        SyncJob::Backfill { database, run } => backfill::go_on(sync, job, database, run).await,
+        SyncJob::Backfill { database, run, slice } => backfill::go_on(sync, job, database, run, *slice).await,
         SyncJob::Join { database, record, keep, others, by } => {
             let request = JoinRequest { record: *record, keep, others: *others, by };
             join::join(sync, job, database, &request).await

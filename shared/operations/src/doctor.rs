@@ -19,12 +19,12 @@ use runtime::limiter::Priority;
 use runtime::queue::Depth;
 use runtime::secrets::SecretsError;
 use runtime::{Backend, TenantId};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use settings::destination::Destination;
 use settings::{Settings, subscriptions as events};
-use tenants::portals::Portal;
+use tenants::portals::{NOTION_TOKEN, Portal, SLACK_BOT_TOKEN, TokenDigest};
 use tenants::secret_names::SLACK_SIGNING;
 
 /// The most seconds by which our clock and a provider's may differ; Slack refuses signatures that are five minutes old.
@@ -83,6 +83,16 @@ pub struct Doctor<'a> {
     /// The synced databases.
     mirror: NotionSync,
     public_url: Option<&'a str>,
+    configured: Option<&'a ConfiguredTokens>,
+}
+
+/// The tokens that a configuration file names for a tenant.
+#[derive(Debug)]
+pub struct ConfiguredTokens {
+    /// By which its tenant is known.
+    pub application_token: SecretString,
+    pub slack: SecretString,
+    pub notion: Option<SecretString>,
 }
 
 /// Receives each check as it is done.
@@ -93,7 +103,13 @@ impl<'a> Doctor<'a> {
     pub fn new(backend: &'a Backend, connections: &Connections, public_url: Option<&'a str>) -> Self {
         let connections = connections.clone().uncounted();
         let mirror = NotionSync::new(backend, connections.clone());
-        Self { backend, connections, mirror, public_url }
+        Self { backend, connections, mirror, public_url, configured: None }
+    }
+
+    /// The same, which also says which of these tokens no provider has confirmed yet.
+    #[must_use]
+    pub fn with_configured(self, configured: Option<&'a ConfiguredTokens>) -> Self {
+        Self { configured, ..self }
     }
 
     /// Checks what all tenants share.
@@ -163,6 +179,7 @@ impl<'a> Doctor<'a> {
             let fix = texts::operations::FIX_SETTINGS;
             report(Check::wrong(texts::operations::CHECK_SETTINGS, problem.whole(), fix));
         }
+        self.configured(&portal, report).await;
         let bitrix24 = self.bitrix24(&portal, &settings, report).await;
         self.sweeps(tenant, report).await;
         let slack = self.slack(&portal, &settings, report).await;
@@ -171,6 +188,32 @@ impl<'a> Doctor<'a> {
             self.bridges(&portal, report).await;
         }
         self.notion(&portal, &settings, report).await;
+    }
+
+    /// Names the configured tokens that are not in use yet: the host connects a side when its provider has confirmed them.
+    async fn configured(&self, portal: &Portal, report: ReportCheck<'_>) {
+        let Some(configured) = self.configured else { return };
+        if !TokenDigest::of(configured.application_token.expose_secret()).matches(&portal.application_token) {
+            return;
+        }
+        let slack = portal.slack.as_ref().map(|slack| (SLACK_BOT_TOKEN, &slack.bot_token));
+        let notion = portal.notion.as_ref().map(|notion| (NOTION_TOKEN, &notion.token));
+        let sides = [("Slack", Some(&configured.slack), slack), ("Notion", configured.notion.as_ref(), notion)];
+        for (name, token, stored) in sides {
+            let Some(token) = token else { continue };
+            let is_in_use = match stored {
+                Some((field, sealed)) => {
+                    let opened = self.connections.open_sealed(portal, field, sealed).await;
+                    opened.is_ok_and(|opened| opened.expose_secret() == token.expose_secret())
+                }
+                None => false,
+            };
+            if !is_in_use {
+                let seen = format!("{name} has not confirmed the token of the configuration yet; it is not in use");
+                let fix = "The log of `serve` and its status page say what the provider answers.";
+                report(Check::notice(Localized::data(name), Localized::data(seen), Localized::data(fix)));
+            }
+        }
     }
 
     async fn bitrix24(

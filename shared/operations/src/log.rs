@@ -65,7 +65,8 @@ impl LogStatus {
             DeliveryStatus::Queued
             | DeliveryStatus::Started { .. }
             | DeliveryStatus::Retrying { .. }
-            | DeliveryStatus::Held { .. } => Self::Waiting,
+            | DeliveryStatus::Held { .. }
+            | DeliveryStatus::Other(_) => Self::Waiting,
             DeliveryStatus::Skipped { .. } => Self::Skipped,
             DeliveryStatus::Dead { .. } => Self::Dead,
         }
@@ -75,7 +76,7 @@ impl LogStatus {
     pub fn of_event(line: &EventLine) -> Self {
         match line.status {
             EventStatus::Routed => Self::Delivered,
-            EventStatus::Waiting { .. } => Self::Waiting,
+            EventStatus::Waiting { .. } | EventStatus::Other(_) => Self::Waiting,
             EventStatus::Skipped { .. } => Self::Skipped,
             EventStatus::Dead { .. } => Self::Dead,
         }
@@ -91,6 +92,7 @@ pub fn delivery_reason(line: &DeliveryLine) -> Option<String> {
         DeliveryStatus::Skipped { reason } => Some(reason.clone()),
         DeliveryStatus::Dead { code, reason } => Some(format!("{code}: {reason}")),
         DeliveryStatus::Delivered { .. } => line.remark.clone(),
+        DeliveryStatus::Other(other) => Some(other.to_string()),
         DeliveryStatus::Queued | DeliveryStatus::Started { .. } => None,
     }
 }
@@ -102,6 +104,7 @@ pub fn event_reason(line: &EventLine) -> Option<String> {
         EventStatus::Waiting { cause } => Some(cause.clone()),
         EventStatus::Skipped { reason } => Some(reason.clone()),
         EventStatus::Dead { code, reason } => Some(format!("{code}: {reason}")),
+        EventStatus::Other(other) => Some(other.to_string()),
     }
 }
 

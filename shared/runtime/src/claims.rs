@@ -20,6 +20,9 @@ pub struct Claim {
     /// Whether the sweep found it.
     #[serde(default)]
     pub swept: bool,
+    /// When it was claimed, where that matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// The claim on an identity, if there is one.

@@ -79,19 +79,43 @@ pub enum DecisionError {
     Queue(#[from] QueueError),
 }
 
-/// What an earlier try of this job decided, if it did. Its jobs are sent again: the try may have ended before the queue
-/// accepted them. `earlier` gives the queues of a line that was written when lines did not name them.
+/// What earlier tries of a job have left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EarlierTry {
+    /// Nothing: this is the first, however often the message was received before.
+    None,
+    /// A line that says what is waited for, or why it was given up.
+    Undecided,
+    /// A decision.
+    Finished(JobOutcome),
+}
+
+/// What earlier tries of this job have left behind. The jobs of a decision are sent again: the try may have ended before
+/// the queue accepted them. `earlier` gives the queues of a line that was written when lines did not name them.
+pub async fn earlier_try<T>(
+    backend: &Backend,
+    job: &ReceivedJob<T>,
+    earlier: fn(EarlierOutbox) -> Vec<QueuedMessage>,
+) -> Result<EarlierTry, DecisionError> {
+    // What is received for the first time was not tried; more receipts alone do not mean that it was.
+    if job.attempt == 1 {
+        return Ok(EarlierTry::None);
+    }
+    match Ledger::new(backend.store.clone()).event(&job.tenant, job.trace).await? {
+        Some(line) => Ok(finish(backend, line, earlier).await?.map_or(EarlierTry::Undecided, EarlierTry::Finished)),
+        None => Ok(EarlierTry::None),
+    }
+}
+
+/// What an earlier try of this job decided, if it did.
 pub async fn finished<T>(
     backend: &Backend,
     job: &ReceivedJob<T>,
     earlier: fn(EarlierOutbox) -> Vec<QueuedMessage>,
 ) -> Result<Option<JobOutcome>, DecisionError> {
-    if job.attempt == 1 {
-        return Ok(None);
-    }
-    match Ledger::new(backend.store.clone()).event(&job.tenant, job.trace).await? {
-        Some(line) => finish(backend, line, earlier).await,
-        None => Ok(None),
+    match earlier_try(backend, job, earlier).await? {
+        EarlierTry::Finished(outcome) => Ok(Some(outcome)),
+        EarlierTry::None | EarlierTry::Undecided => Ok(None),
     }
 }
 
@@ -104,8 +128,8 @@ async fn finish(
         EventStatus::Routed => JobOutcome::Done,
         EventStatus::Skipped { reason } => JobOutcome::Skip(reason),
         // Handed to another job; what that makes of it follows.
-        EventStatus::Waiting { .. } if !line.outbox.is_empty() => JobOutcome::Done,
-        EventStatus::Waiting { .. } | EventStatus::Dead { .. } => return Ok(None),
+        EventStatus::Waiting { .. } | EventStatus::Other(_) if !line.outbox.is_empty() => JobOutcome::Done,
+        EventStatus::Waiting { .. } | EventStatus::Other(_) | EventStatus::Dead { .. } => return Ok(None),
     };
     backend.send([line.outbox, earlier(line.earlier)].concat()).await?;
     Ok(Some(outcome))
@@ -202,11 +226,19 @@ impl Decision {
         let cause = cause.into();
         self.line.note_calls();
         // A later try that called nobody has nothing to add to the line.
-        if self.line.attempts == 1 || !self.line.calls.is_empty() || !self.writes.is_empty() {
+        if !self.line.calls.is_empty() || !self.writes.is_empty() || !self.has_line(backend).await? {
             self.line.status = EventStatus::Waiting { cause: cause.clone() };
             self.write(backend).await?;
         }
         Ok(JobOutcome::Retry { after: after.min(MAX_WAIT), cause })
+    }
+
+    /// Whether an earlier try has written a line.
+    async fn has_line(&self, backend: &Backend) -> Result<bool, StoreError> {
+        if !self.goes_on {
+            return Ok(false);
+        }
+        Ok(Ledger::new(backend.store.clone()).event(&self.tenant, self.line.trace).await?.is_some())
     }
 
     async fn write(&mut self, backend: &Backend) -> Result<(), DecisionError> {
@@ -214,7 +246,7 @@ impl Decision {
         self.keep_earlier(backend).await?;
         self.line.outbox.clone_from(&self.outbox);
         let mut writes = vec![event_write(&self.tenant, self.line.clone())?];
-        let claim = Claim { trace: self.line.trace, swept: self.swept };
+        let claim = Claim { trace: self.line.trace, swept: self.swept, at: None };
         for identity in &self.claims {
             writes.push(claims::write(&self.tenant, identity, &claim, self.line.decided_at)?);
         }
@@ -224,13 +256,32 @@ impl Decision {
         }
         let written = match <[StoreWrite; 1]>::try_from(writes) {
             // A transaction costs twice a plain write.
-            Ok([line]) => backend.store.put(line).await.map(|_| ()),
+            Ok([line]) => self.write_alone(backend, line).await,
             Err(writes) => backend.store.put_all(writes).await,
         };
         written.map_err(|error| match error {
             StoreError::Conflict(key) => DecisionError::LostRace(key),
             error => DecisionError::Store(error),
         })
+    }
+
+    /// Writes a line beside which nothing else is written that another worker could have written first: one whose lease has
+    /// ended must not write over what the worker that has the job now has decided.
+    async fn write_alone(&self, backend: &Backend, line: StoreWrite) -> Result<(), StoreError> {
+        if self.goes_on {
+            return backend.store.put(line).await.map(|_| ());
+        }
+        match backend.store.put(StoreWrite { condition: WriteCondition::Absent, ..line.clone() }).await {
+            Err(StoreError::Conflict(key)) => {
+                let ledger = Ledger::new(backend.store.clone());
+                match ledger.event(&self.tenant, self.line.trace).await? {
+                    Some(known) if self.line.is_decided_by(&known) => Err(StoreError::Conflict(key)),
+                    // That of an event that was given up and is sent again, or of another job of its trace.
+                    _ => backend.store.put(line).await.map(|_| ()),
+                }
+            }
+            written => written.map(|_| ()),
+        }
     }
 
     /// Keeps the calls and waits of earlier tries in the event's line.
@@ -246,6 +297,12 @@ impl Decision {
 
     async fn lost(self, backend: &Backend, key: ItemKey) -> Result<JobOutcome, DecisionError> {
         let ledger = Ledger::new(backend.store.clone());
+        if !self.goes_on
+            && let Some(known) = ledger.event(&self.tenant, self.line.trace).await?
+            && self.line.is_decided_by(&known)
+        {
+            return finish(backend, known, |_| Vec::new()).await?.ok_or(DecisionError::LostRace(key));
+        }
         for identity in &self.claims {
             let Some(claim) = claims::find(backend.store.as_ref(), &self.tenant, identity).await? else { continue };
             if claim.trace == self.line.trace {
@@ -278,6 +335,12 @@ pub fn already_decided(claim: &Claim) -> String {
 }
 
 impl EventLine {
+    /// Whether another worker has decided the same event by now, with this line.
+    fn is_decided_by(&self, known: &Self) -> bool {
+        let is_same = (&known.event, &known.record) == (&self.event, &self.record);
+        is_same && matches!(known.status, EventStatus::Routed | EventStatus::Skipped { .. })
+    }
+
     /// Takes over the calls and waits of an earlier try of the same event.
     pub fn go_on_from(&mut self, earlier: Self) {
         self.calls.splice(0..0, earlier.calls);

@@ -2,19 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Display};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::channel::mpsc::UnboundedSender;
 use futures::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::Instrument;
 
+use crate::batch_watch::BatchWatch;
 use crate::calls;
 use crate::clock::later;
 use crate::envelope::{Envelope, SCHEMA};
 use crate::queue::{QueueMessage, QueueName, QueuedMessage, Received};
+use crate::unwinding::caught;
 use crate::{TenantId, TraceId};
 
 /// Something to do. Its queue, its group and its deduplication follow from what it is.
@@ -208,21 +210,47 @@ pub enum JobOutcome {
         /// What happened, where, and what to do.
         reason: String,
     },
+    /// Not worked at all, and back on the queue at once. This is not a try.
+    Returned {
+        /// Why.
+        cause: String,
+    },
+    /// Its work ended without an outcome. The runner makes a retry or a dead letter of it.
+    Fell(Fall),
+}
+
+/// How the work on a job ended without an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fall {
+    /// Its code panicked with this message.
+    Panicked(String),
+    /// It did not end within this time, and was given up: what it began may have happened.
+    CutOff(Duration),
+}
+
+impl JobOutcome {
+    /// What becomes of the jobs behind one with this outcome in its group; `None` if they are worked.
+    pub(crate) fn of_those_behind(&self) -> Option<Self> {
+        let cause = "behind a job of its group that waits".to_owned();
+        match self {
+            Self::Done | Self::Skip(_) | Self::Dead { .. } => None,
+            Self::Retry { after, .. } => Some(Self::Retry { after: *after, cause }),
+            // Their group waits for the one before them.
+            Self::Returned { .. } | Self::Fell(_) => Some(Self::Returned { cause }),
+        }
+    }
 }
 
 /// The outcome of each job of a batch, by message id.
 #[derive(Debug, Default)]
 pub struct Outcomes(pub HashMap<String, JobOutcome>);
 
-/// A job of a batch that has ended, by its message's id.
-pub(crate) type JobEnd = (String, JobOutcome);
-
 /// The jobs received together, by group and in order.
 #[derive(Debug)]
 pub struct Jobs<T> {
     groups: Vec<Vec<ReceivedJob<T>>>,
-    /// Learns of each job that has ended, while others are still worked.
-    ended: Option<UnboundedSender<JobEnd>>,
+    /// Learns of each job that begins and ends, while others are still worked.
+    watch: Option<Arc<BatchWatch>>,
 }
 
 impl<T> Jobs<T> {
@@ -237,12 +265,12 @@ impl<T> Jobs<T> {
             }
             groups[place].push(job);
         }
-        Self { groups, ended: None }
+        Self { groups, watch: None }
     }
 
-    /// The same jobs; each is reported as soon as it has ended.
-    pub(crate) fn reporting(self, ended: UnboundedSender<JobEnd>) -> Self {
-        Self { ended: Some(ended), ..self }
+    /// The same jobs, of which `watch` learns.
+    pub(crate) fn watched(self, watch: &Arc<BatchWatch>) -> Self {
+        Self { watch: Some(watch.clone()), ..self }
     }
 
     /// All jobs, group by group.
@@ -258,50 +286,63 @@ impl<T> Jobs<T> {
                 tenants.entry(first.tenant.clone()).or_default().push(group);
             }
         }
-        tenants.into_values().map(|groups| Self { groups, ended: self.ended.clone() }).collect()
+        tenants.into_values().map(|groups| Self { groups, watch: self.watch.clone() }).collect()
     }
 
     /// The groups in which no job is `apart`, and each group by itself in which one is.
     pub fn setting_apart(self, apart: impl Fn(&ReceivedJob<T>) -> bool) -> Vec<Self> {
-        let Self { groups, ended } = self;
+        let Self { groups, watch } = self;
         let (alone, together): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.iter().any(&apart));
         let together = (!together.is_empty()).then_some(together);
         let sets = together.into_iter().chain(alone.into_iter().map(|group| vec![group]));
-        sets.map(|groups| Self { groups, ended: ended.clone() }).collect()
+        sets.map(|groups| Self { groups, watch: watch.clone() }).collect()
     }
 
     /// Works the groups in parallel and the jobs of each in order. Once a job is to be tried again, the rest of its
-    /// group is not worked: it would overtake.
+    /// group is not worked: it would overtake. A job that panics takes no other with it, and none begins when the time of
+    /// the batch is nearly up.
     pub async fn each<F>(self, work: impl Fn(ReceivedJob<T>) -> F) -> Outcomes
     where
         F: Future<Output = JobOutcome>,
     {
-        let (work, ended) = (&work, &self.ended);
+        let (work, watch) = (&work, self.watch.as_deref());
         let groups = self.groups.into_iter().map(|group| async move {
-            let mut outcomes: Vec<JobEnd> = Vec::with_capacity(group.len());
-            let mut blocked: Option<Duration> = None;
+            let mut outcomes: Vec<(String, JobOutcome)> = Vec::with_capacity(group.len());
+            let mut behind: Option<JobOutcome> = None;
             for job in group {
                 let id = job.id.clone();
-                let outcome = match blocked {
-                    Some(after) => JobOutcome::Retry { after, cause: "behind a job of its group that waits".into() },
-                    None => {
-                        // Every line that is logged for a job says whose it is and which way it came.
-                        let span = tracing::info_span!("job", trace = %job.trace, tenant = %job.tenant);
-                        let subject = job.group.clone();
-                        calls::on_behalf_of(&subject, calls::scope(work(job))).instrument(span).await
-                    }
+                let outcome = match &behind {
+                    Some(outcome) => outcome.clone(),
+                    None => begun(watch, work, job).await,
                 };
-                if let JobOutcome::Retry { after, .. } = outcome {
-                    blocked = Some(after);
-                }
-                if let Some(ended) = ended {
-                    // Where nobody listens, all are settled at the end.
-                    let _ = ended.unbounded_send((id.clone(), outcome.clone()));
+                behind = behind.or_else(|| outcome.of_those_behind());
+                if let Some(watch) = watch {
+                    watch.end(&id, &outcome);
                 }
                 outcomes.push((id, outcome));
             }
             outcomes
         });
         Outcomes(join_all(groups).await.into_iter().flatten().collect())
+    }
+}
+
+/// Works a job, if there is time to begin it.
+async fn begun<T, F>(watch: Option<&BatchWatch>, work: &impl Fn(ReceivedJob<T>) -> F, job: ReceivedJob<T>) -> JobOutcome
+where
+    F: Future<Output = JobOutcome>,
+{
+    if let Some(watch) = watch
+        && !watch.begin(&job.id).await
+    {
+        return JobOutcome::Returned { cause: "the time of its batch is nearly up".into() };
+    }
+    // Every line that is logged for a job says whose it is and which way it came.
+    let span = tracing::info_span!("job", trace = %job.trace, tenant = %job.tenant);
+    let subject = job.group.clone();
+    let worked = caught(async { work(job).await });
+    match calls::on_behalf_of(&subject, calls::scope(worked)).instrument(span).await {
+        Ok(outcome) => outcome,
+        Err(panic) => JobOutcome::Fell(Fall::Panicked(panic)),
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::calls;
 use crate::calls::ProviderCall;
@@ -19,7 +20,7 @@ use crate::clock::later;
 use crate::id::day;
 use crate::job::ReceivedJob;
 use crate::queue::{QueueMessage, QueuedMessage};
-use crate::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
+use crate::store::{ItemKey, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version, WriteCondition};
 use crate::{DeliveryId, TenantId, TraceId};
 
 /// How long lines are kept.
@@ -48,6 +49,26 @@ pub enum EventStatus {
         /// What happened and what to do.
         reason: String,
     },
+    /// One that this release does not know.
+    #[serde(untagged)]
+    Other(OtherStatus),
+}
+
+/// A status that another release has written: after a roll back there are lines of the newer one. It is shown by its name,
+/// and written back as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherStatus {
+    /// Its name.
+    pub status: String,
+    /// What comes with it.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+impl std::fmt::Display for OtherStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "another release has written the status `{}`, which this one does not know", self.status)
+    }
 }
 
 /// The line of an event.
@@ -201,6 +222,9 @@ pub enum DeliveryStatus {
         /// What happened and what to do.
         reason: String,
     },
+    /// One that this release does not know.
+    #[serde(untagged)]
+    Other(OtherStatus),
 }
 
 /// The line of a delivery.
@@ -293,6 +317,9 @@ pub struct OpenCall {
     pub began_at: Timestamp,
     /// Where the effect would be found: the provider's id of the channel or chat.
     pub place: String,
+    /// Until when it may still have its effect: the provider was slow to answer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_until: Option<Timestamp>,
 }
 
 /// One line of either kind.
@@ -328,9 +355,18 @@ impl Ledger {
 
     /// The line of an event, if it was written.
     pub async fn event(&self, tenant: &TenantId, trace: TraceId) -> Result<Option<EventLine>, StoreError> {
+        Ok(self.event_with_version(tenant, trace).await?.map(|(line, _)| line))
+    }
+
+    /// The same with its version for [`Ledger::record_event_over`].
+    pub async fn event_with_version(
+        &self,
+        tenant: &TenantId,
+        trace: TraceId,
+    ) -> Result<Option<(EventLine, Version)>, StoreError> {
         match self.store.get(&event_key(tenant, trace)).await? {
             Some(item) => Ok(Some(match item.decode()? {
-                LedgerLine::Event(line) => line,
+                LedgerLine::Event(line) => (line, item.version),
                 LedgerLine::Delivery(_) => return Err(wrong_kind(&item.key)),
             })),
             None => Ok(None),
@@ -340,6 +376,17 @@ impl Ledger {
     /// Writes an event's line.
     pub async fn record_event(&self, tenant: &TenantId, line: EventLine) -> Result<(), StoreError> {
         self.store.put(event_write(tenant, line)?).await.map(|_| ())
+    }
+
+    /// Writes an event's line if nobody else did since `version` was read, or since there was none.
+    pub async fn record_event_over(
+        &self,
+        tenant: &TenantId,
+        line: EventLine,
+        version: Option<Version>,
+    ) -> Result<(), StoreError> {
+        let condition = version.map_or(WriteCondition::Absent, WriteCondition::Version);
+        self.store.put(StoreWrite { condition, ..event_write(tenant, line)? }).await.map(|_| ())
     }
 
     /// The line of a delivery, with its version for [`Ledger::record_delivery`].
@@ -388,15 +435,26 @@ impl Ledger {
         query.newest_first = true;
         query.limit = most;
         let page = self.store.list(&query).await?;
-        let lines = page.items.iter().map(|item| Ok((item.key.sort.clone(), item.decode()?)));
+        let lines = page.items.iter().filter_map(|item| Some(known(item)?.map(|line| (item.key.sort.clone(), line))));
         Ok((lines.collect::<Result<_, StoreError>>()?, page.next))
     }
 
     /// All lines of one trace: the event's first, then its deliveries'.
     pub async fn trace(&self, tenant: &TenantId, trace: TraceId) -> Result<Vec<LedgerLine>, StoreError> {
         let query = Query::prefix(Table::Ledger, partition(tenant, &trace.day()), trace.to_string());
-        self.store.list(&query).await?.items.iter().map(crate::store::StoredItem::decode).collect()
+        self.store.list(&query).await?.items.iter().filter_map(known).collect()
     }
+}
+
+/// The line in an item; `None` if it is of a kind that only another release knows.
+fn known(item: &StoredItem) -> Option<Result<LedgerLine, StoreError>> {
+    #[derive(Deserialize)]
+    struct Kind {
+        line: String,
+    }
+    let read = item.decode::<LedgerLine>();
+    let is_foreign = || item.decode::<Kind>().is_ok_and(|kind| !["event", "delivery"].contains(&kind.line.as_str()));
+    if read.is_err() && is_foreign() { None } else { Some(read) }
 }
 
 /// The write of an event's line, to go with others in one transaction.
@@ -434,4 +492,61 @@ fn delivery_key(tenant: &TenantId, trace: TraceId, id: &DeliveryId) -> ItemKey {
 
 fn wrong_kind(key: &ItemKey) -> StoreError {
     StoreError::Unreadable { key: key.clone(), cause: "a line of the other kind".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn item(value: &Value) -> StoredItem {
+        let key = ItemKey::new(Table::Ledger, "t#2026-11-28", "x");
+        StoredItem { key, value: value.to_string(), version: 1, expires_at: None }
+    }
+
+    fn lines() -> [Value; 2] {
+        let at: Timestamp = "2026-11-28T12:00:00Z".parse().unwrap();
+        let trace = TraceId::new(at);
+        let event = EventLine::of_trace(trace, "ONCRMDEALUPDATE".into(), None, at, EventStatus::Routed);
+        let status = DeliveryStatus::Delivered { at, provider_id: "C1/1.1".into() };
+        let delivery = DeliveryLine::new(DeliveryId::of(&["d"]), trace, at, status);
+        [LedgerLine::Event(event), LedgerLine::Delivery(delivery)].map(|line| serde_json::to_value(line).unwrap())
+    }
+
+    #[test]
+    fn a_status_of_another_release_is_read_shown_and_written_back() {
+        for mut line in lines() {
+            line["status"] = json!("parked");
+            line["parked_until"] = json!({"at": [1, 2]});
+            let read: LedgerLine = item(&line).decode().unwrap();
+            let shown = match &read {
+                LedgerLine::Event(EventLine { status: EventStatus::Other(other), .. })
+                | LedgerLine::Delivery(DeliveryLine { status: DeliveryStatus::Other(other), .. }) => other.to_string(),
+                known => panic!("{known:?}"),
+            };
+            assert_eq!(shown, "another release has written the status `parked`, which this one does not know");
+            let written = serde_json::to_value(&read).unwrap();
+            assert_eq!(written, line);
+        }
+    }
+
+    #[test]
+    fn names_that_another_release_added_to_a_line_do_no_harm() {
+        for line in lines() {
+            let mut newer = line.clone();
+            newer["added"] = json!({"by": "another release"});
+            assert_eq!(item(&newer).decode::<LedgerLine>(), item(&line).decode());
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_kind_that_only_another_release_knows_is_left_out_and_a_broken_one_is_not() {
+        let [mut event, _] = lines();
+        event["attempts"] = json!("many");
+        assert!(known(&item(&event)).unwrap().is_err());
+        event["line"] = json!("report");
+        assert_eq!(known(&item(&event)), None);
+        assert!(known(&item(&json!({"no": "line"}))).unwrap().is_err());
+    }
 }

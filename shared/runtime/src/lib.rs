@@ -7,12 +7,14 @@
 #![warn(missing_docs)]
 
 pub mod backend;
+mod batch_watch;
 pub mod calls;
 pub mod claims;
 pub mod client_address;
 pub mod clock;
 pub mod decision;
 pub mod envelope;
+mod falls;
 pub mod generation;
 pub mod id;
 pub mod invoke;
@@ -33,17 +35,22 @@ pub mod settings_document;
 pub mod snapshots;
 pub mod store;
 pub mod tenant_places;
+mod unwinding;
+pub mod work_time;
 
 pub use backend::Backend;
 pub use client_address::ClientAddress;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use decision::{Decision, DecisionError, Verdict};
+pub use falls::SuspectTurn;
 pub use generation::{Generation, RestoreMark};
 pub use id::{DeliveryId, TenantId, TraceId};
 pub use invoke::Invoke;
 pub use job::{GroupKey, Job, JobOutcome, Jobs, Outcomes, ReceivedJob};
 pub use queue::{Queue, QueueName};
+pub use runner::Runner;
 pub use secrets::Secrets;
 pub use settings_document::{SettingsError, UNREADABLE_SETTINGS};
 pub use store::Store;
 pub use tenant_places::TenantPlaces;
+pub use work_time::WorkTime;

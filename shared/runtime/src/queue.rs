@@ -99,6 +99,12 @@ impl Received {
     pub fn tenant(&self) -> &str {
         tenant_of(&self.group)
     }
+
+    /// What identifies the burial of this message after this receipt: the same burial repeated is one letter, and
+    /// another one is another letter, also if the job's text is the same.
+    pub fn burial(&self) -> String {
+        format!("{}#{}", self.id, self.attempt)
+    }
 }
 
 /// The tenant that a group begins with.
@@ -244,6 +250,17 @@ pub trait Queue: Send + Sync + 'static {
     /// waits with it.
     async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError>;
 
+    /// Puts back at once a received message that was not worked. Where the engine can, the receipt counts as none.
+    async fn return_unworked(&self, queue: QueueName, receipt: &str) -> Result<(), QueueError> {
+        self.delay(queue, receipt, Duration::ZERO).await
+    }
+
+    /// The least time after which a message is handed out again that nobody settled.
+    fn returns_after(&self, queue: QueueName) -> Duration {
+        let _ = queue;
+        after_a_fall(1)
+    }
+
     /// Hands out now what was put back for later of a tenant's messages, on every queue: what they waited for is there.
     /// Messages that are out, and are put back after this, come at once too. An engine that cannot do this does nothing.
     async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
@@ -263,7 +280,8 @@ pub trait Queue: Send + Sync + 'static {
     }
 
     /// Sends a dead letter to the dead-letter queue of `queue`. The message itself is then deleted like a finished one.
-    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError>;
+    /// A second letter with the same `burial` ([`Received::burial`]) within five minutes is the same letter.
+    async fn bury(&self, queue: QueueName, burial: &str, letter: DeadLetter) -> Result<(), QueueError>;
 
     /// Reads up to `most` dead letters and treats each as `judge` says; returns those that were redriven or discarded.
     ///

@@ -218,15 +218,15 @@ pub trait Store: Send + Sync + 'static {
     /// later: on AWS this needs the right to write and not the right to delete.
     async fn delete(&self, key: &ItemKey) -> Result<(), StoreError>;
 
-    /// Removes the item for good if it still has this version; returns whether it did. Only the upkeep and operators'
-    /// commands may call it: it is for what [`Store::belonging`] finds.
+    /// Removes the item for good if it still has this version; returns whether it did. Only the deletion of a tenant that
+    /// left may call it.
     async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError>;
 
     /// A page of items by prefix.
     async fn list(&self, query: &Query) -> Result<ItemPage, StoreError>;
 
     /// Some of the items of a table whose partition is `owner`, or begins with `owner#`: for removing or moving a
-    /// tenant, for it may read the whole table. Only the upkeep and operators' commands may call it. Items are in no
-    /// order; it continues after [`Belongings::next`], and a part may be empty before the last.
+    /// tenant, for it may read the whole table. Only operators' commands may call it. Items are in no order; it continues
+    /// after [`Belongings::next`], and a part may be empty before the last.
     async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError>;
 }

@@ -22,7 +22,7 @@ pub enum Otherwise {
 /// What the chatbot says to something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
 pub struct Phrase {
     /// What is said to it, whatever its case: `opening hours`.
     pub says: Vec<String>,
@@ -33,7 +33,8 @@ pub struct Phrase {
 /// The chatbot in Bitrix24.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct BotSettings {
     /// Whether there is one. Bridged conversations need it.
     pub enabled: bool,

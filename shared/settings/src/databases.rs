@@ -16,7 +16,8 @@ use crate::template::TextTemplate;
 /// Notion: its databases and its people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct NotionSettings {
     /// The databases whose rows are records of the portal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -148,7 +149,7 @@ impl RowKey {
 /// A database whose rows are records of the portal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
 pub struct DatabaseSettings {
     /// What it is called in logs and on pages; unique.
     pub name: String,
@@ -219,7 +220,7 @@ impl Mirrored {
 /// A field of the record and a property of the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
 pub struct FieldSetting {
     /// The field, as the portal names it: `title`, `opportunity`, `ufCrm_1714`; of a task also `deal`.
     pub field: String,
@@ -257,7 +258,7 @@ pub enum MatchSetting {
 /// A key and the property that holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
 pub struct MatchProperty {
     /// The key: `email`, `phone`, or a field as the portal names it.
     pub key: String,

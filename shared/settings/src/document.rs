@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::problems::Problem;
 use crate::schema::Settings;
+use crate::unknown;
 
 /// A longer text is not read as settings.
 pub const MAX_SETTINGS: usize = 256 * 1024;
@@ -63,6 +64,14 @@ pub fn read(text: &str) -> Result<Settings, Vec<LocatedProblem>> {
         return Ok(Settings::default());
     }
     let found = |problem: Problem| LocatedProblem { line: line_of(document, &problem.path), problem };
+    // Stored documents may have names that this release does not know; what a person saves may not: they are misspelt.
+    let unknown: Vec<_> = unknown::names(&schema(), &value)
+        .into_iter()
+        .map(|unknown| found(Problem { path: unknown.path, text: Localized::data(unknown.text) }))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
     let settings: Settings = serde_path_to_error::deserialize(value).map_err(|error| {
         let path = match error.path().to_string() {
             whole if whole == "." => String::new(),
@@ -193,6 +202,16 @@ fn value(node: &MarkedYaml<'_>) -> Result<Value, (usize, Localized)> {
     })
 }
 
+/// The document to be stored for settings, in place of a stored one: with what that has under names that this release does
+/// not know. A newer release may have written them before it was rolled back.
+pub fn replacing(stored: &Value, settings: &Settings) -> serde_json::Result<Value> {
+    let alone = serde_json::to_value(settings)?;
+    let mut kept = alone.clone();
+    unknown::keep(&schema(), stored, &mut kept);
+    let means_the_same = serde_json::from_value::<Settings>(kept.clone()).is_ok_and(|read| read == *settings);
+    Ok(if means_the_same { kept } else { alone })
+}
+
 /// The settings as a document.
 pub fn write(settings: &Settings) -> String {
     to_yaml(&serde_json::to_value(settings).unwrap_or_default())
@@ -277,6 +296,7 @@ pub fn schema() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Operators;
     use proptest::prelude::*;
 
     fn findings(text: &str) -> Vec<String> {
@@ -297,6 +317,67 @@ routes:
     card:
       fields: [sum, record.ufCrm_17]
 "##;
+
+    /// Settings as a newer release may have stored them: each object with a name that is not known here.
+    fn newer() -> Value {
+        let mut settings = serde_json::to_value(read(GOOD).unwrap()).unwrap();
+        settings["notion"] = serde_json::json!({
+            "databases": [{
+                "name": "deals", "database": "d", "records": "deal", "match": [{"key": "a", "property": "b"}],
+                "fields": [{"field": "title", "property": "Name"}],
+            }],
+        });
+        settings["quiet_outside"] = serde_json::json!({"from": "9:00", "to": "18:00"});
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        let mut stored = serde_json::to_value(Settings { operators: Operators::default(), ..settings }).unwrap();
+        // As usual, and so not written, but for what is not known.
+        stored["operators"] = serde_json::json!({});
+        add_unknown(&schema(), &mut stored);
+        stored
+    }
+
+    fn add_unknown(schema: &Value, stored: &mut Value) {
+        let closed = [
+            "",
+            "/routes/0",
+            "/operators",
+            "/notion",
+            "/notion/databases/0",
+            "/notion/databases/0/match/0",
+            "/notion/databases/0/fields/0",
+            "/quiet_outside",
+        ];
+        for place in closed {
+            let object = stored.pointer_mut(place).and_then(Value::as_object_mut);
+            object
+                .unwrap_or_else(|| panic!("{place}"))
+                .insert("of_a_newer_release".into(), serde_json::json!({"a": [1]}));
+        }
+        assert_eq!(unknown::names(schema, stored).len(), closed.len());
+    }
+
+    #[test]
+    fn what_a_newer_release_stored_is_read_and_kept_and_a_person_cannot_save_it() {
+        let stored = newer();
+        let settings: Settings = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(replacing(&stored, &settings).unwrap(), stored, "nothing of it is lost");
+        let mut changed = settings.clone();
+        changed.time_zone = "UTC".into();
+        changed.routes.insert(0, Settings::default().routes[0].clone());
+        changed.notion.databases.clear();
+        let kept = replacing(&stored, &changed).unwrap();
+        assert_eq!(serde_json::from_value::<Settings>(kept.clone()).unwrap(), changed);
+        assert_eq!(kept["of_a_newer_release"], stored["of_a_newer_release"]);
+        assert_eq!(kept["routes"][1]["of_a_newer_release"], stored["routes"][0]["of_a_newer_release"]);
+        assert_eq!(kept["routes"][0]["of_a_newer_release"], Value::Null);
+        let refused = findings(&to_yaml(&stored));
+        assert_eq!(refused.len(), 8, "{refused:?}");
+        assert!(refused.iter().any(|text| text.contains(": of_a_newer_release: unknown field `of_a_newer_release`")));
+        // Where a place needs more than what is not known, what is not known goes with it.
+        changed.quiet_outside = None;
+        let kept = replacing(&stored, &changed).unwrap();
+        assert_eq!(serde_json::from_value::<Settings>(kept).unwrap(), changed);
+    }
 
     #[test]
     fn a_document_is_read_and_written_and_read_again() {

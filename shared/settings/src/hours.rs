@@ -40,7 +40,7 @@ impl Day {
 /// Working hours: some days, from one time of the day to another, except on holidays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
 pub struct Hours {
     /// The days; Monday to Friday if not said.
     #[serde(default = "working_days")]

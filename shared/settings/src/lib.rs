@@ -13,6 +13,8 @@ pub mod robots;
 pub mod schema;
 pub mod subscriptions;
 pub mod template;
+#[cfg(feature = "document")]
+mod unknown;
 
 pub use destination::Destination;
 pub use schema::{Route, Settings};

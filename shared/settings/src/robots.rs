@@ -23,7 +23,7 @@ pub enum ScheduleAction {
 /// Something that is done by the clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
 pub struct Robot {
     /// What people call it; unique.
     pub name: String,

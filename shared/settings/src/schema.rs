@@ -117,7 +117,7 @@ pub enum CardField {
 /// How a route's card looks, where it is not the change's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
 pub struct CardDesign {
     /// The headline, a template: `{company} pays {sum}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,7 +139,7 @@ pub struct CardDesign {
 /// A rule from a change to a destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
 pub struct Route {
     /// What people call it; unique.
     pub name: String,
@@ -173,7 +173,8 @@ pub struct Route {
 /// How people of the portal are found in Slack.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct PeopleSettings {
     /// Whether they are not looked up by e-mail.
     #[serde(skip_serializing_if = "is_default")]
@@ -206,7 +207,7 @@ pub enum ActAs {
 /// A Slack channel and a Bitrix24 chat that are one conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
 pub struct BridgeSetting {
     /// The channel: `#support`, or its id.
     pub channel: String,
@@ -231,7 +232,8 @@ pub enum WhoBridges {
 /// How bridged conversations behave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct Chats {
     /// Whether a mention of everyone on one side is one on the other.
     #[serde(skip_serializing_if = "is_default")]
@@ -263,7 +265,8 @@ impl Default for Chats {
 /// How commands in Slack behave.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct Commands {
     /// Whether everybody in the channel sees the answers, not only who asked.
     #[serde(skip_serializing_if = "is_default")]
@@ -288,7 +291,8 @@ pub enum MissingChannel {
 /// When many cards at once are told together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct Bursts {
     /// When more than so many cards of a route go to one place …
     pub more_than: u32,
@@ -305,7 +309,8 @@ impl Default for Bursts {
 /// Those who keep it running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct Operators {
     /// Where they are told of trouble; nowhere but in the log if not said.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -340,7 +345,8 @@ pub enum Family {
 /// A tenant's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "document", schemars(deny_unknown_fields))]
+#[serde(default)]
 pub struct Settings {
     /// The language of cards, alerts, reports and notes in Notion.
     #[serde(skip_serializing_if = "is_default")]

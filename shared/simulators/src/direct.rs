@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::http::{HangUp, HttpAnswer};
 
 /// How long a provider waits in real time for an answer where its clock does not move.
 const REAL_PATIENCE: Duration = Duration::from_secs(10);
+/// The longest, in real time, that a request over the network is on its way.
+const MAX_ARRIVAL: Duration = Duration::from_secs(60);
 /// How often it looks at the clock meanwhile.
 const LOOK_AT_CLOCK: Duration = Duration::from_millis(50);
 /// The port of the first server of an isolated thread.
@@ -266,9 +269,33 @@ pub(crate) struct Outgoing<'a> {
 
 /// Sends requests as a provider does: to the servers of this process directly, to others over the network.
 #[derive(Debug, Default)]
-pub(crate) struct Courier(OnceLock<reqwest::Client>);
+pub(crate) struct Courier {
+    client: OnceLock<reqwest::Client>,
+    arriving: Arc<AtomicU64>,
+}
+
+/// A request over the network that has no answer yet.
+struct Arriving(Arc<AtomicU64>);
+
+impl Arriving {
+    fn counted_in(count: &Arc<AtomicU64>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 impl Courier {
+    /// Requests over the network that have no answer yet, whether or not their sender still waits for it.
+    pub(crate) fn arriving(&self) -> u64 {
+        self.arriving.load(Ordering::SeqCst)
+    }
+
     /// Posts a body.
     pub(crate) async fn post(&self, clock: &dyn Clock, request: Outgoing<'_>) -> Reply {
         let patience = request.patience;
@@ -288,11 +315,13 @@ impl Courier {
     }
 
     async fn post_over_the_network(&self, request: Outgoing<'_>) -> Option<Response<Bytes>> {
-        let post = self.0.get_or_init(reqwest::Client::default).post(request.url);
+        let post = self.client.get_or_init(reqwest::Client::default).post(request.url).timeout(MAX_ARRIVAL);
         let post = request.headers.iter().fold(post, |post, (name, value)| post.header(*name, *value));
         let post = post.body(request.body);
         // What is sent arrives although the sender has stopped waiting, as it does without sockets.
+        let counted = Arriving::counted_in(&self.arriving);
         let arriving = tokio::spawn(async move {
+            let _counted = counted;
             let response = post.send().await.ok()?;
             let (status, headers) = (response.status(), response.headers().clone());
             let mut answer = Response::new(response.bytes().await.ok()?);

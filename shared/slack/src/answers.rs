@@ -1,16 +1,13 @@
 //! Calls that answer a person: at a response URL, in a dialog, on the home tab, below a link; and deleting a message.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
+use wire::time_limits::{MAX_FORM_CALL, MAX_SLACK_CALL};
 
 use crate::client::{Client, garbage, read};
 use crate::error::Error;
 use crate::id::Ts;
 use crate::message::{Posted, SlackMessage};
 use crate::view::View;
-
-const MAX_CALL: Duration = Duration::from_secs(15);
 
 /// Who sees an answer, and in place of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +37,7 @@ impl Client {
         if !message.blocks.is_empty() {
             body["blocks"] = json!(message.blocks);
         }
-        let request = self.http.post(&url).timeout(MAX_CALL).json(&body);
+        let request = self.http.post(&url).timeout(MAX_SLACK_CALL).json(&body);
         let response = request.send().await.map_err(|error| Error::no_answer(METHOD, error))?;
         let status = response.status().as_u16();
         if status == 429 {
@@ -89,7 +86,9 @@ impl Client {
 
     /// `views.open`: opens a dialog, within three seconds of what it answers.
     pub async fn open_view(&self, trigger_id: &str, view: &View) -> Result<(), Error> {
-        self.call("views.open", &json!({"trigger_id": trigger_id, "view": view})).await.map(|_| ())
+        self.call_within(MAX_FORM_CALL, "views.open", &json!({"trigger_id": trigger_id, "view": view}))
+            .await
+            .map(|_| ())
     }
 
     /// `views.publish`: shows a person's home tab.

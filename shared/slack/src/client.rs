@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
+use wire::time_limits::MAX_SLACK_CALL;
 use wire::{Http, Instant, NoAnswer, Observer, OutgoingRequest, Response, SeenAnswer};
 
 use crate::error::Error;
@@ -16,7 +17,6 @@ use crate::event::SlackUser;
 use crate::id::{ChannelId, Ts};
 use crate::message::{Author, Metadata, Posted, SlackMessage};
 
-const MAX_CALL: Duration = Duration::from_secs(30);
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Where the Web API is.
@@ -290,19 +290,28 @@ impl Client {
     }
 
     pub(crate) async fn call(&self, method: &'static str, body: &Value) -> Result<Value, Error> {
-        self.send(method, "application/json; charset=utf-8", body.to_string()).await
+        self.call_within(MAX_SLACK_CALL, method, body).await
+    }
+
+    pub(crate) async fn call_within(
+        &self,
+        limit: Duration,
+        method: &'static str,
+        body: &Value,
+    ) -> Result<Value, Error> {
+        self.send(method, "application/json; charset=utf-8", body.to_string(), limit).await
     }
 
     /// Methods that read take a form everywhere, JSON not everywhere.
     pub(crate) async fn call_form(&self, method: &'static str, fields: &[(&str, &str)]) -> Result<Value, Error> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.send(method, "application/x-www-form-urlencoded", body).await
+        self.send(method, "application/x-www-form-urlencoded", body, MAX_SLACK_CALL).await
     }
 
-    async fn send(&self, method: &'static str, kind: &str, body: String) -> Result<Value, Error> {
+    async fn send(&self, method: &'static str, kind: &str, body: String, limit: Duration) -> Result<Value, Error> {
         let request = self.http.post(self.base.method(method)).bearer_auth(&self.token);
         let (began, asked) = (Instant::now(), self.observer.as_ref().map(|_| body.clone()));
-        let answer = ask(method, request.header(CONTENT_TYPE, kind).body(body)).await;
+        let answer = ask(method, request.header(CONTENT_TYPE, kind).body(body), limit).await;
         if let (Some(observer), Some(asked)) = (&self.observer, asked) {
             observer.saw(method, &asked, answer.as_ref(), began.elapsed());
         }
@@ -310,9 +319,9 @@ impl Client {
     }
 }
 
-/// Sends a request and understands its answer.
-pub(crate) async fn ask(method: &'static str, request: OutgoingRequest) -> Result<Value, Error> {
-    let response = request.timeout(MAX_CALL).send().await.map_err(|error| Error::no_answer(method, error))?;
+/// Sends a request and understands its answer, which comes within `limit`.
+pub(crate) async fn ask(method: &'static str, request: OutgoingRequest, limit: Duration) -> Result<Value, Error> {
+    let response = request.timeout(limit).send().await.map_err(|error| Error::no_answer(method, error))?;
     if response.status() == StatusCode::TOO_MANY_REQUESTS {
         return Err(Error::too_many(method, response.retry_after()));
     }

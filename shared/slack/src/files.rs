@@ -1,17 +1,14 @@
 //! Files: downloaded and uploaded in pieces, so that none is ever whole in memory.
 
-use std::time::Duration;
-
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Value, json};
+use wire::time_limits;
 use wire::{Download, NoAnswer, Pieces, Response, SendError};
 
 use crate::client::{Client, garbage, text};
 use crate::error::Error;
 use crate::event::File;
 
-/// A transfer may take this long; a function has a minute.
-const MAX_TRANSFER: Duration = Duration::from_secs(50);
 /// A download may be handed on this often.
 const MAX_REDIRECTS: usize = 3;
 /// The method by which errors of a download are named.
@@ -25,7 +22,7 @@ impl Client {
     pub async fn download(&self, file: &File) -> Result<Download, Error> {
         let mut url = self.base.own(DOWNLOAD, &file.download)?;
         for _ in 0..=MAX_REDIRECTS {
-            let request = self.http.get(&url).timeout(MAX_TRANSFER);
+            let request = self.http.get(&url).timeout(time_limits::transfer(Some(file.size).filter(|size| *size > 0)));
             let is_own = self.base.own(DOWNLOAD, url.as_str()).is_ok();
             let request = if is_own { request.bearer_auth(&self.token) } else { request };
             let response = request.send().await.map_err(|error| match error {
@@ -61,7 +58,7 @@ impl Client {
     pub async fn upload(&self, place: &str, length: u64, pieces: Pieces) -> Result<(), Error> {
         const METHOD: &str = "upload";
         let url = self.base.own(METHOD, place)?;
-        let request = self.http.post(&url).timeout(MAX_TRANSFER).header(CONTENT_LENGTH, length);
+        let request = self.http.post(&url).timeout(time_limits::transfer(Some(length))).header(CONTENT_LENGTH, length);
         let request = request.header(CONTENT_TYPE, "application/octet-stream").body(pieces);
         // Nobody sees the file before it is completed: whatever went wrong here, nothing has happened.
         let failed = |cause: String| Error::no_answer(METHOD, NoAnswer::NotConnected(cause));

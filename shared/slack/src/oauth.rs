@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use wire::time_limits::MAX_OAUTH_CALL;
 use wire::{AppKeys, Http};
 
 use crate::client::{SlackApiBase, ask, text};
@@ -116,10 +117,10 @@ pub async fn signed_in(
         ("code", code),
         ("redirect_uri", redirect),
     ];
-    let answer = ask(METHOD, http.post(base.method(METHOD)).form(&fields)).await?;
+    let answer = ask(METHOD, http.post(base.method(METHOD)).form(&fields), MAX_OAUTH_CALL).await?;
     let token = text(&answer, "access_token").into();
     let request = http.post(base.method("openid.connect.userInfo")).bearer_auth(&token);
-    let person = ask("openid.connect.userInfo", request).await?;
+    let person = ask("openid.connect.userInfo", request, MAX_OAUTH_CALL).await?;
     let claim = |name: &str| person[format!("https://slack.com/{name}")].as_str().filter(|id| !id.is_empty());
     let (Some(user), Some(team)) = (claim("user_id"), claim("team_id")) else {
         let details = "the answer does not say who signed in".into();
@@ -131,7 +132,7 @@ pub async fn signed_in(
 
 async fn token(http: &Http, base: &SlackApiBase, app: &AppKeys, fields: &[(&str, &str)]) -> Result<SlackGrant, Error> {
     const METHOD: &str = "oauth.v2.access";
-    let answer = ask(METHOD, http.post(base.method(METHOD)).app_auth(app).form(fields)).await?;
+    let answer = ask(METHOD, http.post(base.method(METHOD)).app_auth(app).form(fields), MAX_OAUTH_CALL).await?;
     let access = text(&answer, "access_token");
     if !access.starts_with("xox") {
         let details = "the answer has no bot token; the app asks for no bot scopes".into();

@@ -88,6 +88,11 @@ impl SqliteQueue {
         Ok(due.await?.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
     }
 
+    /// When this process last received something from `queue`.
+    pub fn last_handed_out(&self, queue: QueueName) -> Option<Timestamp> {
+        self.out.lock().handed_out.get(&queue).copied()
+    }
+
     /// If the clock was set back: makes due now what waits for a moment of the time before.
     async fn watch_clock(&self, queue: QueueName, now: Timestamp) -> Result<(), QueueError> {
         if self.watch.see(now).is_none() {
@@ -136,7 +141,12 @@ impl SqliteQueue {
             let received = received.map_err(|fault| queue_error(queue.name(), &fault))?;
             if !received.is_empty() || now >= end {
                 let receipts = received.iter().map(|received| received.receipt.clone());
-                self.out.lock().receipts.extend(receipts);
+                let mut out = self.out.lock();
+                out.receipts.extend(receipts);
+                if !received.is_empty() {
+                    out.handed_out.insert(queue, now);
+                }
+                drop(out);
                 return Ok(received);
             }
             let due = self.due_after(queue, now).await?;
@@ -217,6 +227,8 @@ struct Out(Arc<Mutex<OutState>>);
 struct OutState {
     /// The receipts of messages that are worked on.
     receipts: HashSet<String>,
+    /// When each queue last handed out something.
+    handed_out: HashMap<QueueName, Timestamp>,
     /// What could not be settled yet.
     unsettled: HashMap<QueueName, Vec<OwedReceipt>>,
 }
@@ -230,7 +242,7 @@ impl Out {
     fn settling(&self, queue: QueueName, mut receipts: Vec<OwedReceipt>) -> Vec<OwedReceipt> {
         let mut out = self.lock();
         for receipt in &receipts {
-            if let OwedReceipt::One(receipt, _) = receipt {
+            if let OwedReceipt::One(receipt, _) | OwedReceipt::Unworked(receipt) = receipt {
                 out.receipts.remove(receipt);
             }
         }
@@ -269,6 +281,8 @@ impl Drop for Owing {
 enum OwedReceipt {
     /// One message is deleted, or visible again at a moment.
     One(String, Option<Timestamp>),
+    /// One message is visible again at once, and this receipt of it does not count: it was not worked.
+    Unworked(String),
     /// One message is visible again after a while, because its handler left it.
     Left(String),
     /// Everything that a receive took, which nobody got.
@@ -283,6 +297,12 @@ impl OwedReceipt {
                 settle(connection, queue, receipt, Some(if is_woken { now.min(*visible_at) } else { *visible_at }))
             }
             Self::One(receipt, None) => settle(connection, queue, receipt, None),
+            Self::Unworked(receipt) => {
+                let Some((seq, lease)) = receipt.split_once(':') else { return Ok(()) };
+                let sql = "UPDATE messages SET receives = MAX(receives - 1, 0) WHERE seq = ?1 AND lease = ?2";
+                connection.prepare_cached(sql)?.execute(params![seq, lease])?;
+                settle(connection, queue, receipt, Some(now))
+            }
             Self::Left(receipt) => {
                 let Some((seq, _)) = receipt.split_once(':') else { return Ok(()) };
                 let receives: Option<u32> = connection
@@ -363,6 +383,10 @@ impl Queue for SqliteQueue {
         self.settle_all(queue, vec![OwedReceipt::One(receipt.to_owned(), Some(visible_at))]).await
     }
 
+    async fn return_unworked(&self, queue: QueueName, receipt: &str) -> Result<(), QueueError> {
+        self.settle_all(queue, vec![OwedReceipt::Unworked(receipt.to_owned())]).await
+    }
+
     async fn give_back(&self, queue: QueueName, receipts: Vec<String>) {
         let left = self.out.left(receipts);
         if let Err(error) = self.settle_all(queue, left).await {
@@ -386,8 +410,12 @@ impl Queue for SqliteQueue {
         true
     }
 
-    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+    async fn bury(&self, queue: QueueName, burial: &str, letter: DeadLetter) -> Result<(), QueueError> {
+        let (id, now) = (format!("buried#{burial}"), self.clock.now());
         self.write(queue, letter.body.len(), move |connection| {
+            if !is_first(connection, queue, &id, now)? {
+                return Ok(());
+            }
             let letter = serde_json::to_string(&letter)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             connection
@@ -469,18 +497,23 @@ impl Queue for SqliteQueue {
     }
 }
 
-fn send(connection: &Connection, queue: QueueName, message: &QueueMessage, now: Timestamp) -> rusqlite::Result<()> {
+/// Whether nothing was sent with this deduplication id within five minutes. From now on something was.
+fn is_first(connection: &Connection, queue: QueueName, id: &str, now: Timestamp) -> rusqlite::Result<bool> {
     let until = later(now, DEDUPLICATION).as_millisecond();
     let latest = later(now, DEDUPLICATION + MIN_STEP).as_millisecond();
-    let is_new = connection
+    let noted = connection
         .prepare_cached(
             // One that is over counts no more, whether it was cleared away yet or not, and neither does one that was sent
             // before the clock was set back.
             "INSERT INTO deduplications (queue, id, until) VALUES (?1, ?2, ?3)
              ON CONFLICT (queue, id) DO UPDATE SET until = excluded.until WHERE until <= ?4 OR until > ?5",
         )?
-        .execute(params![queue.name(), message.deduplication, until, now.as_millisecond(), latest])?;
-    if is_new == 0 {
+        .execute(params![queue.name(), id, until, now.as_millisecond(), latest])?;
+    Ok(noted == 1)
+}
+
+fn send(connection: &Connection, queue: QueueName, message: &QueueMessage, now: Timestamp) -> rusqlite::Result<()> {
+    if !is_first(connection, queue, &message.deduplication, now)? {
         return Ok(());
     }
     let now = now.as_millisecond();

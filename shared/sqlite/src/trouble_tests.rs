@@ -717,3 +717,51 @@ async fn a_disk_that_is_full_or_read_only_is_noticed_without_a_write_and_so_is_i
     disk.remount("rw");
     host(&path).unwrap();
 }
+
+/// A file system that shows a folder for reading only, on top of it, until it is dropped.
+struct ReadOnlyView(std::path::PathBuf);
+
+impl ReadOnlyView {
+    fn of(folder: &std::path::Path) -> Option<Self> {
+        let mount = |options: &[&str]| std::process::Command::new("mount").args(options).arg(folder).output().unwrap();
+        let shown = folder.to_str().unwrap();
+        let bound = mount(&["--bind", shown]);
+        if !bound.status.success() {
+            println!("skipped: a folder cannot be mounted here: {bound:?}");
+            return None;
+        }
+        let view = Self(folder.to_owned());
+        let closed = mount(&["-o", "remount,bind,ro"]);
+        assert!(closed.status.success(), "{closed:?}");
+        Some(view)
+    }
+}
+
+impl Drop for ReadOnlyView {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_becomes_read_only_while_the_host_runs_is_named_and_so_is_its_end() {
+    let Some(disk) = Disk::mount(4_096) else { return };
+    let desk = Desk::within(tempfile::tempdir_in(disk.0.path()).unwrap());
+    desk.store.put(item("a", "x")).await.unwrap();
+    desk.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    let received = desk.queue.receive(QUEUE, 1, Duration::ZERO).await.unwrap();
+    let Some(view) = ReadOnlyView::of(desk.folder.path()) else { return };
+    let fault = desk.noticed().await;
+    assert_eq!(fault.kind, FaultKind::ReadOnly);
+    let began = Instant::now();
+    let refused = desk.store.put(item("b", "x")).await.unwrap_err().to_string();
+    assert!(began.elapsed() < ANSWERED, "{:?}", began.elapsed());
+    assert!(refused.contains("read-only") && refused.contains("switchboard.db"), "{refused}");
+    assert!(desk.queue.delete(QUEUE, receipts(&received)).await.is_err());
+    drop(view);
+    desk.is_well_again().await;
+    desk.store.put(item("b", "x")).await.unwrap();
+    // What could not be settled meanwhile is settled.
+    assert!(desk.queue.receive(QUEUE, 1, Duration::ZERO).await.unwrap().is_empty());
+    assert_eq!(desk.queue.depth(QUEUE).await.unwrap().waiting, 0);
+}

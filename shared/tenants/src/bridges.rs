@@ -270,7 +270,6 @@ impl RecentLink {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Pointer {
     at: String,
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::clock::later;
-use runtime::store::{ItemKey, Query, Store, StoreError, Table};
+use runtime::clock::{earlier, later};
+use runtime::store::{ItemKey, Query, Store, StoreError, Table, Version, written_by};
 
 /// What happens to an item in which a person is found, when their data is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub const KINDS: &[StoredKind] = {
         kind(Portals, "#notion-hooks", "", "address of Notion's webhooks", Keep(NO_WORDS)),
         kind(Portals, "#hooks", "", "address of Notion's webhooks", Keep(NO_WORDS)),
         kind(Portals, "#apps", "", "keys of an application", Keep(NO_WORDS)),
-        kind(Portals, "#departing", "", "a deletion that runs", Keep(NO_WORDS)),
+        kind(Portals, "#rounds", "", "whose turn is next", Keep(NO_WORDS)),
         kind(Portals, "#generation", "", "when the data was restored from a backup", Keep(NO_WORDS)),
         kind(Portals, "#departed", "", "a tenant that left", Keep(NO_WORDS)),
         kind(Portals, "learned", "", "a portal's id", Keep(NO_WORDS)),
@@ -143,6 +143,8 @@ pub fn kind_of(key: &ItemKey) -> Option<&'static StoredKind> {
 
 /// How long log lines are kept, and a day more for clocks that differ.
 const LOG_DAYS: u64 = 31;
+/// How long a run's rows and plan can be there, counted from its beginning: their own ages are shorter.
+const RUN_TTL: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// The partitions that hold a tenant's own items, each to be listed separately. `#admin` is shared by all tenants: only
 /// items that name the tenant belong to it.
@@ -151,12 +153,19 @@ pub async fn partitions(
     tenant: &TenantId,
     now: Timestamp,
 ) -> Result<Vec<(Table, String)>, StoreError> {
+    let mut all = fixed_partitions(tenant, now);
+    all.push((Table::Portals, "#admin".to_owned()));
+    all.extend(named_partitions(store, tenant, now).await?.into_iter().map(|partition| (Table::Links, partition)));
+    Ok(all)
+}
+
+/// Those of the tenant alone whose names follow from the tenant and the day.
+pub(crate) fn fixed_partitions(tenant: &TenantId, now: Timestamp) -> Vec<(Table, String)> {
     let mut all: Vec<(Table, String)> = Vec::new();
     for kind in KINDS {
         let partition = match (kind.table, kind.partition) {
             (Table::Limits, _) | (_, "day" | "hold" | "rows" | "plan" | "learned") => continue,
             (_, "") => tenant.to_string(),
-            (_, "#admin") => "#admin".to_owned(),
             (_, shared) if shared.starts_with('#') => continue,
             (_, within) => format!("{tenant}#{within}"),
         };
@@ -171,26 +180,35 @@ pub async fn partitions(
         let moment = moment.unwrap_or(Timestamp::UNIX_EPOCH);
         all.push((Table::Ledger, format!("{tenant}#{}", runtime::ledger::today(moment))));
     }
-    // Items of digests are listed by the digest's own entry; rows and plans by their run.
-    let holds = sorts(store, Table::Links, format!("{tenant}#errand")).await?;
-    all.extend(
-        holds.into_iter().filter(|hold| hold.starts_with(&format!("{tenant}#hold#"))).map(|hold| (Table::Links, hold)),
-    );
-    let runs = sorts(store, Table::Links, format!("{tenant}#backfill")).await?;
-    for run in runs {
-        all.extend(["rows", "plan"].map(|kind| (Table::Links, format!("{tenant}#{kind}#{run}"))));
+    all
+}
+
+/// Those of the links that other items name: the items of a digest are listed by the digest's own entry, rows and plans
+/// by their run.
+pub(crate) async fn named_partitions(
+    store: &dyn Store,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let digests = entries(store, format!("{tenant}#errand")).await?.into_iter().map(|(digest, _)| digest);
+    let mut all: Vec<String> = digests.filter(|digest| digest.starts_with(&format!("{tenant}#hold#"))).collect();
+    // A version is no older than the item's last write from nothing.
+    let oldest = written_by(earlier(now, RUN_TTL));
+    for (run, _) in entries(store, format!("{tenant}#backfill")).await?.into_iter().filter(|(_, at)| *at >= oldest) {
+        all.extend(["rows", "plan"].map(|kind| format!("{tenant}#{kind}#{run}")));
     }
     Ok(all)
 }
 
-async fn sorts(store: &dyn Store, table: Table, partition: String) -> Result<Vec<String>, StoreError> {
-    let (mut query, mut sorts) = (Query::prefix(table, partition, ""), Vec::new());
+/// The sort and the version of each item of a partition of the links.
+async fn entries(store: &dyn Store, partition: String) -> Result<Vec<(String, Version)>, StoreError> {
+    let (mut query, mut found) = (Query::prefix(Table::Links, partition, ""), Vec::new());
     loop {
         let page = store.list(&query).await?;
-        sorts.extend(page.items.into_iter().map(|item| item.key.sort));
+        found.extend(page.items.into_iter().map(|item| (item.key.sort, item.version)));
         match page.next {
             Some(next) => query.after = Some(next),
-            None => return Ok(sorts),
+            None => return Ok(found),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod key_rotation;
 pub mod one_time_secrets;
 pub mod person;
 pub mod portals;
+pub mod rounds;
 pub mod secret_names;
 pub mod sweep_requests;
 pub mod tickets;

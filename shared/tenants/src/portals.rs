@@ -13,6 +13,7 @@ use runtime::settings_document::{SettingsDocument, SettingsError};
 use runtime::store::{ItemKey, Query, Store, StoreError, StoreWrite, Table, Version, WriteCondition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -170,6 +171,9 @@ pub struct Portal {
     pub settings: SettingsDocument,
     /// When the portal was connected: earlier changes are not news.
     pub connected_at: Timestamp,
+    /// What a newer release keeps beside these: it is written back as it was read.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
 impl Portal {
@@ -187,6 +191,7 @@ impl Portal {
             notion: None,
             settings: serde_json::json!({}).into(),
             connected_at,
+            other: Map::new(),
         }
     }
 

@@ -18,6 +18,8 @@ mod no_answer;
 mod observer;
 mod retry_after;
 mod seen;
+mod time_box;
+pub mod time_limits;
 mod transport;
 
 pub use address::{api_url, is_public};
@@ -32,6 +34,7 @@ pub use no_answer::NoAnswer;
 pub use observer::Observer;
 pub use retry_after::parse_retry_after;
 pub use seen::SeenAnswer;
+pub use time_box::TimeBox;
 /// A moment on the clock by which calls are measured. Where a test pauses time, it is paused.
 pub use tokio::time::Instant;
 pub use transport::{Body, Peer, Pieces, Response, TimeLimit, Transport, Unread};

@@ -1,10 +1,11 @@
 //! What one client's calls may take, beside the limit of each kind of call: an account that is down is asked briefly, and a
-//! call that began before it came back is given up.
+//! call that began before it came back is given up. A call that somebody waits for keeps to their time, too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::time_box::TimeBox;
 use tokio::sync::Notify;
 
 /// The limit of a client's calls. Clones are the same limit.
@@ -31,6 +32,7 @@ impl CallLimit {
     }
 
     pub(crate) fn shorten(&self, own: Duration) -> Duration {
+        let own = TimeBox::for_next_call().map_or(own, |left| own.min(left));
         match self.0.most.load(Ordering::Relaxed) {
             0 => own,
             millis => own.min(Duration::from_millis(millis)),

@@ -1,16 +1,26 @@
-//! AWS in process, for tests: DynamoDB, SQS and Secrets Manager behind one HTTP address, and a Lambda Runtime
-//! API with an event source mapping.
+//! AWS for tests: the stack of `template.yaml` with the built binaries, deployed to an emulator. Providers are the
+//! simulators'.
 //!
-//! The services are winterbaume's. What they do otherwise than AWS is written down in `docs/testing.md`; the
-//! one thing made good here is the group of a message, which its SQS does not give back.
+//! What the emulator does otherwise than AWS is in `docs/testing.md`.
 #![allow(clippy::expect_used)]
 
-mod aws;
+mod company;
+pub mod emulator;
 mod gateway;
+mod meter;
 pub mod policy;
-pub mod runtime;
-mod template;
+mod services;
+mod stack;
 
-pub use self::aws::Cloud;
-pub use self::gateway::Gateway;
-pub use self::runtime::{Function, bootstrap};
+use std::path::PathBuf;
+
+pub use self::company::{Company, parameters};
+pub use self::emulator::left_out;
+pub use self::meter::{Charge, Meter};
+pub use self::services::Services;
+pub use self::stack::Stack;
+
+/// The folder of the repository.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

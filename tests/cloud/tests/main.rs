@@ -1,4 +1,5 @@
-//! Journeys through the built Lambda binaries, and what their policies grant. One binary: linked once.
+//! The stack of `template.yaml` with the built binaries, deployed to emulated AWS, and what its policies grant. One binary:
+//! linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod conversations;
@@ -8,3 +9,4 @@ mod grants;
 mod install;
 mod notion_sync;
 mod operations;
+mod stack;

@@ -87,6 +87,27 @@ pub async fn what_a_handler_leaves_comes_back_soon_and_later_each_time(engine: &
     assert_eq!(bodies(&receive(backend, 10).await), ["left"]);
 }
 
+pub async fn a_receipt_without_work_does_not_count(engine: &Engine) {
+    let backend = &engine.backend;
+    backend.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    let first = receive(backend, 10).await;
+    // The first is tried again later; the second was not worked, and waits for it.
+    backend.queue.delay(QUEUE, &first[0].receipt, Duration::from_secs(60)).await.unwrap();
+    for _ in 0..2 {
+        backend.queue.return_unworked(QUEUE, &first[1].receipt).await.unwrap();
+    }
+    assert!(receive(backend, 10).await.is_empty());
+    engine.clock.advance(Duration::from_secs(60));
+    let again = receive(backend, 10).await;
+    assert_eq!(again.iter().map(|one| (one.body.as_str(), one.attempt)).collect::<Vec<_>>(), [("1", 2), ("2", 1)]);
+    // A receipt whose lease ran out changes nothing.
+    engine.clock.advance(QUEUE.visibility());
+    let later = receive(backend, 10).await;
+    backend.queue.return_unworked(QUEUE, &again[0].receipt).await.unwrap();
+    assert!(receive(backend, 10).await.is_empty());
+    assert_eq!((later[0].attempt, later[1].attempt), (3, 2));
+}
+
 pub async fn what_a_process_had_received_comes_back_when_it_starts_again(engine: &Engine) {
     let backend = &engine.backend;
     backend.queue.send(QUEUE, vec![message("g", "1"), message("g", "2"), message("h", "1")]).await.unwrap();

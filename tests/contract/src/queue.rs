@@ -77,7 +77,7 @@ pub async fn a_dead_letter_is_kept_with_its_reason(engine: &Engine) {
         body: "{}".into(),
         group: "g".into(),
     };
-    engine.backend.queue.bury(QUEUE, letter.clone()).await.unwrap();
+    engine.backend.queue.bury(QUEUE, "m#3", letter.clone()).await.unwrap();
     assert_eq!(engine.backend.queue.depth(QUEUE).await.unwrap(), Depth { dead: 1, ..Depth::default() });
     // Looked at, not taken.
     for _ in 0..2 {
@@ -103,7 +103,7 @@ pub async fn every_dead_letter_is_seen_and_each_goes_where_it_should(engine: &En
     let queue = &engine.backend.queue;
     // More of one group than a single look hands out.
     for n in 0..25 {
-        queue.bury(QUEUE, letter(engine, &format!("job {n}"), "g")).await.unwrap();
+        queue.bury(QUEUE, &format!("{n}#1"), letter(engine, &format!("job {n}"), "g")).await.unwrap();
     }
     assert_eq!(queue.dead_letters(QUEUE, 100).await.unwrap().len(), 25);
     assert_eq!(queue.dead_letters(QUEUE, 7).await.unwrap().len(), 7);
@@ -124,8 +124,64 @@ pub async fn every_dead_letter_is_seen_and_each_goes_where_it_should(engine: &En
     assert!(queue.sift(QUEUE, 100, &mut judge).await.unwrap().is_empty());
 }
 
+/// Receives one job and buries it, as the runner does. Returns what was received.
+async fn die(engine: &Engine) -> Received {
+    let queue = &engine.backend.queue;
+    let received = receive(engine, 1).await.remove(0);
+    queue.bury(QUEUE, &received.burial(), letter(engine, &received.body, &received.group)).await.unwrap();
+    queue.delete(QUEUE, vec![received.receipt.clone()]).await.unwrap();
+    received
+}
+
+pub async fn a_job_that_dies_again_after_each_redrive_leaves_one_letter(engine: &Engine) {
+    let queue = &engine.backend.queue;
+    queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    let mut redrive = |_: &Buried| Fate::Redrive;
+    // At any pace: at once, after minutes, and after everything is forgotten.
+    for pause in [0, 0, 60, 301] {
+        engine.clock.advance(Duration::from_secs(pause));
+        die(engine).await;
+        assert_eq!(queue.depth(QUEUE).await.unwrap(), Depth { dead: 1, ..Depth::default() });
+        let redriven = queue.sift(QUEUE, 10, &mut redrive).await.unwrap();
+        assert_eq!(redriven.len(), 1);
+        // Redriven a second time at once.
+        assert!(queue.sift(QUEUE, 10, &mut redrive).await.unwrap().is_empty());
+        let depth = queue.depth(QUEUE).await.unwrap();
+        assert_eq!((depth.waiting, depth.dead), (1, 0));
+    }
+    assert_eq!(bodies(&receive(engine, 10).await), ["1"]);
+}
+
+pub async fn the_same_burial_is_one_letter_and_another_one_is_another(engine: &Engine) {
+    let queue = &engine.backend.queue;
+    let bury = |burial: &'static str| queue.bury(QUEUE, burial, letter(engine, "job", "g"));
+    let (one, other) = futures::join!(bury("m#1"), bury("m#1"));
+    one.and(other).unwrap();
+    bury("m#1").await.unwrap();
+    assert_eq!(queue.depth(QUEUE).await.unwrap().dead, 1);
+    bury("m#2").await.unwrap();
+    bury("n#1").await.unwrap();
+    assert_eq!(queue.dead_letters(QUEUE, 10).await.unwrap().len(), 3);
+}
+
+pub async fn what_was_not_worked_is_there_at_once(engine: &Engine) {
+    let queue = &engine.backend.queue;
+    queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    let received = receive(engine, 10).await;
+    for one in &received {
+        queue.return_unworked(QUEUE, &one.receipt).await.unwrap();
+    }
+    assert_eq!(bodies(&receive(engine, 10).await), ["1", "2"]);
+}
+
 pub async fn many_messages_are_sent_at_once(engine: &Engine) {
     let messages = (0..35).map(|n| message(&format!("g{}", n % 5), &n.to_string())).collect();
     engine.backend.queue.send(QUEUE, messages).await.unwrap();
     assert_eq!(engine.backend.queue.depth(QUEUE).await.unwrap().waiting, 35);
+}
+
+pub async fn long_messages_are_sent_at_once(engine: &Engine) {
+    let long = |n: u32| QueueMessage { body: n.to_string().repeat(200_000), ..message("g", &n.to_string()) };
+    engine.backend.queue.send(QUEUE, (0..7).map(long).collect()).await.unwrap();
+    assert_eq!(engine.backend.queue.depth(QUEUE).await.unwrap().waiting, 7);
 }

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use cloud::Cloud;
+use cloud::Services;
 use contract::Engine;
 use runtime::ManualClock;
 
-pub(crate) async fn engine() -> (Engine, Cloud) {
-    let cloud = Cloud::start().await.unwrap();
+pub(crate) async fn engine() -> (Engine, Services) {
+    let services = Services::start().await.unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
-    let backend = aws::ports_over(&cloud.config, cloud.names.clone(), clock.clone());
+    let backend = aws::ports_over(&services.config, services.names.clone(), clock.clone());
     // A Lambda function keeps nothing between two calls.
     let same = backend.clone();
     let restart =
         move || -> futures::future::BoxFuture<'static, runtime::Backend> { Box::pin(std::future::ready(same.clone())) };
-    (Engine { backend, clock, restart: Box::new(restart) }, cloud)
+    (Engine { backend, clock, restart: Box::new(restart) }, services)
 }
 
 contract::all_promises!(crate::aws::engine());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use runtime::calls;
 use runtime::calls::ProviderCall;
 use runtime::clock::Clock;
+use runtime::decision::EarlierTry;
 use runtime::job::{GroupKey, Job, JobOutcome, ReceivedJob};
 use runtime::ledger::{EventLine, EventStatus, Ledger};
 use runtime::metrics::Counters;
@@ -190,4 +191,23 @@ async fn what_waits_has_a_line_from_the_first_try_on_and_keeps_its_calls() {
     world.decision(&job).commit(&world.backend).await.unwrap();
     let calls: Vec<_> = world.line(&job).await.calls.into_iter().map(|call| call.to).collect();
     assert_eq!(calls, ["first", "second"]);
+}
+
+#[tokio::test]
+async fn a_first_try_of_what_was_received_before_is_a_first_try() {
+    let world = World::new();
+    // Received twice without being worked, as SQS does to a message whose function is throttled.
+    let job = ReceivedJob { attempt: 3, ..world.job() };
+    let earlier = || decision::earlier_try(&world.backend, &job, |_| Vec::new());
+    assert_eq!(earlier().await.unwrap(), EarlierTry::None);
+    world.decision(&job).wait(&world.backend, Duration::from_secs(3), "somebody writes").await.unwrap();
+    assert_eq!(world.line(&job).await.status, EventStatus::Waiting { cause: "somebody writes".into() });
+    assert_eq!(earlier().await.unwrap(), EarlierTry::Undecided);
+    // The next one has nothing to add.
+    let written = world.line(&job).await;
+    world.clock.advance(Duration::from_secs(3));
+    world.decision(&job).wait(&world.backend, Duration::from_secs(3), "somebody else writes").await.unwrap();
+    assert_eq!(world.line(&job).await, written);
+    world.decision(&job).commit(&world.backend).await.unwrap();
+    assert_eq!(earlier().await.unwrap(), EarlierTry::Finished(JobOutcome::Done));
 }

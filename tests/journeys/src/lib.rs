@@ -264,9 +264,12 @@ impl World {
     }
 
     async fn none_is_on_the_way(&self) {
-        let notion = &self.sandbox.notion;
+        let Sandbox { portal, slack, notion, .. } = &self.sandbox;
         notion.send_due();
-        while self.sandbox.portal.events_on_the_way() + self.sandbox.slack.on_the_way() + notion.on_the_way() > 0 {
+        let sent = || portal.events_on_the_way() + slack.on_the_way() + notion.on_the_way();
+        // What nobody waits for any more arrives all the same.
+        let arriving = || portal.arriving() + slack.arriving() + notion.arriving();
+        while sent() + arriving() > 0 {
             tokio::task::yield_now().await;
         }
     }

@@ -26,7 +26,7 @@ impl Queue for Refusing {
         Ok(())
     }
 
-    async fn bury(&self, _: QueueName, _: DeadLetter) -> Result<(), QueueError> {
+    async fn bury(&self, _: QueueName, _: &str, _: DeadLetter) -> Result<(), QueueError> {
         Ok(())
     }
 

@@ -64,7 +64,7 @@ const ACKNOWLEDGING: [&str; 14] = [
 
 /// Each function with what it is built from besides [`BASE`], also through other crates; webhooks besides
 /// [`ACKNOWLEDGING`].
-const FUNCTIONS: [(&str, &[&str]); 17] = [
+const FUNCTIONS: [(&str, &[&str]); 18] = [
     ("bitrix24-webhook", &[]),
     ("slack-webhook", &["commands"]),
     ("notion-webhook", &[]),
@@ -74,6 +74,7 @@ const FUNCTIONS: [(&str, &[&str]); 17] = [
     ("slack-commands", &["user_mapping", "crm", "chat_bridge", "commands"]),
     ("slack-delivery", &["user_mapping", "crm", "notifications", "chat_bridge"]),
     ("record-sync", &["user_mapping", "crm", "notifications", "notion_sync"]),
+    ("tenant-jobs", &[]),
     ("notion-poll", &["user_mapping", "crm", "notifications", "notion_sync"]),
     ("portal-sweep", &["user_mapping", "crm", "chat_bridge"]),
     ("token-renewal", &[]),

@@ -6,6 +6,7 @@ use journeys::{World, watched};
 use runtime::Clock;
 use runtime::ledger::{Ledger, LedgerLine, today};
 use serde_json::json;
+use simulators::SentOutcome;
 use simulators::portal::{DEAL, LEAD, PortalEventDelivery};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,5 +219,7 @@ async fn thousands_of_records_are_read_in_a_few_requests() {
             break;
         }
     }
-    assert_eq!(decided, deals.len());
+    let outcomes = world.sandbox.portal.sent().into_iter().map(|sent| sent.outcome);
+    let refused: Vec<_> = outcomes.filter(|outcome| !matches!(outcome, SentOutcome::Answered(200))).collect();
+    assert_eq!(decided, deals.len(), "sent and not accepted in time: {refused:?}");
 }

@@ -1,18 +1,25 @@
 //! When providers fail: every card arrives, exactly once, or it is said why not.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use clients::{Connections, Failure};
 use jobs::queues;
 use jobs::sync::{Signal, SyncJob};
-use journeys::World;
+use journeys::{Stage, World};
 use records::ChangeKind;
 use runtime::clock::Clock;
 use runtime::job::{JobOutcome, ReceivedJob};
-use runtime::ledger::Ledger;
+use runtime::ledger::{EventLine, EventStatus, Ledger, event_write};
 use runtime::queue::QueueMessage;
+use runtime::store::{Belongings, ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version};
 use runtime::{Backend, Decision, TraceId};
 use settings::{Destination, Route};
+use simulators::direct::Direct;
 use simulators::fault::{Fault, When};
+use slack::SlackApiBase;
 
 const SLACK: (u16, &str) = (200, "internal_error");
 const BITRIX24: (u16, &str) = (500, "INTERNAL_SERVER_ERROR");
@@ -55,6 +62,97 @@ async fn whatever_the_portal_does_the_card_arrives_exactly_once() {
             world.settle().await;
             assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"], "{method} {fault:?}");
         }
+    }
+}
+
+type FailsOn = dyn Fn(&StoreWrite) -> bool + Send + Sync;
+
+/// A store in which some writes fail, and another worker writes something after the first read of a line.
+struct Interfering {
+    inner: Arc<dyn Store>,
+    fails_on: Box<FailsOn>,
+    meanwhile: Mutex<Option<StoreWrite>>,
+}
+
+#[async_trait]
+impl Store for Interfering {
+    async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
+        let found = self.inner.get(key).await;
+        let meanwhile = self.meanwhile.lock().unwrap().take_if(|write| write.key == *key);
+        if let Some(write) = meanwhile {
+            self.inner.put(write).await.unwrap();
+        }
+        found
+    }
+
+    async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
+        if (self.fails_on)(&write) {
+            return Err(StoreError::Unavailable("the disk is full".into()));
+        }
+        self.inner.put(write).await
+    }
+
+    async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError> {
+        self.inner.put_all(writes).await
+    }
+
+    async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
+        self.inner.delete(key).await
+    }
+
+    async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError> {
+        self.inner.erase(key, version).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
+        self.inner.list(query).await
+    }
+
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
+        self.inner.belonging(table, owner, after).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_slack_has_posted_is_posted_although_the_limiter_cannot_note_it() {
+    let mut world = World::start_on(Stage::Memory).await;
+    let failed = Arc::new(AtomicUsize::new(0));
+    let counted = failed.clone();
+    let is_recovery = |write: &StoreWrite| write.key.sort == "outage" && write.value == "null";
+    let fails_on = move |write: &StoreWrite| is_recovery(write) && counted.fetch_add(1, Ordering::Relaxed) == 0;
+    let inner = world.engine.backend.store.clone();
+    let store = Arc::new(Interfering { inner, fails_on: Box::new(fails_on), meanwhile: Mutex::default() });
+    let backend = Backend { store, ..world.engine.backend.clone() };
+    let slack_api = SlackApiBase::new(&world.sandbox.slack.api_url()).unwrap();
+    let connections = Connections::new(&backend, slack_api).allowing(journeys::network());
+    let connections = connections.over(Arc::new(Direct::new(Duration::from_secs(2))));
+    *world.functions = journeys::watched::functions(&backend, &connections, None);
+    // The account is failing, so that its next answer is noted; nothing was posted, so that nothing is looked up.
+    world.sandbox.slack.fail_next("chat.postMessage", Fault::Code { status: 200, code: "team_added_to_org".into() });
+    world.sandbox.portal.add_deal("Roof", 1, "EUR");
+    world.settle().await;
+    assert_eq!(failed.load(Ordering::Relaxed), 1, "the post that came through could not be noted");
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_lease_has_ended_leaves_the_decision_of_another_as_it_is() {
+    let world = World::start().await;
+    let (now, inner) = (world.clock.now(), world.engine.backend.store.clone());
+    let trace = TraceId::new(now);
+    let decided = [EventStatus::Routed, EventStatus::Skipped { reason: "no watched field changed".into() }];
+    for status in decided {
+        let line = |status| EventLine::of_trace(trace, "ONTASKADD".into(), Some("task 1".into()), now, status);
+        let write = event_write(&world.tenant, line(status.clone())).unwrap();
+        inner.delete(&write.key).await.unwrap();
+        let meanwhile = Mutex::new(Some(write));
+        let store = Interfering { inner: inner.clone(), fails_on: Box::new(|_| false), meanwhile };
+        let lost_race = Failure::transient("another worker wrote its snapshot first");
+        let ledger = Ledger::new(Arc::new(store));
+        let outcome = clients::undecided(&ledger, &world.tenant, line(EventStatus::Routed), now, &lost_race).await;
+        assert!(matches!(outcome, JobOutcome::Retry { .. }), "{outcome:?}");
+        let kept = ledger.event(&world.tenant, trace).await.unwrap().unwrap();
+        assert_eq!(kept.status, status);
     }
 }
 
@@ -232,6 +330,31 @@ async fn jobs_that_the_queue_refused_are_sent_by_the_next_try() {
     assert_eq!(finished, Some(JobOutcome::Done));
     let sent = backend.queue.receive(queues::RECORD_SYNC, 10, Duration::ZERO).await.unwrap();
     assert_eq!(sent.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_lease_has_ended_does_not_skip_what_another_has_routed() {
+    let world = World::start().await;
+    let (backend, now) = (&world.engine.backend, world.clock.now());
+    let received = |attempt| ReceivedJob {
+        id: "m".into(),
+        tenant: world.tenant.clone(),
+        trace: TraceId::new(now),
+        group: "g".into(),
+        attempt,
+        body: (),
+    };
+    let (late, again) = (received(1), received(2));
+    let again = ReceivedJob { trace: late.trace, ..again };
+    let mut decided = Decision::on(&again, "event", None, now);
+    decided.send(&SyncJob::Schema { signal: Signal::both("event") }).unwrap();
+    // It ends before its jobs are on their queue.
+    decided.commit(&Backend { queue: Arc::new(journeys::Refusing), ..backend.clone() }).await.unwrap_err();
+    let outcome = Decision::on(&late, "event", None, now).skip(backend, "nothing changed").await.unwrap();
+    assert_eq!(outcome, JobOutcome::Done);
+    let line = Ledger::new(backend.store.clone()).event(&world.tenant, late.trace).await.unwrap().unwrap();
+    assert_eq!(line.status, EventStatus::Routed);
+    assert_eq!(backend.queue.receive(queues::RECORD_SYNC, 10, Duration::ZERO).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

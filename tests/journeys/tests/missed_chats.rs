@@ -5,8 +5,8 @@ use std::time::Duration;
 use chat_bridge::sweep;
 use crm::sweeps::Sweeps;
 use jobs::queues;
-use journeys::World;
 use journeys::random::Random;
+use journeys::{EventOrder, World};
 use runtime::Clock;
 use serde_json::{Value, json};
 use simulators::portal::PortalEventDelivery;
@@ -42,9 +42,30 @@ impl Bridged {
         copies.map(|message| message["text"].as_str().unwrap().replace('\u{200b}', "")).collect()
     }
 
+    /// Events wait from now on, and are sent newest first in the end.
+    fn hears_in_the_wrong_order(&self) {
+        self.world.clock.advance(Duration::from_secs(2));
+        // Each waits for the answer to the one before it: the order is exactly the wrong one.
+        EventOrder::Kept.apply(&self.world.sandbox.portal, &self.world.sandbox.slack);
+        self.world.sandbox.portal.deliver(PortalEventDelivery { hold: true, ..PortalEventDelivery::default() });
+        self.world.sandbox.slack.hold_events();
+    }
+
+    /// What waits is sent now, newest first.
+    async fn hears_newest_first(&self) {
+        self.world.sandbox.portal.deliver(PortalEventDelivery::default());
+        self.world.sandbox.portal.release_held();
+        self.world.sandbox.slack.release_events(Release::Reversed);
+        self.world.settle().await;
+    }
+
     /// Sweeps the conversations alone.
     async fn sweeps_chats(&self) -> sweep::SweptChats {
-        self.world.clock.advance(Duration::from_secs(60));
+        self.sweeps_chats_after(60).await
+    }
+
+    async fn sweeps_chats_after(&self, seconds: u64) -> sweep::SweptChats {
+        self.world.clock.advance(Duration::from_secs(seconds));
         let context = TenantContext::new(&self.world.engine.backend, self.world.connections.clone());
         let swept = sweep::sweep(&context, &self.world.tenant, self.world.clock.now()).await.unwrap().unwrap();
         self.world.settle().await;
@@ -187,6 +208,114 @@ async fn an_event_that_comes_late_or_twice_adds_nothing() {
     assert_eq!(copies, ["[b]user6:[/b] two", "[b]user6:[/b] three"]);
     assert_eq!(bridge.copies_in_slack(), ["four"]);
     assert_eq!(bridge.sweeps_chats().await.found, 0);
+}
+
+#[tokio::test]
+async fn an_edit_that_arrives_before_its_message_is_copied_as_the_message() {
+    let bridge = Bridged::start().await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    bridge.hears_in_the_wrong_order();
+    let here = bridge.say(&bridge.ann, "frist here");
+    slack.edit(&bridge.channel, &here, "first here");
+    let there = bridge.writes_now(1, "frist there");
+    portal.edit(&bridge.chat, there, "first there");
+    bridge.hears_newest_first().await;
+    let copied = || bridge.in_bitrix24().into_iter().filter(|line| line.contains("user6")).collect::<Vec<_>>();
+    assert_eq!(copied(), ["[b]user6:[/b] first here"]);
+    assert_eq!(bridge.copies_in_slack(), ["first there"]);
+    assert_eq!(bridge.sweeps_chats().await.found, 0);
+    slack.edit(&bridge.channel, &here, "again here");
+    portal.edit(&bridge.chat, there, "again there");
+    bridge.world.settle().await;
+    assert_eq!(copied(), ["[b]user6:[/b] again here"]);
+    assert_eq!(bridge.copies_in_slack(), ["again there"]);
+    slack.delete(&bridge.channel, &here);
+    portal.delete(&bridge.chat, there);
+    bridge.world.settle().await;
+    assert_eq!((copied().len(), bridge.copies_in_slack().len()), (0, 0));
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
+async fn an_edit_of_a_message_whose_event_was_lost_is_copied_as_the_message_and_says_when_it_was_written() {
+    let bridge = Bridged::start().await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    bridge.goes_deaf();
+    let here = bridge.say(&bridge.ann, "lost here");
+    let there = bridge.writes_now(1, "lost there");
+    bridge.hears_again();
+    bridge.world.clock.advance(Duration::from_secs(2 * 60));
+    bridge.says(&bridge.ann, "newer here").await;
+    bridge.writes(1, "newer there").await;
+    slack.edit(&bridge.channel, &here, "found here");
+    portal.edit(&bridge.chat, there, "found there");
+    bridge.world.settle().await;
+    let copied = || bridge.in_bitrix24().into_iter().filter(|line| line.contains("user6")).collect::<Vec<_>>();
+    let late = copied();
+    assert_eq!((late.len(), late[0].as_str()), (2, "[b]user6:[/b] newer here"));
+    assert!(
+        late[1].starts_with("🕓 [i]Written at 2026-11-21 12:0") && late[1].ends_with("[b]user6:[/b] found here"),
+        "{late:?}"
+    );
+    let late = bridge.copies_in_slack();
+    assert_eq!((late.len(), late[0].as_str()), (2, "newer there"));
+    assert!(late[1].starts_with("🕓 _Written at 2026-11-21 12:0") && late[1].ends_with("\nfound there"), "{late:?}");
+    let remarks = bridge.events_with_remarks().await;
+    let edited_first = "an edit of it arrived before the message itself, and was copied in its place";
+    assert_eq!(remarks.iter().filter(|remark| *remark == edited_first).count(), 2, "{remarks:?}");
+    assert_eq!(bridge.sweeps_chats().await.found, 0, "it is known");
+    assert_eq!((copied().len(), bridge.copies_in_slack().len()), (2, 2));
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
+async fn a_message_that_slack_sends_again_after_newer_ones_says_when_it_was_written() {
+    let bridge = Bridged::start().await;
+    bridge.goes_deaf();
+    let ts = bridge.say(&bridge.ann, "refused");
+    bridge.hears_again();
+    bridge.world.clock.advance(Duration::from_secs(60));
+    bridge.says(&bridge.ann, "accepted").await;
+    bridge.world.clock.advance(Duration::from_secs(5 * 60));
+    let again = json!({"type": "message", "channel": bridge.channel, "user": bridge.ann, "text": "refused", "ts": ts});
+    bridge.world.post_slack_event("Ev0AGAIN", &again).await;
+    let copied = bridge.in_bitrix24();
+    assert_eq!((copied.len(), copied[0].as_str()), (2, "[b]user6:[/b] accepted"));
+    assert!(
+        copied[1].starts_with("🕓 [i]Written at 2026-11-21 12:0") && copied[1].ends_with("[b]user6:[/b] refused"),
+        "{copied:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_deletion_that_arrives_before_its_message_leaves_nothing() {
+    let bridge = Bridged::start().await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    bridge.hears_in_the_wrong_order();
+    let here = bridge.say(&bridge.ann, "here");
+    slack.edit(&bridge.channel, &here, "here, edited");
+    slack.delete(&bridge.channel, &here);
+    let there = bridge.writes_now(1, "there");
+    portal.edit(&bridge.chat, there, "there, edited");
+    portal.delete(&bridge.chat, there);
+    bridge.hears_newest_first().await;
+    assert_eq!((bridge.in_bitrix24(), bridge.copies_in_slack()), (Vec::new(), Vec::new()));
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_found_before_its_event_arrives_is_delivered_once() {
+    let bridge = Bridged::start().await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    let (there, here) = (bridge.writes(1, "there").await, bridge.says(&bridge.ann, "here").await);
+    bridge.hears_in_the_wrong_order();
+    portal.delete(&bridge.chat, there);
+    slack.delete(&bridge.channel, &here);
+    assert_eq!(bridge.sweeps_chats().await.found, 2);
+    bridge.hears_newest_first().await;
+    assert_eq!((bridge.in_bitrix24(), bridge.copies_in_slack()), (Vec::new(), Vec::new()));
+    assert_eq!(bridge.logged("queued").await, Vec::<String>::new());
+    bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test]
@@ -448,6 +577,18 @@ async fn a_channel_that_may_be_read_once_a_minute_is_caught_up_with_in_order() {
     bridge.nothing_is_stuck().await;
 }
 
+#[tokio::test]
+async fn that_a_channel_may_be_read_once_a_minute_is_known_from_the_first_refusal() {
+    let bridge = Bridged::start().await;
+    let slack = &bridge.world.sandbox.slack;
+    slack.be_distributed(true);
+    // Each refusal asks to wait for what is left of a minute.
+    for _ in 0..12 {
+        bridge.sweeps_chats_after(45).await;
+    }
+    assert_eq!(slack.refused_for_limits(), 1);
+}
+
 /// The texts of both sides, each without the time that a late one is below, in the order of one side's authors.
 fn said(lines: &[String]) -> Vec<String> {
     let bare = |line: &String| {
@@ -458,24 +599,26 @@ fn said(lines: &[String]) -> Vec<String> {
     lines.iter().map(bare).collect()
 }
 
-/// People write, edit and delete on both sides; of each action the event is lost, comes twice, or arrives.
+/// People write, edit and delete on both sides; of each action the event is lost, comes twice, or arrives, and where there
+/// are two, the second may be first.
 async fn converse(seed: u64) {
     let mut random = Random::from_seed(seed);
     let bridge = Bridged::start().await;
     let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
     let (mut there, mut here): (Vec<u64>, Vec<String>) = (Vec::new(), Vec::new());
     for n in 0..30 {
-        let fate = random.below(4);
+        let fate = random.below(5);
         match fate {
             0 | 1 => bridge.goes_deaf(),
             2 => {
                 portal.deliver(PortalEventDelivery { double_every: 1, ..PortalEventDelivery::default() });
                 slack.double_under_other_ids(1);
             }
+            3 => bridge.hears_in_the_wrong_order(),
             _ => {}
         }
         let pick = |random: &mut Random, len: usize| usize::try_from(random.below(len as u64)).unwrap();
-        match random.below(8) {
+        match random.below(10) {
             0..=2 => there.push(bridge.writes_now(1, &format!("b{n}"))),
             3..=5 => here.push(bridge.say(&bridge.ann, &format!("s{n}"))),
             6 if !there.is_empty() => {
@@ -494,7 +637,18 @@ async fn converse(seed: u64) {
                     slack.delete(&bridge.channel, &here.remove(at));
                 }
             }
+            8 => {
+                there.push(bridge.writes_now(1, &format!("b{n} draft")));
+                portal.edit(&bridge.chat, there[there.len() - 1], &format!("b{n}"));
+            }
+            9 => {
+                here.push(bridge.say(&bridge.ann, &format!("s{n} draft")));
+                slack.edit(&bridge.channel, &here[here.len() - 1], &format!("s{n}"));
+            }
             _ => {}
+        }
+        if fate == 3 {
+            bridge.hears_newest_first().await;
         }
         bridge.world.settle().await;
         bridge.hears_again();

@@ -6,6 +6,7 @@ use jobs::queues;
 use journeys::World;
 use serde_json::{Value, json};
 use simulators::portal::{COMPANY, CONTACT, DEAL, LEAD, PhoneCall};
+use simulators::{Fault, Rule};
 
 fn missed(phone: &str) -> PhoneCall {
     PhoneCall { kind: 2, phone: phone.into(), user: 6, code: "304".into(), ..PhoneCall::default() }
@@ -94,6 +95,21 @@ async fn a_comment_told_twice_is_one_message_and_also_tells_what_changed_meanwhi
     world.settle().await;
     assert_eq!(world.direct(6), ["Анна Титов commented on T: Once"]);
     assert!(world.ledger().await.iter().any(|line| line.contains("already decided, trace")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_waits_until_the_portal_can_say_who_reads_it() {
+    let world = World::start().await;
+    // A person is found in Slack by the e-mail that the portal knows.
+    let fault = Fault::Code { status: 500, code: "INTERNAL_SERVER_ERROR".into() };
+    let asking = Rule { contains: Some("user.get".into()), ..Rule::every("batch", fault).lasting(30) };
+    world.sandbox.portal.fail(asking);
+    let task = world.sandbox.portal.add_task(json!({"TITLE": "T", "RESPONSIBLE_ID": 6}));
+    world.sandbox.portal.comment(task, 1, "Please call");
+    world.settle().await;
+    assert_eq!(world.direct(6), ["Анна Титов commented on T: Please call"]);
+    let ledger = world.ledger().await.join("\n");
+    assert!(!ledger.contains("unmapped"), "{ledger}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -130,6 +130,11 @@ async fn five_thousand_deals_take_hardly_longer_than_the_limit_itself() {
     assert_eq!(world.sandbox.notion.rows(&source(&world)).len() as u64, DEALS);
     assert!(took.as_secs_f64() <= limit.as_secs_f64() * 1.1, "{took:#} of {limit:#}");
     assert_eq!(world.dead_letters(queues::RECORD_SYNC).await.len(), 0);
+    // No message carries it all the way: a queue neither hands one out for ever nor takes a run for one that is late.
+    assert!(run.slices >= 3, "{run:?}");
+    let line = runtime::ledger::Ledger::new(world.engine.backend.store.clone());
+    let line = line.event(&world.tenant, run.id.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(line.status, runtime::ledger::EventStatus::Routed);
 }
 
 /// How many times the process is killed.

@@ -111,6 +111,26 @@ async fn an_event_that_comes_after_its_sweep_is_counted_as_late_and_tells_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deal_that_went_back_before_its_job_was_worked_is_where_it_is_and_not_where_it_was() {
+    let world = World::start().await;
+    let deal = world.sandbox.portal.add_deal("There and back", 1, "EUR");
+    world.settle().await;
+    world.sandbox.portal.deliver(PortalEventDelivery { drop_every: 1, ..PortalEventDelivery::default() });
+    for stage in ["PREPARATION", "NEW"] {
+        world.sandbox.portal.move_deal(deal, stage);
+        world.clock.advance(Duration::from_secs(300));
+        portal_sweep::ask_for_all(&world.functions.portal_sweep).await;
+        portal_sweep::handle(&world.functions.portal_sweep, world.clock.now()).await;
+    }
+    world.settle().await;
+    world.sandbox.portal.move_deal(deal, "WON");
+    world.sweep().await;
+    let cards = world.channel("sales-pipeline");
+    let way = ["New deal: There and back", "Deal won: There and back (Новая → Сделка успешна)"];
+    assert_eq!(cards, way, "each card begins where the one before it ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn comments_of_both_cards_are_found_even_many_of_them() {
     let world = World::start().await;
     let portal = &world.sandbox.portal;

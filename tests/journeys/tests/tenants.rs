@@ -16,10 +16,11 @@ use serde_json::json;
 use simulators::estate::BITRIX24_APP;
 use standalone::engine::Engine;
 use tenants::api_keys::{ApiKeys, Scope};
-use tenants::portals::Portals;
+use tenants::portals::{Portal, Portals};
+use tenants::rounds::Round;
 use tenants::{departure, export, key_rotation};
 
-/// The upkeep's next run.
+/// Until the upkeep's next run.
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 
 async fn all_of(backend: &Backend, owner: &str) -> usize {
@@ -215,16 +216,15 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
 
     let host = estate.sandbox.portals[0].host();
     let page = browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
-    assert!(page.text.contains("within 15 minutes"), "{}", page.text);
-    // Cut off at once, and deleted by the next run of the upkeep.
+    assert!(page.text.contains("is deleting everything"), "{}", page.text);
+    // Cut off at once, and deleted by jobs.
     assert_eq!(estate.connections.portals().tenants().await.unwrap().as_slice(), std::slice::from_ref(&stays));
     assert!(estate.connections.token_standings(&gone).await.unwrap().is_empty());
-    estate.clock.advance(QUARTER);
-    let report = upkeep::handle(&estate.functions.upkeep, estate.clock.now()).await;
-    assert!(report.left_behind > 20 && report.leaving == 0 && report.failed.is_empty(), "{report:?}");
+    estate.settle().await;
+    let departure = departure::of(&estate.engine.backend, &gone).await.unwrap().unwrap();
+    assert!(departure.total() > 20 && departure.done_at.is_some(), "{departure:?}");
     assert_eq!(all_of(&estate.engine.backend, gone.as_str()).await, 0);
     assert_eq!(all_of(&estate.engine.backend, &format!("bitrix24#{gone}")).await, 0);
-    assert_eq!(all_of(&estate.engine.backend, &format!("slack#{}", estate.sandbox.workspaces[0].team_id())).await, 0);
     assert!(estate.sandbox.portals[0].bots().is_empty() && estate.sandbox.portals[0].bound_events().is_empty());
     // The session ended with it; jobs that were queued are dropped without a trace.
     assert!(browser.get("/install").await.text.contains("Address of your portal"));
@@ -240,11 +240,47 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
     assert!(all_of(&estate.engine.backend, stays.as_str()).await >= before);
     a_deal(&estate, 1, "Tower").await;
     assert!(estate.channel(1, "sales-pipeline").iter().any(|card| card.contains("Tower")));
+    // What counts requests to single methods and channels of Slack expires within a day.
+    let workspace = format!("slack#{}", estate.sandbox.workspaces[0].team_id());
+    assert!(all_of(&estate.engine.backend, &workspace).await > 0);
+    estate.clock.advance(Duration::from_secs(24 * 60 * 60 + 1));
+    assert_eq!(all_of(&estate.engine.backend, &workspace).await, 0);
     // They can come again, as somebody new.
     let (_, page) = estate.install_portal(0).await;
     assert!(page.contains("connect Slack"), "{page}");
     estate.upkeep().await;
     assert_eq!(estate.connections.portals().tenants().await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_over_all_tenants_begins_where_the_last_one_had_to_stop() {
+    const LASTS: Duration = Duration::from_secs(10);
+    let estate = Estate::start(1).await;
+    let backend = &estate.engine.backend;
+    let portals = Portals::new(backend.store.clone(), backend.clock.clone());
+    for name in ["a", "b", "c", "d", "e"] {
+        let portal = Portal::new(TenantId::new(name).unwrap(), format!("{name}.bitrix24.example"), estate.clock.now());
+        portals.put(&portal).await.unwrap();
+    }
+    let round = async |most: usize| {
+        let round = Round::begin(backend, "test", LASTS).await.unwrap();
+        let mut turns = Vec::new();
+        for tenant in round.turns() {
+            turns.push(tenant.to_string());
+            if turns.len() == most {
+                // What is under way may take longer than the round begins with others.
+                estate.clock.advance(LASTS + Duration::from_secs(1));
+            }
+        }
+        (turns.concat(), round.end().await.unwrap())
+    };
+    assert_eq!(round(5).await, ("abcde".into(), 0));
+    assert_eq!(round(2).await, ("ab".into(), 3));
+    assert_eq!(round(2).await, ("cd".into(), 3));
+    // The next one is gone meanwhile: the one after it is next.
+    portals.remove(&TenantId::new("e").unwrap()).await.unwrap();
+    assert_eq!(round(3).await, ("abc".into(), 1));
+    assert_eq!(round(9).await, ("dabc".into(), 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -235,7 +235,7 @@ impl Queue for ProcessEngine {
         if queue.name().ends_with("-events") && self.sim.shows(PlantedBug::Overtake, 5) {
             let (memory, sim) = (self.memory.clone(), self.sim.clone());
             for message in &messages {
-                sim.saw_job(queue.name(), &message.deduplication, &message.body);
+                sim.saw_job(queue.name(), &message.body);
             }
             tokio::spawn(async move {
                 tokio::time::sleep(OVERTAKEN_FOR).await;
@@ -248,7 +248,10 @@ impl Queue for ProcessEngine {
             for message in &messages {
                 let head = format!("p{} send   {} {}", self.life.number, queue.name(), message.group);
                 self.sim.trace.note_with(head, &message.body);
-                self.sim.saw_job(queue.name(), &message.deduplication, &message.body);
+                // A repetition within five minutes, by the engine's own clock, is dropped.
+                if !self.memory.remembers(queue, &message.deduplication)? {
+                    self.sim.saw_job(queue.name(), &message.body);
+                }
             }
             self.memory.send(queue, messages).await
         })
@@ -289,6 +292,18 @@ impl Queue for ProcessEngine {
         .await
     }
 
+    async fn return_unworked(&self, queue: QueueName, receipt: &str) -> Result<(), QueueError> {
+        self.on_queue("unwork", queue, async {
+            self.sim.trace.note(format!("p{} unwork {} {receipt}", self.life.number, queue.name()));
+            self.memory.return_unworked(queue, receipt).await
+        })
+        .await
+    }
+
+    fn returns_after(&self, queue: QueueName) -> Duration {
+        self.memory.returns_after(queue)
+    }
+
     async fn wake(&self, tenant: &TenantId) -> Result<(), QueueError> {
         let woken = async {
             self.sim.trace.note(format!("p{} wake   {tenant}", self.life.number));
@@ -310,11 +325,11 @@ impl Queue for ProcessEngine {
         self.life.within(work).await;
     }
 
-    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+    async fn bury(&self, queue: QueueName, burial: &str, letter: DeadLetter) -> Result<(), QueueError> {
         self.on_queue("bury", queue, async {
             let head = format!("p{} bury   {} {}: {}", self.life.number, queue.name(), letter.code, letter.reason);
             self.sim.trace.note_with(head, &letter.body);
-            self.memory.bury(queue, letter).await
+            self.memory.bury(queue, burial, letter).await
         })
         .await
     }

@@ -29,7 +29,7 @@ use crate::storms::Climate;
 const MAX_RECOVERY: Duration = Duration::from_secs(45 * 60);
 
 /// How often a workspace refuses a look into its history in one simulated run.
-const MAX_LEARNING: u64 = 12;
+const MAX_LEARNING: u64 = 3;
 
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,18 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::clock::VirtualClock;
 use crate::dice::Dice;
 use crate::plant::PlantedBug;
 use crate::trace::Trace;
 use crate::weather::Weather;
-
-/// What a job says that was made of a new message.
-const POSTS: [&str; 3] = ["MESSAGEADD\"", "\"event\":\"sweep\"", "\"change\":\"posted\""];
-/// How long a queue remembers what it was sent.
-const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
 
 /// The world of one history.
 pub struct Sim {
@@ -44,9 +38,8 @@ pub struct Sim {
 pub struct SeenJobs {
     /// The traces of events, with their tenants and queues.
     pub traces: BTreeMap<(String, String), &'static str>,
-    /// Which job was the first about a new message with a word, by queue.
+    /// Which job was the first about a message with a word, by queue: an edit that arrives first is copied as the message.
     pub words: BTreeMap<(&'static str, String), usize>,
-    deduplications: BTreeMap<(&'static str, String), Duration>,
     number: usize,
 }
 
@@ -72,25 +65,16 @@ impl Sim {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a job that is put on a queue. One that the queue drops, because it had the same within five minutes, does not
-    /// count.
-    pub fn saw_job(&self, queue: &'static str, deduplication: &str, body: &str) {
-        let now = self.clock.passed();
+    /// Notes a job that is put on a queue and that the queue keeps.
+    pub fn saw_job(&self, queue: &'static str, body: &str) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let earlier = jobs.deduplications.get(&(queue, deduplication.to_owned())).copied();
-        if earlier.is_some_and(|earlier| now.saturating_sub(earlier) < DEDUPLICATION) {
-            return;
-        }
-        jobs.deduplications.insert((queue, deduplication.to_owned()), now);
         self.count("jobs");
         jobs.number += 1;
         let number = jobs.number;
         if let Some((tenant, trace)) = runtime::envelope::origin(body) {
             jobs.traces.entry((tenant, trace)).or_insert(queue);
         }
-        // What is edited was posted before, whatever arrives first.
-        let is_post = POSTS.iter().any(|part| body.contains(part));
-        for word in words_in(body).filter(|_| is_post) {
+        for word in words_in(body) {
             jobs.words.entry((queue, word.to_owned())).or_insert(number);
         }
     }

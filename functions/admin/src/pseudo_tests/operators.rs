@@ -115,7 +115,7 @@ impl Office {
             body: json!({"body": {"record": "сделка 42", "channel": "продажи"}}).to_string(),
             group: "1".into(),
         };
-        self.backend().queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
+        self.backend().queue.bury(queues::SLACK_DELIVERY, &trace.to_string(), letter).await.unwrap();
     }
 
     /// An event with deliveries in every state.

@@ -1,6 +1,7 @@
 //! How far the two sides of a bridge have been checked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bitrix24::chat_page::ChatRow;
 use crm::sweeps::Sweeps;
@@ -13,6 +14,8 @@ use tenants::bridges::Bridge;
 
 use super::{FIRST_LOOK, slack_moment};
 
+/// Nothing older is carried: what was copied that long ago may no longer be known as copied (claims last 14 days).
+const MAX_LATE: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 /// How many messages are remembered whose edits or deletions have been handed on.
 const MAX_HANDED_ON: usize = 200;
 /// What is handed on of a message that was deleted.
@@ -169,6 +172,11 @@ impl BridgeProgress {
         let upto = slack_moment(since);
         let channel = ChannelProgress { upto, ..ChannelProgress::default() };
         Self { channel_id: bridge.channel.clone(), made_at, since, chat: ChatProgress::default(), channel }
+    }
+
+    /// Nothing that was written before this is carried now.
+    pub(super) fn carried_since(&self, now: Timestamp) -> Timestamp {
+        self.since.max(earlier(now, MAX_LATE))
     }
 
     fn is_of(&self, bridge: &Bridge) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clients::{Failure, PortalClient};
 use jiff::{SignedDuration, Timestamp};
 use records::{Record, RecordState};
-use runtime::clock::{is_ahead, is_recent, later};
+use runtime::clock::{is_ahead, is_recent, later, until};
 use runtime::snapshots::{ReadAhead, ReadMoment};
 use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
 use serde::{Deserialize, Serialize};
@@ -40,8 +40,8 @@ const LOOKS: u32 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 /// After a listing that got no answer, records are read by ids for so long.
 const AFTER_NO_ANSWER: Duration = Duration::from_secs(10 * 60);
-/// The time for one request of a listing: shorter than the lease.
-const MAX_ANSWER_TIME: Duration = Duration::from_secs(40);
+/// The time for one listing, without its last request: shorter than the lease. What is left over is read by ids.
+const MAX_LISTING: Duration = Duration::from_secs(30);
 /// Batches of one listing; what is left over is read by ids.
 const MAX_BATCHES: usize = 8;
 
@@ -170,7 +170,6 @@ async fn list_changed(
     let since = memory.complete_until.map_or(since, |complete| since.max(complete - OVERLAP));
     let filter = listing.changed_since(since);
 
-    let client = &client.clone().within(MAX_ANSWER_TIME);
     let here = crm.backend.clock.now();
     let first = client.clone().within(crm.with_limits(|limits| limits.together(client.tenant())));
     let (listed, answer) = listing.first(&first, &filter).await?;
@@ -182,12 +181,23 @@ async fn list_changed(
     let mut pages = usize::try_from(total).unwrap_or_default().div_ceil(PAGE).saturating_sub(1);
     for _ in 0..MAX_BATCHES {
         let Some(after) = last.filter(|_| pages > 0) else { return Ok(started_at) };
-        let here = crm.backend.clock.now();
+        let read_at = crm.backend.clock.now();
+        if until(here, read_at) >= MAX_LISTING {
+            return Ok(None);
+        }
         let count = pages.min(bitrix24::batch::MAX_COMMANDS);
-        let (listed, there) = listing.after(client, &filter, after, count).await?;
+        let read = match listing.after(client, &filter, after, count).await {
+            // The next listing asks for fewer pages at once.
+            Err(failure) if is_unanswered(&failure) && client.at_once(count) > 1 => {
+                tracing::warn!(%failure, "pages of a listing got no answer; what they hold is read by ids");
+                return Ok(None);
+            }
+            read => read?,
+        };
+        let (listed, there) = (read.records, read.started_at);
         last = listed.last().map(|(record, _)| record.id());
-        pages = if listed.len() < count * PAGE { 0 } else { pages - count };
-        keep(crm, portal, wanted, listed, ReadMoment { here, there }, found).await?;
+        pages = if read.is_last { 0 } else { pages.saturating_sub(listed.len() / PAGE) };
+        keep(crm, portal, wanted, listed, ReadMoment { here: read_at, there }, found).await?;
     }
     Ok(None)
 }

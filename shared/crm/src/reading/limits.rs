@@ -9,10 +9,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use clients::{HungReads, grown};
 use jiff::Timestamp;
 use records::Record;
 use runtime::TenantId;
-use runtime::clock::later;
 
 /// The time for a request of records that is usually answered within a second.
 const USUAL: Duration = Duration::from_secs(6);
@@ -24,32 +24,21 @@ const MAX: Duration = Duration::from_secs(40);
 const MAX_AFTER_SPLIT: Duration = Duration::from_secs(12);
 /// The most time for a record of a portal that answers for others.
 const MAX_APART: Duration = Duration::from_secs(30);
-/// For so long a record that hung is read alone.
-const REMEMBERED: Duration = Duration::from_secs(60 * 60);
-/// The most records and portals that are remembered.
+/// The most portals that are remembered.
 const MAX_REMEMBERED: usize = 10_000;
-
-/// What is known of a record whose read got no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct HungRecord {
-    /// Reads in a row without an answer.
-    times: u32,
-    last_at: Timestamp,
-}
 
 /// What is known of a portal.
 #[derive(Debug, Default, Clone, Copy)]
 struct PortalPace {
     /// Requests in a row for several records of which none got an answer in time.
     slow: u32,
-    answered_at: Option<Timestamp>,
 }
 
 /// What the reads so far say of the next ones.
 #[derive(Debug, Default)]
 pub(crate) struct ReadLimits {
     portals: HashMap<TenantId, PortalPace>,
-    hung: HashMap<(TenantId, Record), HungRecord>,
+    hung: HungReads<Record>,
 }
 
 /// How a record is read by itself.
@@ -60,67 +49,54 @@ pub(crate) struct AloneLimit {
     pub(crate) apart: bool,
 }
 
-fn doubled(usual: Duration, times: u32) -> Duration {
-    usual.saturating_mul(1 << times.min(8)).min(MAX)
-}
-
 impl ReadLimits {
     /// The time for one request for several records.
     pub(crate) fn together(&self, tenant: &TenantId) -> Duration {
-        doubled(USUAL, self.pace(tenant).slow)
+        grown(USUAL, self.pace(tenant).slow, MAX)
     }
 
     /// The time for each record of a request that has just got no answer.
     pub(crate) fn after_split(&self, tenant: &TenantId) -> Duration {
-        doubled(AFTER_SPLIT, self.pace(tenant).slow).min(MAX_AFTER_SPLIT)
+        grown(AFTER_SPLIT, self.pace(tenant).slow, MAX_AFTER_SPLIT)
     }
 
     /// How a record is read, if it has to be read by itself.
     pub(crate) fn alone(&self, tenant: &TenantId, record: Record, now: Timestamp) -> Option<AloneLimit> {
-        let hung = self.hung.get(&(tenant.clone(), record)).filter(|hung| later(hung.last_at, REMEMBERED) > now)?;
-        let apart = self.pace(tenant).answered_at.is_some_and(|answered_at| answered_at > hung.last_at);
-        let max = if apart { MAX_APART } else { MAX };
-        Some(AloneLimit { limit: doubled(USUAL, hung.times).min(max), apart })
+        let hung = self.hung.next_try(tenant, record, now)?;
+        let max = if hung.is_apart { MAX_APART } else { MAX };
+        Some(AloneLimit { limit: grown(USUAL, hung.times, max), apart: hung.is_apart })
     }
 
     /// The portal answered a read that took `took`.
     pub(crate) fn answered(&mut self, tenant: &TenantId, took: Duration, now: Timestamp) {
-        let pace = room(&mut self.portals).entry(tenant.clone()).or_default();
-        pace.answered_at = Some(now);
+        self.hung.answered(tenant, now);
         if took < USUAL {
-            pace.slow = 0;
+            self.portals.remove(tenant);
         }
     }
 
     /// No record of several could be read, together or apart.
     pub(crate) fn is_slow(&mut self, tenant: &TenantId) {
-        let pace = room(&mut self.portals).entry(tenant.clone()).or_default();
+        if self.portals.len() >= MAX_REMEMBERED {
+            self.portals.clear();
+        }
+        let pace = self.portals.entry(tenant.clone()).or_default();
         pace.slow = pace.slow.saturating_add(1);
     }
 
     /// The read of a record alone got no answer.
     pub(crate) fn hung(&mut self, tenant: &TenantId, record: Record, now: Timestamp) {
-        let hung = room(&mut self.hung).entry((tenant.clone(), record));
-        let hung = hung.or_insert(HungRecord { times: 0, last_at: now });
-        *hung = HungRecord { times: hung.times.saturating_add(1), last_at: now };
+        self.hung.hung(tenant, record, now);
     }
 
     /// A record that was read alone has been read.
     pub(crate) fn recovered(&mut self, tenant: &TenantId, record: Record) {
-        self.hung.remove(&(tenant.clone(), record));
+        self.hung.recovered(tenant, record);
     }
 
     fn pace(&self, tenant: &TenantId) -> PortalPace {
         self.portals.get(tenant).copied().unwrap_or_default()
     }
-}
-
-/// The map with room for one more: rather than some, all is forgotten, and learned again.
-fn room<K, V>(map: &mut HashMap<K, V>) -> &mut HashMap<K, V> {
-    if map.len() >= MAX_REMEMBERED {
-        map.clear();
-    }
-    map
 }
 
 #[cfg(test)]

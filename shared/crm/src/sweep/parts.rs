@@ -11,11 +11,11 @@ use serde_json::Value;
 use settings::subscriptions;
 use settings::subscriptions::has_route_for;
 
+use super::Sweep;
 use super::answers::FirstAnswer;
 use super::calls::CallsPart;
 use super::comments::CommentsPart;
 use super::records_of::RecordsPart;
-use super::{MAX_FIRST_ANSWER_TIME, Sweep};
 
 /// A part of a sweep.
 pub(super) enum SweepPart {
@@ -86,8 +86,7 @@ impl Sweep<'_> {
         if batch.is_empty() {
             return Ok(FirstAnswers::default());
         }
-        let client = self.client.clone().within(MAX_FIRST_ANSWER_TIME);
-        let (mut answers, answer) = client.batch(&batch).await?;
+        let (mut answers, answer) = self.client.batch(&batch).await?;
         self.note_time(answer.started_at);
         let read = ReadMoment { here, there: answer.started_at };
         let first = names.into_iter().filter_map(|name| {

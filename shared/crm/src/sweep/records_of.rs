@@ -14,7 +14,7 @@ use super::answers::FirstAnswer;
 use super::hints::MissedChange;
 use super::{OVERLAP, Sweep};
 use crate::baseline;
-use crate::pages::{Listing, PAGE};
+use crate::pages::{ListedPages, Listing, PAGE};
 
 /// Pages in one request.
 const PAGES: usize = 20;
@@ -121,9 +121,10 @@ impl Sweep<'_> {
     async fn next_pages(&mut self, listing: &Listing, pass: Pass) -> Result<ListedChanges, Failure> {
         let here = self.crm.backend.clock.now();
         let filter = listing.changed_since(pass.since);
-        let (records, there) = listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
+        let ListedPages { records, started_at: there, is_last } =
+            listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
         self.note_time(there);
-        Ok(ListedChanges { is_last: records.len() < PAGES * PAGE, records, read: ReadMoment { here, there } })
+        Ok(ListedChanges { is_last, records, read: ReadMoment { here, there } })
     }
 
     async fn compare(
@@ -145,6 +146,9 @@ impl Sweep<'_> {
                     || !diff(record, Before::Known(&snapshot.state), &state).is_empty()
             });
             if !is_news {
+                if self.awaits_older(&record.key(), &state).await? {
+                    readings.push((record.key(), ReadAhead { state: Ok(state), read }));
+                }
                 continue;
             }
             found.push(MissedChange {
@@ -159,6 +163,13 @@ impl Sweep<'_> {
         // The jobs of the hints use what was read here.
         self.crm.records.leave_readings(&tenant, &readings).await?;
         self.send(found).await
+    }
+
+    /// Whether a job may still use an older reading of a record. The record may be again as our snapshot has it, and would
+    /// then go on as it was in between: nothing would tell of the way back.
+    async fn awaits_older(&self, record: &str, state: &RecordState) -> Result<bool, Failure> {
+        let left = self.crm.records.reading::<RecordState>(self.tenant(), record).await?;
+        Ok(left.is_some_and(|left| left.state.as_ref() != Ok(state)))
     }
 }
 

@@ -7,10 +7,8 @@
 mod numbers;
 mod rows;
 
-use std::time::Duration;
-
 use clients::{ErrorClass, Failure};
-use crm::pages::{Listing, PAGE};
+use crm::pages::{ListedPages, Listing};
 use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
@@ -36,8 +34,11 @@ use crate::work::{LinkWork, SyncDecision, make, matching, read};
 
 /// Pages that are created in parallel: more would only wait for each other's answers.
 const AT_ONCE: usize = 8;
-/// After this time a run returns to the queue: a function has a time-out.
+/// After this time a job hands the run on: a function has a time-out.
 const BUDGET: SignedDuration = SignedDuration::from_secs(30);
+/// A job that was handed out so often hands the run on when it has to wait for the limit again: no queue hands a message
+/// out for ever, and old ones count as late.
+const MAX_RECEIPTS: u32 = 5;
 /// Pages of records that are read at once to be compared with rows.
 const PAGES_AT_ONCE: usize = 5;
 
@@ -123,12 +124,17 @@ pub(crate) async fn go_on(
     job: &ReceivedJob<SyncJob>,
     name: &str,
     id: &str,
+    slice: u64,
 ) -> Result<SyncDecision, Failure> {
     let Some((run, mut version)) = sync.runs.get(&job.tenant, id).await? else {
         return Ok(SyncDecision::skip("the run is not kept any more"));
     };
     if run.has_ended() {
         return Ok(SyncDecision::skip("the run has ended"));
+    }
+    if run.slices != slice {
+        // Whoever did it may have been cut off before the next job was sent.
+        return handed_on(sync, job, &run);
     }
     let opened = match sync.open(&job.tenant, name).await? {
         Open::Ready(opened) => opened,
@@ -157,15 +163,34 @@ pub(crate) async fn go_on(
             Err(failure) => {
                 // Waiting for the limit is normal for a run, and not a failure.
                 let ErrorClass::Throttled { until: moment } = failure.class else { return Err(failure) };
+                if job.attempt >= MAX_RECEIPTS {
+                    return hand_on(sync, job, running.run, version).await;
+                }
                 return Ok(SyncDecision::wait(until(sync.now(), moment), failure.text));
             }
             Ok(()) if ended => return Ok(done(&running.run)),
             Ok(()) if sync.now().duration_since(began) >= BUDGET => {
-                return Ok(SyncDecision::wait(Duration::ZERO, "the run goes on"));
+                return hand_on(sync, job, running.run, version).await;
             }
             Ok(()) => {}
         }
     }
+}
+
+/// Lets the next job continue.
+async fn hand_on(
+    sync: &NotionSync,
+    job: &ReceivedJob<SyncJob>,
+    mut run: SyncRun,
+    version: Version,
+) -> Result<SyncDecision, Failure> {
+    run.slices += 1;
+    sync.runs.put(&job.tenant, &run, Some(version)).await?;
+    handed_on(sync, job, &run)
+}
+
+fn handed_on(sync: &NotionSync, job: &ReceivedJob<SyncJob>, run: &SyncRun) -> Result<SyncDecision, Failure> {
+    Ok(SyncDecision::handed_on(Vec::new(), vec![run.next_job(&job.tenant, TraceId::new(sync.now()))?]))
 }
 
 /// Whether a run cannot go on without a person.
@@ -246,7 +271,8 @@ impl RunningBackfill<'_> {
             self.run.phase = Phase::Records { after: 0 };
             return Ok(());
         }
-        let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, PAGES_AT_ONCE).await?;
+        let ListedPages { records: listed, is_last, .. } =
+            self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, PAGES_AT_ONCE).await?;
         sync.learn_names(opened, &listed).await;
         for (record, state) in &listed {
             if self.link(*record).await?.is_some() || matching::left_out(opened, *record, state)?.is_some() {
@@ -256,7 +282,7 @@ impl RunningBackfill<'_> {
             rows::note_record(self, *record, &matching::of_record(opened, *record, state, &context)).await?;
         }
         self.run.phase = match listed.last() {
-            Some((last, _)) if listed.len() == PAGE * PAGES_AT_ONCE => Phase::Keys { after: last.id() },
+            Some((last, _)) if !is_last => Phase::Keys { after: last.id() },
             _ => Phase::Records { after: 0 },
         };
         Ok(())
@@ -266,8 +292,8 @@ impl RunningBackfill<'_> {
     async fn records(&mut self, after: u64) -> Result<(), Failure> {
         let (sync, opened) = (self.sync, self.opened);
         let read_at = sync.now();
-        let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, 1).await?;
-        let is_last = listed.len() < PAGE;
+        let ListedPages { records: listed, is_last, .. } =
+            self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, 1).await?;
         sync.learn_names(opened, &listed).await;
         let ids: Vec<_> = listed.iter().map(|(record, _)| record.id()).collect();
         let mut outcomes = Vec::new();

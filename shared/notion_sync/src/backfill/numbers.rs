@@ -141,7 +141,7 @@ async fn missing(
     let numbers: Vec<u64> = unknown.keys().copied().collect();
     let mut there = BTreeSet::new();
     for some in numbers.chunks(PAGE) {
-        let (found, _) = listing.after(&opened.bitrix24, &listing.by_ids(some), 0, 1).await?;
+        let found = listing.after(&opened.bitrix24, &listing.by_ids(some), 0, 1).await?.records;
         there.extend(found.iter().map(|(record, _)| record.id()));
     }
     for (number, rows) in unknown.into_iter().filter(|(number, _)| !there.contains(number)) {

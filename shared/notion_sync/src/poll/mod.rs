@@ -15,12 +15,15 @@ use runtime::TenantId;
 use runtime::clock::later;
 use runtime::limiter::Priority;
 use serde::Serialize;
+use tenants::rounds::Round;
 
 use crate::NotionSync;
 use crate::runs::RunRequest;
 
 /// Tenants that are polled in parallel.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
+/// How long a poll begins with further tenants; the next one begins with those that are left. Polls are 30 seconds apart.
+const BEGINS_FOR: Duration = Duration::from_secs(20);
 /// One worker polls a tenant at a time. It renews the lease for each database, and no run of the function is longer.
 const LEASE: Duration = Duration::from_secs(90);
 
@@ -37,15 +40,17 @@ pub struct PollReport {
     pub stopped: Vec<String>,
     /// The age of the oldest poll among all tenants, in seconds.
     pub late: u64,
+    /// Tenants that were left to the next poll.
+    pub left: usize,
 }
 
 /// Polls all tenants once.
 pub async fn poll(sync: &NotionSync) -> PollReport {
-    let tenants = match sync.connections.portals().tenants().await {
-        Ok(tenants) => tenants,
+    let round = match Round::begin(&sync.backend, "notion-poll", BEGINS_FOR).await {
+        Ok(round) => round,
         Err(error) => return PollReport { stopped: vec![error.to_string()], ..PollReport::default() },
     };
-    let polls = futures::stream::iter(tenants).map(|tenant| async move {
+    let polls = futures::stream::iter(round.turns()).map(|tenant| async move {
         let polled = leased(sync, &tenant).await;
         (tenant, polled)
     });
@@ -65,6 +70,11 @@ pub async fn poll(sync: &NotionSync) -> PollReport {
                 report.stopped.push(format!("{tenant}: {failure}"));
             }
         }
+    }
+    drop(done);
+    match round.end().await {
+        Ok(left) => report.left = left,
+        Err(error) => report.stopped.push(error.to_string()),
     }
     report
 }

@@ -8,6 +8,7 @@ use locale::texts;
 use notion::NotionPage;
 use records::Record;
 use runtime::claims;
+use runtime::clock::{is_ahead, later, until};
 use runtime::decision::already_decided;
 use runtime::job::ReceivedJob;
 use runtime::store::Version;
@@ -20,7 +21,7 @@ use crate::link::{LinkState, PageLink, link_write, owner_write};
 use crate::work::matching::{self, RowMatch};
 use crate::work::{SyncDecision, read};
 
-/// How long a page that we just created may not be recorded yet.
+/// How long a page that we just created may not be recorded yet, from when an event of it arrives.
 const WRITTEN_DOWN: Duration = Duration::from_secs(5);
 
 /// The contents of an event of a page.
@@ -44,9 +45,7 @@ pub(crate) async fn find(
     PageEvent { page, identity, authors, signal }: &PageEvent<'_>,
 ) -> Result<SyncDecision, Failure> {
     let portal = sync.connections.portal(&job.tenant).await?;
-    if job.attempt == 1
-        && let Some(address) = sync.hooks.address(&job.tenant).await?
-    {
+    if let Some(address) = sync.hooks.address(&job.tenant).await? {
         sync.hooks.note_seen(&address.place(), sync.now()).await?;
     }
     let us = portal.notion.as_ref().map(|notion| notion.bot_id.as_str()).unwrap_or_default();
@@ -63,9 +62,10 @@ pub(crate) async fn find(
         return Ok(SyncDecision::skip(already_decided(&claim)));
     }
     let Some(owner) = sync.links.owner(&job.tenant, page).await? else {
-        if job.attempt == 1 {
+        let (now, recorded_at) = (sync.now(), later(job.arrived_by(), WRITTEN_DOWN));
+        if is_ahead(now, recorded_at, WRITTEN_DOWN) {
             let cause = "the page belongs to no record yet; it may be in creation";
-            return Ok(SyncDecision::wait(WRITTEN_DOWN, cause));
+            return Ok(SyncDecision::wait(until(now, recorded_at), cause));
         }
         let reason = stranger(sync, job, &portal, page).await?;
         return Ok(SyncDecision { claims: vec![claimed], ..SyncDecision::skip(reason) });

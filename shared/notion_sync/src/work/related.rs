@@ -25,7 +25,8 @@ pub(crate) async fn request_pages(
     state: &RecordState,
 ) -> Result<bool, Failure> {
     let awaited = sync.awaited(opened, record, state).await?;
-    if job.attempt == 1 && !awaited.is_empty() {
+    if !awaited.is_empty() {
+        // Each try requests them: an earlier receipt may not have been worked, and the queue drops what it has.
         let mut messages = Vec::new();
         for (database, record) in &awaited {
             let signal = Signal::both("relation");

@@ -389,6 +389,11 @@ impl NotionSimulator {
         self.shared.on_the_way.load(Ordering::SeqCst)
     }
 
+    /// Requests that have not been answered, whether or not the answer is still waited for.
+    pub fn arriving(&self) -> u64 {
+        self.shared.courier.arriving()
+    }
+
     /// When the next webhook is due that waits to be sent together with others, or again; or the next template.
     pub fn next_due(&self) -> Option<Timestamp> {
         let state = self.shared.lock();

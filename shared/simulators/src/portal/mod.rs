@@ -658,6 +658,11 @@ impl PortalSimulator {
         self.shared.on_the_way.load(Ordering::SeqCst)
     }
 
+    /// Requests that have not been answered, whether or not the answer is still waited for.
+    pub fn arriving(&self) -> u64 {
+        self.shared.courier.arriving()
+    }
+
     /// Counts every change of the data; a page sees by it whether to load again.
     pub fn revision(&self) -> u64 {
         self.shared.lock().revision

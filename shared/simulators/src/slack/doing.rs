@@ -44,6 +44,11 @@ impl SlackSimulator {
         self.shared.on_the_way.load(std::sync::atomic::Ordering::SeqCst)
     }
 
+    /// Requests that have not been answered, whether or not the answer is still waited for.
+    pub fn arriving(&self) -> u64 {
+        self.shared.courier.arriving()
+    }
+
     /// The id of the channel of that name.
     pub fn channel_id(&self, name: &str) -> String {
         let state = self.shared.lock();

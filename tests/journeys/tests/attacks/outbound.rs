@@ -203,7 +203,7 @@ async fn a_file_is_followed_through_the_same_check_and_without_credentials() {
     let client = world.connections.bitrix24(&portal).await.unwrap();
     let fetched = |address: String| {
         let client = &client;
-        async move { client.fetch(&address).await.map(|download| download.mime_type) }
+        async move { client.fetch(&address, None).await.map(|download| download.mime_type) }
     };
     let refused = |code: &str| ErrorClass::Permanent { code: code.into() };
 

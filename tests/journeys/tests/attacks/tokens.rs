@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clients::{RenewalAnswer, RenewalRequest, TokenSlot};
+use jobs::queues;
 use journeys::Stage;
 use journeys::estate::Estate;
 use journeys::watched;
@@ -11,11 +12,11 @@ use runtime::clock::Clock;
 use runtime::store::{
     Belongings, ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version, WriteCondition,
 };
-use runtime::{Backend, Invoke, TenantId};
+use runtime::{Backend, Invoke, JobOutcome, TenantId};
 use serde_json::json;
 use simulators::estate::BITRIX24_APP;
 use simulators::{Fault, When};
-use tenants::departure;
+use tenants::departure::{self, Departure};
 
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 /// Those that may read the keys of our applications.
@@ -31,12 +32,13 @@ fn who(action: &str, resource: &str) -> BTreeSet<&'static str> {
 fn nobody_reached_too_far() {
     let readers = who("secretsmanager:GetSecretValue", "OAuthApps");
     assert!(readers.iter().all(|function| KEYED.contains(function)), "{readers:?}");
+    // What deletes a tenant meets the sealed keys, too, and can open none.
     let keyed = watched::keyed();
-    assert!(keyed.iter().all(|function| KEYED.contains(function)), "{keyed:?}");
-    for action in ["dynamodb:Scan", "dynamodb:DeleteItem"] {
-        let those = who(action, "");
-        assert!(those.iter().all(|function| *function == "upkeep"), "{action}: {those:?}");
-    }
+    assert!(keyed.iter().all(|function| KEYED.contains(function) || *function == "tenant-jobs"), "{keyed:?}");
+    assert!(!who("secretsmanager:GetSecretValue", "").contains("tenant-jobs"));
+    assert_eq!(who("dynamodb:Scan", ""), BTreeSet::new());
+    let those = who("dynamodb:DeleteItem", "");
+    assert!(those.iter().all(|function| *function == "tenant-jobs"), "{those:?}");
 }
 
 async fn all_of(backend: &Backend, owner: &str) -> Vec<ItemKey> {
@@ -230,14 +232,14 @@ async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
     let host = estate.sandbox.portals[0].host();
     browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
     estate.clock.advance(Duration::from_secs(60));
-    // The portal's people come back before the upkeep has run, and work.
+    // The portal's people come back before the first job has been worked, and work.
     let browser = estate.install(0).await;
     a_deal(&estate, 0, "Bridge").await;
     let kept = ItemKey::new(Table::Links, format!("{tenant}#new"), "new");
     backend.store.put(StoreWrite::new(kept.clone(), &"new", WriteCondition::Absent).unwrap()).await.unwrap();
     estate.clock.advance(QUARTER);
     let report = estate.upkeep().await;
-    assert!(report.left_behind > 0 && report.leaving == 0 && report.failed.is_empty(), "{report:?}");
+    assert!(report.leaving == 0 && report.failed.is_empty(), "{report:?}");
     assert!(browser.get("/install").await.text.contains("Everything is connected."));
     assert!(backend.store.get(&kept).await.unwrap().is_some());
     // The log of before is gone, that of since is there.
@@ -270,49 +272,71 @@ async fn what_is_just_being_written_is_not_taken_for_what_was_left() {
     // A connection that is under way has written this, and not yet the portal itself.
     let place = ItemKey::new(Table::Portals, tenant.as_str(), "token#portal");
     backend.store.put(StoreWrite::new(place.clone(), &"new", WriteCondition::Absent).unwrap()).await.unwrap();
-    let report = estate.upkeep().await;
-    assert_eq!((report.leaving, backend.store.get(&place).await.unwrap().is_some()), (1, true), "{report:?}");
-    // It came to nothing: the next run takes it.
-    estate.clock.advance(QUARTER);
-    let report = estate.upkeep().await;
-    assert_eq!((report.leaving, all_of(backend, tenant.as_str()).await), (0, vec![]), "{report:?}");
+    estate.work_what_is_ready().await;
+    let left = all_of(backend, tenant.as_str()).await;
+    assert_eq!((left, departed(backend, &tenant).await.done_at), (vec![place], None));
+    // It came to nothing: a minute later it is taken.
+    estate.settle().await;
+    assert_eq!(all_of(backend, tenant.as_str()).await, []);
+    assert!(departed(backend, &tenant).await.done_at.is_some());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
-    let estate = Estate::start_on(Stage::Sockets, 1).await;
-    let backend = &estate.engine.backend;
-    let tenant = TenantId::new("leaving").unwrap();
-    for number in 0..520 {
-        for (owner, table) in [("leaving", Table::Links), ("leaving", Table::Ledger), ("leaving2", Table::Ledger)] {
-            let key = ItemKey::new(table, format!("{owner}#many"), format!("{number:04}"));
+async fn departed(backend: &Backend, tenant: &TenantId) -> Departure {
+    departure::of(backend, tenant).await.unwrap().unwrap()
+}
+
+/// Writes many items for two owners whose names begin in the same way.
+async fn many(backend: &Backend, owners: &[(&str, Table, &str)], count: u32) {
+    for number in 0..count {
+        for (owner, table, kind) in owners {
+            let key = ItemKey::new(*table, format!("{owner}#{kind}"), format!("{number:04}"));
             backend.store.put(StoreWrite::new(key, &number, WriteCondition::Absent).unwrap()).await.unwrap();
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_whose_job_was_lost_goes_on_and_leaves_others_alone() {
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
+    let backend = &estate.engine.backend;
+    let tenant = TenantId::new("leaving").unwrap();
+    let run = ItemKey::new(Table::Links, "leaving#backfill", "run-1");
+    backend.store.put(StoreWrite::new(run, &"a run", WriteCondition::Absent).unwrap()).await.unwrap();
+    let owners = [
+        ("leaving", Table::Links, "rows#run-1"),
+        ("leaving", Table::Ledger, "audit"),
+        ("leaving2", Table::Ledger, "audit"),
+    ];
+    many(backend, &owners, 520).await;
     departure::begin(backend, &tenant, None).await.unwrap();
     // Asked for twice, it is one.
     let again = departure::begin(backend, &tenant, None).await.unwrap();
     assert_eq!(again.done_at, None);
+    let sent = backend.queue.receive(queues::TENANT_JOBS, 10, Duration::ZERO).await.unwrap();
+    assert_eq!(sent.len(), 1);
+    backend.queue.delete(queues::TENANT_JOBS, vec![sent[0].receipt.clone()]).await.unwrap();
     estate.clock.advance(QUARTER);
-    // A run that is still going, or was cut off a moment ago, keeps others from counting beside it.
-    let lease = ItemKey::new(Table::Portals, "#departing", "run");
-    let cut = StoreWrite::new(lease, &"cut off", WriteCondition::Absent).unwrap();
-    backend.store.put(cut.expiring(runtime::clock::later(estate.clock.now(), Duration::from_secs(240)))).await.unwrap();
-    assert_eq!(departure::work(backend).await.unwrap(), None);
-    estate.clock.advance(QUARTER);
-    let worked = departure::work(backend).await.unwrap().unwrap();
-    assert_eq!((worked.deleted, worked.open, worked.late), (1_040, 0, 0));
-    let counted = departure::of(backend, &tenant).await.unwrap().unwrap();
-    assert_eq!((counted.total(), counted.done_at.is_some()), (1_040, true));
+    estate.settle().await;
+    assert_eq!(all_of(backend, "leaving").await.len(), 1_041, "nobody knows of it");
+    let report = estate.upkeep().await;
+    assert_eq!((report.leaving, report.resumed), (1, 1), "{report:?}");
+    let counted = departed(backend, &tenant).await;
+    assert_eq!((counted.total(), counted.done_at.is_some()), (1_041, true));
     assert_eq!(all_of(backend, "leaving").await, []);
     assert_eq!(all_of(backend, "leaving2").await.len(), 520);
+    // Late writes are looked for during a day, ever more rarely.
+    let mut looks = 0;
+    for _ in 0..4 * 26 {
+        estate.clock.advance(QUARTER);
+        looks += estate.upkeep().await.resumed;
+    }
+    assert!((4..=9).contains(&looks), "{looks}");
 }
 
-/// A store in which reading whole tables takes time.
+/// A store in which reading what a tenant has takes time.
 struct Slow {
     inner: std::sync::Arc<dyn Store>,
     clock: std::sync::Arc<runtime::ManualClock>,
-    reads: std::sync::atomic::AtomicU32,
 }
 
 #[async_trait::async_trait]
@@ -338,12 +362,13 @@ impl Store for Slow {
     }
 
     async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
+        if query.partition == "leaving#record" {
+            self.clock.advance(Duration::from_secs(30));
+        }
         self.inner.list(query).await
     }
 
     async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
-        self.clock.advance(Duration::from_secs(60));
-        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.inner.belonging(table, owner, after).await
     }
 }
@@ -352,23 +377,30 @@ impl Store for Slow {
 async fn a_deletion_whose_time_is_up_goes_on_where_it_was() {
     let estate = Estate::start_on(Stage::Sockets, 1).await;
     let (inner, tenant) = (estate.engine.backend.store.clone(), TenantId::new("leaving").unwrap());
-    for number in 0..1_200 {
-        let key = ItemKey::new(Table::Links, "leaving#many", format!("{number:04}"));
-        inner.put(StoreWrite::new(key, &number, WriteCondition::Absent).unwrap()).await.unwrap();
+    many(&estate.engine.backend, &[("leaving", Table::Links, "record")], 1_200).await;
+    let store = std::sync::Arc::new(Slow { inner, clock: estate.clock.clone() });
+    let backend = Backend { store, ..estate.engine.backend.clone() };
+    let began_at = departure::begin(&backend, &tenant, None).await.unwrap().began_at;
+    estate.clock.advance(QUARTER);
+    let mut deleted = Vec::new();
+    for slice in 0..4 {
+        let outcome = departure::work(&backend, &tenant, began_at, slice).await;
+        let now = departed(&backend, &tenant).await;
+        deleted.push((now.total(), now.done_at.is_some()));
+        if slice < 3 {
+            assert_eq!(outcome, JobOutcome::Done);
+            // Handed out again, a slice does nothing twice.
+            let again = departure::work(&backend, &tenant, began_at, slice).await;
+            assert!(matches!(again, JobOutcome::Skip(_)), "{again:?}");
+            assert_eq!(departed(&backend, &tenant).await, now);
+        }
     }
-    let store = std::sync::Arc::new(Slow { inner, clock: estate.clock.clone(), reads: 0.into() });
-    let backend = Backend { store: store.clone(), ..estate.engine.backend.clone() };
-    departure::begin(&backend, &tenant, None).await.unwrap();
-    let mut runs = Vec::new();
-    for _ in 0..4 {
-        estate.clock.advance(QUARTER);
-        let worked = departure::work(&backend).await.unwrap().unwrap();
-        runs.push((worked.deleted, worked.open));
-    }
-    // Three reads fit into a run, of at most 500 items: the portals and two of links; the last of links, the ledger, a first
-    // account; the two others. The fourth has nothing to do yet.
-    assert_eq!(runs, [(1_000, 1), (200, 1), (0, 0), (0, 0)]);
-    assert_eq!(store.reads.load(std::sync::atomic::Ordering::Relaxed), 8);
+    // A page of 500 takes longer than a slice; the other partitions have to be looked at, too.
+    assert_eq!(deleted, [(500, false), (1_000, false), (1_200, false), (1_200, true)]);
     assert_eq!(all_of(&estate.engine.backend, "leaving").await, []);
-    assert_eq!(departure::of(&backend, &tenant).await.unwrap().unwrap().total(), 1_200);
+    // Each slice has sent the next, once.
+    let depth = backend.queue.depth(queues::TENANT_JOBS).await.unwrap();
+    assert_eq!(depth.waiting, 4);
+    let left = departure::work(&backend, &tenant, runtime::clock::later(began_at, QUARTER), 0).await;
+    assert!(matches!(left, JobOutcome::Skip(_)), "another departure: {left:?}");
 }

@@ -122,7 +122,7 @@ async fn a_relation_is_written_whose_page_is_made_while_the_page_that_leads_to_i
         notion_sync::work(&sync, of_second).await;
     };
     let source = world.sandbox.notion.database("Deals").unwrap().1;
-    work(&world, deal, &Meanwhile::new("/v1/pages".into(), source, before)).await;
+    Box::pin(work(&world, deal, &Meanwhile::new("/v1/pages".into(), source, before))).await;
     world.settle().await;
     let related = &row(&world, "Deals", "Roof")["properties"]["Company"]["relation"];
     assert_eq!(related[0]["id"], row(&world, "Companies", "Second")["id"], "{related}");
