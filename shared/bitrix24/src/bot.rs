@@ -172,9 +172,9 @@ impl Bot {
         }
     }
 
-    /// The id of the message in what [`Bot::send`] answers.
+    /// The id of the message in what [`Bot::send`] or [`Bot::upload`] answers.
     pub fn sent(&self, result: &Value) -> Option<u64> {
-        whole(result).or_else(|| whole(&result["id"]))
+        whole(result).or_else(|| whole(&result["id"])).or_else(|| whole(&result["messageId"]))
     }
 
     /// Gives a message of the bot's another text.
@@ -265,5 +265,8 @@ mod tests {
         assert_eq!(old.params, json!({"DIALOG_ID": "chat5", "MESSAGE": "hi", "BOT_ID": 7, "CLIENT_ID": "k"}));
         assert_eq!(bot(BotApi::V1).sent(&json!(39)), Some(39));
         assert_eq!(bot(BotApi::V2).sent(&json!({"id": 789, "uuidMap": {}})), Some(789));
+        let uploaded = json!({"file": {"id": 5}, "messageId": 790, "dialogId": "chat5"});
+        assert_eq!(bot(BotApi::V2).sent(&uploaded), Some(790));
+        assert_eq!(bot(BotApi::V2).sent(&json!({"file": {"id": 5}})), None);
     }
 }

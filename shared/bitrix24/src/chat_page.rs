@@ -61,6 +61,29 @@ impl ChatPage {
         Self { rows, has_later: result["hasNextPage"].as_bool() }
     }
 
+    /// The page as the newest one: the last [`PAGE`] rows. A page has more rows if there are unread messages.
+    #[must_use]
+    pub fn newest(mut self) -> Self {
+        self.rows.drain(..self.rows.len().saturating_sub(PAGE));
+        self
+    }
+
+    /// The page as the one that follows `message`: the first [`PAGE`] rows after it. Unread messages come beside those,
+    /// and not what is between.
+    #[must_use]
+    pub fn following(mut self, message: u64) -> Self {
+        self.rows.retain(|row| row.message.id > message);
+        self.rows.truncate(PAGE);
+        self
+    }
+
+    /// The page as the one before `message`: the last [`PAGE`] rows before it. Unread messages come beside those.
+    #[must_use]
+    pub fn preceding(mut self, message: u64) -> Self {
+        self.rows.retain(|row| row.message.id < message);
+        self.newest()
+    }
+
     /// The number of its first message.
     pub fn first(&self) -> Option<u64> {
         self.rows.first().map(|row| row.message.id)
@@ -120,6 +143,24 @@ fn is_set(flag: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unread_messages_beside_a_page_are_left_out() {
+        let page = |ids: &mut dyn Iterator<Item = u64>| {
+            let rows: Vec<_> =
+                ids.map(|id| json!({"id": id, "author_id": 1, "date": "2026-03-19T14:25:00Z", "text": "x"})).collect();
+            ChatPage::read(&json!({"messages": rows}))
+        };
+        let ends = |page: &ChatPage| (page.rows.len(), page.first(), page.last());
+        let newest = page(&mut (11..=70)).newest();
+        assert_eq!(ends(&newest), (PAGE, Some(21), Some(70)));
+        let following = page(&mut (10..=60).chain(95..=99)).following(10);
+        assert_eq!(ends(&following), (PAGE, Some(11), Some(60)));
+        let preceding = page(&mut (1..=50).chain(95..=99)).preceding(51);
+        assert_eq!(ends(&preceding), (PAGE, Some(1), Some(50)));
+        let last = page(&mut (96..=99)).following(95);
+        assert_eq!(ends(&last), (4, Some(96), Some(99)));
+    }
 
     #[test]
     fn both_methods_are_read() {

@@ -1,6 +1,7 @@
 //! Which channel is bridged with which chat: as stored by a command or a page, or as the settings say.
 
 use clients::{ErrorClass, Failure};
+use slack::ChannelId;
 use tenants::bridges::Bridge;
 use user_mapping::{OpenTenant, TenantContext};
 
@@ -17,14 +18,20 @@ pub async fn bridge_of_channel(
         return Ok(Some(bridge));
     }
     for setting in &tenant.settings.bridges {
-        // A channel that does not exist (any more) has no bridge; the page says so.
-        if let Ok(id) = tenant.slack.channel(&setting.channel, false).await
-            && id.0 == channel
-        {
+        if channel_of_setting(tenant, &setting.channel).await?.is_some_and(|id| id.0 == channel) {
             return Ok(Some(bridge_in_settings(context, channel, &setting.channel, &setting.chat)));
         }
     }
     Ok(None)
+}
+
+/// The channel that a bridge of the settings names. One that does not exist (any more), or that Slack does not show,
+/// has no bridge: the page says so, and the other bridges go on. What is unknown now is a failure.
+async fn channel_of_setting(tenant: &OpenTenant, named: &str) -> Result<Option<ChannelId>, Failure> {
+    match tenant.slack.channel_if_there(named).await {
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Ok(None),
+        found => found,
+    }
 }
 
 /// The bridge of a chat, if it has one.
@@ -63,11 +70,8 @@ pub(crate) async fn all(
 ) -> Result<Vec<Bridge>, Failure> {
     let mut bridges = made;
     for setting in &tenant.settings.bridges {
-        let bridge = match tenant.slack.channel(&setting.channel, false).await {
-            Ok(channel) => bridge_in_settings(context, &channel.0, &setting.channel, &setting.chat),
-            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => continue,
-            Err(failure) => return Err(failure),
-        };
+        let Some(channel) = channel_of_setting(tenant, &setting.channel).await? else { continue };
+        let bridge = bridge_in_settings(context, &channel.0, &setting.channel, &setting.chat);
         // What a command made comes first, as for their messages.
         if bridges.iter().all(|made| made.channel != bridge.channel && made.dialog != bridge.dialog) {
             bridges.push(bridge);

@@ -11,16 +11,24 @@ use jiff::Timestamp;
 use locale::Language;
 use runtime::DeliveryId;
 use runtime::clock::is_recent;
-use runtime::store::{ItemKey, StoreWrite, StoredItem, Table, WriteCondition};
+use runtime::seal::Sealed;
+use runtime::store::{ItemKey, StoreError, StoreWrite, Table, WriteCondition};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use user_mapping::{OpenTenant, TenantContext};
 
 use crate::bot::Command;
 
+/// The field under which a bot's key is sealed.
+const BOT_KEY: &str = "bot-key";
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredBot {
+    /// The bot, stored without its key. Earlier versions kept the key here.
     bot: Bot,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Sealed>,
     /// A digest of the address that it last got: an address with another key is another address.
     base: String,
     /// The commands that were registered for it.
@@ -78,13 +86,41 @@ async fn address_of(
 }
 
 async fn kept(context: &TenantContext, tenant: &OpenTenant) -> Result<Option<StoredBot>, Failure> {
-    let item = context.backend.store.get(&key(tenant)).await?;
-    Ok(item.as_ref().map(StoredItem::decode::<StoredBot>).transpose()?)
+    let Some(item) = context.backend.store.get(&key(tenant)).await? else { return Ok(None) };
+    let mut kept: StoredBot = item.decode()?;
+    if let Some(sealed) = kept.key.take() {
+        let opened = context.connections.open_for(&tenant.id, BOT_KEY, &sealed).await?;
+        kept.bot.key = Some(opened.expose_secret().to_owned());
+    }
+    Ok(Some(kept))
 }
 
 async fn remember_bot(context: &TenantContext, tenant: &OpenTenant, kept: &StoredBot) -> Result<(), Failure> {
-    context.backend.store.put(StoreWrite::new(key(tenant), kept, WriteCondition::Always)?).await?;
+    let sealed = match &kept.bot.key {
+        Some(own) => Some(context.connections.seal(&tenant.id, BOT_KEY, &own.clone().into()).await?),
+        None => None,
+    };
+    let stored = StoredBot { bot: Bot { key: None, ..kept.bot.clone() }, key: sealed, ..kept.clone() };
+    context.backend.store.put(StoreWrite::new(key(tenant), &stored, WriteCondition::Always)?).await?;
     Ok(())
+}
+
+/// The key of the bot of an incoming webhook: kept before the portal gets it, for a bot is registered with it once.
+async fn own_key(context: &TenantContext, tenant: &OpenTenant) -> Result<String, Failure> {
+    let store = context.backend.store.as_ref();
+    let place = ItemKey { sort: "key".into(), ..key(tenant) };
+    let new = SecretString::from(runtime::random::hex());
+    let sealed = context.connections.seal(&tenant.id, BOT_KEY, &new).await?;
+    let own = match store.put(StoreWrite::new(place.clone(), &sealed, WriteCondition::Absent)?).await {
+        Ok(_) => new,
+        Err(StoreError::Conflict(_)) => {
+            let gone = || Failure::transient("the key of the bot was removed just now");
+            let item = store.get(&place).await?.ok_or_else(gone)?;
+            context.connections.open_for(&tenant.id, BOT_KEY, &item.decode()?).await?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(own.expose_secret().to_owned())
 }
 
 /// Registering with the same code makes no second bot: it shows whether the known one exists.
@@ -95,14 +131,20 @@ async fn renew_bot(
     kept: Option<StoredBot>,
 ) -> Result<StoredBot, Failure> {
     let (url, base) = address_of(context, tenant, public_url).await?;
-    let bot = register(tenant, &url).await?;
+    // An application is known by its token; an incoming webhook shows by our own key that the bot belongs to it.
+    let own_key = match kept.as_ref().and_then(|kept| kept.bot.key.clone()) {
+        _ if tenant.bitrix24.is_application() => None,
+        None => Some(own_key(context, tenant).await?),
+        known => known,
+    };
+    let bot = register(tenant, &url, own_key).await?;
     let is_same = kept.as_ref().is_some_and(|kept| kept.bot.id == bot.id);
     if !is_same && kept.is_some() {
         tracing::warn!(tenant = %tenant.id, bot = bot.id, "the bot had vanished and was registered again");
     }
     let commands = kept.filter(|_| is_same).map(|kept| kept.commands).unwrap_or_default();
     let seen_at = Some(context.backend.clock.now());
-    let kept = StoredBot { bot, base, commands, seen_at };
+    let kept = StoredBot { bot, key: None, base, commands, seen_at };
     remember_bot(context, tenant, &kept).await?;
     Ok(kept)
 }
@@ -132,15 +174,12 @@ async fn register_commands(
     Ok(())
 }
 
-async fn register(tenant: &OpenTenant, url: &str) -> Result<Bot, Failure> {
+async fn register(tenant: &OpenTenant, url: &str, own_key: Option<String>) -> Result<Bot, Failure> {
     let api = match tenant.bitrix24.call("imbot.v2.Revision.get", &json!({})).await {
         Ok(_) => BotApi::V2,
         Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code == "error_method_not_found" => BotApi::V1,
         Err(failure) => return Err(failure),
     };
-    // An application is known by its token; an incoming webhook shows by our own key that the bot belongs to it.
-    let own_key =
-        (!tenant.bitrix24.is_application()).then(|| DeliveryId::of(&[tenant.id.as_str(), "bot"]).as_str().to_owned());
     let request = api.register(&tenant.settings.bot.name, url, own_key.as_deref());
     let answer = tenant.bitrix24.ask(&request).await?;
     let id = api

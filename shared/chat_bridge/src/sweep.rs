@@ -173,7 +173,7 @@ impl<'a> ChatSweep<'a> {
     }
 
     /// Sweeps all bridges; returns how many. The chats are read together; then each channel, the one first that was not
-    /// read for the longest time.
+    /// tried for the longest time.
     async fn run(&mut self, made: Vec<Bridge>) -> Result<u64, Failure> {
         let mut bridges = Vec::new();
         for bridge in crate::bridges::all(self.context, &self.tenant, made).await? {
@@ -187,7 +187,10 @@ impl<'a> ChatSweep<'a> {
             }
         }
         let chats = self.sweep_chats(&mut bridges).await;
-        bridges.sort_by_key(|bridge| bridge.progress.progress.channel.checked_at);
+        bridges.sort_by_key(|bridge| {
+            let channel = &bridge.progress.progress.channel;
+            channel.tried_at.max(channel.checked_at)
+        });
         let channels = self.sweep_channels(&mut bridges).await;
         chats.and(channels).map(|()| bridges.len() as u64)
     }

@@ -21,6 +21,9 @@ use user_mapping::{OpenTenant, TenantContext};
 
 use crate::registration;
 
+/// How a quotation begins.
+const QUOTE: &str = ">>";
+
 /// Delivers a message, an edit, a deletion or a reaction, once. `public_url` is the address at which the portal reaches
 /// us.
 pub async fn deliver(context: &TenantContext, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> JobOutcome {
@@ -113,9 +116,8 @@ impl MessageDelivery<'_> {
             }
         }
         let answers = self.answered(thread).await?;
-        // Where a message cannot be an answer, the beginning of the thread is quoted.
-        let text = match (answers, self.bot.api) {
-            (Some(parent), bitrix24::BotApi::V1) => format!("{}{text}", self.quote(parent).await),
+        let text = match answers {
+            Some(parent) if self.may_be_quoted() => format!("{}{text}", self.quote(parent).await),
             _ => text.to_owned(),
         };
         let request = self.bot.send(&body.dialog, &text, answers, &uuid);
@@ -229,7 +231,14 @@ impl MessageDelivery<'_> {
             found.iter().find(|row| row["id"] == message).and_then(|row| row["text"].as_str()).unwrap_or_default();
         let visible = text::Document::from_bbcode(text).visible();
         let first: String = visible.lines().next().unwrap_or_default().chars().take(120).collect();
-        if first.is_empty() { String::new() } else { format!(">>{first}\n") }
+        if first.is_empty() { String::new() } else { format!("{QUOTE}{first}\n") }
+    }
+
+    /// Whether it may be posted below a quotation: where a message cannot be an answer, the beginning of its thread is
+    /// quoted.
+    fn may_be_quoted(&self) -> bool {
+        let is_answer = matches!(&self.job.body.act, InBitrix24::Post { thread: Some(_), .. });
+        is_answer && self.bot.api == bitrix24::BotApi::V1
     }
 
     fn copies(&self) -> &[u64] {
@@ -243,11 +252,16 @@ impl MessageDelivery<'_> {
             return Ok(LookUp::Unknowable(UNREADABLE_CHAT.into()));
         };
         let earliest = doubt.since - MAX_PROVIDER_SKEW;
+        let below_a_quote = format!("\n{text}");
+        let says_it = |said: &str| {
+            said == text || (self.may_be_quoted() && said.starts_with(QUOTE) && said.ends_with(&below_a_quote))
+        };
         let is_ours = |row: &&Value| {
             let by_uuid = row["uuid"] == uuid;
             let at = row["date"].as_str().and_then(|date| date.parse::<Timestamp>().ok());
             let recent = at.is_none_or(|at| at >= earliest);
-            by_uuid || (row["uuid"].is_null() && recent && row["author_id"] == self.bot.id && row["text"] == text)
+            let says_it = row["text"].as_str().is_some_and(says_it);
+            by_uuid || (row["uuid"].is_null() && recent && row["author_id"] == self.bot.id && says_it)
         };
         let mut ids = chat.messages.iter().filter(is_ours).filter_map(|row| row["id"].as_u64());
         Ok(found_in(ids.find(|id| !known.contains(id)), chat.is_cut))

@@ -122,7 +122,7 @@ impl CopyDelivery<'_> {
         };
         match failure.code() {
             "not_in_channel" => {
-                slack.join(&self.channel).await.map_err(|_| failure)?;
+                slack.join_after(failure, &self.channel).await?;
                 line.call(place(thread), post(thread)).await
             }
             "thread_not_found" => line.call(place(None), post(None)).await,
@@ -219,7 +219,12 @@ impl CopyDelivery<'_> {
         for (index, part) in parts.iter().enumerate() {
             if index < link.texts {
                 let (copy, message) = (self.copy(&link.slack[index]), message(part));
-                line.repeatable(self.tenant.slack.update(&copy, &message)).await?;
+                match line.repeatable(self.tenant.slack.update(&copy, &message)).await {
+                    Err(failure) if failure.code() == "message_not_found" => {
+                        return line.skip("its copy was deleted in Slack").await;
+                    }
+                    updated => updated?,
+                };
                 continue;
             }
             // The delivery may have added several parts before an answer was lost; each has a mark of its own.

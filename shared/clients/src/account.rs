@@ -8,14 +8,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::{earlier, later};
-use runtime::limiter::{Gate, RateBucket, Reservation};
+use runtime::limiter::{Gate, RateBucket};
 use runtime::outage::{Admission, Outage};
+use runtime::seal::Sealed;
+use tenants::portals::Portal;
 use tenants::sweep_requests::SweepRequests;
 use wire::{CallLimit, ErrorClass, TimeBox};
 
 use crate::failure::UNTIL_REAUTHORISED;
 use crate::limits::PATIENCE;
-use crate::{ConnectionSide, Connections, Failure};
+use crate::{ConnectionSide, Connections, Failure, TokenSlot};
 
 /// A call that had no answer for this long when the account answers again gets none any more.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(10);
@@ -78,14 +80,16 @@ pub(crate) struct ProviderAccount {
     side: ConnectionSide,
     /// Its key in the limiter.
     name: String,
+    /// What it was connected with when the client was made.
+    credentials: Option<Sealed>,
     calls: Arc<ClientCalls>,
 }
 
 impl ProviderAccount {
-    pub(crate) fn new(connections: &Connections, tenant: &TenantId, side: ConnectionSide, name: String) -> Self {
+    pub(crate) fn new(connections: &Connections, portal: &Portal, side: ConnectionSide, name: String) -> Self {
         let calls = Arc::new(ClientCalls::default());
         connections.live.add(&name, &calls);
-        Self { tenant: tenant.clone(), side, name, calls }
+        Self { tenant: portal.tenant.clone(), side, name, credentials: side.credentials(portal).cloned(), calls }
     }
 
     /// The limit that the client's calls keep to.
@@ -117,10 +121,7 @@ impl ProviderAccount {
                 self.calls.begin(call);
                 Ok(())
             }
-            Gate::Shut(Reservation::Granted(_)) => Ok(()),
-            Gate::Shut(Reservation::Wait { wait, parked }) => {
-                Err(Failure::wait(later(now, wait), if parked { paused } else { used_up }))
-            }
+            Gate::Shut { wait, parked } => Err(Failure::wait(later(now, wait), if parked { paused } else { used_up })),
             Gate::Down(outage) => {
                 let wait = outage.held_back_for(now, connections.queue.can_wake());
                 Err(Failure::wait(later(now, wait), self.held_back(&outage)))
@@ -188,6 +189,10 @@ impl ProviderAccount {
                 Ok(()) => self.note_answer(connections).await,
                 Err(error) => Err(error.into()),
             },
+            ErrorClass::Reauthorise if self.was_replaced(connections).await => {
+                let name = self.side.name();
+                return Failure::transient(format!("{name} was connected again meanwhile; the call is made again"));
+            }
             ErrorClass::Reauthorise => {
                 failure = connections.in_trouble(&self.tenant, self.side, failure).await;
                 limiter.provider_rejected(&self.name).await.map_err(Failure::from)
@@ -209,6 +214,30 @@ impl ProviderAccount {
             tracing::warn!(%error, "a failure could not be recorded in the limiter");
         }
         failure
+    }
+
+    /// Whether the client called with credentials that have been replaced since: what the provider says of them says
+    /// nothing of the new ones.
+    async fn was_replaced(&self, connections: &Connections) -> bool {
+        let Ok(Some(portal)) = connections.portals.fresh(&self.tenant).await else { return false };
+        if self.side.credentials(&portal) != self.credentials.as_ref() {
+            return true;
+        }
+        connections.has_newer_token(&self.tenant, TokenSlot::of_side(self.side)).await.unwrap_or_default()
+    }
+}
+
+impl ConnectionSide {
+    /// What a portal's record has to call this side with.
+    fn credentials(self, portal: &Portal) -> Option<&Sealed> {
+        match self {
+            Self::Bitrix24 => {
+                let token = portal.application.as_ref().map(|application| &application.access_token);
+                token.or(portal.webhook.as_ref())
+            }
+            Self::Slack => portal.slack.as_ref().map(|slack| &slack.bot_token),
+            Self::Notion => portal.notion.as_ref().map(|notion| &notion.token),
+        }
     }
 }
 

@@ -203,15 +203,16 @@ impl DeliveryAttempt {
     }
 
     /// Makes a call whose effect would be found at `place`: the line says so before the call, and no longer after one
-    /// that certainly failed.
+    /// that certainly failed. An earlier call of the delivery remains noted then.
     pub async fn call<T>(
         &mut self,
         place: impl Into<String>,
         call: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
+        let earlier = self.line.open_call.clone();
         self.begin(place).await?;
         let called = call.await;
-        self.ended(called)
+        self.ended(called, earlier)
     }
 
     /// Makes a call that may be repeated without harm: one that overwrites, deletes or reacts. The line says that the
@@ -226,10 +227,11 @@ impl DeliveryAttempt {
         call.await.map_err(Failure::repeatable)
     }
 
-    /// Takes the result of a call: a failure that certainly had no effect leaves nothing to look for.
-    fn ended<T>(&mut self, call: Result<T, Failure>) -> Result<T, Failure> {
+    /// Takes the result of a call: a failure that certainly had no effect leaves nothing to look for, except the effect
+    /// of an `earlier` call.
+    fn ended<T>(&mut self, call: Result<T, Failure>, earlier: Option<OpenCall>) -> Result<T, Failure> {
         if call.as_ref().is_err_and(|failure| failure.class != ErrorClass::UnknownOutcome) {
-            self.line.open_call = None;
+            self.line.open_call = earlier;
         }
         let now = self.now();
         // Of a call that ended at once only the answer was lost; one that took long may not have been done yet.

@@ -121,7 +121,7 @@ impl WorkspaceClient {
     ) -> Result<SlackPage<HistoryMessage>, Failure> {
         match self.read_page(place, oldest, cursor, purpose).await {
             Err(failure) if failure.code() == "not_in_channel" => {
-                self.join(&place.channel).await.map_err(|_| failure)?;
+                self.join_after(failure, &place.channel).await?;
                 self.read_page(place, oldest, cursor, purpose).await
             }
             page => page,

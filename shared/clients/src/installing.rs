@@ -19,6 +19,7 @@ use tenants::portals::{
 use wire::AppKeys;
 
 use crate::audience::{AudienceChange, Current, EnteredBy, NotAdmitted, judge};
+use crate::failure::GONE;
 use crate::joining::{JoinError, NotionAccess, PortalAccess, whole_second};
 use crate::tokens::{TokenPair, TokenSlot};
 use crate::troubles::ConnectionSide;
@@ -27,6 +28,8 @@ use crate::{Connections, Failure};
 /// How long the keys of a portal's own application wait for it to be installed.
 const REGISTERED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The tenant under which keys of applications are sealed that are not installed yet.
+/// How often the first key in a portal's address is made while others change the portal.
+const MAX_TRIES: usize = 5;
 const NOT_INSTALLED: &str = "not-installed";
 const CLIENT_SECRET: &str = "client-secret";
 /// The field of the sealed key in the address that a portal gets.
@@ -318,19 +321,23 @@ impl Connections {
     /// The key in the address that the portal gets: the same for every caller, also for two at once.
     pub async fn hook_secret(&self, tenant: &TenantId) -> Result<SecretString, Failure> {
         let place = hook_key_place(tenant);
-        if let Some(item) = self.store.get(&place).await? {
-            return self.open_for(tenant, HOOK_KEY, &item.decode()?).await;
+        for _ in 0..MAX_TRIES {
+            if let Some(item) = self.store.get(&place).await? {
+                return self.open_for(tenant, HOOK_KEY, &item.decode()?).await;
+            }
+            let secret = SecretString::from(runtime::random::hex());
+            let sealed = self.seal(tenant, HOOK_KEY, &secret).await?;
+            let kept = StoreWrite::new(place.clone(), &sealed, WriteCondition::Absent)?;
+            // It must be known before anyone gets it: an event that arrives at once must be accepted.
+            match self.portals.set_hook_key(tenant, TokenDigest::of(secret.expose_secret()), kept).await {
+                Ok(true) => return Ok(secret),
+                Ok(false) => return Err(Failure::permanent(GONE, format!("portal {tenant} is not connected"))),
+                // Another caller was first, and the next try finds its key; or the portal was changed meanwhile.
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let secret = SecretString::from(runtime::random::hex());
-        let sealed = self.seal(tenant, HOOK_KEY, &secret).await?;
-        // It must be known before anyone gets it: an event that arrives at once must be accepted.
-        self.portals.set_hook_key(tenant, TokenDigest::of(secret.expose_secret())).await?;
-        match self.store.put(StoreWrite::new(place, &sealed, WriteCondition::Absent)?).await {
-            Ok(_) => Ok(secret),
-            // Another caller was first; the next try finds its key.
-            Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker makes the portal's key just now")),
-            Err(error) => Err(error.into()),
-        }
+        Err(Failure::transient("another worker makes the portal's key just now"))
     }
 
     /// The address to which a portal sends its events, under `public_url`.

@@ -301,7 +301,7 @@ impl Connections {
             Err(failure) => return Err(self.in_trouble(&portal.tenant, ConnectionSide::Slack, failure).await),
         };
         let name = rate_buckets::workspace_account(&connection.team_id);
-        let account = ProviderAccount::new(self, &portal.tenant, ConnectionSide::Slack, name);
+        let account = ProviderAccount::new(self, portal, ConnectionSide::Slack, name);
         let http = self.http()?.within(account.limit());
         let client = slack::Client::new(http, self.slack_api.clone(), token).observed(self.noting("slack"));
         Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), account, connection, client))
@@ -321,7 +321,7 @@ impl Connections {
             Err(failure) => return Err(self.in_trouble(&portal.tenant, ConnectionSide::Notion, failure).await),
         };
         let bucket = rate_buckets::notion(&connection.bot_id, a_minute);
-        let account = ProviderAccount::new(self, &portal.tenant, ConnectionSide::Notion, bucket.name.clone());
+        let account = ProviderAccount::new(self, portal, ConnectionSide::Notion, bucket.name.clone());
         let http = self.http()?.within(account.limit());
         let client = notion::Client::new(http, self.notion_api.clone(), token).observed(self.noting("notion"));
         Ok(NotionClient::new(self.clone(), portal.tenant.clone(), account, bucket, client, connection.renews))

@@ -22,7 +22,7 @@ struct FoundMember {
     channel: Option<ChannelId>,
 }
 
-/// The direct messages to the portal's user `user`, by their Slack id or their e-mail; `None` if they are not in Slack.
+/// The direct messages to the portal's user `user` (0 is nobody of the portal), by their Slack id or their e-mail; `None` if they are not in Slack.
 pub(crate) async fn direct(
     workspace: &WorkspaceClient,
     store: &dyn Store,
@@ -32,7 +32,9 @@ pub(crate) async fn direct(
     email: Option<&str>,
 ) -> Result<Option<ChannelId>, Failure> {
     let Some(by) = slack.or(email) else { return Ok(None) };
-    let key = ItemKey::new(Table::Links, format!("{}#direct", workspace.tenant()), format!("user#{user}"));
+    // Those who have no user of the portal are known by their Slack id alone.
+    let sort = if user == 0 { format!("slack#{by}") } else { format!("user#{user}") };
+    let key = ItemKey::new(Table::Links, format!("{}#direct", workspace.tenant()), sort);
     if let Some(item) = store.get(&key).await? {
         let found: FoundMember = item.decode()?;
         if found.by == by {

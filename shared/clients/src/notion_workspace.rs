@@ -278,11 +278,11 @@ impl Connections {
     }
 
     /// Opens the window in which a subscription's token is accepted; makes an address if there is none, and another one if
-    /// `anew`: the old one ends. Returns the address's key.
-    pub async fn open_notion_window(&self, tenant: &TenantId, anew: bool) -> Result<SecretString, Failure> {
+    /// `replace`: the old one ends. Returns the address's key.
+    pub async fn open_notion_window(&self, tenant: &TenantId, replace: bool) -> Result<SecretString, Failure> {
         let portal = self.portals.fresh(tenant).await?;
         let notion = portal.and_then(|portal| portal.notion.clone()).ok_or_else(crate::no_notion)?;
-        let known = self.notion_address(tenant).await?.filter(|_| !anew);
+        let known = self.notion_address(tenant).await?.filter(|_| !replace);
         let (key, place) = match known {
             Some(known) => known,
             None => {

@@ -48,7 +48,7 @@ impl PortalClient {
     ) -> Self {
         let bucket = rate_buckets::portal(&portal.tenant);
         let side = ConnectionSide::Bitrix24;
-        let account = ProviderAccount::new(&connections, &portal.tenant, side, bucket.name.clone());
+        let account = ProviderAccount::new(&connections, &portal, side, bucket.name.clone());
         let http = http.within(account.limit());
         Self {
             connections,

@@ -32,7 +32,7 @@ impl Connections {
         if info.member_id != tenant.as_str() || info.endpoint == known || !self.may_be_called(&info.endpoint) {
             return Ok(None);
         }
-        self.note_endpoint(tenant, &info.endpoint).await?;
+        self.note_endpoint(tenant, &info.endpoint).await;
         Ok(Some(RestBase::OAuth { endpoint: info.endpoint, token }))
     }
 
@@ -58,8 +58,15 @@ impl Connections {
         }
     }
 
-    /// Notes the address that the authorization server gave for a portal that is connected by an application.
-    pub(crate) async fn note_endpoint(&self, tenant: &TenantId, endpoint: &str) -> Result<(), Failure> {
+    /// Notes the address that the authorization server gave for a portal that is connected by an application. If that
+    /// fails, the access to it is good all the same, and the server gives it again.
+    pub(crate) async fn note_endpoint(&self, tenant: &TenantId, endpoint: &str) {
+        if let Err(failure) = self.try_to_note_endpoint(tenant, endpoint).await {
+            tracing::warn!(%tenant, why = failure.text, "the portal's new address could not be noted");
+        }
+    }
+
+    async fn try_to_note_endpoint(&self, tenant: &TenantId, endpoint: &str) -> Result<(), Failure> {
         let Some(portal) = self.portals.get(tenant).await? else { return Ok(()) };
         let is_known = portal.application.as_ref().is_none_or(|application| application.endpoint == endpoint);
         // A self-hosted portal has a say in its endpoint.

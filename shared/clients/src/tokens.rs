@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::TenantId;
 use runtime::clock::{is_ahead, is_recent, later, until};
-use runtime::seal::Sealed;
+use runtime::seal::{KeyRing, Sealed};
 use runtime::store::{ItemKey, Query, StoreError, StoreWrite, StoredItem, Table, Version, WriteCondition};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,10 @@ use crate::{ConnectionSide, Connections, Failure, RenewalAnswer, RenewalRequest}
 const EARLY: Duration = Duration::from_secs(5 * 60);
 /// How long a worker may take to renew one.
 const LEASE: Duration = Duration::from_secs(60);
+/// How long a new pair that could not be stored is tried again: within the lease, for the old pair no longer works.
+const MAX_KEEPING: Duration = Duration::from_secs(20);
+/// The pause between those tries.
+const KEEPING_PAUSE: Duration = Duration::from_secs(1);
 /// How often waiting workers check.
 const LOOK: Duration = Duration::from_millis(200);
 /// When a token that the provider rejected is tried again, for a subscription may be paid again; twice as long after
@@ -104,6 +108,15 @@ impl TokenSlot {
             Self::Slack => Some(ConnectionSide::Slack),
             Self::Notion => Some(ConnectionSide::Notion),
             Self::Person(_) => None,
+        }
+    }
+
+    /// The slot of a side's credentials.
+    pub(crate) fn of_side(side: ConnectionSide) -> Self {
+        match side {
+            ConnectionSide::Bitrix24 => Self::Portal,
+            ConnectionSide::Slack => Self::Slack,
+            ConnectionSide::Notion => Self::Notion,
         }
     }
 
@@ -197,6 +210,13 @@ pub(crate) struct TokenPair {
     pub(crate) lives: Option<Duration>,
 }
 
+/// A pair as a provider has just renewed it.
+struct FetchedPair {
+    pair: TokenPair,
+    /// The portal's address, if the provider names it.
+    endpoint: Option<String>,
+}
+
 /// The state of a token, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenState {
@@ -244,7 +264,7 @@ impl Connections {
         server: &str,
         own_app: Option<&AppKeys>,
     ) -> Result<(), Failure> {
-        let sealed = self.sealed(tenant, slot, pair).await?;
+        let sealed = self.sealed(&*self.key_ring().await?, tenant, slot, pair)?;
         let kept = StoredTokens { server: server.to_owned(), by_own_app: own_app.is_some(), ..sealed };
         let write = StoreWrite::new(slot.key(tenant), &kept, WriteCondition::Always)?;
         match own_app {
@@ -260,15 +280,20 @@ impl Connections {
         Ok(())
     }
 
-    async fn sealed(&self, tenant: &TenantId, slot: TokenSlot, pair: &TokenPair) -> Result<StoredTokens, Failure> {
+    fn sealed(
+        &self,
+        ring: &KeyRing,
+        tenant: &TenantId,
+        slot: TokenSlot,
+        pair: &TokenPair,
+    ) -> Result<StoredTokens, Failure> {
         let (access, refresh) = slot.fields();
         let now = self.clock.now();
+        let seal =
+            |field, secret| ring.seal(tenant, field, secret).map_err(|error| Failure::transient(error.to_string()));
         Ok(StoredTokens {
-            access: self.seal(tenant, access, &pair.access).await?,
-            refresh: match &pair.refresh {
-                Some(token) => Some(self.seal(tenant, refresh, token).await?),
-                None => None,
-            },
+            access: seal(access, &pair.access)?,
+            refresh: pair.refresh.as_ref().map(|token| seal(refresh, token)).transpose()?,
             expires_at: pair.lives.map(|lives| later(now, lives)),
             renewed_at: now,
             server: String::new(),
@@ -321,6 +346,18 @@ impl Connections {
         let fresh = later(now, SEEN_TTL);
         let good_until = end.map_or(fresh, |end| fresh.min(end - jiff::SignedDuration::from_secs(300)));
         self.seen.put(tenant, slot, token, good_until);
+    }
+
+    /// Whether another token is stored than the one that this process has seen and uses; that one is forgotten.
+    pub(crate) async fn has_newer_token(&self, tenant: &TenantId, slot: TokenSlot) -> Result<bool, Failure> {
+        let Some(seen) = self.seen.get(tenant, slot, self.clock.now()) else { return Ok(false) };
+        let Some(item) = self.store.get(&slot.key(tenant)).await? else { return Ok(false) };
+        let access = self.open_for(tenant, slot.fields().0, &item.decode::<StoredTokens>()?.access).await?;
+        let is_newer = access.expose_secret() != seen.expose_secret();
+        if is_newer {
+            self.seen.forget(tenant, slot);
+        }
+        Ok(is_newer)
     }
 
     /// A token to replace `used`, which the provider rejected.
@@ -482,9 +519,11 @@ impl Connections {
             Some(_) => Some(self.app_for(&request.tenant, request.slot, &kept).await?),
             None => None,
         };
+        // Once a provider has replaced a pair, only the store is needed to keep the new one.
+        let ring = self.key_ring().await?;
         let leased = StoredTokens { lease: Some(later(now, LEASE)), ..kept.clone() };
         match self.store.put(StoreWrite::new(item.key.clone(), &leased, WriteCondition::Version(item.version))?).await {
-            Ok(version) => self.fetch(request, app.as_ref(), &item, kept, version).await,
+            Ok(version) => self.fetch(request, app.as_ref(), &ring, kept, version).await,
             Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
             Err(error) => Err(error.into()),
         }
@@ -495,16 +534,18 @@ impl Connections {
         &self,
         request: &RenewalRequest,
         app: Option<&AppKeys>,
-        item: &StoredItem,
+        ring: &KeyRing,
         kept: StoredTokens,
         version: Version,
     ) -> Result<RenewalAnswer, Failure> {
         let (tenant, slot) = (&request.tenant, request.slot);
-        let moved = kept.own_app.clone();
+        let used = kept.clone();
         let was_dead = slot.side().filter(|_| kept.dead.is_some());
+        let mut endpoint = None;
         let (next, answer) = match self.ask_for_pair(tenant, slot, app, &kept).await {
-            Ok(pair) => {
-                let sealed = self.sealed(tenant, slot, &pair).await?;
+            Ok(fetched) => {
+                endpoint = fetched.endpoint;
+                let sealed = self.sealed(ring, tenant, slot, &fetched.pair)?;
                 // A provider that returns no new refresh token means the old one to be kept.
                 let refresh = sealed.refresh.clone().or_else(|| kept.refresh.clone());
                 let next = StoredTokens { refresh, server: kept.server.clone(), by_own_app: kept.by_own_app, ..sealed };
@@ -519,28 +560,96 @@ impl Connections {
             }
             Err(failure) => (kept, RenewalAnswer::Failed(failure)),
         };
-        let by_own_app = next.by_own_app || moved.is_some();
+        let by_own_app = next.by_own_app || used.own_app.is_some();
         let next = StoredTokens { lease: None, by_own_app, own_app: None, ..next };
-        let write = StoreWrite::new(item.key.clone(), &next, WriteCondition::Version(version))?;
-        let written = match moved {
+        if !self.keep_renewed(request, &used, &next, version).await? {
+            return Ok(RenewalAnswer::Changed);
+        }
+        if let (RenewalAnswer::Good, Some(side)) = (&answer, was_dead) {
+            self.resume(tenant, side).await?;
+        }
+        if let Some(endpoint) = endpoint {
+            self.note_endpoint(tenant, &endpoint).await;
+        }
+        Ok(answer)
+    }
+
+    /// Writes the pair `next` over the one that was `used`; false if another pair is stored meanwhile. A new pair cannot
+    /// be fetched a second time: its write is tried again while the lease lasts.
+    async fn keep_renewed(
+        &self,
+        request: &RenewalRequest,
+        used: &StoredTokens,
+        next: &StoredTokens,
+        mut version: Version,
+    ) -> Result<bool, Failure> {
+        let (tenant, slot) = (&request.tenant, request.slot);
+        let end = later(self.clock.now(), MAX_KEEPING);
+        loop {
+            let failure = match self.write_renewed(tenant, slot, used, next, version).await {
+                Ok(()) => return Ok(true),
+                // Another pair, or this one sealed with another key, or our own write whose answer was lost.
+                Err(StoreError::Conflict(_)) => match self.kept(tenant, slot).await {
+                    Ok((item, kept))
+                        if kept.lease.is_some() && self.is_same_pair(tenant, slot, &kept, used).await? =>
+                    {
+                        version = item.version;
+                        continue;
+                    }
+                    Ok((_, kept)) => return self.is_same_pair(tenant, slot, &kept, next).await,
+                    Err(failure) if failure.class == ErrorClass::Transient => failure,
+                    _ => return Ok(false),
+                },
+                Err(error) => error.into(),
+            };
+            if failure.class != ErrorClass::Transient || self.clock.now() >= end {
+                return Err(failure);
+            }
+            tracing::warn!(%tenant, slot = slot.name(), why = failure.text, "a renewed token could not be stored; it is tried again");
+            self.clock.sleep(KEEPING_PAUSE).await;
+        }
+    }
+
+    async fn write_renewed(
+        &self,
+        tenant: &TenantId,
+        slot: TokenSlot,
+        used: &StoredTokens,
+        next: &StoredTokens,
+        version: Version,
+    ) -> Result<(), StoreError> {
+        let write = StoreWrite::new(slot.key(tenant), next, WriteCondition::Version(version))?;
+        match &used.own_app {
             Some(keys) => {
-                self.store
-                    .put_all(vec![StoreWrite::new(slot.app_key(tenant), &keys, WriteCondition::Always)?, write])
-                    .await
+                let keys = StoreWrite::new(slot.app_key(tenant), keys, WriteCondition::Always)?;
+                self.store.put_all(vec![keys, write]).await
             }
             None => self.store.put(write).await.map(|_| ()),
-        };
-        match written {
-            Ok(()) => {
-                if let Some(side) = was_dead.filter(|_| matches!(answer, RenewalAnswer::Good)) {
-                    self.resume(tenant, side).await?;
-                }
-                Ok(answer)
-            }
-            // It has been authorised again meanwhile.
-            Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
-            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether two stored pairs are the same tokens, whatever key they are sealed with.
+    async fn is_same_pair(
+        &self,
+        tenant: &TenantId,
+        slot: TokenSlot,
+        one: &StoredTokens,
+        other: &StoredTokens,
+    ) -> Result<bool, Failure> {
+        let (access, refresh) = slot.fields();
+        let open = async |field, sealed: Option<&Sealed>| match sealed {
+            Some(sealed) => self.open_for(tenant, field, sealed).await.map(Some),
+            None => Ok(None),
+        };
+        for (field, one, other) in
+            [(access, Some(&one.access), Some(&other.access)), (refresh, one.refresh.as_ref(), other.refresh.as_ref())]
+        {
+            let (one, other) = (open(field, one).await?, open(field, other).await?);
+            if one.as_ref().map(ExposeSecret::expose_secret) != other.as_ref().map(ExposeSecret::expose_secret) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The application that renews a pair.
@@ -568,7 +677,7 @@ impl Connections {
         slot: TokenSlot,
         app: Option<&AppKeys>,
         kept: &StoredTokens,
-    ) -> Result<TokenPair, Failure> {
+    ) -> Result<FetchedPair, Failure> {
         let (Some(app), Some(refresh)) = (app, &kept.refresh) else {
             let text = format!("the token of {} has ended and cannot be renewed; connect again", slot.name());
             return Err(Failure::reauthorise(text));
@@ -582,18 +691,20 @@ impl Connections {
                 if tokens.member_id != tenant.as_str() {
                     return Err(Failure::reauthorise("the authorization server answered with another portal's token"));
                 }
-                self.note_endpoint(tenant, &tokens.endpoint).await?;
-                Ok(TokenPair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) })
+                let pair = TokenPair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) };
+                Ok(FetchedPair { pair, endpoint: Some(tokens.endpoint) })
             }
             TokenSlot::Slack => {
                 let asked = slack::oauth::refresh(&self.http()?, &self.slack_api, app, &refresh).await;
                 let grant = asked.map_err(|error| Failure::of_slack(&error, now).repeatable())?;
-                Ok(TokenPair { access: grant.access, refresh: grant.refresh, lives: grant.lives })
+                let pair = TokenPair { access: grant.access, refresh: grant.refresh, lives: grant.lives };
+                Ok(FetchedPair { pair, endpoint: None })
             }
             TokenSlot::Notion => {
                 let asked = notion::oauth::refresh(&self.http()?, &self.notion_api, app, &refresh).await;
                 let grant = asked.map_err(|error| Failure::of_notion(&error, now).repeatable())?;
-                Ok(TokenPair { access: grant.access, refresh: grant.refresh, lives: None })
+                let pair = TokenPair { access: grant.access, refresh: grant.refresh, lives: None };
+                Ok(FetchedPair { pair, endpoint: None })
             }
         }
     }

@@ -81,7 +81,8 @@ impl Connections {
         let trouble = ConnectionTrouble { side, since: self.clock.now(), why: why.to_owned() };
         match self.store.put(StoreWrite::new(side.key(tenant), &trouble, WriteCondition::Absent)?).await {
             Ok(_) => {
-                tracing::error!(%tenant, side = side.name(), why, "the credentials are not taken; deliveries wait until it is connected again");
+                let provider = side.name();
+                tracing::error!(%tenant, side = provider, why, "{provider} rejected our credentials; connect it again");
                 Ok(true)
             }
             Err(StoreError::Conflict(_)) => Ok(false),

@@ -41,6 +41,13 @@ impl WorkspaceClient {
         channels::resolve(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), named, fresh).await
     }
 
+    /// The same for one that may be gone: `None` if the workspace has none of this name. That is cached too, for some
+    /// minutes.
+    pub async fn channel_if_there(&self, named: &str) -> Result<Option<ChannelId>, Failure> {
+        let (store, clock) = (self.connections.store.as_ref(), self.connections.clock.as_ref());
+        channels::resolve_if_there(self, store, clock, named).await
+    }
+
     /// Waits for a slot to post in a channel.
     pub async fn admit_post(&self, channel: &ChannelId) -> Result<(), Failure> {
         // The channel first: its limit is the tight one, and an unused slot of the workspace would be lost.
@@ -133,6 +140,15 @@ impl WorkspaceClient {
                     .await?;
                 Ok(made)
             }
+        }
+    }
+
+    /// Joins the public channel in which a call failed because the bot is not there. If the channel does not admit it, the
+    /// call's `failure` is returned; what only failed now says so, and the call is made again later.
+    pub async fn join_after(&self, failure: Failure, channel: &ChannelId) -> Result<(), Failure> {
+        match self.join(channel).await.map_err(Failure::repeatable) {
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Err(failure),
+            joined => joined,
         }
     }
 

@@ -229,11 +229,12 @@ impl CardDelivery<'_> {
         let is_named = matches!(destination, CardDestination::Channel { .. }) || target.name != destination.name();
         let channel = match failure.code() {
             "not_in_channel" => {
-                workspace.join(&target.channel).await.map_err(|_| failure)?;
+                workspace.join_after(failure, &target.channel).await?;
                 target.channel
             }
             "channel_not_found" if is_named => match workspace.channel(&target.name, true).await {
                 Ok(fresh) if fresh != target.channel => fresh,
+                Err(unknown) if !matches!(unknown.class, ErrorClass::Permanent { .. }) => return Err(unknown),
                 _ => self.missing(workspace, failure).await?.channel,
             },
             "message_not_found" | "thread_not_found" | "cant_update_message" => {

@@ -132,8 +132,9 @@ fn kept(text: &dyn Display) -> String {
     kept
 }
 
-/// Names whose values must not be readable.
-const SECRET_NAMES: [&str; 12] = [
+/// How names end whose values must not be readable, in small letters and digits alone: `botToken` and `bot_token` are
+/// `bottoken`.
+const SECRET_NAMES: [&str; 15] = [
     "token",
     "secret",
     "password",
@@ -142,16 +143,23 @@ const SECRET_NAMES: [&str; 12] = [
     "auth",
     "signature",
     "verifier",
-    "client_secret",
-    "refresh_id",
-    "api_key",
-    "webhook_url",
+    "refreshid",
+    "apikey",
+    "webhookurl",
+    // By it a bot of an older portal is known to be ours.
+    "clientid",
+    // These addresses carry a token, or are one.
+    "downloadurl",
+    "urldownload",
+    "uploadurl",
 ];
+/// Names in the query of an address whose values must not be readable either: our own address is known by its key.
+const SECRET_FIELDS: [&str; 3] = ["key", "sign", "sig"];
 /// How tokens begin, anywhere in a text.
-const SECRET_BEGINNINGS: [&str; 6] = ["xoxb-", "xoxp-", "xoxe.", "xapp-", "ntn_", "secret_"];
+const SECRET_BEGINNINGS: [&str; 9] = ["xoxb-", "xoxp-", "xoxe.", "xoxe-", "xoxa-", "xoxr-", "xapp-", "ntn_", "secret_"];
 
-/// The text with what looks like a secret masked: values of names that say so, tokens by their beginning, the secret in
-/// the address of an incoming webhook.
+/// The text with what looks like a secret masked: values of names that say so, in JSON and in the query of an address,
+/// tokens by their beginning, the secret in the address of an incoming webhook.
 pub fn masked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -159,7 +167,7 @@ pub fn masked(text: &str) -> String {
         if let Some(end) = token_at(rest) {
             out.push('•');
             rest = &rest[end..];
-        } else if let Some((keep, end)) = named_at(rest).or_else(|| webhook_at(rest)) {
+        } else if let Some((keep, end)) = named_at(rest).or_else(|| field_at(rest)).or_else(|| webhook_at(rest)) {
             out.push_str(&rest[..keep]);
             out.push('•');
             rest = &rest[end..];
@@ -179,12 +187,23 @@ fn token_at(text: &str) -> Option<usize> {
     SECRET_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)).then(|| word_end(text))
 }
 
+/// A name without what only separates its words: brackets too, as they are written in a query.
+fn plain(name: &str) -> String {
+    let name = name.to_ascii_lowercase().replace("%5b", "").replace("%5d", "");
+    name.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRET_NAMES.iter().any(|secret| name.ends_with(secret))
+}
+
 /// `"…token":"value"`: how much of it is kept, and where it ends.
 fn named_at(text: &str) -> Option<(usize, usize)> {
     let name_end = text.strip_prefix('"')?.find('"')? + 1;
-    let name = text[1..name_end].to_ascii_lowercase();
-    let is_secret = SECRET_NAMES.iter().any(|secret| name == *secret || name.ends_with(&format!("_{secret}")));
-    let value = is_secret.then(|| text[name_end + 1..].strip_prefix(":\""))??;
+    if !is_secret(&plain(&text[1..name_end])) {
+        return None;
+    }
+    let value = text[name_end + 1..].trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
     let start = text.len() - value.len();
     let mut escaped = false;
     let end = value.find(|c: char| {
@@ -193,6 +212,22 @@ fn named_at(text: &str) -> Option<(usize, usize)> {
         ends
     });
     Some((start, start + end.unwrap_or(value.len())))
+}
+
+/// `?token=value` and `&token=value`: the same.
+fn field_at(text: &str) -> Option<(usize, usize)> {
+    let field = text.strip_prefix(['?', '&'])?;
+    let (name, value) = field.split_once('=')?;
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.%[]".contains(c)) {
+        return None;
+    }
+    let name = plain(name);
+    if !is_secret(&name) && !SECRET_FIELDS.contains(&name.as_str()) {
+        return None;
+    }
+    let start = text.len() - value.len();
+    let end = value.find(|c: char| c.is_whitespace() || "&\"'\\<>#".contains(c)).unwrap_or(value.len());
+    Some((start, start + end))
 }
 
 /// `/rest/7/SECRET/`: the same.
@@ -258,6 +293,21 @@ mod tests {
             ),
             ("https://acme.bitrix24.com/rest/crm.item.get", "https://acme.bitrix24.com/rest/crm.item.get"),
             (r#"{"author":"Ann","tokens":["x"]}"#, r#"{"author":"Ann","tokens":["x"]}"#),
+            (r#"{"botId":7,"botToken":"abc"}"#, r#"{"botId":7,"botToken":"•"}"#),
+            (r#"{"CLIENT_ID":"abc","CODE":"b"}"#, r#"{"CLIENT_ID":"•","CODE":"b"}"#),
+            (r#"{"webhookUrl": "https://us/?key=abc"}"#, r#"{"webhookUrl": "•"}"#),
+            (r#"{"handler":"https://us/hook?key=abc"}"#, r#"{"handler":"https://us/hook?key=•"}"#),
+            (r#"{"downloadUrl":"https://a/f?token=abc"}"#, r#"{"downloadUrl":"•"}"#),
+            (r#"{"upload_url":"https://files.slack.com/upload/v1/abc"}"#, r#"{"upload_url":"•"}"#),
+            (
+                r#"{"urlMachine":"https://a/f?id=5&auth=abc&token=d%3D&name=x"}"#,
+                r#"{"urlMachine":"https://a/f?id=5&auth=•&token=•&name=x"}"#,
+            ),
+            (
+                r#"{"cmd":{"0":"imbot.v2.Bot.get?botId=7&botToken=abc&fields%5Btoken%5D=d"}}"#,
+                r#"{"cmd":{"0":"imbot.v2.Bot.get?botId=7&botToken=•&fields%5Btoken%5D=•"}}"#,
+            ),
+            ("xoxe-1-My0x and is it so? key = 5 & a=b", "• and is it so? key = 5 & a=b"),
         ] {
             assert_eq!(masked(text), kept);
         }

@@ -63,7 +63,7 @@ impl Verdict {
 #[derive(Debug, thiserror::Error)]
 pub enum DecisionError {
     /// It does not fit into one transaction.
-    #[error("one event would make {0} writes; let fewer routes or people take it")]
+    #[error("one event would make {0} writes; let fewer routes or people report it")]
     TooManyWrites(usize),
     /// Another worker wrote some of it first; decide again on the new state.
     #[error("another worker wrote {} {}/{} first; the event is decided again", .0.table.name(), .0.partition, .0.sort)]

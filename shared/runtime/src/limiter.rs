@@ -106,7 +106,12 @@ pub enum Gate {
     /// The call may be made.
     Open(Admission),
     /// No slot is free now.
-    Shut(Reservation),
+    Shut {
+        /// When to try again, from now.
+        wait: Duration,
+        /// Whether the provider asked for the pause, rather than our own rate.
+        parked: bool,
+    },
     /// The account is down, and this call is not the one that probes it.
     Down(Outage),
 }
@@ -273,7 +278,7 @@ impl Limiter {
             return Ok(Gate::Down(outage.clone()));
         }
         if let Some(shut) = self.take_slots(buckets, patience).await? {
-            return Ok(Gate::Shut(shut));
+            return Ok(shut);
         }
         let admission = Admission { was_failing: known.is_some(), ..Admission::unasked(self.clock.now()) };
         if known.is_some_and(|outage| outage.is_down()) {
@@ -286,18 +291,18 @@ impl Limiter {
     /// The same for a call that counts for nobody: it waits for its slots, whether the account is down or not.
     pub async fn admit_uncounted(&self, buckets: &[&RateBucket], patience: Duration) -> Result<Gate, StoreError> {
         if let Some(shut) = self.take_slots(buckets, patience).await? {
-            return Ok(Gate::Shut(shut));
+            return Ok(shut);
         }
         Ok(Gate::Open(Admission::unasked(self.clock.now())))
     }
 
-    /// Waits for a slot in each bucket and takes it; the refusal of the first that has none.
-    async fn take_slots(&self, buckets: &[&RateBucket], patience: Duration) -> Result<Option<Reservation>, StoreError> {
+    /// Waits for a slot in each bucket and takes it; the shut gate of the first that has none.
+    async fn take_slots(&self, buckets: &[&RateBucket], patience: Duration) -> Result<Option<Gate>, StoreError> {
         for bucket in buckets {
             match self.reserve(bucket, patience).await? {
                 Reservation::Granted(wait) if wait.is_zero() => {}
                 Reservation::Granted(wait) => self.clock.sleep(wait).await,
-                refused @ Reservation::Wait { .. } => return Ok(Some(refused)),
+                Reservation::Wait { wait, parked } => return Ok(Some(Gate::Shut { wait, parked })),
             }
         }
         Ok(None)

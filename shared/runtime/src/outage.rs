@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::calls;
-use crate::clock::{is_ahead, later, until};
+use crate::clock::{MAX_OWN_SKEW, is_ahead, later, until};
 use crate::retry::spread;
 
 /// The longest that a provider's "slow down" pauses an account, whatever it says: then one call asks again.
@@ -96,7 +96,9 @@ pub struct Outage {
 impl Outage {
     /// The outage after a failed call that ended at `now`.
     pub(crate) fn after(known: Option<Self>, call: &Admission, now: Timestamp) -> Self {
-        let Some(mut known) = known.filter(|known| known.since <= now && known.counted_at <= now) else {
+        // Another worker's clock may be ahead of ours; what is further ahead was noted before the clock was set back.
+        let latest = later(now, MAX_OWN_SKEW);
+        let Some(mut known) = known.filter(|known| known.since <= latest && known.counted_at <= latest) else {
             let next_probe = now.max(later(call.began, gap(0)));
             return Self {
                 since: now,
@@ -113,7 +115,7 @@ impl Outage {
         if call.is_after(known.counted_at) {
             known.next_probe = now.max(later(call.began, gap(known.failures)));
             known.failures = known.failures.saturating_add(1);
-            known.counted_at = now;
+            known.counted_at = known.counted_at.max(now);
             known.is_rejected = false;
         }
         known
@@ -293,6 +295,20 @@ mod tests {
         assert_eq!(outage.age(at(-3_600.0)), Duration::ZERO);
         let later = Outage::after(Some(down()), &call(-3_601.0, 5), at(-3_600.0));
         assert_eq!((later.failures, later.since), (1, at(-3_600.0)));
+    }
+
+    #[test]
+    fn a_worker_whose_clock_is_a_second_behind_counts_in_the_same_outage() {
+        let known = Outage { failures: 9, ..Outage::rejected(Some(down()), at(60.0)) };
+        let after = Outage::after(Some(known.clone()), &call(58.0, 5), at(59.0));
+        assert_eq!(
+            (after.since, after.failures, after.is_rejected),
+            (at(0.0), 9, true),
+            "it began before the last one"
+        );
+        let probe = Admission { limit: Some(PROBE_LIMIT), ..call(58.0, 5) };
+        let after = Outage::after(Some(known), &probe, at(59.0));
+        assert_eq!((after.since, after.failures, after.counted_at), (at(0.0), 10, at(60.0)));
     }
 
     #[test]

@@ -136,8 +136,8 @@ impl KeyRing {
                         return Ok(0);
                     }
                     let secret = opened_by.open_field(tenant, &sealed.field, &sealed)?;
-                    let anew = self.seal_field(tenant, &sealed.field, &secret)?;
-                    *value = serde_json::to_value(anew).map_err(|error| SealError::Ring(error.to_string()))?;
+                    let resealed = self.seal_field(tenant, &sealed.field, &secret)?;
+                    *value = serde_json::to_value(resealed).map_err(|error| SealError::Ring(error.to_string()))?;
                     return Ok(1);
                 }
                 map.values_mut().try_fold(0, |sum, inner| Ok(sum + self.reseal(opened_by, tenant, inner)?))

@@ -187,7 +187,7 @@ pub const MAX_WRITES: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The condition did not hold; nothing was written.
-    #[error("{} {}/{}: somebody else wrote it first", .0.table.name(), .0.partition, .0.sort)]
+    #[error("{} {}/{}: another worker wrote it first", .0.table.name(), .0.partition, .0.sort)]
     Conflict(ItemKey),
     /// The engine could not be reached or refused; the write may or may not have happened.
     #[error("the store did not answer: {0}")]

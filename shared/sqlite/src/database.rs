@@ -1,7 +1,7 @@
 //! The SQLite file: how it is opened, its one writer, its readers, and the thread that looks after it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak, mpsc};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ use crate::writer::{PendingWrite, Writer, WriterRequest};
 /// The log stays below this size, whatever the load.
 pub const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 
+/// The most writes that wait for the writer; a caller that finds so many waits for none of them.
+pub(crate) const MAX_WAITING_WRITES: usize = 4_096;
 /// How often the log is moved into the database, and the files are looked at.
 const CARE: Duration = Duration::from_millis(250);
 /// How long closing may take.
@@ -77,6 +79,8 @@ impl Opened {
 pub struct SqliteFile {
     /// Without them the writer ends.
     writes: Arc<mpsc::Sender<WriterRequest>>,
+    /// How many callers' writes are with the writer.
+    waiting: Arc<AtomicUsize>,
     readers: Arc<Readers>,
     opened: Arc<Opened>,
 }
@@ -151,7 +155,7 @@ impl SqliteFile {
             .and_then(|_| thread("sqlite-care").spawn(move || care.run()))
             .map_err(|error| OpenError::new(&opened.path, error.to_string()))?;
         let readers = Arc::new(Readers { idle: Mutex::default(), opened: opened.clone() });
-        Ok(Self { writes, readers, opened })
+        Ok(Self { writes, waiting: Arc::default(), readers, opened })
     }
 
     /// Whether it can be used now.
@@ -213,7 +217,9 @@ impl SqliteFile {
         E: From<SqliteFault> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let caller: Box<dyn PendingWrite> = Box::new(WaitingCaller { write, lost, result: None, reply, bytes });
+        let place = WriterPlace::take(&self.waiting).ok_or_else(|| self.overrun())?;
+        let caller: Box<dyn PendingWrite> =
+            Box::new(WaitingCaller { write, lost, result: None, reply, bytes, _place: place });
         self.writes.send(WriterRequest::Write(caller)).map_err(|_| self.closed())?;
         match timeout(self.opened.patience.write, answer).await {
             Ok(Ok(result)) => result,
@@ -229,20 +235,22 @@ impl SqliteFile {
     ) -> Result<R, SqliteFault> {
         let readers = self.readers.clone();
         let limit = self.opened.patience.read;
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = move || {
             let reader = readers.take()?;
             reader.may_take(limit);
             let result = read(&reader.connection);
             readers.put_back(reader);
             result
-        });
-        let error = match timeout(limit, reading).await {
+        };
+        let path = self.opened.path.clone();
+        // What is wrong is found out there too: for that something may be written beside the file.
+        let reading = tokio::task::spawn_blocking(move || reading().map_err(|error| SqliteFault::of(&error, &path)));
+        let fault = match timeout(limit, reading).await {
             Ok(Ok(Ok(result))) => return Ok(result),
-            Ok(Ok(Err(error))) => error,
+            Ok(Ok(Err(fault))) => fault,
             Ok(Err(fell)) => return Err(SqliteFault::new(FaultKind::Statement, self.path(), fell.to_string())),
             Err(_) => return Err(self.late("the read", limit)),
         };
-        let fault = SqliteFault::of(&error, self.path());
         self.opened.health.read_met(&fault);
         Err(match fault.kind {
             FaultKind::Slow => self.late("the read", limit),
@@ -252,6 +260,14 @@ impl SqliteFile {
 
     fn closed(&self) -> SqliteFault {
         SqliteFault::new(FaultKind::Closed, self.path(), "its writer has ended")
+    }
+
+    /// The fault of a caller that finds too many others before it.
+    fn overrun(&self) -> SqliteFault {
+        let known = self.opened.health.fault();
+        known.unwrap_or_else(|| {
+            SqliteFault::new(FaultKind::Slow, self.path(), format!("{MAX_WAITING_WRITES} writes wait already"))
+        })
     }
 
     /// The fault of a caller that waits no longer: what is known to be wrong, if anything is.
@@ -270,6 +286,24 @@ struct WaitingCaller<W, L, R, E> {
     result: Option<Result<R, E>>,
     reply: oneshot::Sender<Result<R, E>>,
     bytes: usize,
+    _place: WriterPlace,
+}
+
+/// One of the [`MAX_WAITING_WRITES`].
+struct WriterPlace(Arc<AtomicUsize>);
+
+impl WriterPlace {
+    /// A place, if one is free.
+    fn take(waiting: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(waiting.clone());
+        (waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING_WRITES).then_some(place)
+    }
+}
+
+impl Drop for WriterPlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl<W, L, R, E> PendingWrite for WaitingCaller<W, L, R, E>

@@ -259,7 +259,7 @@ pub fn compact(path: &Path, _host: &HostLock) -> Result<(u64, u64), OpenError> {
     let new = beside(path, ".compacting");
     let unwritable = |error: std::io::Error| OpenError::new(&new, error.to_string());
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed(path))?;
-    truncate_log(&connection).map_err(failed(path))?;
+    keep_others_out(&connection, path)?;
     let before = size();
     let _ = fs::remove_file(&new);
     drop(private_files::create(&new).map_err(unwritable)?);
@@ -267,11 +267,25 @@ pub fn compact(path: &Path, _host: &HostLock) -> Result<(u64, u64), OpenError> {
         let _ = fs::remove_file(&new);
         return Err(failed(&new)(error));
     }
+    File::open(&new).and_then(|file| file.sync_all()).map_err(unwritable)?;
     // The last connection takes the log away.
     drop(connection);
-    File::open(&new).and_then(|file| file.sync_all()).map_err(unwritable)?;
     fs::rename(&new, path).map_err(unwritable)?;
     Ok((before, size()))
+}
+
+/// Moves the log into the database, and keeps every other connection out until this one ends: what another one has open
+/// keeps a log of the old file beside the new one.
+fn keep_others_out(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let in_use =
+        || OpenError::new(path, "another command has it open, for example a backup; wait until that has ended");
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(failed(path))?;
+    match truncate_log(connection) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(in_use()),
+        Err(error) if SqliteFault::of(&error, path).kind == FaultKind::Locked => Err(in_use()),
+        Err(error) => Err(failed(path)(error)),
+    }
 }
 
 /// Moves the files of a database to names with `ending`. Returns the new name of the database itself.

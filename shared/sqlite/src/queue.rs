@@ -63,15 +63,17 @@ impl SqliteQueue {
         latest.map(|latest| self.watch.see(latest));
         let was_set_back = self.watch.see(now).is_some();
         let recovered = self.database.write(0, move |connection| {
-            connection.execute_batch("UPDATE messages SET lease = NULL WHERE lease IS NOT NULL;")?;
-            if was_set_back {
-                waiting::hurry(connection, None, now)?;
-            }
+            // Only groups of which a message is out: a long backlog must not delay the start.
             connection.execute_batch(
                 "UPDATE groups SET ready_at = (
                      SELECT visible_at FROM messages
-                     WHERE messages.queue = groups.queue AND messages.grp = groups.grp ORDER BY seq LIMIT 1);",
+                     WHERE messages.queue = groups.queue AND messages.grp = groups.grp ORDER BY seq LIMIT 1)
+                 WHERE (queue, grp) IN (SELECT queue, grp FROM messages WHERE lease IS NOT NULL);
+                 UPDATE messages SET lease = NULL WHERE lease IS NOT NULL;",
             )?;
+            if was_set_back {
+                waiting::hurry(connection, None, now)?;
+            }
             Ok(Ok(()))
         });
         recovered.await.map_err(|fault: SqliteFault| queue_error("all", &fault))

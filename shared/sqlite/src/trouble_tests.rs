@@ -15,6 +15,7 @@ use runtime::{ManualClock, SystemClock, TenantId};
 use rusqlite::Connection;
 use secrecy::SecretString;
 
+use crate::database::MAX_WAITING_WRITES;
 use crate::fault::FaultKind;
 use crate::fault::beside;
 use crate::files::log_bytes;
@@ -547,6 +548,82 @@ async fn expired_items_go_by_themselves_and_their_space_is_used_again() {
     let host = HostLock::acquire(&path).unwrap();
     let (before, after) = maintenance::compact(&path, &host).unwrap();
     assert!(before == report.bytes && after < before - 300_000, "{before} {after}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_another_command_reads_is_not_compacted() {
+    let desk = Desk::new();
+    for number in 0..50 {
+        desk.store.put(item(&format!("{number}"), &"x".repeat(500))).await.unwrap();
+    }
+    let path = desk.path();
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT COUNT(*) FROM items;").unwrap();
+    for number in 0..50 {
+        desk.store.put(item(&format!("later {number}"), &"x".repeat(500))).await.unwrap();
+    }
+    desk.database.close().await;
+    drop((desk.database, desk.store, desk.queue));
+    let host = HostLock::acquire(&path).unwrap();
+    let identity = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let before = identity(&path);
+    for is_reading in [true, false] {
+        let refused = maintenance::compact(&path, &host).unwrap_err().to_string();
+        assert!(refused.contains("another command has it open"), "{is_reading}: {refused}");
+        if is_reading {
+            reader.execute_batch("COMMIT").unwrap();
+        }
+    }
+    assert_eq!(identity(&path), before);
+    drop(reader);
+    maintenance::compact(&path, &host).unwrap();
+    let report = maintenance::check(&path).unwrap();
+    assert_eq!((report.items, report.problems.len(), report.log_bytes), (100, 0, 0));
+    assert_ne!(identity(&path), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_would_wait_behind_thousands_are_refused_at_once() {
+    let desk = Desk::new();
+    let (held, go) = hold(&desk.database);
+    let mut writes = tokio::task::JoinSet::new();
+    for number in 0..MAX_WAITING_WRITES + 50 {
+        let store = desk.store.clone();
+        writes.spawn(async move { store.put(item(&format!("{number}"), "x")).await });
+    }
+    for _ in 0..50 {
+        match writes.join_next().await.unwrap().unwrap() {
+            Err(StoreError::Unavailable(cause)) => assert!(cause.contains("writes wait already"), "{cause}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    go.send(()).unwrap();
+    held.await.unwrap().unwrap();
+    writes.join_all().await;
+    desk.store.put(item("after", "x")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_touches_only_the_groups_of_which_a_message_was_out() {
+    let desk = Desk::new();
+    for group in ["acme#c1", "acme#c2"] {
+        desk.queue.send(QUEUE, vec![message(group, "1")]).await.unwrap();
+    }
+    let received = desk.queue.receive(QUEUE, 1, Duration::ZERO).await.unwrap();
+    assert_eq!(received.len(), 1);
+    let ready = || {
+        let other = Connection::open(desk.path()).unwrap();
+        let mut select = other.prepare("SELECT grp, ready_at FROM groups ORDER BY ready_at").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<Vec<(String, i64)>, _>>().unwrap()
+    };
+    let [left, out] = ready().try_into().unwrap();
+    // A mark that only a write of the group would remove.
+    let other = Connection::open(desk.path()).unwrap();
+    other.execute("UPDATE groups SET ready_at = ready_at - 7 WHERE grp = ?1", [&left.0]).unwrap();
+    desk.queue.recover().await.unwrap();
+    assert_eq!(ready(), [(left.0, left.1 - 7), (out.0, left.1)]);
+    assert_eq!(desk.queue.receive(QUEUE, 10, Duration::ZERO).await.unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -168,7 +168,7 @@ fn refuse(batch: WriteBatch, fault: &SqliteFault) {
     }
 }
 
-/// The first write with those that wait as well, and who asked to end, if somebody did.
+/// The first write with those that wait as well, and who asked to end, if anyone did.
 fn collect(first: WriterRequest, waiting: &Receiver<WriterRequest>) -> (WriteBatch, Option<oneshot::Sender<()>>) {
     let (mut batch, mut bytes) = (WriteBatch::new(), 0);
     let mut next = Some(first);

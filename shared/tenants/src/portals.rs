@@ -350,9 +350,16 @@ impl Portals {
         written.map(|_| ())
     }
 
-    /// Sets the key in the address that the portal gets; false if the portal is not connected.
-    pub async fn set_hook_key(&self, tenant: &TenantId, key: TokenDigest) -> Result<bool, StoreError> {
-        self.change(tenant, |portal| Portal { hook_key: Some(key), ..portal }).await
+    /// Sets the first key in the address that the portal gets, together with the item that keeps the key itself. False if
+    /// the portal is not connected; [`StoreError::Conflict`] if someone else sets it, or changes the portal, at the same
+    /// time.
+    pub async fn set_hook_key(
+        &self,
+        tenant: &TenantId,
+        new: TokenDigest,
+        kept: StoreWrite,
+    ) -> Result<bool, StoreError> {
+        self.change_with(tenant, |portal| Portal { hook_key: Some(new), ..portal }, kept).await
     }
 
     /// Replaces the key in the address, together with the item that keeps the key itself; the old one is accepted until
@@ -365,12 +372,24 @@ impl Portals {
         old_until: Timestamp,
         kept: StoreWrite,
     ) -> Result<bool, StoreError> {
+        let replace = |portal: Portal| {
+            let before = portal.hook_key.map(|key| OldHookKey { key, until: old_until });
+            Portal { hook_key: Some(new), hook_key_before: before, ..portal }
+        };
+        self.change_with(tenant, replace, kept).await
+    }
+
+    /// Changes a portal together with another write, once.
+    async fn change_with(
+        &self,
+        tenant: &TenantId,
+        change: impl FnOnce(Portal) -> Portal,
+        also: StoreWrite,
+    ) -> Result<bool, StoreError> {
         let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(false) };
-        let portal: Portal = item.decode()?;
-        let before = portal.hook_key.map(|key| OldHookKey { key, until: old_until });
-        let portal = Portal { hook_key: Some(new), hook_key_before: before, ..portal };
+        let portal = change(item.decode()?);
         let write = StoreWrite::new(item.key, &portal, WriteCondition::Version(item.version))?;
-        let written = self.store.put_all(vec![write, kept]).await;
+        let written = self.store.put_all(vec![write, also]).await;
         changed();
         written.map(|()| true)
     }

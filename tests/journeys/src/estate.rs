@@ -97,6 +97,11 @@ impl Estate {
         connections(self.stage, &self.engine.backend, &self.sandbox)
     }
 
+    /// Connections to the same providers over these ports.
+    pub fn connections_on(&self, backend: &Backend) -> Connections {
+        connections(self.stage, backend, &self.sandbox)
+    }
+
     /// Connections to the same providers over another engine.
     pub fn connections_over(&self, engine: &standalone::engine::Engine) -> Connections {
         connections(self.stage, &engine.backend, &self.sandbox)

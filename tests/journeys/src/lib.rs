@@ -389,6 +389,7 @@ impl Drop for World {
         let mut secrets = vec![known.secret, known.application_token, known.access_token];
         secrets.extend([slack.token(), slack.signing_secret().to_owned()]);
         secrets.extend(self.sandbox.notion.secrets());
+        secrets.extend(self.sandbox.portal.bot_keys());
         secrecy::nothing_leaked(&secrets, &self.everything_on_disk());
     }
 }

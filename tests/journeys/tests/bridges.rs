@@ -1,5 +1,7 @@
 //! A Slack channel and a Bitrix24 chat that are one conversation.
 
+use std::time::Duration;
+
 use jobs::queues;
 use journeys::random::Random;
 use journeys::{EventOrder, World};
@@ -249,6 +251,29 @@ async fn a_text_that_grows_grows_once_though_the_answers_are_lost() {
 }
 
 #[tokio::test]
+async fn a_text_that_grows_grows_once_though_a_later_part_has_to_wait() {
+    let world = World::start_after(|sandbox| sandbox.portal.use_old_bots(true)).await;
+    let bridge = Bridged::of(world).await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    let ts = bridge.says(&bridge.ann, "short").await;
+    let short = bridge.writes(1, "kurz").await;
+    // The first new part is answered, the second is refused.
+    for fault in [Fault::Slow { milliseconds: 1 }, Fault::TooMany { seconds: 5 }] {
+        slack.fail_next("chat.postMessage", fault.clone());
+        portal.fail_next("imbot.message.add", fault);
+    }
+    // Bold words are longer in BBCode: what fits into one message of Slack becomes several of the portal.
+    slack.edit(&bridge.channel, &ts, "*слово* ".repeat(4_900).trim());
+    portal.edit(&bridge.chat, short, "длинно ".repeat(2_500).trim());
+    bridge.world.settle().await;
+    let count = |lines: &[String], word: &str| lines.iter().map(|line| line.matches(word).count()).sum::<usize>();
+    assert!(bridge.in_bitrix24().len() > 3 && bridge.in_slack().len() > 3);
+    assert_eq!(count(&bridge.in_bitrix24(), "слово"), 4_900);
+    assert_eq!(count(&bridge.in_slack(), "длинно"), 2_500);
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
 async fn nothing_comes_back_and_nothing_comes_twice() {
     let bridge = Bridged::start().await;
     let slack = &bridge.world.sandbox.slack;
@@ -354,6 +379,19 @@ async fn an_older_portal_is_bridged_by_the_older_bot() {
 }
 
 #[tokio::test]
+async fn a_reply_on_an_older_portal_is_posted_once_though_its_answer_is_lost() {
+    let world = World::start_after(|sandbox| sandbox.portal.use_old_bots(true)).await;
+    let bridge = Bridged::of(world).await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    let ts = bridge.says(&bridge.ann, "who comes?").await;
+    portal.fail_next("imbot.message.add", Fault::Reset { when: When::AfterEffect });
+    slack.say(&bridge.admin, &bridge.channel, "I do", Some(&ts), &[]);
+    bridge.world.settle().await;
+    assert_eq!(bridge.in_bitrix24(), ["[b]user6:[/b] who comes?", ">>user6: who comes?\n[b]user1:[/b] I do"]);
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
 async fn a_kicked_bot_and_an_archived_channel_are_dead_letters_with_words() {
     let bridge = Bridged::start().await;
     bridge.world.sandbox.portal.kick_bots(&bridge.chat);
@@ -370,6 +408,19 @@ async fn a_kicked_bot_and_an_archived_channel_are_dead_letters_with_words() {
     assert!(letters[0].reason.contains("unarchive the channel"), "{}", letters[0].reason);
     let ledger = bridge.world.ledger().await;
     assert!(ledger.iter().any(|line| line.contains("is_archived")), "{ledger:#?}");
+}
+
+#[tokio::test]
+async fn a_bot_that_cannot_join_the_channel_now_joins_it_later() {
+    let bridge = Bridged::start().await;
+    let slack = &bridge.world.sandbox.slack;
+    slack.write_public(false);
+    for fault in [Fault::TooMany { seconds: 30 }, Fault::Reset { when: When::BeforeEffect }] {
+        slack.change_channel("general", |channel| channel.is_member = false);
+        slack.fail_next("conversations.join", fault);
+        assert_eq!(bridge.after_writing("hello").await.len(), 1);
+    }
+    bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test]
@@ -413,4 +464,34 @@ async fn bridges_of_the_settings_need_nobody_to_type() {
     assert_eq!(said_in(&world, &chat), ["[b]user6:[/b] [user=all]channel[/user] hi"]);
     // A bot that was deleted is registered again while there are bridges.
     assert_eq!(portal.bots().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stale_bridge_of_the_settings_and_a_slow_slack_cost_no_message() {
+    let bridges = json!([{"channel": "#long-gone", "chat": "chat99"}, {"channel": "#general", "chat": "chat57"}]);
+    let world = World::start_with_settings(json!({"bridges": bridges})).await;
+    let (portal, slack) = (&world.sandbox.portal, &world.sandbox.slack);
+    slack.add_channel("long-gone");
+    slack.change_channel("long-gone", |channel| channel.is_archived = true);
+    let chat = portal.add_chat("Support", &[1, 6]);
+    assert_eq!(chat, "chat57");
+    world.upkeep().await;
+    portal.invite_bots(&chat);
+    world.settle().await;
+    let ann = slack.person("user6@example.com");
+    let say = |text: &str| slack.say(&ann, &slack.channel_id("general"), text, None, &[]);
+    // What is known of channels by their names is out of date, and Slack does not say more now.
+    world.clock.advance(Duration::from_secs(2 * 3_600));
+    slack.fail_next("conversations.list", Fault::TooMany { seconds: 30 });
+    say("hello");
+    world.settle().await;
+    assert_eq!(said_in(&world, &chat), ["[b]user6:[/b] hello"]);
+    let listed = || slack.calls().get("conversations.list").copied().unwrap_or_default();
+    let before = listed();
+    for number in 0..5 {
+        say(&format!("number {number}"));
+        world.settle().await;
+    }
+    assert_eq!(said_in(&world, &chat).len(), 6);
+    assert!(listed() - before <= 1, "the channels are not listed for each message: {}", listed() - before);
 }

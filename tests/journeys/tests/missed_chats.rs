@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chat_bridge::sweep;
 use crm::sweeps::Sweeps;
+use jobs::queues;
 use journeys::random::Random;
 use journeys::{EventOrder, World};
 use runtime::Clock;
@@ -69,6 +70,21 @@ impl Bridged {
         let swept = sweep::sweep(&context, &self.world.tenant, self.world.clock.now()).await.unwrap().unwrap();
         self.world.settle().await;
         swept
+    }
+
+    /// Bridges another channel of this name with a chat; the chat.
+    async fn bridges_another(&self, name: &str) -> String {
+        let context = TenantContext::new(&self.world.engine.backend, self.world.connections.clone());
+        let made = tenants::bridges::Bridge {
+            channel: self.world.sandbox.slack.add_channel(name),
+            dialog: self.world.sandbox.portal.add_chat(name, &[1, 6]),
+            channel_name: name.to_owned(),
+            dialog_name: String::new(),
+            by: "U1".into(),
+            at: self.world.clock.now(),
+        };
+        context.conversations.join(&self.world.tenant, &made).await.unwrap();
+        made.dialog
     }
 
     async fn lost_today(&self) -> u64 {
@@ -390,19 +406,8 @@ async fn a_chat_that_cannot_be_read_is_named_with_what_to_do() {
 async fn a_quiet_run_makes_one_request_for_fifty_chats_and_one_for_each_channel() {
     let bridge = Bridged::start().await;
     let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
-    let context = TenantContext::new(&bridge.world.engine.backend, bridge.world.connections.clone());
     for n in 0..20 {
-        let channel = slack.add_channel(&format!("c{n}"));
-        let dialog = portal.add_chat(&format!("C{n}"), &[1, 6]);
-        let made = tenants::bridges::Bridge {
-            channel,
-            dialog,
-            channel_name: format!("c{n}"),
-            dialog_name: String::new(),
-            by: "U1".into(),
-            at: bridge.world.clock.now(),
-        };
-        context.conversations.join(&bridge.world.tenant, &made).await.unwrap();
+        bridge.bridges_another(&format!("c{n}")).await;
     }
     bridge.writes(1, "something").await;
     bridge.sweeps_chats().await;
@@ -440,6 +445,107 @@ async fn a_run_that_is_stopped_goes_on_where_it_was() {
     let said: Vec<_> = bridge.in_bitrix24().into_iter().filter(|line| line.starts_with("[b]user6")).collect();
     let wanted: Vec<_> = many.iter().map(|text| format!("[b]user6:[/b] {text}")).collect();
     assert_eq!(said, wanted);
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
+async fn unread_messages_beside_a_page_lose_nothing_and_delete_nothing() {
+    let bridge = Bridged::start().await;
+    let portal = &bridge.world.sandbox.portal;
+    portal.leave_unread(5);
+    bridge.writes(1, "known").await;
+    bridge.sweeps_chats().await;
+    bridge.goes_deaf();
+    let many: Vec<String> = (0..130).map(|n| format!("m{n}")).collect();
+    for text in &many {
+        bridge.writes_now(6, text);
+    }
+    bridge.hears_again();
+    let mut found = 0;
+    for _ in 0..4 {
+        found += bridge.sweeps_chats().await.found;
+    }
+    assert_eq!(found, 130);
+    assert_eq!(bridge.copies_in_slack()[1..], many);
+    bridge.nothing_is_stuck().await;
+}
+
+#[tokio::test]
+async fn an_edit_or_a_deletion_that_slack_refuses_is_tried_once() {
+    for code in ["edit_window_closed", "message_not_found"] {
+        let bridge = Bridged::start().await;
+        let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+        let (edited, deleted) = (bridge.writes(1, "frist").await, bridge.writes(1, "a mistake").await);
+        bridge.goes_deaf();
+        portal.edit(&bridge.chat, edited, "first");
+        portal.delete(&bridge.chat, deleted);
+        bridge.hears_again();
+        slack.fail_next("chat.update", Fault::Code { status: 200, code: code.into() });
+        slack.fail_next("chat.delete", Fault::Code { status: 200, code: "cant_delete_message".into() });
+        let mut found = Vec::new();
+        for _ in 0..5 {
+            bridge.world.clock.advance(Duration::from_secs(10 * 60));
+            found.push(bridge.sweeps_chats().await.found);
+        }
+        assert_eq!(found, [2, 0, 0, 0, 0], "{code}");
+        let letters = bridge.world.dead_letters(queues::SLACK_DELIVERY).await;
+        let is_gone = code == "message_not_found";
+        assert_eq!(letters.len(), if is_gone { 1 } else { 2 }, "{letters:?}");
+        assert_eq!(bridge.logged("its copy was deleted in Slack").await.len(), usize::from(is_gone));
+        // Another edit is another try.
+        portal.edit(&bridge.chat, edited, "first of all");
+        bridge.world.settle().await;
+        assert_eq!(bridge.copies_in_slack()[0], "first of all");
+    }
+}
+
+#[tokio::test]
+async fn an_edit_that_the_chat_refuses_is_tried_once() {
+    let bridge = Bridged::start().await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    let ts = bridge.says(&bridge.ann, "hullo").await;
+    bridge.goes_deaf();
+    slack.edit(&bridge.channel, &ts, "hello");
+    bridge.hears_again();
+    portal.fail_next(
+        "imbot.v2.chat.message.update",
+        Fault::Code { status: 400, code: "MESSAGE_UPDATE_FORBIDDEN".into() },
+    );
+    let mut found = Vec::new();
+    for _ in 0..4 {
+        bridge.world.clock.advance(Duration::from_secs(10 * 60));
+        found.push(bridge.sweeps_chats().await.found);
+    }
+    assert_eq!(found, [1, 0, 0, 0]);
+    assert_eq!(bridge.world.dead_letters(queues::BITRIX24_DELIVERY).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_chat_and_a_channel_that_cannot_be_read_hold_back_no_others() {
+    let bridge = Bridged::start().await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    let broken = bridge.bridges_another("broken").await;
+    portal.invite_bots(&broken);
+    bridge.writes(1, "something").await;
+    bridge.sweeps_chats().await;
+    bridge.goes_deaf();
+    bridge.writes_now(1, "in the chat");
+    bridge.say(&bridge.ann, "in the channel");
+    slack.say(&bridge.ann, &slack.channel_id("broken"), "in the other channel", None, &[]);
+    bridge.hears_again();
+    portal.break_chat(&broken, true);
+    // The channel that is read first fails, too.
+    slack.fail_next("conversations.history", Fault::Code { status: 500, code: "fatal_error".into() });
+    let first = bridge.sweeps_chats().await;
+    assert!(first.stopped_by.is_some(), "{first:?}");
+    assert_eq!(first.found, 2, "a message of the chat and one of the other channel: {first:?}");
+    assert_eq!(bridge.copies_in_slack().last().unwrap(), "in the chat");
+    portal.break_chat(&broken, false);
+    let second = bridge.sweeps_chats().await;
+    assert_eq!((second.stopped_by, second.found), (None, 1));
+    assert_eq!(bridge.in_bitrix24().last().unwrap(), "[b]user6:[/b] in the channel");
+    let in_other = said_in(&bridge.world, &broken);
+    assert_eq!(in_other.last().unwrap(), "[b]user6:[/b] in the other channel");
     bridge.nothing_is_stuck().await;
 }
 

@@ -1,14 +1,22 @@
 //! Tokens under load: renewed once, by whoever comes first; and what is for a tenant whose access has ended waits.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use clients::ConnectionSide;
+use async_trait::async_trait;
+use clients::{ConnectionSide, ErrorClass};
 use futures::future::join_all;
 use journeys::estate::Estate;
+use runtime::Backend;
 use runtime::clock::Clock;
+use runtime::store::{Belongings, ItemKey, ItemPage, Query, Store, StoreError, StoreWrite, StoredItem, Table, Version};
+use secrecy::ExposeSecret;
 use serde_json::json;
 use simulators::estate::BITRIX24_APP;
 use simulators::{Fault, When};
+use tenants::key_rotation;
+use tenants::portals::TokenDigest;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -236,4 +244,146 @@ async fn a_renamed_portal_keeps_its_tenant_and_its_tokens() {
     let known = estate.connections.portals().fresh(&estate.tenant(0)).await.unwrap().unwrap();
     assert_eq!(known.domain, new);
     assert!(known.application.as_ref().unwrap().endpoint.contains(&new));
+}
+
+/// What goes wrong while a renewed pair is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StoringFault {
+    /// The store is away for a moment.
+    Refused,
+    /// The store has written it, and its answer is lost.
+    AnswerLost,
+    /// An operator seals everything with a new key meanwhile.
+    Resealed,
+    /// The portal has moved, and its new address cannot be noted.
+    AddressRefused,
+}
+
+/// A store that meets a fault, twice, when the new pair or the portal's address is written.
+struct FaultyStore {
+    backend: Backend,
+    fault: StoringFault,
+    left: AtomicU32,
+}
+
+impl FaultyStore {
+    fn is_met_by(&self, write: &StoreWrite) -> bool {
+        let sort = if self.fault == StoringFault::AddressRefused { "portal" } else { "token#portal" };
+        let is_it = write.key.table == Table::Portals && write.key.sort == sort && !write.value.contains("\"lease\"");
+        is_it && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn get(&self, key: &ItemKey) -> Result<Option<StoredItem>, StoreError> {
+        // Workers take turns.
+        tokio::task::yield_now().await;
+        self.backend.store.get(key).await
+    }
+
+    async fn put(&self, write: StoreWrite) -> Result<Version, StoreError> {
+        tokio::task::yield_now().await;
+        if !self.is_met_by(&write) {
+            return self.backend.store.put(write).await;
+        }
+        match self.fault {
+            StoringFault::Resealed => {
+                tokio::task::block_in_place(|| {
+                    let operator = tokio::runtime::Handle::current();
+                    operator.block_on(key_rotation::rotate(&self.backend)).unwrap();
+                    assert!(operator.block_on(key_rotation::reseal(&self.backend)).unwrap() > 0);
+                });
+                return self.backend.store.put(write).await;
+            }
+            StoringFault::AnswerLost => drop(self.backend.store.put(write).await?),
+            StoringFault::Refused | StoringFault::AddressRefused => {}
+        }
+        Err(StoreError::Unavailable("it is away".into()))
+    }
+
+    async fn put_all(&self, writes: Vec<StoreWrite>) -> Result<(), StoreError> {
+        tokio::task::yield_now().await;
+        self.backend.store.put_all(writes).await
+    }
+
+    async fn delete(&self, key: &ItemKey) -> Result<(), StoreError> {
+        self.backend.store.delete(key).await
+    }
+
+    async fn erase(&self, key: &ItemKey, version: Version) -> Result<bool, StoreError> {
+        self.backend.store.erase(key, version).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<ItemPage, StoreError> {
+        self.backend.store.list(query).await
+    }
+
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&ItemKey>) -> Result<Belongings, StoreError> {
+        self.backend.store.belonging(table, owner, after).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_that_make_the_first_key_of_an_address_agree_on_it() {
+    let estate = Estate::start(1).await;
+    estate.install(0).await;
+    let (tenant, inner) = (estate.tenant(0), estate.engine.backend.clone());
+    let place = ItemKey::new(Table::Portals, tenant.as_str(), "hook-key");
+    inner.store.delete(&place).await.unwrap();
+    let turns = FaultyStore { backend: inner.clone(), fault: StoringFault::Refused, left: AtomicU32::new(0) };
+    let backend = Backend { store: Arc::new(turns), ..inner };
+    let (one, other) = (estate.connections_on(&backend), estate.connections_on(&backend));
+    let (one, other) = tokio::join!(one.hook_secret(&tenant), other.hook_secret(&tenant));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(one.expose_secret(), other.expose_secret());
+    let portal = estate.connections.portals().fresh(&tenant).await.unwrap().unwrap();
+    assert!(portal.hook_key == Some(TokenDigest::of(one.expose_secret())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_still_has_the_old_token_does_not_undo_a_reconnect() {
+    let estate = Estate::start(1).await;
+    let browser = estate.install(0).await;
+    let tenant = estate.tenant(0);
+    let stale = estate.another_worker();
+    let slack = stale.slack(&stale.portal(&tenant).await.unwrap()).await.unwrap();
+    slack.channel("#ops", true).await.unwrap();
+    estate.sandbox.hub.uninstall(&estate.sandbox.workspaces[0].team_id());
+    estate.install_slack(0, &browser).await;
+    assert_eq!(estate.connections.troubles(&tenant).await.unwrap(), []);
+    let failure = slack.channel("#ops", true).await.unwrap_err();
+    assert_eq!(failure.class, ErrorClass::Transient, "{failure}");
+    assert_eq!(estate.connections.troubles(&tenant).await.unwrap(), []);
+    let portal = stale.portal(&tenant).await.unwrap();
+    stale.slack(&portal).await.unwrap().channel("#ops", true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewed_pair_is_kept_whatever_fails_once_the_old_one_is_dead() {
+    for fault in [StoringFault::Refused, StoringFault::AnswerLost, StoringFault::Resealed, StoringFault::AddressRefused]
+    {
+        let estate = Estate::start(1).await;
+        estate.install(0).await;
+        let tenant = estate.tenant(0);
+        let portal = estate.connections.portal(&tenant).await.unwrap();
+        let mut host = estate.sandbox.portals[0].host();
+        if fault == StoringFault::AddressRefused {
+            host = host.replace("127.0.0.1", "localhost");
+            estate.sandbox.portals[0].move_to(&host);
+        }
+        let inner = estate.engine.backend.clone();
+        let store = Arc::new(FaultyStore { backend: inner.clone(), fault, left: AtomicU32::new(2) });
+        let worker = estate.connections_on(&Backend { store: store.clone(), ..inner });
+        for renewals in 1..=3 {
+            estate.clock.advance(HOUR * 2);
+            let client = worker.bitrix24(&portal).await.unwrap_or_else(|failure| panic!("{fault:?}: {failure}"));
+            client.call("user.current", &json!({})).await.unwrap_or_else(|failure| panic!("{fault:?}: {failure}"));
+            assert_eq!(estate.sandbox.authority.refreshes(), renewals, "{fault:?}");
+        }
+        assert_eq!(store.left.load(Ordering::Relaxed), 0, "{fault:?} was met");
+        assert_eq!(estate.connections.troubles(&tenant).await.unwrap(), [], "{fault:?}");
+        let known = estate.connections.portals().fresh(&tenant).await.unwrap().unwrap();
+        assert_eq!(known.domain, host, "{fault:?}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jobs::slack_request::SlackRequest;
+use journeys::World;
 use runtime::Clock;
 use runtime::claims::{self, Claim};
 use runtime::job::{Job, ReceivedJob};
@@ -188,4 +189,20 @@ async fn a_command_that_another_worker_may_have_in_hand_is_left_to_it_and_done_o
     cast.world.settle().await;
     assert_eq!(cast.leads(), before + 1, "nobody has done it");
     assert!(cast.told(&cast.ann).contains("Twice Ltd"));
+}
+
+#[tokio::test]
+async fn the_direct_messages_of_people_without_a_user_are_looked_up_once_for_each() {
+    let world = World::start().await;
+    let portal = world.connections.portal(&world.tenant).await.unwrap();
+    let slack = world.connections.slack(&portal).await.unwrap();
+    let people = ["user1@example.com", "user6@example.com"].map(|email| world.sandbox.slack.person(email));
+    let opened = || world.sandbox.slack.calls().get("conversations.open").copied().unwrap_or_default();
+    let before = opened();
+    let mut channels = Vec::new();
+    for person in people.iter().cycle().take(6) {
+        channels.push(slack.direct(0, Some(person), None).await.unwrap().unwrap());
+    }
+    assert!(channels[0] != channels[1] && channels[..2] == channels[4..]);
+    assert_eq!(opened() - before, 2);
 }

@@ -47,6 +47,7 @@ impl ChatSweep<'_> {
     /// Sweeps the channels of the bridges, as many as Slack lets us read.
     pub(super) async fn sweep_channels(&mut self, bridges: &mut [SweptBridge]) -> Result<(), Failure> {
         let mut reads = MAX_READS;
+        let mut first = Ok(());
         for bridge in bridges {
             if reads == 0 || !self.has_time() {
                 break;
@@ -65,15 +66,21 @@ impl ChatSweep<'_> {
                 }
                 Err(failure) => Some(failure),
             };
+            // What Slack allows is used up: the next run begins with this channel.
+            let is_used_up =
+                stopped.as_ref().is_some_and(|failure| matches!(failure.class, ErrorClass::Throttled { .. }));
+            if !is_used_up {
+                channel.tried_at = Some(now);
+            }
             self.keep(bridge).await?;
             match stopped {
                 None => {}
-                // What Slack allows is used up: the next run begins with this channel.
-                Some(Failure { class: ErrorClass::Throttled { .. }, .. }) => return Ok(()),
-                Some(failure) => return Err(failure),
+                Some(_) if is_used_up => return first,
+                Some(failure) if failure.whole_account => return first.and(Err(failure)),
+                Some(failure) => first = first.and(Err(failure)),
             }
         }
-        Ok(())
+        first
     }
 
     async fn sweep_channel(&mut self, bridge: &mut SweptBridge, reads: &mut usize) -> Result<(), Failure> {
@@ -270,13 +277,23 @@ impl ChatSweep<'_> {
                 continue;
             }
             let link = self.link_in_channel(bridge, &entry.message.ts).await?;
-            found.extend(link.and_then(|link| edit_in_channel(&link, entry)));
+            self.find_once(link.and_then(|link| edit_in_channel(&link, entry)), found).await?;
         }
         for ts in deleted_in_channel(&bridge.links, entries, thread, range) {
             let link = self.link_in_channel(bridge, &ts).await?;
             if link.is_some_and(|link| !link.deleted && link.written_in == ChatSide::Slack) {
-                found.extend(MessageEvent::deleted(&bridge.bridge.channel, &ts));
+                self.find_once(MessageEvent::deleted(&bridge.bridge.channel, &ts), found).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Adds a change to those that were found, unless an earlier run found it: a chat may refuse it, and once is enough.
+    async fn find_once(&self, change: Option<MessageEvent>, found: &mut Vec<MessageEvent>) -> Result<(), Failure> {
+        if let Some(change) = change
+            && !self.is_claimed(&claim_of(&found_id(&change))).await?
+        {
+            found.push(change);
         }
         Ok(())
     }
@@ -306,6 +323,11 @@ impl ChatSweep<'_> {
 fn as_posted(entry: HistoryEntry) -> MessageEvent {
     let edit = (!entry.edited_at.is_empty()).then(|| MessageEdit { at: entry.edited_at, ..MessageEdit::default() });
     MessageEvent { edit, ..entry.message }
+}
+
+/// What is claimed of an event of Slack with its decision.
+fn claim_of(event_id: &str) -> String {
+    format!("slack#{event_id}")
 }
 
 /// The identity of something that was found: found again, it is the same.

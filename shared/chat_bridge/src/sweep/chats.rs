@@ -17,6 +17,7 @@ use runtime::queue::QueuedMessage;
 use tenants::bridges::{ChatSide, MessageLink, RecentLink};
 
 use super::compare::{ChatWriters, deleted_in_chat, settled_in_chat};
+use super::progress::{DELETED, HandedOn};
 use super::{ChatSweep, SweptBridge};
 
 /// The most further pages of a chat in one run.
@@ -27,6 +28,8 @@ enum ReadChat {
     Page(ChatPage),
     /// Neither the connection's user nor the bot may read it.
     Refused(String),
+    /// It could not be read now.
+    Failed(Failure),
 }
 
 /// The messages of a chat that were read, oldest first.
@@ -53,6 +56,7 @@ impl ChatSweep<'_> {
                         bridge.progress.progress.chat.refused = Some(code);
                         Ok(())
                     }
+                    ReadChat::Failed(failure) => Err(failure),
                 };
                 if let Err(failure) = swept
                     && first.is_ok()
@@ -72,7 +76,7 @@ impl ChatSweep<'_> {
         let mut again: Vec<Option<Request>> = Vec::new();
         for (bridge, read) in bridges.iter_mut().zip(&read) {
             let refused = match read {
-                Some(ReadChat::Page(_)) => None,
+                Some(ReadChat::Page(_) | ReadChat::Failed(_)) => None,
                 Some(ReadChat::Refused(code)) => Some(code.as_str()),
                 None => Some("not_asked"),
             };
@@ -104,7 +108,7 @@ impl ChatSweep<'_> {
                 Some(Ok(result)) => Some(ReadChat::Page(ChatPage::read(&result))),
                 Some(Err(error)) => match self.tenant.bitrix24.failure(&error) {
                     Failure { class: ErrorClass::Permanent { code }, .. } => Some(ReadChat::Refused(code)),
-                    failure => return Err(failure),
+                    failure => Some(ReadChat::Failed(failure)),
                 },
             });
         }
@@ -132,16 +136,25 @@ impl ChatSweep<'_> {
             let (act, once) = (ChatAct::Posted(row.message.clone()), format!("sweep#chat#{}", row.message.id));
             found.push(self.found(bot, bridge, &row.author, act, Some(row.written_at), &once)?);
         }
+        let mut handed_on = HandedOn::new();
         for row in read.rows.iter().filter(|row| row.is_edited && writers.is_carried(row)) {
-            if self.is_outdated(row).await? {
+            if !self.is_outdated(row).await? {
+                continue;
+            }
+            let digest = text_digest(&row.message.text);
+            let once = format!("sweep#chat#{}#{digest}", row.message.id);
+            if !bridge.progress.progress.chat.was_handed_on(row.message.id, &digest) {
                 let act = ChatAct::Edited(row.message.clone());
-                let once = format!("sweep#chat#{}#{}", row.message.id, text_digest(&row.message.text));
                 found.push(self.found(bot, bridge, &row.author, act, None, &once)?);
             }
+            handed_on.insert(row.message.id, digest);
         }
         for message in self.deleted(bridge, &read).await? {
-            let (act, once) = (ChatAct::Deleted { message }, format!("sweep#chat#{message}#deleted"));
-            found.push(self.found(bot, bridge, &ChatAuthor::default(), act, None, &once)?);
+            if !bridge.progress.progress.chat.was_handed_on(message, DELETED) {
+                let (act, once) = (ChatAct::Deleted { message }, format!("sweep#chat#{message}#deleted"));
+                found.push(self.found(bot, bridge, &ChatAuthor::default(), act, None, &once)?);
+            }
+            handed_on.insert(message, DELETED.to_owned());
         }
         self.found += found.len() as u64;
         self.context.backend.send(found).await?;
@@ -149,6 +162,7 @@ impl ChatSweep<'_> {
         chat.upto = settled.max(upto);
         chat.refused = None;
         chat.note_read(&read.rows, read.is_whole);
+        chat.note_handed_on(&read.rows, handed_on);
         Ok(())
     }
 
@@ -161,6 +175,7 @@ impl ChatSweep<'_> {
             let rows = ChatRows { rows: page.rows, is_newest, is_whole: false };
             return self.with_later(bot, bridge, rows, from).await;
         }
+        let page = page.newest();
         let is_whole = page.rows.len() < PAGE;
         let Some(upto) = progress.chat.upto else { return self.with_earlier(bridge, page).await };
         if is_whole || page.first().is_some_and(|first| first <= upto) {
@@ -183,10 +198,10 @@ impl ChatSweep<'_> {
             let is_bots = bridge.progress.progress.chat.is_read_by_bot;
             let around = bot.messages_around(last).filter(|_| is_bots);
             let request = around.unwrap_or_else(|| chat_page::after(&bridge.bridge.dialog, last));
-            let page = ChatPage::read(&self.tenant.bitrix24.ask(&request).await?.result);
+            let page = ChatPage::read(&self.tenant.bitrix24.ask(&request).await?.result).following(last);
             read.is_newest = page.has_later.map_or(page.rows.len() < PAGE, |has_later| !has_later);
-            from = page.last().filter(|page_last| *page_last > last);
-            read.rows.extend(page.rows.into_iter().filter(|row| row.message.id > last));
+            from = page.last();
+            read.rows.extend(page.rows);
         }
         Ok(read)
     }
@@ -198,8 +213,9 @@ impl ChatSweep<'_> {
         let mut rows = page.rows;
         for _ in 0..MAX_PAGES {
             let Some(first) = rows.first().filter(|row| !is_whole && row.written_at >= since) else { break };
-            let request = chat_page::before(&bridge.bridge.dialog, first.message.id);
-            let page = ChatPage::read(&self.tenant.bitrix24.ask(&request).await?.result);
+            let first = first.message.id;
+            let request = chat_page::before(&bridge.bridge.dialog, first);
+            let page = ChatPage::read(&self.tenant.bitrix24.ask(&request).await?.result).preceding(first);
             is_whole = page.rows.len() < PAGE;
             rows.splice(0..0, page.rows);
         }

@@ -16,6 +16,14 @@ use super::{FIRST_LOOK, slack_moment};
 
 /// Nothing older is carried: what was copied that long ago may no longer be known as copied (claims last 14 days).
 const MAX_LATE: Duration = Duration::from_secs(13 * 24 * 60 * 60);
+/// How many messages are remembered whose edits or deletions have been handed on.
+const MAX_HANDED_ON: usize = 200;
+/// What is handed on of a message that was deleted.
+pub(super) const DELETED: &str = "deleted";
+
+/// What was handed on of messages: the digest of their text, or [`DELETED`].
+pub(super) type HandedOn = BTreeMap<u64, String>;
+
 /// How many of the last messages of a chat are remembered, for the bot to read around.
 const MAX_ANCHORS: usize = 5;
 
@@ -44,6 +52,10 @@ pub(super) struct ChatProgress {
     pub(super) is_read_by_bot: bool,
     /// The first message that was seen when the whole chat was.
     pub(super) first: Option<u64>,
+    /// The edits and deletions that were handed on and that their copies do not show yet: Slack may refuse them, and once
+    /// is enough.
+    #[serde(skip_serializing_if = "HandedOn::is_empty")]
+    handed_on: HandedOn,
     /// Why it could not be read.
     pub(super) refused: Option<String>,
 }
@@ -66,6 +78,8 @@ pub(super) struct ChannelProgress {
     /// How far each thread has been checked, of those whose first message is among the newest.
     pub(super) threads: BTreeMap<String, String>,
     pub(super) checked_at: Option<Timestamp>,
+    /// When it was last tried, in vain or not.
+    pub(super) tried_at: Option<Timestamp>,
     /// Why it could not be read.
     pub(super) refused: Option<String>,
 }
@@ -89,6 +103,22 @@ impl ChatProgress {
         self.anchors.dedup();
         self.anchors.drain(..self.anchors.len().saturating_sub(MAX_ANCHORS));
         self.first = if is_whole { ids().next() } else { None };
+    }
+
+    /// Whether this edit, or the deletion, of a message has been handed on.
+    pub(super) fn was_handed_on(&self, message: u64, what: &str) -> bool {
+        self.handed_on.get(&message).is_some_and(|known| known == what)
+    }
+
+    /// Notes what is handed on of the messages that were read; of others it remains as it was.
+    pub(super) fn note_handed_on(&mut self, rows: &[ChatRow], handed_on: HandedOn) {
+        for row in rows {
+            self.handed_on.remove(&row.message.id);
+        }
+        self.handed_on.extend(handed_on);
+        while self.handed_on.len() > MAX_HANDED_ON {
+            self.handed_on.pop_first();
+        }
     }
 }
 
@@ -283,6 +313,23 @@ mod tests {
         assert_eq!((chat.anchors.as_slice(), chat.first), (&[2, 3, 5, 6, 7][..], Some(1)));
         chat.note_read(&rows(&[7]), false);
         assert_eq!((chat.anchors.as_slice(), chat.first), (&[2, 3, 5, 6, 7][..], None));
+    }
+
+    #[test]
+    fn an_edit_is_handed_on_once_until_its_copy_shows_it() {
+        let mut chat = ChatProgress::default();
+        let row = |id: u64| json!({"id": id, "author_id": 1, "date": "2026-11-28T12:00:00Z", "text": "x"});
+        let rows =
+            |ids: &[u64]| ChatPage::read(&json!({"messages": ids.iter().map(|id| row(*id)).collect::<Vec<_>>()})).rows;
+        chat.note_handed_on(&rows(&[5, 6]), HandedOn::from([(5, "first".into()), (4, DELETED.into())]));
+        assert!(chat.was_handed_on(5, "first") && chat.was_handed_on(4, DELETED));
+        assert!(!chat.was_handed_on(5, "second") && !chat.was_handed_on(6, "first"));
+        chat.note_handed_on(&rows(&[6]), HandedOn::from([(4, DELETED.into())]));
+        assert!(chat.was_handed_on(5, "first"), "it was not read this time");
+        chat.note_handed_on(&rows(&[5, 6]), HandedOn::new());
+        assert!(!chat.was_handed_on(5, "first") && chat.was_handed_on(4, DELETED));
+        chat.note_handed_on(&[], (0..500).map(|id| (id, DELETED.to_owned())).collect());
+        assert_eq!(chat.handed_on.keys().next(), Some(&300));
     }
 
     #[test]

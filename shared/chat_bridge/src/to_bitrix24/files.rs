@@ -87,7 +87,7 @@ pub(super) async fn share(
         }
         sent => sent?,
     };
-    let message = bitrix24::tolerant::whole(&sent.result["messageId"]).unwrap_or_default();
+    let message = delivery.number(&sent.result)?;
     delivery.posted(line, message, thread.as_deref()).await
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct BotState {
     pub(super) id: u64,
     code: String,
     url: String,
-    token: Option<String>,
+    pub(super) token: Option<String>,
     old: bool,
     supervisor: bool,
 }

@@ -60,6 +60,10 @@ pub(crate) struct ChatState {
     downloads: BTreeMap<String, u64>,
     /// Whether the portal has only the older methods.
     pub(super) only_old: bool,
+    /// How many of the newest messages of each chat the users have not read.
+    pub(super) unread: usize,
+    /// The chats whose messages cannot be listed now.
+    pub(super) broken: BTreeSet<u64>,
     last: u64,
     /// Direct messages to people, by their number.
     pub(super) notes: BTreeMap<u64, Vec<String>>,
@@ -195,6 +199,27 @@ impl PortalSimulator {
     /// Whether the portal has only the older methods for bots.
     pub fn use_old_bots(&self, old: bool) {
         self.shared.lock().context.only_old = old;
+    }
+
+    /// From now on this many of the newest messages of each chat are unread.
+    pub fn leave_unread(&self, messages: usize) {
+        self.shared.lock().context.unread = messages;
+    }
+
+    /// Whether the portal fails when the messages of a chat are listed.
+    pub fn break_chat(&self, dialog: &str, is_broken: bool) {
+        let Some(chat) = dialog.strip_prefix("chat").and_then(|id| id.parse().ok()) else { return };
+        let broken = &mut self.shared.lock().context.broken;
+        if is_broken {
+            broken.insert(chat)
+        } else {
+            broken.remove(&chat)
+        };
+    }
+
+    /// The keys that incoming webhooks gave their bots.
+    pub fn bot_keys(&self) -> Vec<String> {
+        self.shared.lock().context.bots.values().filter_map(|bot| bot.token.clone()).collect()
     }
 
     /// The numbers of the bots.

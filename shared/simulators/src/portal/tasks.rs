@@ -296,17 +296,27 @@ impl SimulatorState {
         if self.context.chats.get(&chat).is_some_and(|chat| !chat.members.contains(&user)) {
             return Err((403, "ACCESS_ERROR", "You don't have access to this chat".into()));
         }
+        if self.context.broken.contains(&chat) {
+            return Err((500, "INTERNAL_SERVER_ERROR", "Internal server error".into()));
+        }
         let bound = |name: &str| params.get(name).and_then(number);
         let limit = bound("LIMIT").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(20).min(50);
         let all = self.chats.get(&chat).cloned().unwrap_or_default();
         let id = |row: &Value| row["id"].as_i64().unwrap_or_default();
-        let rows: Vec<_> = match bound("FIRST_ID") {
+        let unread = all.iter().rev().take(self.context.unread).cloned().collect::<Vec<_>>();
+        let mut rows: Vec<_> = match bound("FIRST_ID") {
             Some(first) => all.into_iter().filter(|row| id(row) > first).take(limit).collect(),
             None => {
                 let before = bound("LAST_ID").unwrap_or(i64::MAX);
                 all.into_iter().rev().filter(|row| id(row) < before).take(limit).collect()
             }
         };
+        // What the user has not read comes beside what was asked for.
+        for row in unread {
+            if rows.iter().all(|listed| id(listed) != id(&row)) {
+                rows.push(row);
+            }
+        }
         let (users, files) = (self.authors_of(&rows), self.files_of(&rows));
         Ok(json!({"chat_id": chat, "messages": rows, "users": users, "files": files}))
     }

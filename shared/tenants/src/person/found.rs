@@ -152,7 +152,7 @@ impl PersonIdentity {
             }
             (Table::Links, "person-code") => self.slack.contains(sort),
             (Table::Links, "draft") => sort.split_once('#').is_some_and(|(slack, _)| self.slack.contains(slack)),
-            (Table::Links, "direct") => user("user#"),
+            (Table::Links, "direct") => user("user#") || slack("slack#"),
             (Table::Links, "page") => self.records.iter().any(|record| sort.ends_with(&format!("#{record}"))),
             _ => false,
         }
