@@ -96,18 +96,24 @@ def spelled_out(condition, known: dict[str, str]):
 
 
 def widen_policies(resources: dict) -> None:
-    """Two things that policies mean on AWS and not in the emulator: a reference to a secret is its ARN, not its name, and the
-    right of a call is that of its batch."""
+    """What policies mean on AWS and not in the emulator: a reference to a secret is its ARN, not its name; the right of a call
+    is that of its batch; and a call of a function by its alias needs the right for the alias, not for the function."""
     arn = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
     secrets = {
         name: {"Fn::Sub": f"{arn}{resource['Properties']['Name']['Fn::If'][1]['Fn::Sub']}-*"}
         for name, resource in resources.items()
         if resource["Type"] == "AWS::SecretsManager::Secret"
     }
+    functions = {
+        name: {"Fn::GetAtt": [resource["Properties"]["FunctionName"]["Ref"], "Arn"]}
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Lambda::Alias"
+    }
 
     def widened(value):
         if isinstance(value, dict):
-            return secrets[value["Ref"]] if value.get("Ref") in secrets else {key: widened(own) for key, own in value.items()}
+            named = value.get("Ref")
+            return secrets.get(named) or functions.get(named) or {key: widened(own) for key, own in value.items()}
         if isinstance(value, list):
             return [part for own in value for part in (widened(own) if is_batched(own) else [widened(own)])]
         return [value, f"{value}Batch"] if is_batched(value) else value
