@@ -8,9 +8,9 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use lambda_http::request::RequestContext;
 use lambda_runtime::{LambdaEvent, service_fn};
-use runtime::job::{Job, Jobs, Outcomes};
+use runtime::job::{Job, Outcomes};
 use runtime::queue::Received;
-use runtime::{Backend, ClientAddress, Runner, SuspectTurn, WorkTime};
+use runtime::{Backend, ClientAddress, Jobs, Runner, SuspectTurn, WorkTime};
 use serde::de::DeserializeOwned;
 
 use crate::lag;

@@ -18,7 +18,8 @@ pub async fn work(sync: &NotionSync, job: ReceivedJob<SyncJob>) -> JobOutcome {
         Ok(trail) => trail,
         Err(outcome) => return outcome,
     };
-    let done = match decide(sync, &job).await {
+    // Boxed: it holds the work of every kind of job.
+    let done = match Box::pin(decide(sync, &job)).await {
         Ok(decision) => trail.finish(sync, &job, decision).await,
         Err(failure) => Err(failure),
     };

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod backend;
+mod batch;
 mod batch_watch;
 pub mod calls;
 pub mod claims;
@@ -39,6 +40,7 @@ mod unwinding;
 pub mod work_time;
 
 pub use backend::Backend;
+pub use batch::Jobs;
 pub use client_address::ClientAddress;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use decision::{Decision, DecisionError, Verdict};
@@ -46,7 +48,7 @@ pub use falls::SuspectTurn;
 pub use generation::{Generation, RestoreMark};
 pub use id::{DeliveryId, TenantId, TraceId};
 pub use invoke::Invoke;
-pub use job::{GroupKey, Job, JobOutcome, Jobs, Outcomes, ReceivedJob};
+pub use job::{GroupKey, Job, JobOutcome, Outcomes, ReceivedJob};
 pub use queue::{Queue, QueueName};
 pub use runner::Runner;
 pub use secrets::Secrets;

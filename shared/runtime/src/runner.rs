@@ -21,12 +21,13 @@ use futures::stream::FuturesUnordered;
 use tokio::time::sleep;
 
 use crate::Backend;
+use crate::batch::Jobs;
 use crate::batch_watch::BatchWatch;
 use crate::calls;
 use crate::clock::{Clock, MAX_WAIT};
 use crate::envelope;
 use crate::falls::{Falls, Standing, SuspectTurn, Turn, until_its_turn};
-use crate::job::{Fall, Job, JobOutcome, Jobs, Outcomes, ReceivedJob};
+use crate::job::{Fall, Job, JobOutcome, Outcomes, ReceivedJob};
 use crate::queue::{DeadLetter, Queue, QueueMessage, QueueName, Received};
 use crate::unwinding::caught;
 use crate::work_time::WorkTime;
@@ -83,7 +84,7 @@ impl Runner {
         let heads = heads(&batch).map(|received| received.id.as_str());
         join_all(heads.map(|id| watch.falls.begin(id))).await;
         let messages = batch.clone();
-        let work = calls::on_behalf_of(&subject, worked(&handle, Jobs::new(jobs), &messages, &watch));
+        let work = calls::on_behalf_of(&subject, Box::pin(worked(&handle, Jobs::new(jobs), &messages, &watch)));
         let (outcomes, left, done) = settling.while_worked(work, endings, batch, time).await;
         settled.add(done);
         settled.add(settling.all(left, outcomes).await);
@@ -188,7 +189,7 @@ where
     T: Job,
     F: Future<Output = Outcomes>,
 {
-    let panic = match caught(async { handle(jobs.watched(watch)).await }).await {
+    let panic = match caught(Box::pin(async { handle(jobs.watched(watch)).await })).await {
         Ok(outcomes) => return outcomes.0,
         Err(panic) => panic,
     };
@@ -220,7 +221,7 @@ where
             None => {
                 // It was read before.
                 let Ok(job) = ReceivedJob::<T>::parse(received) else { continue };
-                match caught(async { handle(Jobs::new(vec![job]).watched(watch)).await }).await {
+                match caught(Box::pin(async { handle(Jobs::new(vec![job]).watched(watch)).await })).await {
                     Ok(mut outcomes) => match outcomes.0.remove(&received.id) {
                         Some(outcome) => outcome,
                         None => continue,

@@ -71,6 +71,8 @@ impl Emulator {
     }
 
     async fn listen(&self) -> anyhow::Result<()> {
+        // Fails only if a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (began, health) = (Instant::now(), format!("{}/_ministack/health", self.url()));
         while reqwest::get(&health).await.is_err() {
             ensure!(began.elapsed() < START_LIMIT, "the emulator does not listen:\n{}", self.said());

@@ -106,7 +106,7 @@ async fn dead_letter(estate: &Estate, company: usize) {
         buried_at: estate.clock.now(),
         group: "g".into(),
     };
-    estate.engine.backend.queue.bury(queues::SLACK_DELIVERY, "m#1", letter).await.unwrap();
+    estate.engine.backend.queue.bury(queues::SLACK_DELIVERY, &format!("m{company}#1"), letter).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
