@@ -78,47 +78,47 @@ async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
     engine.queue.bury(queues::SLACK_DELIVERY, "m#1", letter).await.unwrap();
     drop(engine);
 
-    let (well, told, _) = run(folder.path(), &["queues"]);
-    assert!(well && told.contains("slack-delivery"), "{told}");
-    let (well, told, _) = run(folder.path(), &["doctor"]);
-    assert!(well && !told.contains("not confirmed"), "{told}");
+    let (well, printed, _) = run(folder.path(), &["queues"]);
+    assert!(well && printed.contains("slack-delivery"), "{printed}");
+    let (well, printed, _) = run(folder.path(), &["doctor"]);
+    assert!(well && !printed.contains("not confirmed"), "{printed}");
     // Another token is written down, and the host has not tried it yet.
     let text = std::fs::read_to_string(folder.path().join("serve.toml")).unwrap();
     let other = text.replace(sandbox.slack.token().as_str(), "xoxb-another");
     assert_ne!(other, text);
     std::fs::write(folder.path().join("serve.toml"), other).unwrap();
-    let (well, told, _) = run(folder.path(), &["doctor"]);
-    assert!(well && told.contains("Slack has not confirmed the token of the configuration yet"), "{told}");
+    let (well, printed, _) = run(folder.path(), &["doctor"]);
+    assert!(well && printed.contains("Slack has not confirmed the token of the configuration yet"), "{printed}");
     std::fs::write(folder.path().join("serve.toml"), text).unwrap();
     sandbox.slack.change_channel("calls", |channel| channel.is_archived = true);
-    let (well, told, said) = run(folder.path(), &["--json", "doctor"]);
+    let (well, printed, said) = run(folder.path(), &["--json", "doctor"]);
     assert!(!well && said.contains("1 thing is wrong"), "{said}");
-    let checks: Vec<Value> = serde_json::from_str(&told).unwrap();
+    let checks: Vec<Value> = serde_json::from_str(&printed).unwrap();
     let clock = checks.iter().find(|check| check["what"] == "Clock").unwrap();
     assert_eq!(clock["verdict"], "fine", "{clock}");
     assert!(checks.iter().all(|check| check["verdict"] != "wrong" || !check["fix"].as_str().unwrap().is_empty()));
 
-    let (_, told, _) = run(folder.path(), &["dead", "list"]);
+    let (_, printed, _) = run(folder.path(), &["dead", "list"]);
     assert!(
-        told.contains("1 × is_archived on slack-delivery: unarchive the channel") && told.contains("deal 7 → #x"),
-        "{told}"
+        printed.contains("1 × is_archived on slack-delivery: unarchive the channel") && printed.contains("deal 7 → #x"),
+        "{printed}"
     );
-    let (_, told, _) = run(folder.path(), &["dead", "show", "slack-delivery/1"]);
-    assert!(told.contains(&trace.to_string()), "{told}");
+    let (_, printed, _) = run(folder.path(), &["dead", "show", "slack-delivery/1"]);
+    assert!(printed.contains(&trace.to_string()), "{printed}");
     let (well, _, said) = run(folder.path(), &["dead", "redrive"]);
     assert!(!well && said.contains("--all"), "{said}");
-    let (_, told, _) = run(folder.path(), &["dead", "redrive", "--code", "is_archived", "--dry-run"]);
-    assert!(told.contains("nothing was done"), "{told}");
-    let (_, told, _) = run(folder.path(), &["dead", "redrive", "--code", "is_archived"]);
-    assert!(told.contains("1 of 1"), "{told}");
-    let (_, told, _) = run(folder.path(), &["dead", "list", "--json"]);
-    assert_eq!(told.trim(), "[]");
-    let (_, told, _) = run(folder.path(), &["audit"]);
-    assert!(told.contains("dead letters redriven: 1 × is_archived"), "{told}");
+    let (_, printed, _) = run(folder.path(), &["dead", "redrive", "--code", "is_archived", "--dry-run"]);
+    assert!(printed.contains("nothing was done"), "{printed}");
+    let (_, printed, _) = run(folder.path(), &["dead", "redrive", "--code", "is_archived"]);
+    assert!(printed.contains("1 of 1"), "{printed}");
+    let (_, printed, _) = run(folder.path(), &["dead", "list", "--json"]);
+    assert_eq!(printed.trim(), "[]");
+    let (_, printed, _) = run(folder.path(), &["audit"]);
+    assert!(printed.contains("dead letters redriven: 1 × is_archived"), "{printed}");
     let (well, _, said) = run(folder.path(), &["trace", &trace.to_string()]);
     assert!(!well && said.contains("30 days"), "{said}");
-    let (well, told, _) = run(folder.path(), &["events", "deal", "7"]);
-    assert!(well && told.contains("Nothing found"), "{told}");
-    let (well, told, _) = run(folder.path(), &["completions", "bash"]);
-    assert!(well && told.contains("redrive"), "the shell knows the words");
+    let (well, printed, _) = run(folder.path(), &["events", "deal", "7"]);
+    assert!(well && printed.contains("Nothing found"), "{printed}");
+    let (well, printed, _) = run(folder.path(), &["completions", "bash"]);
+    assert!(well && printed.contains("redrive"), "the shell knows the words");
 }

@@ -230,12 +230,14 @@ impl DeliveryAttempt {
     /// Takes the result of a call: a failure that certainly had no effect leaves nothing to look for, except the effect
     /// of an `earlier` call.
     fn ended<T>(&mut self, call: Result<T, Failure>, earlier: Option<OpenCall>) -> Result<T, Failure> {
-        if call.as_ref().is_err_and(|failure| failure.class != ErrorClass::UnknownOutcome) {
+        let Err(failure) = &call else { return call };
+        if failure.class != ErrorClass::UnknownOutcome {
             self.line.open_call = earlier;
+            return call;
         }
         let now = self.now();
         // Of a call that ended at once only the answer was lost; one that took long may not have been done yet.
-        if let (Some(open), true) = (&mut self.line.open_call, call.is_err())
+        if let Some(open) = &mut self.line.open_call
             && until(open.began_at, now) >= SLOW_CALL
         {
             open.late_until = Some(later(open.began_at, self.works_for));

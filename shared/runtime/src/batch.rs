@@ -1,6 +1,6 @@
 //! The jobs that were received together, and how they are worked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures::future::join_all;

@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 
 /// What the schema allows at a place: the schemas that may describe it.
 #[derive(Clone)]
-struct Allowed<'a> {
+struct AllowedNames<'a> {
     root: &'a Value,
     schemas: Vec<&'a Value>,
 }
 
-impl<'a> Allowed<'a> {
+impl<'a> AllowedNames<'a> {
     fn document(root: &'a Value) -> Self {
         Self::any_of(root, vec![root])
     }
@@ -77,11 +77,11 @@ pub(crate) struct UnknownName {
 /// All names in a document that the schema does not know.
 pub(crate) fn names(schema: &Value, document: &Value) -> Vec<UnknownName> {
     let mut found = Vec::new();
-    search(&Allowed::document(schema), document, "", &mut found);
+    search(&AllowedNames::document(schema), document, "", &mut found);
     found
 }
 
-fn search(allowed: &Allowed<'_>, value: &Value, path: &str, found: &mut Vec<UnknownName>) {
+fn search(allowed: &AllowedNames<'_>, value: &Value, path: &str, found: &mut Vec<UnknownName>) {
     match value {
         Value::Object(object) => {
             let names = allowed.names();
@@ -114,10 +114,10 @@ fn listed(names: &[&str]) -> String {
 
 /// Adds to a new document what the stored one has under names that the schema does not know.
 pub(crate) fn keep(schema: &Value, stored: &Value, new: &mut Value) {
-    keep_in(&Allowed::document(schema), stored, new);
+    keep_in(&AllowedNames::document(schema), stored, new);
 }
 
-fn keep_in(allowed: &Allowed<'_>, stored: &Value, new: &mut Value) {
+fn keep_in(allowed: &AllowedNames<'_>, stored: &Value, new: &mut Value) {
     match (stored, new) {
         (Value::Object(stored), Value::Object(new)) => {
             let names = allowed.names();
@@ -150,7 +150,7 @@ fn keep_in(allowed: &Allowed<'_>, stored: &Value, new: &mut Value) {
     }
 }
 
-fn only_unknown(allowed: &Allowed<'_>, value: &Value) -> Option<Value> {
+fn only_unknown(allowed: &AllowedNames<'_>, value: &Value) -> Option<Value> {
     let names = allowed.names();
     let rest = value.as_object()?.iter().filter_map(|(name, value)| {
         let is_known = names.as_ref().is_none_or(|names| names.contains(&name.as_str()));
