@@ -233,6 +233,7 @@ async fn a_backfill_is_planned_and_run_beside_a_serve_that_runs() {
         .replace("[slack]", &format!("member_id = '{}'\n[slack]", sandbox.portal.credentials().member_id));
     let serving = Serving::start(folder.path(), &format!("settings = 'settings.yaml'\n{config}{notion}")).await;
 
+    until(async || serving.credentials("Notion").await.0 == "accepted").await;
     let (good, _, said) = sync(&["plan", "Customers"]).await;
     assert!(!good && said.contains("no database \"Customers\"; they have: Deals"), "{said}");
     let (good, said, error) = sync(&["plan", "Deals"]).await;

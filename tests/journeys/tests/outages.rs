@@ -456,7 +456,7 @@ async fn what_a_provider_does_after_we_have_stopped_waiting_is_not_done_again() 
     let mut world = World::start().await;
     let outside = Outside::of(&mut world);
     let bridged = crate::bridged::Bridged::of(world).await;
-    outside.breaks("imbot.", Down::Late(Duration::from_secs(50)), Duration::from_secs(30));
+    outside.breaks("imbot.", Down::Late(Duration::from_secs(50)), Duration::from_secs(300));
     bridged.say(&bridged.ann, "Hello there");
     bridged.world.settle().await;
     assert_eq!(outside.calls().len(), 1);
@@ -468,7 +468,7 @@ async fn what_a_provider_does_after_we_have_stopped_waiting_is_not_done_again() 
     let outside = Outside::of(&mut world);
     let cast = crate::cast::Cast::of(world);
     let before = cast.world.sandbox.portal.ids(simulators::portal::LEAD).len();
-    outside.breaks("crm.item.add", Down::Late(Duration::from_secs(50)), Duration::from_secs(30));
+    outside.breaks("crm.item.add", Down::Late(Duration::from_secs(50)), Duration::from_secs(300));
     cast.types(&cast.ann, "/b24-lead", "Once Ltd").await;
     assert_eq!(outside.calls().len(), 1);
     assert_eq!(cast.world.sandbox.portal.ids(simulators::portal::LEAD).len(), before + 1);

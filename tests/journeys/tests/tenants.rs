@@ -29,7 +29,8 @@ async fn all_of(backend: &Backend, owner: &str) -> usize {
         let mut after = None;
         loop {
             let part = backend.store.belonging(table, owner, after.as_ref()).await.unwrap();
-            count += part.items.len();
+            // Which jobs have fallen is kept for a day, also of the job that deletes the rest.
+            count += part.items.iter().filter(|(item, _)| !item.key.partition.ends_with("#falls")).count();
             after = part.next;
             if after.is_none() {
                 break;
