@@ -101,7 +101,7 @@ async fn a_deployment_is_operated_from_the_command_line() {
     let operate = |arguments: &[&str]| operate(&cloud, &sandbox.slack.api_url(), arguments);
     let (well, told) = operate(&["queues", "--json"]);
     let queues: serde_json::Value = serde_json::from_str(&told).unwrap();
-    assert!(well && queues.as_array().unwrap().len() == 6, "{told}");
+    assert!(well && queues.as_array().unwrap().len() == 7, "{told}");
     let (_, told) = operate(&["doctor"]);
     assert!(told.contains("ok     Keys") && told.contains("Slack: Sandbox: answers"), "{told}");
     assert!(operate(&["dead", "list"]).1.contains("There are none."));
