@@ -142,8 +142,9 @@ fn every_metric_that_the_template_watches_is_one_that_we_make() {
     let mut code = String::new();
     for folder in sources {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
-        for file in std::fs::read_dir(folder).unwrap() {
-            code.push_str(&std::fs::read_to_string(file.unwrap().path()).unwrap());
+        for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+        {
+            code.push_str(&std::fs::read_to_string(file).unwrap());
         }
     }
     let alone = template.split("Namespace: Switchboard\n      MetricName: ").skip(1);
