@@ -108,7 +108,8 @@ fn what_commands_answer_comes_from_the_catalogues() {
         let is_code = |word: &&str| word.len() == 8 && word.chars().all(|c| c.is_ascii_alphanumeric());
         let code = note.split_whitespace().find(is_code).unwrap();
         cast.answer(&cast.stranger, "/b24-me", code).await;
-        portal.notes(9).iter().for_each(|note| assert_text(note));
+        // A code may have the letters of a word.
+        portal.notes(9).iter().for_each(|note| assert_text(&note.replace(code, "")));
         let before = cast.world.channel("general").len();
         for text in [chat.as_str(), "off"] {
             cast.answer(&cast.admin, "/b24-bridge", text).await;
